@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * provider.h - what a device provider implements.  See uhmm-provider(7).
+ *
+ * A provider includes this header and no other of ours.  The smallest one is
+ * two functions: copy_to_devmem() and copy_to_ram().  The core hands out
+ * device pages, orders the steps and owns every address in a segment.
+ *
+ * Callbacks run on threads of uhmm or of the application, in signal handlers
+ * too when faults are resolved inline.  They must not touch managed memory,
+ * call uhmm, or call malloc(3) outside of open() and release(): memory that
+ * the application allocates may be the very memory that is away.  Get memory
+ * from uhmm_provider_alloc() instead.
+ */
+#ifndef UHMM_PROVIDER_H
+#define UHMM_PROVIDER_H
+
+#include <uhmm/uhmm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define UHMM_PROVIDER_ABI 1
+
+/**
+ * enum uhmm_memory_type - can the CPU address it?
+ * @UHMM_MEMORY_DEVICE_PRIVATE: no; a CPU touch brings the page home
+ *
+ * Numbered from 1, so that a forgotten field shows.
+ */
+enum uhmm_memory_type {
+	UHMM_MEMORY_DEVICE_PRIVATE = 1,
+};
+
+/**
+ * enum uhmm_device_flags - what a provider can do beyond the least
+ * @UHMM_DEVICE_CONCURRENT: callbacks may run on several threads at once, and
+ *	copy_to_ram() in a signal handler; otherwise the core serializes them
+ */
+enum uhmm_device_flags {
+	UHMM_DEVICE_CONCURRENT = 1u << 0,
+};
+
+/**
+ * struct uhmm_segment - one run of pages to copy
+ * @dpfn: first device page; the run is consecutive there too
+ * @ram: first byte in RAM: a frame that the core owns, never the address that
+ *	faulted, so that reading or writing it cannot fault
+ * @npages: length of the run
+ */
+struct uhmm_segment {
+	uint64_t dpfn;
+	void *ram;
+	size_t npages;
+};
+
+/**
+ * struct uhmm_device_ops - a device's callbacks; NULL means not supported
+ */
+struct uhmm_device_ops {
+	size_t size;
+
+	/**
+	 * @copy_to_devmem: RAM to device, required.  0: every segment is
+	 * copied.  -errno: none counts as copied, the RAM side stays the
+	 * truth; -ENOSPC says that the device is really full.
+	 */
+	int (*copy_to_devmem)(void *priv, const struct uhmm_segment *seg,
+			      size_t nr);
+
+	/**
+	 * @copy_to_ram: device to RAM, required.  0: every segment is copied;
+	 * the device's copy stays until page_free().  -errno: what is in RAM
+	 * is ignored; the core tries again, then poisons the page.
+	 */
+	int (*copy_to_ram)(void *priv, const struct uhmm_segment *seg,
+			   size_t nr);
+
+	/**
+	 * @clear: make pages zero without a copy.  NULL: the core copies
+	 * zeroes.
+	 */
+	int (*clear)(void *priv, uint64_t dpfn, size_t npages);
+
+	/**
+	 * @direct: where the CPU can read device pages at this moment, or NULL
+	 * when it cannot.  Valid until page_free() of them.  Saves a copy.
+	 */
+	const void *(*direct)(void *priv, uint64_t dpfn, size_t npages);
+
+	/**
+	 * @page_free: the core has no use for the pages any more; they must
+	 * not be readable by their next owner.  May run on a handler thread.
+	 */
+	void (*page_free)(void *priv, uint64_t dpfn, size_t npages);
+
+	/** @stored: bytes of memory in use for the pages held now. */
+	uint64_t (*stored)(void *priv);
+
+	/** @release: the last call for @priv; no page is held any more. */
+	void (*release)(void *priv);
+};
+
+/**
+ * struct uhmm_device_desc - a device to be added
+ * @size: sizeof(struct uhmm_device_desc)
+ * @name: for people; copied
+ * @type: enum uhmm_memory_type
+ * @flags: enum uhmm_device_flags
+ * @npages: dpfn 0..npages-1 will be handed out
+ * @ops: must outlive the device
+ */
+struct uhmm_device_desc {
+	size_t size;
+	const char *name;
+	uint32_t type;
+	uint32_t flags;
+	uint64_t npages;
+	const struct uhmm_device_ops *ops;
+};
+
+/**
+ * uhmm_device_add() - add a device to a context
+ * @priv: given to each callback; owned by the device on success, until
+ *	release()
+ *
+ * Return: 0; -EINVAL for a descriptor without name, size, required callbacks
+ * or with unknown type or flags; -E2BIG; -ENOSPC for more than 255 devices;
+ * -ENOMEM.
+ */
+int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
+		    void *priv, struct uhmm_device **ret_dev);
+
+/* ---- Providers by name ------------------------------------------------- */
+
+/**
+ * struct uhmm_option - a key of a specification
+ * @key: "level"
+ * @fallback: its value when not given; NULL when it must be given
+ * @help: one line
+ */
+struct uhmm_option {
+	const char *key;
+	const char *fallback;
+	const char *help;
+};
+
+/**
+ * struct uhmm_provider - how to make devices from a specification
+ * @size: sizeof(struct uhmm_provider)
+ * @abi: UHMM_PROVIDER_ABI
+ * @name: the word before the colon
+ * @summary: one line
+ * @options: ends with a NULL key; NULL for none
+ * @open: fill in @desc (whose name and size are set, npages from SIZE) and
+ *	*@ret_priv.  @values are in the order of @options.  -errno refuses.
+ * @wrap: a wrapper instead of a provider: as @open, on top of the device
+ *	described by @inner and @inner_priv, which the wrapper owns on success
+ *	and releases by inner->ops->release in its own release().  Exactly one
+ *	of @open and @wrap is set.
+ */
+struct uhmm_provider {
+	size_t size;
+	unsigned abi;
+	const char *name;
+	const char *summary;
+	const struct uhmm_option *options;
+	int (*open)(const char *const *values, struct uhmm_device_desc *desc,
+		    void **ret_priv);
+	int (*wrap)(const char *const *values,
+		    const struct uhmm_device_desc *inner, void *inner_priv,
+		    struct uhmm_device_desc *desc, void **ret_priv);
+};
+
+/**
+ * uhmm_provider_register() - make a provider known to uhmm_device_open()
+ * @provider: must stay valid for the life of the process
+ *
+ * Return: 0; -EINVAL for a malformed one; -EEXIST for a name in use; -ENOSPC.
+ */
+int uhmm_provider_register(const struct uhmm_provider *provider);
+
+/** uhmm_provider_next() - walk the known providers; NULL starts and ends. */
+const struct uhmm_provider *
+uhmm_provider_next(const struct uhmm_provider *prev);
+
+/**
+ * uhmm_provider_alloc() - zeroed memory that is never managed
+ *
+ * Page granular, straight from the kernel; for pools, not for small objects.
+ *
+ * Return: NULL when there is none.
+ */
+void *uhmm_provider_alloc(size_t len);
+
+/** uhmm_provider_free() - give back what uhmm_provider_alloc() gave */
+void uhmm_provider_free(void *p, size_t len);
+
+/**
+ * uhmm_copy() - copy with non-temporal stores where that is faster
+ *
+ * For page-aligned runs between RAM and CPU-addressable device memory.  The
+ * copy is visible to all when it returns.
+ */
+void uhmm_copy(void *dst, const void *src, size_t len);
+
+/** uhmm_parse_size() - "64K", "2M", "1.5G", "4096".  Return: 0 or -EINVAL. */
+int uhmm_parse_size(const char *s, uint64_t *ret_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

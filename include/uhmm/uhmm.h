@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uhmm.h - heterogeneous memory management in user space.  See uhmm(7).
+ *
+ * Calls return 0 or a count, or -errno.  They never set errno, and leave every
+ * ret_ argument alone on failure.  An address range is @addr, @len in bytes,
+ * page aligned, and means [addr, addr + len).  A struct that begins with
+ * `size` may grow at its end: set size to sizeof, zero the rest.  Every call
+ * is thread safe unless it says otherwise; destroying NULL does nothing.
+ *
+ * The words are the kernel's: a page is 4 KiB, a device page is named by its
+ * dpfn, device-private memory cannot be addressed by the CPU.
+ */
+#ifndef UHMM_H
+#define UHMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define UHMM_VERSION_MAJOR 0
+#define UHMM_VERSION_MINOR 1
+#define UHMM_VERSION_PATCH 0
+
+#define UHMM_PAGE_SHIFT 12
+#define UHMM_PAGE_SIZE	((size_t)1 << UHMM_PAGE_SHIFT)
+
+struct uhmm;	    /* one managed address space: our mm */
+struct uhmm_device; /* device memory: a pagemap and who copies it */
+
+/**
+ * uhmm_version() - the version of the library that runs
+ *
+ * Return: major << 16 | minor << 8 | patch.
+ */
+uint32_t uhmm_version(void);
+
+/* ---- Context ---------------------------------------------------------- */
+
+/**
+ * enum uhmm_fault_mode - who resolves a CPU fault on a page that is away
+ * @UHMM_FAULTS_AUTO: threads where the kernel allows it, else inline
+ * @UHMM_FAULTS_THREADS: handler threads, one pinned to each CPU.  System calls
+ *	on migrated buffers work.  Needs the right to serve kernel-mode faults
+ *	(CAP_SYS_PTRACE, /dev/userfaultfd or vm.unprivileged_userfaultfd=1);
+ *	without it only the CPU's own touches are served.
+ * @UHMM_FAULTS_INLINE: the faulting thread itself, in a SIGBUS handler.
+ *	Faster; a system call on a buffer that is away fails with EFAULT, and
+ *	the stack of a thread without sigaltstack(2) must not migrate.
+ */
+enum uhmm_fault_mode {
+	UHMM_FAULTS_AUTO,
+	UHMM_FAULTS_THREADS,
+	UHMM_FAULTS_INLINE,
+};
+
+/**
+ * enum uhmm_open_flags - promises and wishes about a whole context
+ * @UHMM_OPEN_NO_DMA: the application promises that no device writes into its
+ *	managed memory by DMA (O_DIRECT, io_uring fixed buffers, RDMA) except
+ *	in ranges held by uhmm_pin().  Scattered pages are then taken by
+ *	write-protection, in batches, some 20 times faster with several
+ *	threads; that way cannot see DMA pins, UFFDIO_MOVE can.
+ * @UHMM_OPEN_NO_RECYCLE: frames are given back to the kernel at once and not
+ *	used again, for programs that vmsplice(2) managed memory.
+ */
+enum uhmm_open_flags {
+	UHMM_OPEN_NO_DMA = 1u << 0,
+	UHMM_OPEN_NO_RECYCLE = 1u << 1,
+};
+
+/**
+ * struct uhmm_params - how to open a context
+ * @size: sizeof(struct uhmm_params)
+ * @fault_mode: enum uhmm_fault_mode
+ * @flags: enum uhmm_open_flags
+ * @nr_threads: handler threads; 0 means one a CPU
+ * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit.
+ *	See uhmm_set_ram_limit().
+ * @pool_limit: bytes of frames kept for reuse; 0 means a sensible share
+ * @features_off: kernel features not to use, comma separated ("move,poison"),
+ *	or NULL.  The variable UHMM_FEATURES_OFF adds to it, except in a
+ *	process that runs with raised privilege.
+ */
+struct uhmm_params {
+	size_t size;
+	uint32_t fault_mode;
+	uint32_t flags;
+	uint32_t nr_threads;
+	uint32_t reserved;
+	uint64_t ram_limit;
+	uint64_t pool_limit;
+	const char *features_off;
+};
+
+/**
+ * uhmm_open() - make a context for the calling process
+ * @params: NULL means the defaults
+ * @ret_u: the context; to be closed by uhmm_close()
+ *
+ * Starts the handler threads.  After fork(2) the child's copy of the context
+ * is dead: every call on it returns -ENODEV, all memory is the child's own.
+ *
+ * Return: 0; -EINVAL for an unknown mode or feature name; -E2BIG for a newer
+ * struct with fields set that this library does not know; -ENOSYS or -EPERM
+ * where userfaultfd(2) is missing or forbidden; -ENOMEM.
+ */
+int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
+
+/**
+ * uhmm_close() - bring every page home, remove every device, stop
+ *
+ * No other call on @u may run or follow.  A page that cannot come home is
+ * poisoned: touching it raises SIGBUS until its mapping is gone.
+ *
+ * Return: 0, or -EIO when pages were lost in that way.
+ */
+int uhmm_close(struct uhmm *u);
+
+typedef void uhmm_log_fn(void *arg, int syslog_level, const char *msg);
+
+/**
+ * uhmm_set_log() - send messages to @fn instead of stderr
+ *
+ * @fn runs on any thread, handler threads too, possibly while the application
+ * waits for it: it must not touch managed memory, nor call uhmm or malloc(3).
+ * A NULL @fn goes back to stderr (warnings and worse only).
+ */
+void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
+
+/* ---- Ranges ----------------------------------------------------------- */
+
+/**
+ * uhmm_register() - manage a range
+ *
+ * uhmm_migrate() does this by itself, 2 MiB at a time; call it to have memory
+ * accounted and limited from the start.  The range may span mappings.
+ *
+ * Return: 0; -EINVAL for an unaligned, empty or wrapping range; -ENOMEM when a
+ * part is unmapped; -EOPNOTSUPP when a part is not private anonymous memory;
+ * -EBUSY when a part belongs to another userfaultfd.  On error nothing changed.
+ */
+int uhmm_register(struct uhmm *u, void *addr, size_t len);
+
+/**
+ * uhmm_unregister() - bring pages home and forget the range
+ *
+ * Parts that were never managed are skipped.  May block on a device.
+ *
+ * Return: 0; -EINVAL; -EBUSY when pages are pinned there; -EIO when pages had
+ * to be poisoned.
+ */
+int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
+
+/**
+ * uhmm_set_ram_limit() - bytes of managed memory that may stay in RAM
+ *
+ * Counts registered ranges and the frames uhmm keeps.  Above the limit cold
+ * pages are demoted to the devices, in the order the devices were added, by a
+ * thread of its own.  A CPU fault never fails for the limit: when nothing can
+ * be demoted the limit is exceeded, which the statistics show.
+ * @bytes: 0 means no limit
+ *
+ * Return: 0; -EINVAL when not page aligned.
+ */
+int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes);
+
+/* ---- Devices (to write one, see <uhmm/provider.h>) --------------------- */
+
+/**
+ * uhmm_device_open() - make a device from a specification
+ * @spec: "[WRAPPER[(key=value,...)]/...]PROVIDER[:SIZE][,key=value]...", as
+ *	"ram:1G", "zram:4G,level=1" or "delay(us=50)/ram:64M"; see uhmm(7)
+ * @ret_dev: valid until uhmm_device_remove() or uhmm_close()
+ *
+ * Return: 0; -EINVAL for a malformed specification, size or option (the log
+ * says which); -ENOENT for an unknown provider; -ENOSPC for more than 255
+ * devices; -ENOMEM when the size exceeds what the machine can back; or what
+ * the provider answered.
+ */
+int uhmm_device_open(struct uhmm *u, const char *spec,
+		     struct uhmm_device **ret_dev);
+
+/**
+ * uhmm_device_remove() - evict every page, then remove the device
+ *
+ * Return: 0; -EBUSY when a page could not be evicted: the device stays as it
+ * is, though nothing new is placed there.
+ */
+int uhmm_device_remove(struct uhmm_device *dev);
+
+/**
+ * struct uhmm_device_info - what a device is and holds
+ * @size: set by the caller
+ * @id: its number in a uhmm_pfn_t, 1..255
+ * @npages: capacity, pages
+ * @used: device pages handed out
+ * @stored_bytes: memory the provider really uses for them; 0 if it cannot tell
+ * @pages_in: pages ever copied to it
+ * @pages_out: pages ever copied from it
+ * @errors: callbacks that failed
+ * @name: as in the specification, truncated
+ */
+struct uhmm_device_info {
+	size_t size;
+	uint32_t id;
+	uint32_t flags;
+	uint64_t npages;
+	uint64_t used;
+	uint64_t stored_bytes;
+	uint64_t pages_in;
+	uint64_t pages_out;
+	uint64_t errors;
+	char name[32];
+};
+
+/** uhmm_device_query() - fill in @info.  Return: 0, -EINVAL or -E2BIG. */
+int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
+
+/* ---- Placement.  A NULL device means system RAM ------------------------ */
+
+/**
+ * enum uhmm_why - why a page is not where uhmm_migrate() should have put it
+ * @UHMM_WHY_OK: it is there
+ * @UHMM_WHY_PINNED: held by uhmm_pin(), or by the kernel for DMA
+ * @UHMM_WHY_SHARED: shared with another process since a fork(2)
+ * @UHMM_WHY_BUSY: another move was under way, or the caller's own stack
+ * @UHMM_WHY_NO_ROOM: the device is full
+ * @UHMM_WHY_UNSUPPORTED: not private anonymous memory, or special
+ * @UHMM_WHY_FOREIGN: belongs to another userfaultfd
+ * @UHMM_WHY_LOCKED: mlock(2) keeps it in RAM
+ * @UHMM_WHY_IO: the provider's copy failed
+ * @UHMM_WHY_POISONED: its data were lost earlier
+ * @UHMM_WHY_TOUCHED: the CPU touched it during the move, and won
+ * @UHMM_WHY_UNMAPPED: the application unmapped it during the call
+ */
+enum uhmm_why {
+	UHMM_WHY_OK,
+	UHMM_WHY_PINNED,
+	UHMM_WHY_SHARED,
+	UHMM_WHY_BUSY,
+	UHMM_WHY_NO_ROOM,
+	UHMM_WHY_UNSUPPORTED,
+	UHMM_WHY_FOREIGN,
+	UHMM_WHY_LOCKED,
+	UHMM_WHY_IO,
+	UHMM_WHY_POISONED,
+	UHMM_WHY_TOUCHED,
+	UHMM_WHY_UNMAPPED,
+};
+
+/** uhmm_why_name() - one word for a reason, for messages.  Never NULL. */
+const char *uhmm_why_name(enum uhmm_why why);
+
+/**
+ * uhmm_migrate() - move the pages of a range to a device, or home
+ * @addr: any private anonymous memory: heap, mapping, bss, stack
+ * @dev: NULL brings the pages to RAM
+ *
+ * Populated pages are copied; pages never touched are allocated on the device
+ * as zeroes.  The CPU may read and write the range all the while: a page it
+ * touches first stays.  Pages already at the destination count as there.
+ * Partial success is normal.  Blocks on the provider's copies; must not be
+ * called from a provider's callback (-EDEADLK).
+ *
+ * Return: pages now at the destination; -EINVAL for an unaligned, empty or
+ * wrapping range, or a device of another context; -ENOMEM when a part is
+ * unmapped; when not one page could be managed, -EOPNOTSUPP or -EBUSY as for
+ * uhmm_register().  On error nothing changed.
+ */
+ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
+		     struct uhmm_device *dev);
+
+/**
+ * uhmm_migrate_why() - uhmm_migrate() that tells about each page
+ * @ret_why: an enum uhmm_why for each page, len / UHMM_PAGE_SIZE bytes; written
+ *	only when the call returns a count
+ */
+ssize_t uhmm_migrate_why(struct uhmm *u, void *addr, size_t len,
+			 struct uhmm_device *dev, uint8_t *ret_why);
+
+/**
+ * uhmm_migrate_start() - uhmm_migrate() in the background
+ * @cookie: comes back in the completion
+ *
+ * The range must stay mapped until the completion has been read.
+ *
+ * Return: 0; -EAGAIN when too many are under way (read completions first); or
+ * an error of uhmm_migrate() that shows at once.
+ */
+int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
+		       struct uhmm_device *dev, uint64_t cookie);
+
+/**
+ * struct uhmm_completion - the end of a background move
+ * @cookie: as given to uhmm_migrate_start()
+ * @result: what uhmm_migrate() would have returned
+ */
+struct uhmm_completion {
+	uint64_t cookie;
+	int64_t result;
+};
+
+/**
+ * uhmm_fd() - a file descriptor that poll(2) reports readable while
+ * completions wait.  Owned by the context; do not read or close it.
+ */
+int uhmm_fd(struct uhmm *u);
+
+/**
+ * uhmm_complete() - take finished background moves, oldest first
+ *
+ * Does not block.
+ *
+ * Return: the number of entries written, 0 when none is ready; -EINVAL.
+ */
+ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max);
+
+/**
+ * uhmm_pin() - bring a range to RAM and keep it there
+ *
+ * Pins nest, page by page, up to 65535 deep.  For buffers of devices that
+ * know nothing of uhmm.
+ *
+ * Return: 0; -EINVAL, -ENOMEM, -EOPNOTSUPP, -EBUSY as uhmm_register();
+ * -EOVERFLOW; -EIO when a page cannot come home.  On error nothing is pinned.
+ */
+int uhmm_pin(struct uhmm *u, void *addr, size_t len);
+
+/** uhmm_unpin() - undo one uhmm_pin().  Return: 0; -EINVAL if not pinned. */
+int uhmm_unpin(struct uhmm *u, void *addr, size_t len);
+
+/* ---- Where pages are --------------------------------------------------- */
+
+/*
+ * An entry of a snapshot, with the shape of the kernel's hmm_pfn: flags on
+ * top, the device's number (0 is RAM), and for a device page its dpfn.
+ */
+typedef uint64_t uhmm_pfn_t;
+#define UHMM_PFN_VALID	(UINT64_C(1) << 63) /* holds data */
+#define UHMM_PFN_WRITE	(UINT64_C(1) << 62) /* the owner may write */
+#define UHMM_PFN_ERROR	(UINT64_C(1) << 61) /* poisoned */
+#define UHMM_PFN_PINNED (UINT64_C(1) << 60) /* held by uhmm_pin() */
+#define UHMM_PFN_FROZEN (UINT64_C(1) << 59) /* in a frame: a touch is cheap */
+
+/** uhmm_pfn_device() - the device of an entry, as in uhmm_device_info.id */
+static inline unsigned uhmm_pfn_device(uhmm_pfn_t pfn)
+{
+	return (unsigned)(pfn >> 48) & 0xff;
+}
+
+/** uhmm_pfn_dpfn() - the device page of an entry that is on a device */
+static inline uint64_t uhmm_pfn_dpfn(uhmm_pfn_t pfn)
+{
+	return pfn & ((UINT64_C(1) << 48) - 1);
+}
+
+/**
+ * uhmm_snapshot() - where each page of a range is
+ * @ret_pfns: len / UHMM_PAGE_SIZE entries; 0 means nothing there
+ *
+ * Faults nothing in and may be stale on return.  Memory that is not managed
+ * is reported as RAM when resident.
+ *
+ * Return: 0; -EINVAL; -ENOMEM when a part is unmapped.
+ */
+int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
+		  uhmm_pfn_t *ret_pfns);
+
+/* ---- What happened ----------------------------------------------------- */
+
+/**
+ * struct uhmm_stats - counters of a context since it was opened
+ * @size: set by the caller
+ * @faults: CPU faults on pages that were away on a device
+ * @soft_faults: CPU faults on pages waiting in frames
+ * @zero_faults: first touches
+ * @spurious: faults that needed nothing
+ * @to_device: pages copied to devices
+ * @to_ram: pages copied home
+ * @refused: pages that a move left where they were
+ * @touched: moves that lost a page to the CPU
+ * @discarded: pages on devices dropped by the application
+ * @evicted: pages demoted for the limit
+ * @poisoned: pages lost
+ * @errors: provider callbacks that failed
+ * @limit_waits: faults that waited for room
+ * @limit_exceeded: times the limit was passed for want of anything to demote
+ * @ram_pages: managed pages in RAM now, frames included
+ * @ram_peak: the most it ever was
+ * @device_pages: pages on devices now
+ * @frozen_pages: pages in frames now
+ * @pool_pages: empty frames kept
+ * @blocked_ns: time the application's threads spent in faults; needs threads
+ *	mode to count system calls too
+ * @fault_p50_ns, @fault_p99_ns, @fault_max_ns: to resolve one fault, from
+ *	reading it to the wake-up
+ */
+struct uhmm_stats {
+	size_t size;
+	uint64_t faults;
+	uint64_t soft_faults;
+	uint64_t zero_faults;
+	uint64_t spurious;
+	uint64_t to_device;
+	uint64_t to_ram;
+	uint64_t refused;
+	uint64_t touched;
+	uint64_t discarded;
+	uint64_t evicted;
+	uint64_t poisoned;
+	uint64_t errors;
+	uint64_t limit_waits;
+	uint64_t limit_exceeded;
+	uint64_t ram_pages;
+	uint64_t ram_peak;
+	uint64_t device_pages;
+	uint64_t frozen_pages;
+	uint64_t pool_pages;
+	uint64_t blocked_ns;
+	uint64_t fault_p50_ns;
+	uint64_t fault_p99_ns;
+	uint64_t fault_max_ns;
+};
+
+/** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL or -E2BIG. */
+int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
+
+/**
+ * uhmm_features() - the kernel features in use, comma separated
+ *
+ * Names as in uhmm_params.features_off; "threads" or "inline" comes first.
+ *
+ * Return: the length without the final NUL, as snprintf(3) counts it.
+ */
+int uhmm_features(struct uhmm *u, char *buf, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.h - how a CPU page table is driven: the contract of a backend.
+ *
+ * The core decides where each page should be; a backend makes the CPU's page
+ * table follow.  uffd.c does it with userfaultfd(2), fake.c with a page table
+ * in plain memory, for tests.  A backend knows addresses, not devices.
+ *
+ * Terms.  A *block* is 2 MiB of virtual addresses, aligned.  A *slot* is a
+ * block of the backend's own addresses, where frames live: page i of a block
+ * is always frozen into page i of its slot.  A *set* names pages of one block.
+ *
+ * Freezing takes a page from the CPU, so that its data cannot change; there
+ * are two outcomes:
+ *	framed	 the page itself now is in the slot, nothing is at its address;
+ *	in place the page is still readable at its address but write-protected;
+ *		 copy_out() puts a copy into the slot, commit() then removes
+ *		 the page, unprotect() gives it back.
+ *
+ * Unless said otherwise an op returns 0 or -errno, may be called on any
+ * thread, takes no lock that is held while the client is called, and never
+ * touches managed memory.  -EAGAIN from any op means that the address space
+ * is changing: drop all locks, let events be applied, look again.
+ */
+#ifndef UHMM_MM_H
+#define UHMM_MM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mm/set.h"
+
+struct mm;
+
+enum mm_fault_flags {
+	MM_FAULT_WRITE = 1u << 0,     /* a write, else a read */
+	MM_FAULT_WP = 1u << 1,	      /* the page is there, write-protected */
+	MM_FAULT_MAY_BLOCK = 1u << 2, /* fault() may sleep: inline mode */
+};
+
+/* What fault() did about a fault. */
+enum mm_outcome {
+	MM_RESOLVED = 1, /* the page is there and its waiters are woken */
+	MM_RETRY,	 /* wake the toucher: it will fault again, or not */
+	MM_WAIT,	 /* leave it: the client calls wake() in a while */
+	MM_SIGBUS,	 /* the data are lost; the page is poisoned */
+};
+
+/*
+ * What a backend tells its client, the core.  fault() runs without any lock of
+ * the backend.  The events run one at a time, and are complete before any
+ * fault that follows them is delivered.
+ */
+struct mm_client {
+	void *priv;
+	enum mm_outcome (*fault)(void *priv, uintptr_t addr, unsigned flags);
+	/* [start, end) was or will in a moment be emptied by the application */
+	void (*discard)(void *priv, uintptr_t start, uintptr_t end);
+	/* [start, end) is unmapped, possibly with something new in its place */
+	void (*unmap)(void *priv, uintptr_t start, uintptr_t end);
+	/* the mapping and what is known about it went from @from to @to */
+	void (*remap)(void *priv, uintptr_t from, uintptr_t to, size_t len);
+};
+
+/* What an extent of addresses is, as far as migration is concerned. */
+enum mm_kind {
+	MM_ANON = 1,	/* private anonymous: can be tracked */
+	MM_UNSUPPORTED, /* file, shared, special */
+	MM_UNMAPPED,
+};
+
+struct mm_extent {
+	uintptr_t start, end;
+	enum mm_kind kind;
+};
+
+/*
+ * One freeze of pages of one block.
+ * @va, @slot: their first bytes, both 2 MiB aligned
+ * @want: pages to take; all of them tracked and, as far as known, in RAM
+ * @framed, @inplace: taken, see above
+ * @holes: wanted, but there was nothing (they stay untouched)
+ * @why: enum uhmm_why for each wanted page that is in none of the three
+ * @huge: the whole block went as one huge page
+ */
+struct mm_freeze {
+	uintptr_t va, slot;
+	struct mm_set want;
+	struct mm_set framed, inplace, holes;
+	uint8_t why[MM_BLOCK_PAGES];
+	bool huge;
+};
+
+struct mm_ops {
+	void (*close)(struct mm *mm);
+
+	/* Stop being usable in the child of a fork(2); called there. */
+	void (*child)(struct mm *mm);
+
+	/* ---- Which addresses ---- */
+
+	/*
+	 * Classify [start, end), in order, without gaps.  Return: extents
+	 * written (at most @max; call again from the last end for more).
+	 */
+	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
+			  struct mm_extent *ret, size_t max);
+	/*
+	 * Have faults and events of [start, end) delivered.  The range is all
+	 * MM_ANON.  Stale events for it have been delivered before.  -EBUSY:
+	 * it belongs to another userfaultfd.  -ENOMEM: too many mappings.
+	 */
+	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
+	/* All pages are home and unprotected.  Unmapped parts are skipped. */
+	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
+	/* Which pages of one block are in RAM. */
+	int (*resident)(struct mm *mm, uintptr_t va, struct mm_set *ret);
+
+	/* ---- Out ---- */
+
+	/*
+	 * Take pages, all or some (see struct mm_freeze).  Called with the
+	 * block's lock held: must not wait for a fault.  -EAGAIN: nothing was
+	 * taken.
+	 */
+	int (*freeze)(struct mm *mm, struct mm_freeze *f);
+	/*
+	 * Copy pages frozen in place into @slot.  Called without locks.
+	 * Pages that cannot be read any more are left out of @set.
+	 */
+	void (*copy_out)(struct mm *mm, uintptr_t va, uintptr_t slot,
+			 struct mm_set *set);
+	/*
+	 * Remove pages frozen in place.  Called without locks.  Each page
+	 * causes exactly one discard() of its own, complete on return.  Pages
+	 * that cannot be removed are left out of @set.
+	 */
+	void (*commit)(struct mm *mm, uintptr_t va, struct mm_set *set);
+	/* Let the CPU write to @npages frozen in place; wakes. */
+	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
+
+	/* ---- In.  All wake those who wait for the pages ---- */
+
+	/*
+	 * Copy @src (not managed memory) to @va where nothing is.  Return:
+	 * pages done, short at the first page that is there already or cannot
+	 * be; -EEXIST, -EAGAIN, -ENOMEM, -ENOENT (unmapped) if that is the
+	 * first.  Never flushes the TLB.
+	 */
+	ssize_t (*fill)(struct mm *mm, uintptr_t va, const void *src,
+			size_t npages);
+	/*
+	 * As fill(), but the frames themselves become the pages where that
+	 * is possible, and are empty then: cheaper for long runs.  Whether
+	 * frames were used up: *@ret_moved.
+	 */
+	ssize_t (*give)(struct mm *mm, uintptr_t va, uintptr_t frame,
+			size_t npages, bool *ret_moved);
+	/* As fill() from a page of zeroes; @write: the CPU is about to. */
+	ssize_t (*zero)(struct mm *mm, uintptr_t va, size_t npages, bool write);
+	/* Any touch of these pages raises SIGBUS until they are unmapped. */
+	int (*poison)(struct mm *mm, uintptr_t va, size_t npages);
+	/* Wake those who wait for the pages, so that they look again. */
+	void (*wake)(struct mm *mm, uintptr_t va, size_t npages);
+
+	/* ---- Slots ---- */
+
+	/* Addresses of @nr slots that hold no memory yet; 0 if there are none. */
+	uintptr_t (*slots)(struct mm *mm, size_t nr);
+	/* Give the memory behind frames back to the system. */
+	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);
+
+	/* Names of the features in use; as uhmm_features(). */
+	int (*features)(struct mm *mm, char *buf, size_t len);
+};
+
+/* First member of each backend's own struct. */
+struct mm {
+	const struct mm_ops *ops;
+	const struct mm_client *client;
+	bool can_move;	/* give() moves, freeze() frames: recycling pays */
+	bool is_inline; /* faults are resolved by the faulting thread */
+};
+
+struct mm_params {
+	unsigned fault_mode; /* enum uhmm_fault_mode */
+	unsigned nr_threads;
+	bool no_dma;	 /* UHMM_OPEN_NO_DMA */
+	size_t nr_slots; /* most slots that will ever be asked for */
+	const char *features_off;
+	const struct mm_client *client; /* must outlive the backend */
+};
+
+/* Open a backend.  Events and faults may arrive before it returns. */
+int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm);
+int mm_fake_open(const struct mm_params *params, struct mm **ret_mm);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h - locks and waits on futex words, usable in signal handlers as long
+ * as the holder never faults (the rule everywhere in uhmm: managed memory is
+ * not touched under a lock).
+ */
+#ifndef UHMM_LOCK_H
+#define UHMM_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* 0 free, 1 held, 2 held and waited for */
+struct sys_mutex {
+	_Atomic uint32_t word;
+};
+
+void sys_mutex_lock_slow(struct sys_mutex *m);
+void sys_mutex_unlock_slow(struct sys_mutex *m);
+
+static inline bool sys_mutex_trylock(struct sys_mutex *m)
+{
+	uint32_t free = 0;
+
+	return atomic_compare_exchange_strong_explicit(
+		&m->word, &free, 1, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void sys_mutex_lock(struct sys_mutex *m)
+{
+	if (!sys_mutex_trylock(m))
+		sys_mutex_lock_slow(m);
+}
+
+static inline void sys_mutex_unlock(struct sys_mutex *m)
+{
+	if (atomic_exchange_explicit(&m->word, 0, memory_order_release) == 2)
+		sys_mutex_unlock_slow(m);
+}
+
+/* Sleep while *@word == @value; spurious returns happen.  0: no timeout. */
+void sys_futex_wait(_Atomic uint32_t *word, uint32_t value,
+		    uint64_t timeout_ns);
+void sys_futex_wake(_Atomic uint32_t *word, int nr);
+
+#endif

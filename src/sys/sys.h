@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - the one door to libc and the kernel.
+ *
+ * Every call returns a result or -errno and leaves errno alone.  Each call
+ * marked (F) can be told to fail: see fail.h.  None of them calls malloc(3).
+ */
+#ifndef UHMM_SYS_H
+#define UHMM_SYS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- Memory of our own: zeroed pages, never managed, never malloc ---- */
+
+/* (F) @len is rounded up to pages.  NULL when there is none. */
+void *sys_alloc(size_t len);
+void sys_free(void *p, size_t len);
+/* (F) Address space without memory, aligned to @align (a power of two). */
+void *sys_reserve(size_t len, size_t align);
+/* Bytes of RAM in the machine. */
+uint64_t sys_ram_size(void);
+
+/* ---- Threads: all signals but the synchronous ones blocked ---- */
+
+struct sys_thread {
+	unsigned long id;
+	void *stack;
+	size_t stack_len;
+};
+
+/* (F) @cpu: pin it there, or -1.  The stack is our own and touched. */
+int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
+		     int cpu, const char *name);
+void sys_thread_join(struct sys_thread *t);
+int sys_gettid(void);
+/* CPUs this process may use: count, and the n-th one's number. */
+int sys_nr_cpus(void);
+int sys_nth_cpu(int n);
+void sys_yield(void);
+/* Block all asynchronous signals on this thread; SIGBUS and kin stay. */
+void sys_signals_block(uint64_t *ret_old);
+void sys_signals_restore(uint64_t old);
+
+/* ---- Fork: run these around fork(2), for the life of the process ---- */
+
+/* (F) once; -EEXIST afterwards. */
+int sys_atfork(void (*prepare)(void), void (*parent)(void),
+	       void (*child)(void));
+
+/* ---- Time ---- */
+
+uint64_t sys_now_ns(void);
+
+/* ---- Poll-able events ---- */
+
+int sys_eventfd(void); /* (F) nonblocking, close-on-exec */
+void sys_eventfd_set(int fd);
+void sys_eventfd_clear(int fd);
+void sys_close(int fd);
+
+/* ---- Environment: NULL under AT_SECURE ---- */
+
+const char *sys_getenv(const char *name);
+
+/* ---- Log: no malloc, no stdio ---- */
+
+typedef void sys_log_fn(void *arg, int level, const char *msg);
+
+struct sys_log {
+	sys_log_fn *fn; /* NULL: warnings and worse to stderr */
+	void *arg;
+};
+
+__attribute__((format(printf, 3, 4))) void
+sys_logf(const struct sys_log *log, int level, const char *fmt, ...);
+
+enum {
+	SYS_ERR = 3,
+	SYS_WARN = 4,
+	SYS_INFO = 6,
+	SYS_DEBUG = 7,
+};
+
+/* ---- Copy ---- */
+
+/* Page-aligned runs; non-temporal stores where they pay, fenced. */
+void sys_copy(void *dst, const void *src, size_t len);
+
+#endif
