@@ -258,8 +258,9 @@ int cmd_bench(int argc, char **argv)
 	}
 	argv += optind;
 	if (*argv && !count_wanted(argv)) {
-		complain(name, "no benchmark has %s in its name; see \"uhmm "
-			       "bench --list\"",
+		complain(name,
+			 "no benchmark has %s in its name; see \"uhmm "
+			 "bench --list\"",
 			 *argv);
 		return EXIT_USAGE;
 	}

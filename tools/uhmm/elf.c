@@ -38,7 +38,7 @@ static const char *string(const struct image *im, uint64_t offset)
 	return (const char *)im->data + offset;
 }
 
-static const ElfW(Phdr) *headers(const struct image *im, size_t *ret_nr)
+static const ElfW(Phdr) * headers(const struct image *im, size_t *ret_nr)
 {
 	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
 
@@ -49,7 +49,7 @@ static const ElfW(Phdr) *headers(const struct image *im, size_t *ret_nr)
 	return part(im, eh->e_phoff, (uint64_t)eh->e_phnum * eh->e_phentsize);
 }
 
-static const ElfW(Phdr) *find_header(const struct image *im, uint32_t type)
+static const ElfW(Phdr) * find_header(const struct image *im, uint32_t type)
 {
 	size_t nr = 0;
 	const ElfW(Phdr) *ph = headers(im, &nr);
@@ -85,9 +85,9 @@ static const char *interpreter(const struct image *im)
 static bool names_sanitizer(const char *name)
 {
 	static const char *const parts[] = {
-		"libasan.so", "libtsan.so", "libhwasan.so", "liblsan.so",
-		"clang_rt.asan", "clang_rt.tsan", "clang_rt.hwasan",
-		"clang_rt.msan",
+		"libasan.so",	   "libtsan.so",    "libhwasan.so",
+		"liblsan.so",	   "clang_rt.asan", "clang_rt.tsan",
+		"clang_rt.hwasan", "clang_rt.msan",
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
@@ -100,7 +100,7 @@ static bool names_sanitizer(const char *name)
 static bool needs_sanitizer(const struct image *im)
 {
 	const ElfW(Phdr) *ph = find_header(im, PT_DYNAMIC);
-	const ElfW(Dyn) *dyn;
+	const ElfW(Dyn) * dyn;
 	uint64_t strings = im->len;
 	size_t nr;
 
@@ -126,8 +126,8 @@ static bool needs_sanitizer(const struct image *im)
 static bool is_sanitizer_symbol(const char *name)
 {
 	static const char *const names[] = {
-		"__asan_init", "__hwasan_init", "__msan_init", "__tsan_init",
-		"__lsan_init",
+		"__asan_init", "__hwasan_init", "__msan_init",
+		"__tsan_init", "__lsan_init",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -136,8 +136,8 @@ static bool is_sanitizer_symbol(const char *name)
 	return false;
 }
 
-static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) *sym,
-				const ElfW(Shdr) *str)
+static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) * sym,
+				const ElfW(Shdr) * str)
 {
 	const ElfW(Sym) *s = part(im, sym->sh_offset, sym->sh_size);
 
@@ -160,7 +160,7 @@ static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) *sym,
 static bool contains_sanitizer(const struct image *im)
 {
 	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
-	const ElfW(Shdr) *sh;
+	const ElfW(Shdr) * sh;
 
 	if (!eh || eh->e_shentsize != sizeof(*sh) ||
 	    eh->e_shoff % _Alignof(ElfW(Shdr)))
@@ -197,7 +197,7 @@ static void unmap_file(struct image *im)
 }
 
 /* The same machine and word size as this tool, whose own header is loaded. */
-static bool same_machine(const ElfW(Ehdr) *eh)
+static bool same_machine(const ElfW(Ehdr) * eh)
 {
 	extern const ElfW(Ehdr) __ehdr_start;
 

@@ -87,8 +87,8 @@ static int locate(const char *name, char path[PATH_MAX], const struct answer *a)
 		   stat(path, &st) < 0) {
 		int err = strlen(name) >= PATH_MAX ? ENAMETOOLONG : errno;
 
-		return refuse(a, err == EACCES ? EXIT_CANNOT_RUN :
-						 EXIT_NOT_FOUND,
+		return refuse(a,
+			      err == EACCES ? EXIT_CANNOT_RUN : EXIT_NOT_FOUND,
 			      "%s: %s; check the path", name, strerror(err));
 	}
 	if (is_program(path))
@@ -96,8 +96,8 @@ static int locate(const char *name, char path[PATH_MAX], const struct answer *a)
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return refuse(a, EXIT_CANNOT_RUN,
 			      "%s is a directory; name a program in it", path);
-	return refuse(a, EXIT_CANNOT_RUN,
-		      "%s is not executable; see chmod(1)", path);
+	return refuse(a, EXIT_CANNOT_RUN, "%s is not executable; see chmod(1)",
+		      path);
 }
 
 /* The dynamic linker ignores LD_PRELOAD for a program that gains rights. */
@@ -128,8 +128,7 @@ static const char *script_interpreter(char *head)
 	return name;
 }
 
-static bool read_head(const char *path, char *head, size_t len,
-		      size_t *ret_len)
+static bool read_head(const char *path, char *head, size_t len, size_t *ret_len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n;

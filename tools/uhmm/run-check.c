@@ -48,14 +48,16 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 	case 0:
 		return 0;
 	case -EINVAL:
-		complain(name, "--features-off %s names an unknown feature; "
-			       "see uhmm(7)",
+		complain(name,
+			 "--features-off %s names an unknown feature; "
+			 "see uhmm(7)",
 			 o->features_off ? o->features_off : "(environment)");
 		break;
 	case -EPERM:
 	case -ENOSYS:
-		complain(name, "the kernel refuses userfaultfd(2): %s; run as "
-			       "root, or set vm.unprivileged_userfaultfd=1",
+		complain(name,
+			 "the kernel refuses userfaultfd(2): %s; run as "
+			 "root, or set vm.unprivileged_userfaultfd=1",
 			 strerror(-err));
 		break;
 	default:
