@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The malloc family of the program, answered by jemalloc.
+ *
+ * A thread's short way is jemalloc's own malloc, found by dlsym() since ours
+ * has its name, once the thread has an arena of ours.  From LARGE on blocks
+ * begin on a page, which jemalloc else avoids: a page then holds one block's
+ * data.
+ *
+ * dlsym() itself allocates, and so do constructors that run before ours: the
+ * bootstrap buffer serves them.  It is never freed.
+ */
+#include <dlfcn.h>
+#include <jemalloc/jemalloc.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "preload.h"
+
+#define LARGE	       ((size_t)16 << 10)
+#define BOOTSTRAP_SIZE ((size_t)1 << 20)
+#define BOOTSTRAP_STEP ((size_t)16)
+
+__thread struct thread thread;
+
+static struct {
+	void *(*malloc)(size_t);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	void (*free)(void *);
+	size_t (*usable)(void *);
+} je;
+
+static _Atomic bool je_found;
+
+/* ---- Before jemalloc --------------------------------------------------- */
+
+static _Alignas(4096) char bootstrap[BOOTSTRAP_SIZE];
+static _Atomic size_t bootstrap_used;
+
+static bool is_bootstrap(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)bootstrap < sizeof(bootstrap);
+}
+
+/* Fresh, so zeroed.  The size stands before the block. */
+static void *bootstrap_alloc(size_t n, size_t align)
+{
+	size_t old, start;
+
+	if (align < BOOTSTRAP_STEP)
+		align = BOOTSTRAP_STEP;
+	if (n > BOOTSTRAP_SIZE || align > PAGE)
+		goto none;
+	old = atomic_load(&bootstrap_used);
+	do {
+		start = (old + sizeof(size_t) + align - 1) & ~(align - 1);
+		if (start + n > BOOTSTRAP_SIZE)
+			goto none;
+	} while (!atomic_compare_exchange_weak(&bootstrap_used, &old,
+					       start + n));
+	memcpy(bootstrap + start - sizeof(size_t), &n, sizeof(n));
+	return bootstrap + start;
+none:
+	errno = ENOMEM;
+	return NULL;
+}
+
+static size_t bootstrap_size(const void *p)
+{
+	size_t n;
+
+	memcpy(&n, (const char *)p - sizeof(n), sizeof(n));
+	return n;
+}
+
+/* ---- jemalloc ---------------------------------------------------------- */
+
+void heap_init(void)
+{
+	void *lib;
+
+	if (atomic_load(&je_found))
+		return;
+	lib = dlopen("libjemalloc.so.2", RTLD_LAZY | RTLD_NOLOAD);
+	if (!lib)
+		return;
+	je.malloc = dlsym(lib, "malloc");
+	je.calloc = dlsym(lib, "calloc");
+	je.realloc = dlsym(lib, "realloc");
+	je.free = dlsym(lib, "free");
+	je.usable = dlsym(lib, "malloc_usable_size");
+	if (je.malloc && je.calloc && je.realloc && je.free && je.usable)
+		atomic_store(&je_found, true);
+}
+
+/* Constructors that want much before ours runs. */
+static bool is_found(void)
+{
+	static _Atomic bool trying;
+
+	if (likely(atomic_load_explicit(&je_found, memory_order_acquire)))
+		return true;
+	if (atomic_load(&bootstrap_used) < BOOTSTRAP_SIZE / 2 ||
+	    atomic_exchange(&trying, true))
+		return false;
+	heap_init();
+	return atomic_load(&je_found);
+}
+
+/* How mallocx() is to take @n bytes for this thread. */
+static int flags_for(size_t n, size_t align)
+{
+	int flags = 0;
+
+	if (n >= LARGE && align < PAGE)
+		align = PAGE;
+	if (align)
+		flags |= MALLOCX_ALIGN(align);
+	if (thread.inside)
+		flags |= MALLOCX_ARENA(0) | MALLOCX_TCACHE_NONE;
+	else if (!thread.has_arena)
+		arena_assign();
+	return flags;
+}
+
+static void *allocate(size_t n, size_t align, int flags)
+{
+	void *p;
+
+	if (!is_found())
+		return bootstrap_alloc(n, align);
+	p = mallocx(n ? n : 1, flags | flags_for(n, align));
+	if (!p)
+		errno = ENOMEM;
+	return p;
+}
+
+/* A block from the bootstrap buffer moves out of it. */
+static void *move_out(void *old, size_t n)
+{
+	size_t old_n = bootstrap_size(old);
+	void *p = allocate(n, 0, 0);
+
+	return p ? memcpy(p, old, n < old_n ? n : old_n) : NULL;
+}
+
+/* As glibc: the next power of two, where jemalloc would refuse. */
+static size_t round_alignment(size_t align)
+{
+	size_t power = sizeof(void *);
+
+	while (power < align && power <= SIZE_MAX / 2)
+		power *= 2;
+	return power;
+}
+
+static void *allocate_aligned(size_t align, size_t n)
+{
+	align = round_alignment(align);
+	if (align > SIZE_MAX / 4) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return allocate(n, align, 0);
+}
+
+/* ---- The family -------------------------------------------------------- */
+
+EXPORT void *malloc(size_t n)
+{
+	if (likely(thread.ready && n < LARGE))
+		return je.malloc(n);
+	return allocate(n, 0, 0);
+}
+
+EXPORT void *calloc(size_t nr, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(nr, size, &n)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (likely(thread.ready && n < LARGE))
+		return je.calloc(nr, size);
+	return allocate(n, 0, MALLOCX_ZERO);
+}
+
+EXPORT void free(void *p)
+{
+	if (unlikely(!p || is_bootstrap(p)))
+		return;
+	je.free(p);
+}
+
+EXPORT void *realloc(void *old, size_t n)
+{
+	void *p;
+
+	if (!old)
+		return malloc(n);
+	if (unlikely(is_bootstrap(old)))
+		return move_out(old, n);
+	if (unlikely(!n)) {
+		free(old);
+		return NULL;
+	}
+	if (likely(thread.ready && n < LARGE))
+		return je.realloc(old, n);
+	p = rallocx(old, n, flags_for(n, 0));
+	if (!p)
+		errno = ENOMEM;
+	return p;
+}
+
+EXPORT void *reallocarray(void *old, size_t nr, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(nr, size, &n)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, n);
+}
+
+EXPORT int posix_memalign(void **ret, size_t align, size_t n)
+{
+	int err = errno;
+	void *p;
+
+	if (align < sizeof(void *) || (align & (align - 1)))
+		return EINVAL;
+	p = allocate_aligned(align, n);
+	errno = err;
+	if (!p)
+		return ENOMEM;
+	*ret = p;
+	return 0;
+}
+
+EXPORT void *memalign(size_t align, size_t n)
+{
+	return allocate_aligned(align, n);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t n)
+{
+	return allocate_aligned(align, n);
+}
+
+EXPORT void *valloc(size_t n)
+{
+	return allocate_aligned(PAGE, n);
+}
+
+EXPORT void *pvalloc(size_t n)
+{
+	if (n > SIZE_MAX - PAGE) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return allocate_aligned(PAGE, page_up(n));
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	if (!p)
+		return 0;
+	return is_bootstrap(p) ? bootstrap_size(p) : je.usable(p);
+}

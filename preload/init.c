@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Beginning and end.  Until the constructor has run nothing is counted; what
+ * was allocated so far is in the bootstrap buffer.
+ */
+#include "preload.h"
+
+__attribute__((constructor(101))) static void begin(void)
+{
+	int err = errno;
+
+	inside_enter();
+	heap_init();
+	settings_read();
+	thread_init();
+	map_init();
+	summary_init();
+	manage_init();
+	inside_leave();
+	errno = err;
+}
+
+/* Pages stay where they are: the process is about to be gone. */
+__attribute__((destructor(101))) static void end(void)
+{
+	summary_write();
+}

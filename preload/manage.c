@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Counts what the program may touch, and opens the context when the limit is
+ * about to be passed.
+ *
+ * Nothing below faults or waits for another thread of the program while it
+ * holds the lock: fault handlers do not take it.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "preload.h"
+
+#define MAX_DEVICES 16
+#define MAX_SPEC    1024
+
+enum state {
+	OFF,	  /* no limit, or a forked child */
+	WATCHING, /* it all fits */
+	STARTED,  /* the context is open */
+	FAILED,	  /* it could not be opened */
+};
+
+static _Atomic int state = OFF;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Under the lock: */
+static struct ranges mappings;
+static struct uhmm *context;
+static struct uhmm_device *devices[MAX_DEVICES];
+static size_t nr_devices, peak, unmanaged;
+static int open_error, why_unmanaged;
+
+static void enter(void)
+{
+	inside_enter();
+	pthread_mutex_lock(&lock);
+}
+
+static void leave(void)
+{
+	pthread_mutex_unlock(&lock);
+	inside_leave();
+}
+
+bool manage_is_on(void)
+{
+	return atomic_load_explicit(&state, memory_order_relaxed) != OFF;
+}
+
+bool manage_is_started(void)
+{
+	return atomic_load_explicit(&state, memory_order_acquire) == STARTED;
+}
+
+/* ---- The context ------------------------------------------------------- */
+
+/*
+ * What cannot be registered as a whole is tried in halves: part of it may
+ * have become something else, a shared mapping say.
+ */
+static void register_range(uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	if (start >= end)
+		return;
+	err = uhmm_register(context, (void *)start, end - start);
+	if (!err)
+		return;
+	if (end - start > BLOCK) {
+		uintptr_t mid = start + ((end - start) / 2 & ~(BLOCK - 1));
+
+		if (mid == start)
+			mid = start + BLOCK;
+		register_range(start, mid);
+		register_range(mid, end);
+		return;
+	}
+	unmanaged += end - start;
+	why_unmanaged = err;
+}
+
+static void on_log(void *arg, int level, const char *msg)
+{
+	/* What the program prints is its own: only real trouble is said. */
+	if (level <= 3)
+		say("%s", msg);
+}
+
+static int open_devices(void)
+{
+	const char *spec = settings.devices;
+	char one[MAX_SPEC];
+
+	while (spec && *spec) {
+		size_t len = strcspn(spec, "\n");
+		int err;
+
+		if (len >= sizeof(one) || nr_devices == MAX_DEVICES)
+			return -E2BIG;
+		memcpy(one, spec, len);
+		one[len] = '\0';
+		err = uhmm_device_open(context, one, &devices[nr_devices]);
+		if (err)
+			return err;
+		nr_devices++;
+		spec += len + (spec[len] == '\n');
+	}
+	return 0;
+}
+
+static int open_context(void)
+{
+	const struct uhmm_params params = {
+		.size = sizeof(params),
+		.fault_mode = settings.mode,
+		.ram_limit = settings.ram,
+		.features_off = settings.features_off,
+	};
+	int err = uhmm_open(&params, &context);
+
+	if (err)
+		return err;
+	uhmm_set_log(context, on_log, NULL);
+	err = open_devices();
+	if (err) {
+		uhmm_close(context);
+		context = NULL;
+		nr_devices = 0;
+	}
+	return err;
+}
+
+/* Everything that was handed out so far becomes managed. */
+static void start(void)
+{
+	struct range part;
+
+	open_error = open_context();
+	if (open_error) {
+		atomic_store(&state, FAILED);
+		say("memory cannot be managed: %s; the program goes on "
+		    "without a limit",
+		    strerrordesc_np(-open_error));
+		return;
+	}
+	for (size_t i = 0; reserve_part(i, &part); i++)
+		register_range(part.start, part.end);
+	for (size_t i = 0; i < mappings.nr; i++)
+		register_range(mappings.list[i].start, mappings.list[i].end);
+	atomic_store_explicit(&state, STARTED, memory_order_release);
+}
+
+/* After something was counted, before the program gets it. */
+static void check_limit(void)
+{
+	size_t bytes = reserve_bytes() + mappings.bytes;
+
+	if (atomic_load(&state) != WATCHING)
+		return;
+	if (bytes > settings.ram)
+		start();
+	else if (bytes > peak)
+		peak = bytes;
+}
+
+/* ---- Memory of arenas -------------------------------------------------- */
+
+void *manage_extent(size_t len, size_t align, bool commit)
+{
+	void *p;
+
+	enter();
+	p = reserve_take(len, align);
+	if (p && manage_is_started()) {
+		register_range((uintptr_t)p, (uintptr_t)p + len);
+	} else if (p && commit) {
+		reserve_commit((uintptr_t)p, (uintptr_t)p + len);
+		check_limit();
+	}
+	leave();
+	return p;
+}
+
+void manage_commit(uintptr_t start_, uintptr_t end)
+{
+	if (atomic_load(&state) != WATCHING)
+		return;
+	enter();
+	reserve_commit(start_, end);
+	check_limit();
+	leave();
+}
+
+void manage_decommit(uintptr_t start_, uintptr_t end)
+{
+	if (atomic_load(&state) != WATCHING)
+		return;
+	enter();
+	reserve_decommit(start_, end);
+	leave();
+}
+
+/* ---- Mappings ---------------------------------------------------------- */
+
+void manage_mapped(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	if (!ranges_add(&mappings, start_, end)) {
+		unmanaged += end - start_;
+		why_unmanaged = -ENOMEM;
+	}
+	if (manage_is_started())
+		register_range(start_, end);
+	else
+		check_limit();
+	leave();
+}
+
+bool manage_may_populate(size_t len)
+{
+	bool may;
+
+	enter();
+	may = atomic_load(&state) != STARTED && len <= settings.ram &&
+	      reserve_bytes() + mappings.bytes <= settings.ram - len;
+	leave();
+	return may;
+}
+
+void manage_unmapping(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	leave();
+}
+
+bool manage_has(uintptr_t addr)
+{
+	bool has;
+
+	enter();
+	has = ranges_hit(&mappings, addr);
+	leave();
+	return has;
+}
+
+/* ---- State ------------------------------------------------------------- */
+
+void manage_state(struct manage_state *ret)
+{
+	enter();
+	*ret = (struct manage_state){
+		.started = manage_is_started(),
+		.error = open_error,
+		.peak = peak,
+		.unmanaged = unmanaged,
+		.why = why_unmanaged,
+		.u = context,
+	};
+	leave();
+}
+
+struct uhmm_device *manage_device(size_t n)
+{
+	return n < nr_devices ? devices[n] : NULL;
+}
+
+/*
+ * All memory is the child's own: libuhmm brought it home before the fork.
+ * What another thread held at that moment is gone with that thread.
+ */
+static void forked(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	atomic_store(&state, OFF);
+}
+
+void manage_init(void)
+{
+	if (!settings.ram)
+		return;
+	pthread_atfork(NULL, NULL, forked);
+	atomic_store(&state, WATCHING);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Large anonymous private mappings of the program are managed; all others go
+ * straight to the kernel.  Unmapping needs no care once the context is open,
+ * since libuhmm learns of it from the kernel; the set of mappings is kept for
+ * counting before that, and for mremap(2).
+ */
+#include <link.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "preload.h"
+
+#define MAX_OWN 4
+
+/* Code whose mappings are never managed. */
+static struct range own[MAX_OWN];
+static size_t nr_own;
+
+static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
+{
+	struct range span = { UINTPTR_MAX, 0 };
+
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		uintptr_t start = info->dlpi_addr + ph->p_vaddr;
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		if (start < span.start)
+			span.start = start;
+		if (start + ph->p_memsz > span.end)
+			span.end = start + ph->p_memsz;
+	}
+	if ((uintptr_t)addr < span.start || (uintptr_t)addr >= span.end)
+		return 0;
+	if (nr_own < MAX_OWN)
+		own[nr_own++] = span;
+	return 1;
+}
+
+/* @function may be a stub of ours: ask where it leads. */
+static void add_own(const char *function)
+{
+	void *addr = dlsym(RTLD_DEFAULT, function);
+
+	if (addr)
+		dl_iterate_phdr(add_library, addr);
+}
+
+void map_init(void)
+{
+	dl_iterate_phdr(add_library, (void *)(uintptr_t)map_init);
+	add_own("mallocx");
+	add_own("uhmm_version");
+	add_own("urcu_bp_register");
+}
+
+static bool is_own(const void *caller)
+{
+	for (size_t i = 0; i < nr_own; i++)
+		if ((uintptr_t)caller >= own[i].start &&
+		    (uintptr_t)caller < own[i].end)
+			return true;
+	return false;
+}
+
+/* Does a call that ends at @caller concern the program's memory? */
+static bool is_watched(const void *caller)
+{
+	return manage_is_on() && !thread.inside && !is_own(caller);
+}
+
+/*
+ * Address space without access is not memory yet; what grows down or was
+ * promised huge pages or RAM cannot be managed.
+ */
+static bool is_candidate(size_t len, int prot, int flags)
+{
+	const int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int unwanted = MAP_FIXED | MAP_GROWSDOWN | MAP_STACK |
+			     MAP_HUGETLB | MAP_LOCKED;
+
+	return len >= settings.min_size && prot != PROT_NONE &&
+	       (flags & (MAP_TYPE | MAP_ANONYMOUS)) == wanted &&
+	       !(flags & unwanted);
+}
+
+static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
+			 off_t offset)
+{
+	void *p;
+
+	len = page_up(len);
+	if ((flags & MAP_POPULATE) && !manage_may_populate(len))
+		flags &= ~MAP_POPULATE;
+	p = sys_mmap(addr, len, prot, flags, fd, offset);
+	if (p != MAP_FAILED) {
+		int err = errno;
+
+		manage_mapped((uintptr_t)p, (uintptr_t)p + len);
+		errno = err;
+	}
+	return p;
+}
+
+EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
+		  off_t offset)
+{
+	void *p;
+
+	if (!is_watched(__builtin_return_address(0)))
+		return sys_mmap(addr, len, prot, flags, fd, offset);
+	if (is_candidate(len, prot, flags))
+		return map_managed(addr, len, prot, flags, fd, offset);
+	p = sys_mmap(addr, len, prot, flags, fd, offset);
+	/* In the place of something that was managed, perhaps. */
+	if (p != MAP_FAILED && (flags & MAP_FIXED))
+		manage_unmapping((uintptr_t)p, (uintptr_t)p + page_up(len));
+	return p;
+}
+
+EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd,
+		    off_t offset) __attribute__((alias("mmap")));
+
+EXPORT int munmap(void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr;
+
+	/*
+	 * Before the call: afterwards the addresses may be another's.  One
+	 * that the kernel will refuse changes nothing.
+	 */
+	if (is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
+	    len && len <= SIZE_MAX - PAGE - start)
+		manage_unmapping(start, start + page_up(len));
+	return sys_munmap(addr, len);
+}
+
+static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
+			   void *target)
+{
+	uintptr_t start = (uintptr_t)old;
+	uintptr_t end = start + page_up(old_len);
+	bool keeps = !old_len || (flags & MREMAP_DONTUNMAP);
+	int err;
+	void *p;
+
+	if (!keeps)
+		manage_unmapping(start, end);
+	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+	err = errno;
+	if (p != MAP_FAILED)
+		manage_mapped((uintptr_t)p, (uintptr_t)p + page_up(len));
+	else if (!keeps)
+		manage_mapped(start, end);
+	errno = err;
+	return p;
+}
+
+EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
+{
+	void *target = NULL;
+	va_list ap;
+
+	va_start(ap, flags);
+	if (flags & MREMAP_FIXED)
+		target = va_arg(ap, void *);
+	va_end(ap);
+	if (is_watched(__builtin_return_address(0)) &&
+	    manage_has((uintptr_t)old))
+		return remap_managed(old, old_len, len, flags, target);
+	return (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload.h - the library that "uhmm run" loads into a program.
+ *
+ * It answers the program's malloc family from jemalloc arenas whose memory
+ * lies in ranges that uhmm can manage, and sees its large anonymous mappings.
+ *
+ * Management is lazy.  Everything that the program might touch is counted
+ * before it is handed out.  While the sum is within the limit, nothing is
+ * registered, no context is open and no thread runs: a program that fits pays
+ * nothing.  The request that would pass the limit opens the context first and
+ * registers all there is; from then on each range is registered before the
+ * program gets it.  So the limit cannot be passed unseen.
+ *
+ * What libuhmm, jemalloc's metadata and the dynamic linker need must not lie
+ * in managed ranges, or serving a fault could fault.  A thread that is inside
+ * us or libuhmm, and each thread created there, has @inside set: its
+ * allocations come from jemalloc's default arena, its mappings are its own.
+ *
+ * Locks, in this order: jemalloc's own, then the one of manage.c.  Neither is
+ * taken by code that runs inside.
+ */
+#ifndef UHMM_PRELOAD_H
+#define UHMM_PRELOAD_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <uhmm/uhmm.h>
+
+#define EXPORT	    __attribute__((visibility("default")))
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define PAGE	   UHMM_PAGE_SIZE
+#define BLOCK	   ((size_t)2 << 20)
+#define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
+
+/* ---- This thread ------------------------------------------------------- */
+
+struct thread {
+	unsigned inside;
+	bool has_arena;
+	bool ready; /* has_arena && !inside: malloc may take the short way */
+};
+
+extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
+
+static inline void inside_enter(void)
+{
+	thread.inside++;
+	thread.ready = false;
+}
+
+static inline void inside_leave(void)
+{
+	thread.inside--;
+	thread.ready = thread.has_arena && !thread.inside;
+}
+
+/* ---- The kernel's calls, past our own functions of the same names ------- */
+
+static inline void *sys_mmap(void *addr, size_t len, int prot, int flags,
+			     int fd, off_t offset)
+{
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+}
+
+static inline int sys_munmap(void *addr, size_t len)
+{
+	return (int)syscall(SYS_munmap, addr, len);
+}
+
+/* Memory of our own: zeroed, never managed.  NULL when there is none. */
+static inline void *own_alloc(size_t len)
+{
+	void *p = sys_mmap(NULL, len, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
+
+struct settings {
+	uint64_t ram;	 /* 0: nothing is managed */
+	size_t min_size; /* least mapping to manage */
+	enum uhmm_fault_mode mode;
+	const char *devices; /* separated by line breaks */
+	const char *features_off;
+	const char *summary; /* NULL: none; "-": standard error */
+	pid_t pid;	     /* who writes the summary */
+};
+
+extern struct settings settings;
+
+void settings_read(void);
+
+/* ---- ranges.c: a set of address ranges ---------------------------------- */
+
+struct range {
+	uintptr_t start, end;
+};
+
+/* Sorted, neither touching nor overlapping. */
+struct ranges {
+	struct range *list;
+	size_t nr, room;
+	size_t bytes;
+};
+
+bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
+/* False when there is no memory to split a range; nothing changed. */
+bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
+bool ranges_hit(const struct ranges *set, uintptr_t addr);
+
+/* ---- reserve.c: address space for the arenas ---------------------------- */
+
+/* Called with manage.c's lock held. */
+void *reserve_take(size_t len, size_t align);
+/* Memory of arenas may be touched (again), or was given back. */
+void reserve_commit(uintptr_t start, uintptr_t end);
+void reserve_decommit(uintptr_t start, uintptr_t end);
+/* Bytes in blocks of which a page may be touched. */
+size_t reserve_bytes(void);
+/* Each part handed out so far, in turn.  False after the last. */
+bool reserve_part(size_t n, struct range *ret);
+bool reserve_is_same(uintptr_t a, uintptr_t b);
+
+/* ---- manage.c: counting, and the context once it is needed -------------- */
+
+/* The constructor calls it; before, nothing is counted. */
+void manage_init(void);
+/* Is there a limit, and is this not a forked child? */
+bool manage_is_on(void);
+/* Are faults served already? */
+bool manage_is_started(void);
+
+/* A part of the reserve for an arena; NULL when there is none. */
+void *manage_extent(size_t len, size_t align, bool commit);
+void manage_commit(uintptr_t start, uintptr_t end);
+void manage_decommit(uintptr_t start, uintptr_t end);
+
+/* Would so much fit, so that it may be touched before it is managed? */
+bool manage_may_populate(size_t len);
+/* A mapping that the program does not have yet. */
+void manage_mapped(uintptr_t start, uintptr_t end);
+/* It will be unmapped or replaced. */
+void manage_unmapping(uintptr_t start, uintptr_t end);
+bool manage_has(uintptr_t addr);
+
+struct manage_state {
+	bool started;
+	int error;	  /* why the context could not be opened */
+	size_t peak;	  /* most bytes counted before the start */
+	size_t unmanaged; /* bytes that could not be registered */
+	int why;	  /* the last reason */
+	struct uhmm *u;
+};
+
+void manage_state(struct manage_state *ret);
+/* The @n-th device, or NULL. */
+struct uhmm_device *manage_device(size_t n);
+
+/* ---- arena.c: jemalloc's hooks ------------------------------------------ */
+
+/* Give this thread an arena in managed memory. */
+void arena_assign(void);
+
+/* ---- heap.c ------------------------------------------------------------- */
+
+/* Find jemalloc; without it the bootstrap buffer serves. */
+void heap_init(void);
+
+/* ---- map.c -------------------------------------------------------------- */
+
+/* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
+void map_init(void);
+
+/* ---- thread.c ----------------------------------------------------------- */
+
+void thread_init(void);
+
+/* ---- summary.c ---------------------------------------------------------- */
+
+void summary_init(void);
+/* Once, in the process that "uhmm run" became. */
+void summary_write(void);
+/* A sentence to standard error, in spite of what the program did to fd 2. */
+__attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A set of address ranges in a sorted array.  Neighbours are joined: the
+ * kernel places mappings side by side, so there are few.
+ */
+#include <string.h>
+
+#include "preload.h"
+
+/* The first range that ends beyond @addr. */
+static size_t find(const struct ranges *set, uintptr_t addr)
+{
+	size_t low = 0, high = set->nr;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (set->list[mid].end > addr)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+static bool make_room(struct ranges *set)
+{
+	size_t room = set->room ? 2 * set->room : PAGE / sizeof(*set->list);
+	struct range *list;
+
+	if (set->nr < set->room)
+		return true;
+	list = own_alloc(room * sizeof(*list));
+	if (!list)
+		return false;
+	if (set->nr) {
+		memcpy(list, set->list, set->nr * sizeof(*list));
+		sys_munmap(set->list, set->room * sizeof(*list));
+	}
+	set->list = list;
+	set->room = room;
+	return true;
+}
+
+/* Put @nr ranges in the place of those from @at up to @end. */
+static void replace(struct ranges *set, size_t at, size_t end,
+		    const struct range *with, size_t nr)
+{
+	struct range *list = set->list;
+
+	for (size_t i = at; i < end; i++)
+		set->bytes -= list[i].end - list[i].start;
+	memmove(list + at + nr, list + end, (set->nr - end) * sizeof(*list));
+	set->nr = set->nr - (end - at) + nr;
+	for (size_t i = 0; i < nr; i++) {
+		list[at + i] = with[i];
+		set->bytes += with[i].end - with[i].start;
+	}
+}
+
+bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end)
+{
+	struct range joined = { start, end };
+	size_t at, next;
+
+	if (!make_room(set))
+		return false;
+	at = start ? find(set, start - 1) : 0;
+	next = at;
+	while (next < set->nr && set->list[next].start <= end) {
+		if (set->list[next].start < joined.start)
+			joined.start = set->list[next].start;
+		if (set->list[next].end > joined.end)
+			joined.end = set->list[next].end;
+		next++;
+	}
+	replace(set, at, next, &joined, 1);
+	return true;
+}
+
+bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end)
+{
+	struct range rest[2];
+	size_t nr = 0, at = find(set, start), next = at;
+
+	while (next < set->nr && set->list[next].start < end)
+		next++;
+	if (at == next)
+		return true;
+	if (!make_room(set))
+		return false;
+	if (set->list[at].start < start)
+		rest[nr++] = (struct range){ set->list[at].start, start };
+	if (set->list[next - 1].end > end)
+		rest[nr++] = (struct range){ end, set->list[next - 1].end };
+	replace(set, at, next, rest, nr);
+	return true;
+}
+
+bool ranges_hit(const struct ranges *set, uintptr_t addr)
+{
+	size_t at = find(set, addr);
+
+	return at < set->nr && set->list[at].start <= addr;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What "uhmm run" asked for, from the environment.  It is read once and
+ * copied: programs clear their environment, or write their title over it.
+ * A program that runs with raised rights gets nothing of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "preload.h"
+
+struct settings settings;
+
+static const char *copy(const char *variable)
+{
+	const char *value = secure_getenv(variable);
+	size_t len;
+	char *own;
+
+	if (!value || !*value)
+		return NULL;
+	len = strlen(value) + 1;
+	own = own_alloc(page_up(len));
+	return own ? memcpy(own, value, len) : NULL;
+}
+
+static uint64_t number(const char *variable)
+{
+	const char *value = secure_getenv(variable);
+
+	return value ? strtoull(value, NULL, 10) : 0;
+}
+
+static enum uhmm_fault_mode fault_mode(void)
+{
+	const char *value = secure_getenv("UHMM_RUN_MODE");
+
+	if (value && strcmp(value, "threads") == 0)
+		return UHMM_FAULTS_THREADS;
+	if (value && strcmp(value, "inline") == 0)
+		return UHMM_FAULTS_INLINE;
+	return UHMM_FAULTS_AUTO;
+}
+
+void settings_read(void)
+{
+	settings = (struct settings){
+		.ram = number("UHMM_RUN_RAM"),
+		.min_size = number("UHMM_RUN_MIN_SIZE"),
+		.mode = fault_mode(),
+		.devices = copy("UHMM_RUN_DEVICES"),
+		.features_off = copy("UHMM_FEATURES_OFF"),
+		.summary = copy("UHMM_RUN_SUMMARY"),
+		.pid = (pid_t)number("UHMM_RUN_PID"),
+	};
+	if (settings.min_size < PAGE)
+		settings.min_size = (size_t)1 << 20;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads that are made inside libuhmm stay inside for their whole life, and
+ * what the dynamic linker allocates for any thread lies outside managed
+ * memory: a fault handler that needs it must not fault.
+ *
+ * Leaving by _exit() is an end of the program like another: the summary is
+ * written.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "preload.h"
+
+#define MAX_STARTS 64
+
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+		      void *);
+
+struct start {
+	_Atomic bool used;
+	void *(*fn)(void *);
+	void *arg;
+};
+
+static create_fn *real_create;
+static struct start starts[MAX_STARTS];
+
+/* @s lives until the thread runs; then it is free for another. */
+static void *run_inside(void *arg)
+{
+	struct start *s = arg;
+	void *(*fn)(void *) = s->fn;
+	void *fn_arg = s->arg;
+
+	atomic_store(&s->used, false);
+	inside_enter();
+	return fn(fn_arg);
+}
+
+static struct start *take_start(void)
+{
+	for (size_t i = 0; i < MAX_STARTS; i++)
+		if (!atomic_exchange(&starts[i].used, true))
+			return &starts[i];
+	return NULL;
+}
+
+static int create_inside(pthread_t *t, const pthread_attr_t *attr,
+			 void *(*fn)(void *), void *arg)
+{
+	struct start *s = take_start();
+	int err;
+
+	if (!s)
+		return EAGAIN;
+	s->fn = fn;
+	s->arg = arg;
+	err = real_create(t, attr, run_inside, s);
+	if (err)
+		atomic_store(&s->used, false);
+	return err;
+}
+
+void thread_init(void)
+{
+	if (!real_create)
+		real_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
+}
+
+EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
+			  void *(*fn)(void *), void *arg)
+{
+	int err;
+
+	thread_init();
+	if (thread.inside)
+		return create_inside(t, attr, fn, arg);
+	inside_enter();
+	err = real_create(t, attr, fn, arg);
+	inside_leave();
+	return err;
+}
+
+/* A child made by vfork(2) shares our memory, and is not who writes. */
+EXPORT _Noreturn void _exit(int status)
+{
+	summary_write();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+EXPORT _Noreturn void _Exit(int status) __attribute__((alias("_exit")));

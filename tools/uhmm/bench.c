@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/*
+ * uhmm bench: runs the benchmarks of bench/ and prints their figures, as a
+ * table or as JSON.  It measures nothing itself.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <uhmm/uhmm.h>
+
+#include "bench/bench.h"
+#include "tool.h"
+
+static const char name[] = "bench";
+
+struct bench_run {
+	bool quick;
+	json_object *figures; /* NULL: a table to standard output */
+	const struct bench *now;
+	unsigned missed; /* figures below their bar */
+};
+
+bool bench_quick(const struct bench_run *run)
+{
+	return run->quick;
+}
+
+static double ratio(const struct bench_figure *f)
+{
+	return f->bare > 0 ? f->value / f->bare : 0;
+}
+
+/* Without a bar there is nothing to miss. */
+static bool meets_bar(const struct bench_figure *f)
+{
+	if (f->bar <= 0 || f->bare <= 0)
+		return true;
+	return f->more_is_better ? ratio(f) >= f->bar : ratio(f) <= f->bar;
+}
+
+static void print_number(double value, const char *fmt)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), fmt, value);
+	printf(" %10s", value > 0 ? text : "-");
+}
+
+static void print_heading(void)
+{
+	printf("%-36s %-14s %-5s %10s %10s %10s %10s %10s  %s\n", "figure",
+	       "condition", "unit", "median", "p99", "spread %", "bare",
+	       "ratio", "bar");
+}
+
+static void print_figure(const struct bench_figure *f)
+{
+	printf("%-36s %-14s %-5s", f->name, f->condition ? f->condition : "-",
+	       f->unit);
+	print_number(f->value, "%.3f");
+	print_number(f->p99, "%.3f");
+	print_number(f->spread * 100, "%.1f");
+	print_number(f->bare, "%.3f");
+	print_number(ratio(f), "%.3f");
+	if (f->bar > 0)
+		printf("  %s%.2f %s", f->more_is_better ? ">=" : "<=", f->bar,
+		       meets_bar(f) ? "met" : "MISSED");
+	printf("\n");
+	fflush(stdout);
+}
+
+static void add_number(json_object *to, const char *key, double value)
+{
+	if (value > 0)
+		json_object_object_add(to, key, json_object_new_double(value));
+}
+
+static void add_string(json_object *to, const char *key, const char *value)
+{
+	if (value)
+		json_object_object_add(to, key, json_object_new_string(value));
+}
+
+static void add_figure(struct bench_run *run, const struct bench_figure *f)
+{
+	json_object *o = json_object_new_object();
+
+	add_string(o, "bench", run->now->name);
+	add_string(o, "name", f->name);
+	add_string(o, "condition", f->condition);
+	add_string(o, "unit", f->unit);
+	add_number(o, "median", f->value);
+	add_number(o, "p99", f->p99);
+	add_number(o, "spread", f->spread);
+	add_number(o, "bare", f->bare);
+	add_number(o, "ratio", ratio(f));
+	add_number(o, "bar", f->bar);
+	if (f->bar > 0) {
+		add_string(o, "sense", f->more_is_better ? ">=" : "<=");
+		json_object_object_add(o, "met",
+				       json_object_new_boolean(meets_bar(f)));
+	}
+	json_object_array_add(run->figures, o);
+}
+
+void bench_report(struct bench_run *run, const struct bench_figure *f)
+{
+	if (!meets_bar(f))
+		run->missed++;
+	if (run->figures)
+		add_figure(run, f);
+	else
+		print_figure(f);
+}
+
+static void help(void)
+{
+	printf("Usage: uhmm bench [OPTION]... [PATTERN]...\n\n"
+	       "Measure, each figure against the bare primitive in the same "
+	       "run.  A PATTERN is a\n"
+	       "part of the names to run; without one all run.\n\n"
+	       "  --list   print the names and stop\n"
+	       "  --json   the result as JSON\n"
+	       "  --quick  fewer repetitions: a trial, not a result\n"
+	       "  --help   this text\n");
+}
+
+static bool is_wanted(const struct bench *b, char **patterns)
+{
+	if (!*patterns)
+		return true;
+	for (; *patterns; patterns++)
+		if (strstr(b->name, *patterns))
+			return true;
+	return false;
+}
+
+static int list(char **patterns)
+{
+	for (size_t i = 0; bench_table[i]; i++)
+		if (is_wanted(bench_table[i], patterns))
+			printf("%-28s  %s\n", bench_table[i]->name,
+			       bench_table[i]->what);
+	return EXIT_SUCCESS;
+}
+
+/* A number of 0 is a pattern that fits nothing. */
+static size_t count_wanted(char **patterns)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; bench_table[i]; i++)
+		nr += is_wanted(bench_table[i], patterns);
+	return nr;
+}
+
+static int run_all(struct bench_run *run, char **patterns)
+{
+	int status = EXIT_SUCCESS;
+
+	for (size_t i = 0; bench_table[i]; i++) {
+		int err;
+
+		if (!is_wanted(bench_table[i], patterns))
+			continue;
+		run->now = bench_table[i];
+		err = run->now->fn(run);
+		if (!err)
+			continue;
+		complain(name, "%s: %s", run->now->name,
+			 err == -EOPNOTSUPP ? "this machine cannot run it" :
+					      strerror(-err));
+		if (err != -EOPNOTSUPP)
+			status = EXIT_FAILURE;
+	}
+	return status;
+}
+
+static json_object *describe_machine(void)
+{
+	json_object *o = json_object_new_object();
+	struct utsname u;
+
+	if (uname(&u) == 0) {
+		add_string(o, "kernel", u.release);
+		add_string(o, "machine", u.machine);
+	}
+	add_number(o, "cpus", (double)sysconf(_SC_NPROCESSORS_ONLN));
+	add_number(o, "ram_bytes",
+		   (double)sysconf(_SC_PHYS_PAGES) *
+			   (double)sysconf(_SC_PAGESIZE));
+	return o;
+}
+
+static int run_json(struct bench_run *run, char **patterns)
+{
+	json_object *top = json_object_new_object();
+	int status;
+
+	run->figures = json_object_new_array();
+	json_object_object_add(top, "machine", describe_machine());
+	json_object_object_add(top, "figures", run->figures);
+	status = run_all(run, patterns);
+	printf("%s\n",
+	       json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY));
+	json_object_put(top);
+	return status;
+}
+
+static int run_table(struct bench_run *run, char **patterns)
+{
+	int status;
+
+	print_heading();
+	status = run_all(run, patterns);
+	if (run->missed)
+		printf("%u figures miss their bar\n", run->missed);
+	return status;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "quick", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct bench_run run = { 0 };
+	bool json = false, wants_list = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'l':
+			wants_list = true;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'q':
+			run.quick = true;
+			break;
+		case 'h':
+			help();
+			return EXIT_SUCCESS;
+		default:
+			complain_option(name, opt, argv);
+			return EXIT_USAGE;
+		}
+	}
+	argv += optind;
+	if (*argv && !count_wanted(argv)) {
+		complain(name,
+			 "no benchmark has %s in its name; see \"uhmm "
+			 "bench --list\"",
+			 *argv);
+		return EXIT_USAGE;
+	}
+	if (wants_list)
+		return list(argv);
+	return json ? run_json(&run, argv) : run_table(&run, argv);
+}

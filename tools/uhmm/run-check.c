@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What can go wrong with the options of "uhmm run" is found here, before the
+ * program starts: by really doing it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run.h"
+#include "tool.h"
+
+static const char name[] = "run";
+
+/* The first message of the library that explains a failure. */
+struct reason {
+	char text[512];
+};
+
+static void keep_message(void *arg, int level, const char *msg)
+{
+	struct reason *r = arg;
+
+	if (level <= 4 && !*r->text)
+		snprintf(r->text, sizeof(r->text), "%.*s",
+			 (int)strcspn(msg, "\n"), msg);
+}
+
+static const char *reason_of(const struct reason *r, int err)
+{
+	return *r->text ? r->text : strerror(-err);
+}
+
+static int open_context(const struct run_options *o, struct uhmm **ret)
+{
+	const struct uhmm_params params = {
+		.size = sizeof(params),
+		.fault_mode = o->mode,
+		.ram_limit = o->ram,
+		.features_off = o->features_off,
+	};
+	int err = uhmm_open(&params, ret);
+
+	switch (err) {
+	case 0:
+		return 0;
+	case -EINVAL:
+		complain(name,
+			 "--features-off %s names an unknown feature; "
+			 "see uhmm(7)",
+			 o->features_off ? o->features_off : "(environment)");
+		break;
+	case -EPERM:
+	case -ENOSYS:
+		complain(name,
+			 "the kernel refuses userfaultfd(2): %s; run as "
+			 "root, or set vm.unprivileged_userfaultfd=1",
+			 strerror(-err));
+		break;
+	default:
+		complain(name, "memory cannot be managed here: %s",
+			 strerror(-err));
+	}
+	return EXIT_OURS;
+}
+
+static const char *hint(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "\"uhmm providers\" lists what there is";
+	case -ENOMEM:
+		return "make it smaller";
+	default:
+		return "see \"uhmm providers\" and uhmm(7)";
+	}
+}
+
+int run_check_devices(const struct run_options *o)
+{
+	struct reason reason = { "" };
+	struct uhmm *u;
+	int status = open_context(o, &u);
+
+	if (status)
+		return status;
+	uhmm_set_log(u, keep_message, &reason);
+	for (size_t i = 0; i < o->nr_devices; i++) {
+		struct uhmm_device *dev;
+		int err = uhmm_device_open(u, o->devices[i], &dev);
+
+		if (!err)
+			continue;
+		complain(name, "device %s cannot be opened: %s; %s",
+			 o->devices[i], reason_of(&reason, err), hint(err));
+		status = EXIT_OURS;
+		break;
+	}
+	uhmm_close(u);
+	return status;
+}
+
+int run_check_summary(struct run_options *o)
+{
+	static char absolute[PATH_MAX];
+	char cwd[PATH_MAX];
+	int n, fd;
+
+	if (!o->summary)
+		return 0;
+	if (*o->summary == '/')
+		n = snprintf(absolute, sizeof(absolute), "%s", o->summary);
+	else if (getcwd(cwd, sizeof(cwd)))
+		n = snprintf(absolute, sizeof(absolute), "%s/%s", cwd,
+			     o->summary);
+	else
+		n = -1;
+	fd = n < 0 || n >= PATH_MAX ?
+		     -1 :
+		     open(absolute, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY,
+			  0666);
+	if (fd < 0) {
+		complain(name,
+			 "the summary cannot be written to %s: %s; name "
+			 "another file",
+			 o->summary,
+			 strerror(n >= PATH_MAX ? ENAMETOOLONG : errno));
+		return EXIT_OURS;
+	}
+	close(fd);
+	o->summary = absolute;
+	return 0;
+}
+
+/* @tail below the directory of this tool. */
+static bool beside_tool(const char *tail, char path[PATH_MAX])
+{
+	char exe[PATH_MAX], joined[2 * PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return false;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	if (!slash)
+		return false;
+	snprintf(joined, sizeof(joined), "%.*s/%s", (int)(slash - exe), exe,
+		 tail);
+	return realpath(joined, path);
+}
+
+static bool find_library(char path[PATH_MAX])
+{
+	return beside_tool("../" UHMM_LIBDIR "/uhmm/libuhmm-preload.so",
+			   path) ||
+	       realpath(UHMM_PRELOAD_PATH, path) ||
+	       beside_tool("../../preload/libuhmm-preload.so", path);
+}
+
+int run_find_preload(char path[PATH_MAX])
+{
+	const char *given = secure_getenv("UHMM_PRELOAD");
+
+	if (given && *given) {
+		if (!realpath(given, path)) {
+			complain(name,
+				 "UHMM_PRELOAD names %s: %s; unset it or "
+				 "correct it",
+				 given, strerror(errno));
+			return EXIT_OURS;
+		}
+	} else if (!find_library(path)) {
+		complain(name, "libuhmm-preload.so is not installed beside "
+			       "this tool; name it in UHMM_PRELOAD");
+		return EXIT_OURS;
+	}
+	if (access(path, R_OK) < 0) {
+		complain(name, "%s cannot be read: %s; check its mode", path,
+			 strerror(errno));
+		return EXIT_OURS;
+	}
+	/* LD_PRELOAD is a list that these separate. */
+	if (strpbrk(path, " :")) {
+		complain(name,
+			 "%s has a blank or a colon in its path, which "
+			 "LD_PRELOAD cannot hold; move it",
+			 path);
+		return EXIT_OURS;
+	}
+	return 0;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The command line of "uhmm run".
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uhmm/provider.h>
+
+#include "run.h"
+#include "tool.h"
+
+#define MIB		 (UINT64_C(1) << 20)
+#define DEFAULT_MIN_SIZE MIB
+#define LEAST_RAM	 MIB
+/* Of what the machine has available, and the device of the limit. */
+#define DEFAULT_RAM_PERCENT 75
+#define DEFAULT_DEVICE_SIZE 4
+
+static const char name[] = "run";
+
+static const struct {
+	const char *name;
+	enum uhmm_fault_mode mode;
+} modes[] = {
+	{ "auto", UHMM_FAULTS_AUTO },
+	{ "threads", UHMM_FAULTS_THREADS },
+	{ "inline", UHMM_FAULTS_INLINE },
+};
+
+static void help(void)
+{
+	printf("Usage: uhmm run [OPTION]... [--] PROGRAM [ARG]...\n\n"
+	       "Run PROGRAM with a limit on the RAM of its data: cold pages "
+	       "are moved to devices\n"
+	       "and come home when they are touched.\n\n"
+	       "  --ram SIZE           the limit, as 512M or 2G (default: 75 "
+	       "%% of what is available)\n"
+	       "  --device SPEC        where cold pages go; the first given is "
+	       "filled first\n"
+	       "                       (default: zram, four times the limit; "
+	       "see \"uhmm providers\")\n"
+	       "  --min-size SIZE      least anonymous mapping to manage "
+	       "(default: 1M)\n"
+	       "  --mode MODE          who serves faults: threads, inline or "
+	       "auto (default: auto)\n"
+	       "  --summary[=FILE]     at exit say what happened, on standard "
+	       "error or in FILE\n"
+	       "  --features-off LIST  kernel features not to use, as "
+	       "move,poison; for tests\n"
+	       "  --help               this text\n\n"
+	       "The exit status is that of PROGRAM; 125 if uhmm fails, 126 if "
+	       "PROGRAM cannot be\n"
+	       "run, 127 if it is not found.\n");
+}
+
+static int parse_bytes(const char *option, const char *arg, uint64_t least,
+		       uint64_t *ret)
+{
+	uint64_t bytes;
+
+	if (uhmm_parse_size(arg, &bytes) < 0) {
+		complain(name, "%s %s is no size; write it as 512M or 2G",
+			 option, arg);
+		return EXIT_OURS;
+	}
+	if (bytes < least) {
+		complain(name, "%s %s is too small; give at least %llu bytes",
+			 option, arg, (unsigned long long)least);
+		return EXIT_OURS;
+	}
+	*ret = bytes & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
+	return -1;
+}
+
+static int parse_mode(const char *arg, struct run_options *o)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(arg, modes[i].name) == 0) {
+			o->mode = modes[i].mode;
+			o->mode_name = modes[i].name;
+			return -1;
+		}
+	complain(name, "there is no mode %s; use threads, inline or auto", arg);
+	return EXIT_OURS;
+}
+
+static int add_device(const char *spec, struct run_options *o)
+{
+	if (strchr(spec, '\n')) {
+		complain(name, "a device is one line; remove the line break");
+		return EXIT_OURS;
+	}
+	if (o->nr_devices == RUN_MAX_DEVICES) {
+		complain(name, "there are more than %d devices; leave some out",
+			 RUN_MAX_DEVICES);
+		return EXIT_OURS;
+	}
+	o->devices[o->nr_devices++] = spec;
+	return -1;
+}
+
+static int set_summary(const char *file, struct run_options *o)
+{
+	if (file && !*file) {
+		complain(name, "--summary= names no file; give one, or leave "
+			       "out the = for standard error");
+		return EXIT_OURS;
+	}
+	o->wants_summary = true;
+	o->summary = file;
+	return -1;
+}
+
+static int parse_option(int opt, char **argv, struct run_options *o)
+{
+	switch (opt) {
+	case 'r':
+		return parse_bytes("--ram", optarg, LEAST_RAM, &o->ram);
+	case 'd':
+		return add_device(optarg, o);
+	case 'm':
+		return parse_bytes("--min-size", optarg, UHMM_PAGE_SIZE,
+				   &o->min_size);
+	case 'M':
+		return parse_mode(optarg, o);
+	case 's':
+		return set_summary(optarg, o);
+	case 'f':
+		o->features_off = optarg;
+		return -1;
+	case 'h':
+		help();
+		return EXIT_SUCCESS;
+	default:
+		complain_option(name, opt, argv);
+		return EXIT_OURS;
+	}
+}
+
+/* What the machine could give without swapping, in bytes; 0 if unknown. */
+static uint64_t available_ram(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (uint64_t)kib << 10;
+}
+
+static int set_defaults(struct run_options *o)
+{
+	static char device[64];
+
+	if (!o->ram) {
+		o->ram = available_ram() / 100 * DEFAULT_RAM_PERCENT;
+		o->ram &= ~(MIB - 1);
+	}
+	if (!o->ram) {
+		complain(name, "/proc/meminfo does not say how much RAM is "
+			       "available; give --ram");
+		return EXIT_OURS;
+	}
+	if (!o->nr_devices) {
+		snprintf(device, sizeof(device), "zram:%lluM",
+			 (unsigned long long)(o->ram / MIB *
+					      DEFAULT_DEVICE_SIZE));
+		o->devices[o->nr_devices++] = device;
+	}
+	return -1;
+}
+
+int run_parse(int argc, char **argv, struct run_options *o)
+{
+	static const struct option options[] = {
+		{ "ram", required_argument, NULL, 'r' },
+		{ "device", required_argument, NULL, 'd' },
+		{ "min-size", required_argument, NULL, 'm' },
+		{ "mode", required_argument, NULL, 'M' },
+		{ "summary", optional_argument, NULL, 's' },
+		{ "features-off", required_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt, status;
+
+	*o = (struct run_options){
+		.min_size = DEFAULT_MIN_SIZE,
+		.mode = UHMM_FAULTS_AUTO,
+		.mode_name = "auto",
+	};
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		status = parse_option(opt, argv, o);
+		if (status != -1)
+			return status;
+	}
+	if (optind == argc) {
+		complain(name, "the program is missing; write \"uhmm run "
+			       "[OPTION]... PROGRAM [ARG]...\"");
+		return EXIT_OURS;
+	}
+	o->program = argv + optind;
+	return set_defaults(o);
+}

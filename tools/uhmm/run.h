@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - what "uhmm run" was asked for, between its files.
+ */
+#ifndef UHMM_RUN_H
+#define UHMM_RUN_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uhmm/uhmm.h>
+
+#define RUN_MAX_DEVICES 16
+
+struct run_options {
+	uint64_t ram;	   /* bytes, whole pages */
+	uint64_t min_size; /* bytes */
+	const char *devices[RUN_MAX_DEVICES];
+	size_t nr_devices;
+	enum uhmm_fault_mode mode;
+	const char *mode_name;
+	const char *features_off; /* NULL: none */
+	bool wants_summary;
+	const char *summary; /* NULL: standard error */
+	char **program;
+};
+
+/* ---- run-options.c: each complains itself and returns an exit status --- */
+
+/* -1: go on; anything else: exit with it. */
+int run_parse(int argc, char **argv, struct run_options *o);
+
+/* ---- run-check.c ------------------------------------------------------- */
+
+/* Would the devices open, in a context such as the program will have? */
+int run_check_devices(const struct run_options *o);
+/* Make the path absolute, and sure that it can be written. */
+int run_check_summary(struct run_options *o);
+/* The library to preload. */
+int run_find_preload(char path[PATH_MAX]);
+
+#endif
