@@ -21,6 +21,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 #define UHMM_PROVIDER_ABI 1
 
 /**
@@ -207,6 +209,8 @@ void uhmm_copy(void *dst, const void *src, size_t len);
 
 /** uhmm_parse_size() - "64K", "2M", "1.5G", "4096".  Return: 0 or -EINVAL. */
 int uhmm_parse_size(const char *s, uint64_t *ret_bytes);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

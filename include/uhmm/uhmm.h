@@ -23,6 +23,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 #define UHMM_VERSION_MAJOR 0
 #define UHMM_VERSION_MINOR 1
 #define UHMM_VERSION_PATCH 0
@@ -439,6 +441,8 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
  * Return: the length without the final NUL, as snprintf(3) counts it.
  */
 int uhmm_features(struct uhmm *u, char *buf, size_t len);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ram.c - the reference device: memory that the application cannot see.
+ *
+ *	ram:SIZE[,scrub=yes|no]
+ *
+ * Device page n is the n-th page of one private mapping.  Two functions copy;
+ * the others save work that the core would do without them.  Nothing is
+ * locked: the core never uses a device page for two things at once.
+ *
+ * What is left in a freed page cannot be read by its next owner, because every
+ * page is overwritten whole, by a copy or by clear(), before it is read.
+ * scrub=yes zeroes at once all the same, for secrets that should not linger.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <uhmm/provider.h>
+
+#define HUGE_PAGE_SIZE ((size_t)2 << 20)
+
+struct ram {
+	unsigned char *pages; /* aligned to huge pages */
+	void *mapping;
+	size_t mapping_len;
+};
+
+static void *page_at(const struct ram *ram, uint64_t dpfn)
+{
+	return ram->pages + (dpfn << UHMM_PAGE_SHIFT);
+}
+
+static int ram_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
+			      size_t nr)
+{
+	for (; nr; seg++, nr--)
+		uhmm_copy(page_at(priv, seg->dpfn), seg->ram,
+			  seg->npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
+			   size_t nr)
+{
+	for (; nr; seg++, nr--)
+		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
+			  seg->npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
+{
+	memset(page_at(priv, dpfn), 0, npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static const void *ram_direct(void *priv, uint64_t dpfn, size_t npages)
+{
+	return page_at(priv, dpfn);
+}
+
+static void ram_page_free(void *priv, uint64_t dpfn, size_t npages)
+{
+	ram_clear(priv, dpfn, npages);
+}
+
+static void ram_release(void *priv)
+{
+	struct ram *ram = priv;
+
+	uhmm_provider_free(ram->mapping, ram->mapping_len);
+	uhmm_provider_free(ram, sizeof(*ram));
+}
+
+static const struct uhmm_device_ops ram_ops = {
+	.size = sizeof(ram_ops),
+	.copy_to_devmem = ram_copy_to_devmem,
+	.copy_to_ram = ram_copy_to_ram,
+	.clear = ram_clear,
+	.direct = ram_direct,
+	.release = ram_release,
+};
+
+static const struct uhmm_device_ops ram_scrub_ops = {
+	.size = sizeof(ram_scrub_ops),
+	.copy_to_devmem = ram_copy_to_devmem,
+	.copy_to_ram = ram_copy_to_ram,
+	.clear = ram_clear,
+	.direct = ram_direct,
+	.page_free = ram_page_free,
+	.release = ram_release,
+};
+
+/* In huge pages where the kernel has any: fewer faults, cheaper copies. */
+static int ram_map(struct ram *ram, size_t len)
+{
+	uintptr_t start;
+
+	ram->mapping_len = len + HUGE_PAGE_SIZE;
+	ram->mapping = uhmm_provider_alloc(ram->mapping_len);
+	if (!ram->mapping)
+		return -ENOMEM;
+	start = ((uintptr_t)ram->mapping + HUGE_PAGE_SIZE - 1) &
+		~(uintptr_t)(HUGE_PAGE_SIZE - 1);
+	ram->pages = (unsigned char *)start;
+	(void)madvise(ram->pages, len, MADV_HUGEPAGE);
+	return 0;
+}
+
+static int ram_open(const char *const *values, struct uhmm_device_desc *desc,
+		    void **ret_priv)
+{
+	const char *scrub = values[0];
+	struct ram *ram;
+
+	if (!desc->npages || (strcmp(scrub, "yes") && strcmp(scrub, "no")))
+		return -EINVAL;
+	if (desc->npages > (uint64_t)sysconf(_SC_PHYS_PAGES))
+		return -ENOMEM;
+	ram = uhmm_provider_alloc(sizeof(*ram));
+	if (!ram)
+		return -ENOMEM;
+	if (ram_map(ram, desc->npages << UHMM_PAGE_SHIFT)) {
+		uhmm_provider_free(ram, sizeof(*ram));
+		return -ENOMEM;
+	}
+	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->ops = *scrub == 'y' ? &ram_scrub_ops : &ram_ops;
+	*ret_priv = ram;
+	return 0;
+}
+
+static const struct uhmm_option ram_options[] = {
+	{ "scrub", "no", "zero pages as soon as they are freed: yes or no" },
+	{ NULL, NULL, NULL },
+};
+
+const struct uhmm_provider provider_ram = {
+	.size = sizeof(provider_ram),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "ram",
+	.summary = "memory that the application cannot see; the reference",
+	.options = ram_options,
+	.open = ram_open,
+};

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.c - blocks: found by address without locks, and the words in them.
+ *
+ * The index is a radix tree of two levels over the 2 MiB blocks of 47 bits of
+ * addresses: a look-up is two loads, whatever the number of regions.  Blocks
+ * and leaves are only added while the context lives, so readers need nothing.
+ * A block costs memory once one of its pages is not plain RAM, its table
+ * (8 bytes a page) only as long as that is so.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+static unsigned leaf_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> (MM_BLOCK_SHIFT + INDEX_BITS)) % INDEX_SIZE;
+}
+
+static unsigned block_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> MM_BLOCK_SHIFT) % INDEX_SIZE;
+}
+
+struct block *block_find(struct uhmm *u, uintptr_t addr)
+{
+	struct index_leaf *leaf;
+
+	if (addr >> VA_BITS)
+		return NULL;
+	leaf = atomic_load_explicit(&u->index->leaf[leaf_index(addr)],
+				    memory_order_acquire);
+	if (!leaf)
+		return NULL;
+	return atomic_load_explicit(&leaf->block[block_index(addr)],
+				    memory_order_acquire);
+}
+
+static struct index_leaf *leaf_get(struct uhmm *u, uintptr_t addr)
+{
+	_Atomic(struct index_leaf *) *p = &u->index->leaf[leaf_index(addr)];
+	struct index_leaf *leaf = atomic_load(p);
+
+	if (leaf)
+		return leaf;
+	leaf = sys_alloc(sizeof(*leaf));
+	if (leaf)
+		atomic_store_explicit(p, leaf, memory_order_release);
+	return leaf;
+}
+
+static struct block *block_new(struct uhmm *u, uintptr_t addr)
+{
+	uint32_t nr = atomic_load(&u->nr_blocks);
+	struct index_leaf *leaf = leaf_get(u, addr);
+	struct block *b;
+
+	if (!leaf || nr == MAX_BLOCKS)
+		return NULL;
+	b = slab_alloc(&u->block_slab);
+	if (!b)
+		return NULL;
+	b->va = addr & ~(MM_BLOCK_SIZE - 1);
+	b->index = nr;
+	b->slot = NO_SLOT;
+	u->blocks[nr] = b;
+	atomic_store_explicit(&u->nr_blocks, nr + 1, memory_order_release);
+	atomic_store_explicit(&leaf->block[block_index(addr)], b,
+			      memory_order_release);
+	return b;
+}
+
+/* Find or make the block of @addr; NULL when there is no memory for it. */
+struct block *block_get(struct uhmm *u, uintptr_t addr)
+{
+	struct block *b = block_find(u, addr);
+
+	if (b || addr >> VA_BITS)
+		return b;
+	sys_mutex_lock(&u->blocks_lock);
+	b = block_find(u, addr);
+	if (!b)
+		b = block_new(u, addr);
+	sys_mutex_unlock(&u->blocks_lock);
+	return b;
+}
+
+void block_lock(struct block *b)
+{
+	sys_mutex_lock(&b->lock);
+}
+
+/* A table that says nothing is not worth its memory. */
+static bool table_is_plain(const struct block *b)
+{
+	unsigned n = b->nr_charged + b->nr_pinned;
+
+	for (int s = P_RAM + 1; s < P_NR_STATES; s++)
+		n += b->nr[s];
+	return n == 0;
+}
+
+void block_unlock(struct uhmm *u, struct block *b)
+{
+	int delta = b->ram_delta;
+	uint64_t *table = NULL;
+
+	b->ram_delta = 0;
+	if (b->table && table_is_plain(b)) {
+		table = b->table;
+		b->table = NULL;
+	}
+	sys_mutex_unlock(&b->lock);
+	if (delta)
+		count_ram(u, delta);
+	if (table)
+		slab_free(&u->table_slab, table);
+}
+
+int block_ensure_table(struct uhmm *u, struct block *b)
+{
+	if (!b->table)
+		b->table = slab_alloc(&u->table_slab);
+	return b->table ? 0 : -ENOMEM;
+}
+
+static void count_state(struct uhmm *u, struct block *b, uint64_t w, int by)
+{
+	enum page_state s = page_state(w);
+
+	if (s != P_RAM)
+		b->nr[s] = (uint16_t)(b->nr[s] + by);
+	if (s == P_DEVICE || s == P_COMING)
+		atomic_fetch_add_explicit(&u->on_device, by,
+					  memory_order_relaxed);
+	if (s == P_FROZEN || s == P_LEAVING)
+		atomic_fetch_add_explicit(&u->frozen, by, memory_order_relaxed);
+	if (page_pins(w))
+		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
+	if (!page_in_ram(w))
+		return;
+	b->nr_charged = (uint16_t)(b->nr_charged + by);
+	b->ram_delta = (int16_t)(b->ram_delta + by);
+}
+
+/* @b is locked and has a table. */
+void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+{
+	count_state(u, b, b->table[i], -1);
+	b->table[i] = word;
+	count_state(u, b, word, 1);
+}
+
+static enum page_state event_to(struct uhmm *u, struct block *b, unsigned i,
+				enum page_event event)
+{
+	enum page_state from = page_state(b->table[i]);
+	int to = page_next(from, event);
+
+	if (to < 0) {
+		sys_logf(&u->log, SYS_ERR, "page %#lx: %s in state %s",
+			 (unsigned long)(b->va + i * MM_PAGE_SIZE),
+			 page_event_name(event), page_state_name(from));
+		return from;
+	}
+	return (enum page_state)to;
+}
+
+/* Pins outlive everything but the mapping. */
+static uint64_t kept_pins(uint64_t old, enum page_state to,
+			  enum page_event event)
+{
+	if (event == E_FORGET || (to != P_RAM && to != P_DROPPED))
+		return 0;
+	return page_pins(old) << PAGE_PIN_SHIFT;
+}
+
+enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
+			    enum page_event event)
+{
+	enum page_state to = event_to(u, b, i, event);
+
+	block_set(u, b, i, (uint64_t)to | kept_pins(b->table[i], to, event));
+	return to;
+}
+
+void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e)
+{
+	enum page_state to = event_to(u, b, i, e);
+
+	block_set(u, b, i,
+		  (uint64_t)to | PAGE_CHARGED | kept_pins(b->table[i], to, e));
+}
+
+void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		  uint64_t dpfn, enum page_event event)
+{
+	enum page_state to = event_to(u, b, i, event);
+
+	block_set(u, b, i, page_on_device(to, dev, dpfn));
+}
+
+uintptr_t block_slot_va(struct uhmm *u, const struct block *b)
+{
+	return slot_va(u, b->slot);
+}
+
+/* A move in @b ended: let waiting faults look again.  @b is not locked. */
+void block_settle(struct uhmm *u, struct block *b, bool wake_all)
+{
+	atomic_fetch_add(&b->settled, 1);
+	if (!atomic_exchange(&b->waiting, 0) && !wake_all)
+		return;
+	sys_futex_wake(&b->settled, INT32_MAX);
+	u->mm->ops->wake(u->mm, b->va, MM_BLOCK_PAGES);
+}
+
+/* Wait for a move in @b to end, at most a while.  @seen: read under lock. */
+void block_wait(struct block *b, uint32_t seen)
+{
+	atomic_store(&b->waiting, 1);
+	sys_futex_wait(&b->settled, seen, 100 * 1000 * 1000);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - what heterogeneous memory management means: structs and rules.
+ *
+ * DOC: Locks
+ *
+ * In this order; whoever holds a later one must not take an earlier one:
+ *
+ *	gate		shared by whoever moves pages; exclusive around fork
+ *	mover		one a block: who takes pages from it.  Held over copies
+ *	(event)		the backend's: events are applied one at a time
+ *	regions		writers of the region tree; readers need none (RCU)
+ *	block		one a block: its table.  Never held over a callback
+ *	slot, pagemap, slab: leaves, held for a few instructions
+ *	device		only around callbacks of a provider that wants it;
+ *			nothing else is taken under it
+ *
+ * No lock is ever held on a stack that is itself managed: public calls made
+ * on such a stack are run by the worker (request.c).  So a holder never waits
+ * for a fault, and faults may take any lock but mover and gate.
+ *
+ * DOC: Moves
+ *
+ * A page under way has a state that names its mover (P_LEAVING, P_HELD,
+ * P_ZAPPING, P_CLEARING: the holder of the block's mover lock; P_COMING: who
+ * set it).  Copies run without the block's lock.  Afterwards the mover looks
+ * again: if the word is as it left it, the page is its own and goes on;
+ * otherwise the CPU or the application was faster and wins.  Words cannot
+ * come back in between, because the mover owns the dpfn or the frame.
+ */
+#ifndef UHMM_CORE_H
+#define UHMM_CORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uhmm/provider.h>
+#include <uhmm/uhmm.h>
+
+#include "core/hist.h"
+#include "core/page.h"
+#include "core/slab.h"
+#include "mm/mm.h"
+#include "mm/set.h"
+#include "sys/lock.h"
+#include "sys/sys.h"
+
+#define VA_BITS	    47
+#define INDEX_BITS  13
+#define INDEX_SIZE  (1u << INDEX_BITS)
+#define MAX_DEVICES 256 /* number 0 is RAM */
+#define MAX_HEIGHT  12
+#define MAX_SLOTS   16384u
+#define NR_REQUESTS 64
+
+/* ---- Blocks (block.c) ---- */
+
+/*
+ * 2 MiB of managed addresses that ever held something other than plain RAM.
+ * @table, @nr, @slot, @ram_delta: under @lock
+ */
+struct block {
+	uintptr_t va;
+	struct sys_mutex lock;
+	struct sys_mutex mover;
+	_Atomic uint32_t settled; /* futex: counts moves that ended */
+	_Atomic uint32_t waiting; /* faults that wait for that */
+	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
+	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
+	int16_t ram_delta;	  /* not yet in uhmm.ram */
+	uint16_t nr[P_NR_STATES]; /* pages in each state, P_RAM left out */
+	uint16_t nr_charged;	  /* pages counted as RAM */
+	uint16_t nr_pinned;
+	uint16_t next_fault; /* page at which a stream would go on */
+	uint16_t window;     /* pages to resolve at once */
+	uint8_t parked;	     /* on the policy's queue */
+	bool huge;	     /* left as one huge page, no page table since */
+	uint32_t index;	     /* in uhmm.blocks */
+};
+
+struct index_leaf {
+	_Atomic(struct block *) block[INDEX_SIZE];
+};
+
+struct index {
+	_Atomic(struct index_leaf *) leaf[INDEX_SIZE];
+};
+
+/* ---- Regions (region.c) ---- */
+
+/* A run of managed addresses; a node of a skip list that readers walk alone. */
+struct region {
+	uintptr_t start;
+	_Atomic uintptr_t end;
+	struct region *garbage; /* list of those to be freed */
+	int height;
+	_Atomic(struct region *) next[MAX_HEIGHT];
+};
+
+struct region_tree {
+	struct sys_mutex lock;
+	struct region head;
+	struct slab slab;
+	struct region *garbage; /* unlinked; freed after a grace period */
+	unsigned nr_garbage;
+	uint64_t seed;
+};
+
+/* ---- Slots (slot.c) ---- */
+
+/*
+ * @stock: pages that hold memory; kept true by whoever has the slot
+ * @huge: that memory is one huge page
+ */
+struct slot {
+	struct mm_set stock;
+	uint32_t next;	   /* of its list, + 1 */
+	uint32_t nr_stock; /* while in the pool */
+	bool huge;
+};
+
+/* First in, first out: a frame rests before it is used again. */
+struct slot_list {
+	uint32_t head, tail; /* + 1; 0: empty */
+	uint32_t len;
+};
+
+struct slot_pool {
+	struct sys_mutex lock;
+	struct slot *slots;
+	uintptr_t base;
+	uint32_t nr_used;	     /* of the backend's slots, ever */
+	struct slot_list bare;	     /* without stock */
+	struct slot_list stocked[2]; /* small pages; huge ones */
+	_Atomic uint64_t pages;	     /* stock in all of them */
+	uint64_t limit;		     /* of that */
+};
+
+/* Single pages of our own for lone faults: claimed by a bit, without locks. */
+#define NR_BOUNCE 64
+struct bounce {
+	_Atomic uint64_t used;
+	char *pages;
+};
+
+/* ---- Devices (device.c, pagemap.c) ---- */
+
+struct pagemap {
+	struct sys_mutex lock;
+	uint64_t *used; /* a bit a page */
+	uint64_t npages;
+	uint64_t cursor; /* word where to look first */
+	_Atomic uint64_t nused;
+	bool closed; /* nothing new */
+};
+
+struct uhmm_device {
+	struct uhmm *u;
+	unsigned id;
+	struct uhmm_device_desc desc;
+	struct uhmm_device_ops ops;
+	void *priv;
+	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
+	struct pagemap pagemap;
+	_Atomic uint64_t pages_in, pages_out, errors;
+	char name[32];
+};
+
+/* ---- Requests: work for the worker (request.c) ---- */
+
+enum request_op {
+	REQ_MIGRATE = 1,
+	REQ_PIN,
+	REQ_UNPIN,
+	REQ_REGISTER,
+	REQ_UNREGISTER,
+	REQ_REMOVE,
+	REQ_SNAPSHOT,
+	REQ_LIMIT,
+	REQ_HOME,
+};
+
+struct request {
+	enum request_op op;
+	uintptr_t addr;
+	size_t len;
+	struct uhmm_device *dev;
+	uint8_t *why;
+	uhmm_pfn_t *pfns;
+	uint64_t cookie;
+	int64_t result;
+	bool background;
+	_Atomic uint32_t done; /* futex */
+	uint32_t next;	       /* of its list, + 1 */
+};
+
+struct requests {
+	struct sys_mutex lock;
+	struct request slot[NR_REQUESTS];
+	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
+	_Atomic uint32_t kick;
+	_Atomic uint32_t freed; /* futex: a slot became free */
+	struct sys_thread thread;
+	bool running, stop;
+	int fd;
+};
+
+/* ---- Policy: the limit on RAM (policy.c) ---- */
+
+#define MAX_THROTTLED 256
+
+struct policy {
+	_Atomic uint64_t limit; /* pages; 0: none */
+	_Atomic uint32_t kick;	/* futex */
+	_Atomic uint32_t idle;	/* the demoter found nothing to do */
+	_Atomic uint32_t freed; /* futex: room was made */
+	struct sys_mutex lock;
+	uint32_t hand;	 /* next of uhmm.blocks to look at */
+	uint32_t *queue; /* parked blocks, oldest first: a ring */
+	uint32_t queue_head, queue_len, queue_size;
+	uint64_t parked;		    /* pages parked, about */
+	uintptr_t throttled[MAX_THROTTLED]; /* faults waiting for room */
+	unsigned nr_throttled;
+	struct sys_thread thread;
+	bool running, stop;
+};
+
+/* ---- Counters (stats.c) ---- */
+
+struct counters {
+	_Atomic uint64_t faults, soft_faults, zero_faults, spurious, to_device,
+		to_ram, refused, touched, discarded, evicted, poisoned, errors,
+		limit_waits, limit_exceeded, blocked_ns;
+};
+
+struct uhmm {
+	struct mm *mm;
+	struct mm_client client;
+	uint32_t flags;
+	_Atomic bool dead; /* this is the child of a fork */
+	struct sys_log log;
+	struct index *index;
+	struct slab block_slab, table_slab;
+	struct sys_mutex blocks_lock; /* adding to @blocks */
+	struct block **blocks;
+	_Atomic uint32_t nr_blocks;
+	struct region_tree regions;
+	struct slot_pool slots;
+	struct bounce bounce;
+	struct sys_mutex devices_lock;
+	struct uhmm_device *devices[MAX_DEVICES];
+	_Atomic int64_t ram; /* pages */
+	_Atomic int64_t ram_peak;
+	_Atomic int64_t on_device, frozen;
+	struct requests requests;
+	struct policy policy;
+	struct counters count;
+	struct hist fault_ns;
+	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
+	struct uhmm *next;     /* all contexts, for fork */
+};
+
+#define MAX_BLOCKS (UINT32_C(1) << 22) /* 8 TiB that ever moved */
+
+/* block.c */
+struct block *block_find(struct uhmm *u, uintptr_t addr);
+struct block *block_get(struct uhmm *u, uintptr_t addr);
+int block_ensure_table(struct uhmm *u, struct block *b);
+void block_lock(struct block *b);
+void block_unlock(struct uhmm *u, struct block *b);
+void block_settle(struct uhmm *u, struct block *b, bool wake_all);
+void block_wait(struct block *b, uint32_t seen);
+static inline uint64_t block_word(const struct block *b, unsigned i)
+{
+	return b->table ? b->table[i] : 0;
+}
+void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
+/* The page goes through @event; payload and flags of the word are cleared. */
+enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
+			    enum page_event event);
+/* As above, and the page holds counted RAM (or is on @dev at @dpfn). */
+void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
+void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		  uint64_t dpfn, enum page_event event);
+uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
+static inline unsigned page_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
+}
+
+/* region.c */
+int region_add(struct uhmm *u, uintptr_t start, uintptr_t end);
+int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * The first managed run in [start, end), clipped: false if there is none.
+ * Lock-free.
+ */
+bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
+		 uintptr_t *ret_start, uintptr_t *ret_end);
+bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
+void region_reap(struct uhmm *u); /* may block; not on a handler thread */
+void region_destroy(struct uhmm *u);
+
+/* slot.c */
+int slot_init(struct uhmm *u, uint64_t limit);
+/*
+ * @want: offsets where stock would help; NULL: bare, nothing may be there.
+ * Return: a slot, or NO_SLOT.
+ */
+#define NO_SLOT UINT32_MAX
+uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge);
+void slot_put(struct uhmm *u, uint32_t slot);
+struct slot *slot_of(struct uhmm *u, uint32_t slot);
+uintptr_t slot_va(struct uhmm *u, uint32_t slot);
+/* Give memory back until at most @pages are kept. */
+void slot_trim(struct uhmm *u, uint64_t pages);
+void slot_destroy(struct uhmm *u);
+
+/* pagemap.c */
+int pagemap_init(struct pagemap *pm, uint64_t npages);
+/* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
+unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
+void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
+void pagemap_close(struct pagemap *pm, bool closed);
+void pagemap_destroy(struct pagemap *pm);
+
+/* device.c */
+struct uhmm_device *device_get(struct uhmm *u, unsigned id);
+int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		   size_t nr);
+int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		    size_t nr);
+int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* Adds a page to the segments, growing the last one if it fits. */
+unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
+		     void *ram);
+int do_remove(struct uhmm_device *dev);
+void device_destroy(struct uhmm_device *dev);
+bool device_in_callback(void);
+
+/* out.c: pages of one block to a device.  @why: of all 512 pages, or NULL */
+enum out_how {
+	OUT_MIGRATE, /* all that @want names, because someone asked */
+	OUT_DEMOTE,  /* what was parked and not used since */
+};
+/* Return: pages that went, or -errno when nothing could be tried. */
+int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
+	      struct uhmm_device *dev, enum out_how how, uint8_t *why);
+/* Freeze what is in RAM, to see whether it is used.  Return: pages, -errno */
+int out_park(struct uhmm *u, struct block *b);
+/* Release the block's slot when nothing is frozen any more.  Locked. */
+void out_release_slot(struct uhmm *u, struct block *b);
+
+/* home.c: pages of one block to RAM */
+enum home_how {
+	HOME_MIGRATE, /* what cannot be read stays on the device */
+	HOME_RESCUE,  /* what cannot be read is lost: poison it */
+};
+int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
+	       struct uhmm_device *only, enum home_how how, uint8_t *why);
+/* All managed pages, or those on @only.  -EIO when some were lost. */
+int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
+/* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i);
+/* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
+int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
+int home_init(struct uhmm *u);
+void home_destroy(struct uhmm *u);
+
+/* fault.c, event.c */
+enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags);
+void core_discard(void *priv, uintptr_t start, uintptr_t end);
+void core_unmap(void *priv, uintptr_t start, uintptr_t end);
+void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len);
+void fault_poison(struct uhmm *u, struct block *b, unsigned i);
+unsigned fault_window(struct uhmm *u, struct block *b, unsigned i);
+
+/* range.c */
+int range_check(struct uhmm *u, const void *addr, size_t len);
+int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
+int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
+
+/* migrate.c, pin.c, snapshot.c: bodies of the public calls, on a stack that may lock */
+ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
+		   struct uhmm_device *dev, uint8_t *why);
+int do_register(struct uhmm *u, uintptr_t addr, size_t len);
+int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
+int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
+int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
+int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
+
+/* request.c */
+int request_init(struct uhmm *u);
+int64_t request_run(struct uhmm *u, const struct request *req);
+int request_start(struct uhmm *u, const struct request *req);
+void request_stop(struct uhmm *u);
+void request_destroy(struct uhmm *u);
+
+/* policy.c */
+int policy_init(struct uhmm *u, uint64_t limit);
+int do_set_limit(struct uhmm *u, uint64_t bytes);
+void policy_kick(struct uhmm *u);
+/* Should this fault wait for room?  Then wake() will come. */
+bool policy_full(struct uhmm *u);
+bool policy_throttle(struct uhmm *u, uintptr_t addr, unsigned flags);
+/* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
+int policy_step(struct uhmm *u);
+void policy_stop(struct uhmm *u);
+void policy_destroy(struct uhmm *u);
+
+/* context.c */
+typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
+int core_open(const struct uhmm_params *params, mm_open_fn *open,
+	      struct uhmm **ret_u);
+void gate_enter(struct uhmm *u);
+void gate_leave(struct uhmm *u);
+const struct sys_log *uhmm_log(struct uhmm *u);
+
+/* stats.c */
+static inline void count_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+void count_ram(struct uhmm *u, int64_t delta);
+int copy_struct(void *dst, size_t ksize, const void *src, size_t usize);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.c - devices of a context, and the one way to their callbacks.
+ *
+ * A callback runs without any lock of ours, except the device's own where its
+ * provider did not claim UHMM_DEVICE_CONCURRENT.  While it runs the thread is
+ * marked: a provider that calls back into uhmm gets -EDEADLK.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/core.h"
+
+static _Thread_local int callback_depth;
+
+bool device_in_callback(void)
+{
+	return callback_depth > 0;
+}
+
+static void enter(struct uhmm_device *dev)
+{
+	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
+		sys_mutex_lock(&dev->lock);
+	callback_depth++;
+}
+
+static void leave(struct uhmm_device *dev)
+{
+	callback_depth--;
+	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
+		sys_mutex_unlock(&dev->lock);
+}
+
+struct uhmm_device *device_get(struct uhmm *u, unsigned id)
+{
+	return u->devices[id];
+}
+
+static uint64_t total(const struct uhmm_segment *seg, size_t nr)
+{
+	uint64_t n = 0;
+
+	while (nr--)
+		n += (seg++)->npages;
+	return n;
+}
+
+static int note_error(struct uhmm_device *dev, const char *what, int err)
+{
+	if (!err)
+		return 0;
+	count_add(&dev->errors, 1);
+	count_add(&dev->u->count.errors, 1);
+	sys_logf(&dev->u->log, err == -ENOSPC ? SYS_INFO : SYS_WARN,
+		 "device %s: %s failed: %d", dev->name, what, err);
+	return err < 0 ? err : -EIO;
+}
+
+int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		   size_t nr)
+{
+	int err;
+
+	enter(dev);
+	err = dev->ops.copy_to_devmem(dev->priv, seg, nr);
+	leave(dev);
+	if (!err)
+		count_add(&dev->pages_in, total(seg, nr));
+	return note_error(dev, "copy to device", err);
+}
+
+int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		    size_t nr)
+{
+	int err;
+
+	enter(dev);
+	err = dev->ops.copy_to_ram(dev->priv, seg, nr);
+	leave(dev);
+	if (!err)
+		count_add(&dev->pages_out, total(seg, nr));
+	return note_error(dev, "copy to RAM", err);
+}
+
+const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+{
+	const void *p;
+
+	if (!dev->ops.direct)
+		return NULL;
+	enter(dev);
+	p = dev->ops.direct(dev->priv, dpfn, n);
+	leave(dev);
+	return p;
+}
+
+/* The end of the run of consecutive pages that begins at @i. */
+static unsigned run_end(const uint64_t *dpfn, unsigned i, unsigned n)
+{
+	unsigned first = i;
+
+	while (++i < n && dpfn[i] == dpfn[first] + (i - first))
+		;
+	return i;
+}
+
+static const _Alignas(4096) unsigned char zeroes[4096];
+
+static int clear_by_copy(struct uhmm_device *dev, const uint64_t *dpfn,
+			 unsigned n)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		struct uhmm_segment seg = { dpfn[i], (void *)zeroes, 1 };
+
+		err = dev->ops.copy_to_devmem(dev->priv, &seg, 1);
+	}
+	return err;
+}
+
+int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
+{
+	int err = 0;
+
+	if (!n)
+		return 0;
+	enter(dev);
+	if (!dev->ops.clear)
+		err = clear_by_copy(dev, dpfn, n);
+	for (unsigned i = 0; dev->ops.clear && i < n && !err;) {
+		unsigned end = run_end(dpfn, i, n);
+
+		err = dev->ops.clear(dev->priv, dpfn[i], end - i);
+		i = end;
+	}
+	leave(dev);
+	return note_error(dev, "clear", err);
+}
+
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+{
+	if (dev->ops.page_free) {
+		enter(dev);
+		dev->ops.page_free(dev->priv, dpfn, n);
+		leave(dev);
+	}
+	pagemap_free(&dev->pagemap, dpfn, n);
+}
+
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
+{
+	for (unsigned i = 0; i < n;) {
+		unsigned end = run_end(dpfn, i, n);
+
+		device_free_run(dev, dpfn[i], end - i);
+		i = end;
+	}
+}
+
+unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
+		     void *ram)
+{
+	struct uhmm_segment *last = &seg[nr - 1];
+
+	if (nr && last->dpfn + last->npages == dpfn &&
+	    (char *)last->ram + last->npages * MM_PAGE_SIZE == (char *)ram) {
+		last->npages++;
+		return nr;
+	}
+	seg[nr] = (struct uhmm_segment){ dpfn, ram, 1 };
+	return nr + 1;
+}
+
+/* ---- Adding and removing ---------------------------------------------- */
+
+static int check_desc(const struct uhmm_device_desc *d)
+{
+	const struct uhmm_device_ops *ops = d->ops;
+
+	if (!d->name || !*d->name || !ops || !d->npages)
+		return -EINVAL;
+	if (d->npages >> (64 - PAGE_DPFN_SHIFT))
+		return -EINVAL;
+	if (d->type != UHMM_MEMORY_DEVICE_PRIVATE ||
+	    d->flags & ~(uint32_t)UHMM_DEVICE_CONCURRENT)
+		return -EINVAL;
+	if (ops->size < sizeof(size_t) + 2 * sizeof(void (*)(void)))
+		return -EINVAL;
+	return ops->copy_to_devmem && ops->copy_to_ram ? 0 : -EINVAL;
+}
+
+static int device_init(struct uhmm_device *dev)
+{
+	int err = check_desc(&dev->desc);
+
+	if (!err)
+		err = copy_struct(&dev->ops, sizeof(dev->ops), dev->desc.ops,
+				  dev->desc.ops->size);
+	if (err)
+		return err;
+	strncpy(dev->name, dev->desc.name, sizeof(dev->name) - 1);
+	return pagemap_init(&dev->pagemap, dev->desc.npages);
+}
+
+/* Number 0 is RAM. */
+static int take_number(struct uhmm *u, struct uhmm_device *dev)
+{
+	int err = -ENOSPC;
+
+	sys_mutex_lock(&u->devices_lock);
+	for (unsigned id = 1; id < MAX_DEVICES && err; id++) {
+		if (u->devices[id])
+			continue;
+		dev->id = id;
+		u->devices[id] = dev;
+		err = 0;
+	}
+	sys_mutex_unlock(&u->devices_lock);
+	return err;
+}
+
+int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
+		    void *priv, struct uhmm_device **ret_dev)
+{
+	struct uhmm_device *dev;
+	int err;
+
+	if (!u || !desc || !ret_dev)
+		return -EINVAL;
+	if (u->dead)
+		return -ENODEV;
+	dev = sys_alloc(sizeof(*dev));
+	if (!dev)
+		return -ENOMEM;
+	dev->u = u;
+	dev->priv = priv;
+	err = copy_struct(&dev->desc, sizeof(dev->desc), desc, desc->size);
+	if (!err)
+		err = device_init(dev);
+	if (!err)
+		err = take_number(u, dev);
+	if (err) {
+		pagemap_destroy(&dev->pagemap);
+		sys_free(dev, sizeof(*dev));
+		return err;
+	}
+	*ret_dev = dev;
+	policy_kick(u);
+	return 0;
+}
+
+/* Nothing is on it any more, or nobody will ask. */
+void device_destroy(struct uhmm_device *dev)
+{
+	sys_mutex_lock(&dev->u->devices_lock);
+	dev->u->devices[dev->id] = NULL;
+	sys_mutex_unlock(&dev->u->devices_lock);
+	if (dev->ops.release)
+		dev->ops.release(dev->priv);
+	pagemap_destroy(&dev->pagemap);
+	sys_free(dev, sizeof(*dev));
+}
+
+int do_remove(struct uhmm_device *dev)
+{
+	pagemap_close(&dev->pagemap, true);
+	home_all(dev->u, dev, HOME_MIGRATE);
+	if (atomic_load(&dev->pagemap.nused))
+		return -EBUSY;
+	device_destroy(dev);
+	return 0;
+}
+
+int uhmm_device_remove(struct uhmm_device *dev)
+{
+	struct request req = { .op = REQ_REMOVE, .dev = dev };
+
+	return dev ? (int)request_run(dev->u, &req) : 0;
+}
+
+int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
+{
+	struct uhmm_device_info i = { .size = sizeof(i) };
+
+	if (!dev || !info)
+		return -EINVAL;
+	i.id = dev->id;
+	i.flags = dev->desc.flags;
+	i.npages = dev->desc.npages;
+	i.used = atomic_load(&dev->pagemap.nused);
+	i.pages_in = atomic_load(&dev->pages_in);
+	i.pages_out = atomic_load(&dev->pages_out);
+	i.errors = atomic_load(&dev->errors);
+	memcpy(i.name, dev->name, sizeof(i.name));
+	if (dev->ops.stored) {
+		enter(dev);
+		i.stored_bytes = dev->ops.stored(dev->priv);
+		leave(dev);
+	}
+	if (info->size < sizeof(size_t))
+		return -EINVAL;
+	i.size = info->size;
+	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
+	return 0;
+}

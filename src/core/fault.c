@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - a CPU touch of a page that is not there.
+ *
+ * The block's lock, one look at the page's word, and what it asks for.  A
+ * fault never waits for another block, and not for a copy to a device either:
+ * a page that is leaving is mapped again from its frame.  It waits for a copy
+ * home that is under way, and for room when the limit on RAM is reached.
+ *
+ * A fault where the last one ended is a stream: its window, the pages that are
+ * resolved at once, doubles up to 256 KiB and is carried on to the next block;
+ * any other fault begins anew with one page.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+#define MAX_WINDOW 64
+
+/* ---- Streams ---------------------------------------------------------- */
+
+/* The window with which the block before was streamed to its end. */
+static unsigned inherited_window(struct uhmm *u, const struct block *b)
+{
+	const struct block *prev = block_find(u, b->va - 1);
+
+	if (!prev || prev->next_fault != MM_BLOCK_PAGES)
+		return 1;
+	return prev->window;
+}
+
+static unsigned next_window(struct uhmm *u, const struct block *b, unsigned i)
+{
+	unsigned window = 1;
+
+	if (i == 0)
+		window = inherited_window(u, b);
+	else if (i == b->next_fault)
+		window = b->window;
+	else
+		return 1;
+	return window * 2 > MAX_WINDOW ? MAX_WINDOW : window * 2;
+}
+
+/* Pages from @i, at most @max, in the same state and on the same device. */
+static unsigned same_run(const struct block *b, unsigned i, unsigned max)
+{
+	uint64_t kind = block_word(b, i) & 0xffff;
+	unsigned n = 1;
+
+	while (n < max && i + n < MM_BLOCK_PAGES &&
+	       (block_word(b, i + n) & 0xffff) == kind)
+		n++;
+	return n;
+}
+
+/* A block that left as one huge page comes back so when it is streamed. */
+static bool want_huge(const struct block *b, unsigned i, unsigned window)
+{
+	return b->huge && i == 0 && window == MAX_WINDOW &&
+	       same_run(b, 0, MM_BLOCK_PAGES) == MM_BLOCK_PAGES;
+}
+
+/* How many pages from @i to resolve at once.  Locked. */
+unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
+{
+	unsigned window = next_window(u, b, i);
+	unsigned n;
+
+	n = want_huge(b, i, window) ? MM_BLOCK_PAGES : same_run(b, i, window);
+	b->window = (uint16_t)window;
+	b->next_fault = (uint16_t)(i + n);
+	return n;
+}
+
+/* ---- What to do ------------------------------------------------------- */
+
+void fault_poison(struct uhmm *u, struct block *b, unsigned i)
+{
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+
+	block_event(u, b, i, E_LOSE);
+	count_add(&u->count.poisoned, 1);
+	sys_logf(&u->log, SYS_ERR, "page %#lx is lost", (unsigned long)va);
+	u->mm->ops->poison(u->mm, va, 1);
+}
+
+static bool is_limited(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->policy.limit, memory_order_relaxed);
+}
+
+/* Zeroes, at once for the run that a stream will touch anyway. */
+static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	const struct mm_ops *ops = u->mm->ops;
+	bool write = flags & MM_FAULT_WRITE || is_limited(u);
+	unsigned n = write ? fault_window(u, b, i) : 1;
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	ssize_t got = ops->zero(u->mm, va, n, write);
+
+	if (got < 0 && n > 1 && got != -EEXIST && got != -EAGAIN)
+		got = ops->zero(u->mm, va, 1, write);
+	for (ssize_t k = 0; b->table && k < got; k++) {
+		if (write)
+			block_home(u, b, i + (unsigned)k, E_ZERO);
+		else
+			block_event(u, b, i + (unsigned)k, E_ZERO);
+	}
+	block_unlock(u, b);
+	count_add(got > 0 ? &u->count.zero_faults : &u->count.spurious, 1);
+	return got > 0 ? MM_RESOLVED : MM_RETRY;
+}
+
+/* Pages in frames: at rest, or leaving, which then was in vain. */
+static enum mm_outcome frame_fault(struct uhmm *u, struct block *b, unsigned i)
+{
+	unsigned n = fault_window(u, b, i);
+	int got = home_thaw(u, b, i, i + n);
+
+	block_unlock(u, b);
+	count_add(&u->count.soft_faults, 1);
+	return got > 0 ? MM_RESOLVED : MM_RETRY;
+}
+
+/* A write to a page that is held in place: the CPU wins. */
+static enum mm_outcome held_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	if (flags & MM_FAULT_WP) {
+		block_home(u, b, i, E_HOME);
+		u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	}
+	block_unlock(u, b);
+	count_add(&u->count.soft_faults, 1);
+	return MM_RETRY;
+}
+
+/* Somebody is at it; block_settle() wakes. */
+static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
+				  unsigned flags)
+{
+	uint32_t seen = atomic_load(&b->settled);
+
+	atomic_store(&b->waiting, 1);
+	block_unlock(u, b);
+	if (!(flags & MM_FAULT_MAY_BLOCK))
+		return MM_WAIT;
+	sys_futex_wait(&b->settled, seen, 1000 * 1000 * 1000);
+	return MM_RETRY;
+}
+
+static enum mm_outcome poisoned_fault(struct uhmm *u, struct block *b,
+				      unsigned i)
+{
+	u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	block_unlock(u, b);
+	return MM_SIGBUS;
+}
+
+/* Protected, but not by a move that still goes on. */
+static enum mm_outcome stale_protection(struct uhmm *u, struct block *b,
+					unsigned i)
+{
+	u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	block_unlock(u, b);
+	return MM_RETRY;
+}
+
+/* Will resolving it take another page of RAM? */
+static bool needs_room(enum page_state s)
+{
+	return s == P_RAM || s == P_EMPTY || s == P_DROPPED ||
+	       s == P_CLEARING || s == P_DEVICE;
+}
+
+/* Wait until something was demoted; without the lock. */
+static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	block_unlock(u, b);
+	return policy_throttle(u, b->va + i * MM_PAGE_SIZE, flags) ? MM_WAIT :
+								     MM_RETRY;
+}
+
+/* @b is locked; unlocked on return. */
+static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	enum page_state s = page_state(block_word(b, i));
+
+	if (flags & MM_FAULT_WP && s != P_HELD && s != P_ZAPPING)
+		return stale_protection(u, b, i);
+	if (needs_room(s) && is_limited(u) && policy_full(u))
+		return room_fault(u, b, i, flags);
+	switch (s) {
+	case P_RAM:
+	case P_EMPTY:
+	case P_DROPPED:
+	case P_CLEARING:
+		return zero_fault(u, b, i, flags);
+	case P_DEVICE:
+		count_add(&u->count.faults, 1);
+		return home_fault(u, b, i);
+	case P_FROZEN:
+	case P_LEAVING:
+		return frame_fault(u, b, i);
+	case P_HELD:
+		return held_fault(u, b, i, flags);
+	case P_COMING:
+	case P_ZAPPING:
+		return wait_fault(u, b, flags);
+	default:
+		return poisoned_fault(u, b, i);
+	}
+}
+
+/* Memory that was registered but of which we know nothing yet. */
+static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
+				   unsigned flags)
+{
+	ssize_t n;
+
+	addr &= ~(MM_PAGE_SIZE - 1);
+	if (flags & MM_FAULT_WP) {
+		u->mm->ops->unprotect(u->mm, addr, 1);
+		return MM_RETRY;
+	}
+	n = u->mm->ops->zero(u->mm, addr, 1, flags & MM_FAULT_WRITE);
+	count_add(n == 1 ? &u->count.zero_faults : &u->count.spurious, 1);
+	return n == 1 ? MM_RESOLVED : MM_RETRY;
+}
+
+enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)
+{
+	struct uhmm *u = priv;
+	uint64_t start = sys_now_ns();
+	enum mm_outcome out;
+	struct block *b;
+
+	b = is_limited(u) ? block_get(u, addr) : block_find(u, addr);
+	if (!b) {
+		out = plain_fault(u, addr, flags);
+	} else {
+		block_lock(b);
+		if (is_limited(u))
+			block_ensure_table(u, b);
+		out = fault_page(u, b, page_index(addr), flags);
+	}
+	start = sys_now_ns() - start;
+	hist_add(&u->fault_ns, start);
+	count_add(&u->count.blocked_ns, start);
+	return out;
+}

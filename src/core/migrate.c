@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * migrate.c - the bodies of uhmm_migrate(), uhmm_register() and their kin:
+ * ranges cut into blocks, blocks moved one after another.
+ *
+ * The gate is passed for each block, so that a fork(2) waits for one block at
+ * most.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+/* The managed pages of [start, end), which lies in one block. */
+static void managed_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+			struct mm_set *ret)
+{
+	uintptr_t s, e;
+
+	set_clear(ret);
+	while (start < end && region_next(u, start, end, &s, &e)) {
+		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
+		start = e;
+	}
+}
+
+/* ---- To a device ------------------------------------------------------ */
+
+/* What is on another device comes home first. */
+static int fetch_from_others(struct uhmm *u, struct block *b,
+			     const struct mm_set *want,
+			     const struct uhmm_device *dev)
+{
+	struct mm_set others;
+
+	set_clear(&others);
+	block_lock(b);
+	set_for_each(want, i)
+	{
+		uint64_t w = block_word(b, i);
+
+		if (page_state(w) == P_DEVICE && page_dev(w) != dev->id)
+			set_add(&others, i);
+	}
+	block_unlock(u, b);
+	if (set_empty(&others))
+		return 0;
+	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
+}
+
+static int block_to_device(struct uhmm *u, uintptr_t va,
+			   const struct mm_set *want, struct uhmm_device *dev,
+			   uint8_t *why)
+{
+	struct block *b = block_get(u, va);
+	int err;
+
+	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
+	if (!b)
+		return -ENOMEM;
+	fetch_from_others(u, b, want, dev);
+	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
+	return err < 0 ? err : 0;
+}
+
+/* ---- To RAM ----------------------------------------------------------- */
+
+static void tell_why_home(struct uhmm *u, struct block *b,
+			  const struct mm_set *want, uint8_t *why)
+{
+	block_lock(b);
+	set_for_each(want, i)
+	{
+		switch (page_state(block_word(b, i))) {
+		case P_DEVICE:
+		case P_COMING:
+			if (!why[i])
+				why[i] = UHMM_WHY_BUSY;
+			break;
+		case P_POISONED:
+			why[i] = UHMM_WHY_POISONED;
+			break;
+		default:
+			why[i] = UHMM_WHY_OK;
+		}
+	}
+	block_unlock(u, b);
+}
+
+static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
+			uint8_t *why)
+{
+	struct block *b = block_find(u, va);
+	int err;
+
+	memset(why, UHMM_WHY_OK, MM_BLOCK_PAGES);
+	if (!b)
+		return 0;
+	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
+	tell_why_home(u, b, want, why);
+	return err == -EIO ? 0 : err;
+}
+
+/* ---- Ranges ----------------------------------------------------------- */
+
+/* One block's part.  Return: pages at the destination, -errno. */
+static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
+			    struct uhmm_device *dev, uint8_t *ret_why,
+			    bool *ret_managed)
+{
+	unsigned first = page_index(start), last = page_index(end - 1) + 1;
+	uint8_t why[MM_BLOCK_PAGES];
+	struct mm_set want;
+	ssize_t n = 0;
+	int err = 0;
+
+	managed_set(u, start, end, &want);
+	*ret_managed = !set_empty(&want);
+	gate_enter(u);
+	if (*ret_managed && dev)
+		err = block_to_device(u, start, &want, dev, why);
+	else if (*ret_managed)
+		err = block_to_ram(u, start, &want, why);
+	gate_leave(u);
+	for (unsigned i = first; i < last; i++) {
+		if (!set_has(&want, i))
+			why[i] = UHMM_WHY_UNSUPPORTED;
+		n += why[i] == UHMM_WHY_OK;
+	}
+	if (ret_why)
+		memcpy(ret_why, why + first, last - first);
+	return err ? err : n;
+}
+
+/* Why could nothing be managed?  A private mapping that is not ours, say. */
+static int why_none(struct uhmm *u, uintptr_t start)
+{
+	struct mm_extent e;
+
+	if (u->mm->ops->survey(u->mm, start, start + MM_PAGE_SIZE, &e, 1) == 1)
+		return e.kind == MM_ANON ? -EBUSY : -EOPNOTSUPP;
+	return -EOPNOTSUPP;
+}
+
+/* Unmanaged pages: tell those of another userfaultfd from the rest. */
+static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
+		       uint8_t *why)
+{
+	for (size_t i = 0; i < npages; i++) {
+		uintptr_t a = addr + i * MM_PAGE_SIZE;
+
+		if (why[i] == UHMM_WHY_UNSUPPORTED &&
+		    !region_covers(u, a, a + MM_PAGE_SIZE) &&
+		    why_none(u, a) == -EBUSY)
+			why[i] = UHMM_WHY_FOREIGN;
+	}
+}
+
+static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
+			     struct uhmm_device *dev, uint8_t *why)
+{
+	uintptr_t end = addr + len;
+	bool any = false, managed;
+	ssize_t total = 0;
+
+	for (uintptr_t at = addr; at < end;) {
+		uintptr_t next = (at | (MM_BLOCK_SIZE - 1)) + 1;
+		uintptr_t last = next < end ? next : end;
+		ssize_t n;
+
+		n = migrate_part(u, at, last, dev,
+				 why ? why + ((at - addr) >> MM_PAGE_SHIFT) :
+				       NULL,
+				 &managed);
+		if (n < 0)
+			return total ? total : n;
+		total += n;
+		any = any || managed;
+		at = last;
+	}
+	return any ? total : why_none(u, addr);
+}
+
+ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
+		   struct uhmm_device *dev, uint8_t *why)
+{
+	int err = range_take_in(u, addr, addr + len, false);
+	ssize_t n;
+
+	if (err)
+		return err;
+	n = migrate_range(u, addr, len, dev, why);
+	if (n >= 0 && why)
+		refine_why(u, addr, len >> MM_PAGE_SHIFT, why);
+	return n;
+}
+
+/* ---- Register, unregister --------------------------------------------- */
+
+int do_register(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	return range_take_in(u, addr, addr + len, true);
+}
+
+static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+	bool pinned = false;
+
+	if (!b)
+		return false;
+	block_lock(b);
+	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+		pinned = pinned || page_pins(block_word(b, i));
+	block_unlock(u, b);
+	return pinned;
+}
+
+/* No mover comes in between: we are the mover. */
+static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+	struct mm_set want;
+	int err;
+
+	if (!b)
+		return 0;
+	set_clear(&want);
+	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	sys_mutex_lock(&b->mover);
+	err = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
+	block_lock(b);
+	set_for_each(&want,
+		     i) if (b->table && page_state(b->table[i]) != P_POISONED)
+		block_event(u, b, i, E_FORGET);
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	sys_mutex_unlock(&b->mover);
+	return err;
+}
+
+typedef int part_fn(struct uhmm *u, uintptr_t start, uintptr_t end);
+
+static int for_each_part(struct uhmm *u, uintptr_t start, uintptr_t end,
+			 part_fn *fn)
+{
+	int ret = 0;
+
+	while (start < end) {
+		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
+		uintptr_t last = next < end ? next : end;
+		int err = fn(u, start, last);
+
+		if (err)
+			ret = err;
+		start = last;
+	}
+	return ret;
+}
+
+static int pinned_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	return is_pinned(u, start, end) ? -EBUSY : 0;
+}
+
+int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	uintptr_t start = addr, end = addr + len, s, e;
+	int err;
+
+	err = for_each_part(u, start, end, pinned_part);
+	if (err)
+		return err;
+	gate_enter(u);
+	err = for_each_part(u, start, end, forget_part);
+	while (start < end && region_next(u, start, end, &s, &e)) {
+		region_del(u, s, e);
+		u->mm->ops->untrack(u->mm, s, e);
+		start = e;
+	}
+	gate_leave(u);
+	region_reap(u);
+	return err;
+}

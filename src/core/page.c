@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.c - all transitions of a page, in one table.
+ *
+ * Whatever changes a page asks page_next() and nothing else; a combination
+ * that is not in the table is a bug of ours, and found at once.
+ */
+#include "core/page.h"
+
+/* Shifted by one, so that an entry left out reads as "makes no sense". */
+#define TO(state) ((state) + 1)
+
+static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
+	[P_RAM] = {
+		[E_TAKE] = TO(P_LEAVING),
+		[E_HOLD] = TO(P_HELD),
+		[E_PARK] = TO(P_FROZEN),
+		[E_HOLE] = TO(P_EMPTY),
+		[E_HOME] = TO(P_RAM),
+		[E_ZERO] = TO(P_RAM),
+		[E_DISCARD] = TO(P_DROPPED),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_EMPTY] = {
+		[E_CLEAR] = TO(P_CLEARING),
+		[E_HOLE] = TO(P_EMPTY),
+		[E_HOME] = TO(P_RAM),
+		[E_ZERO] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_DROPPED] = {
+		[E_HOLE] = TO(P_EMPTY),
+		[E_HOME] = TO(P_RAM),
+		[E_ZERO] = TO(P_RAM),
+		[E_DISCARD] = TO(P_DROPPED),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_DEVICE] = {
+		[E_FETCH] = TO(P_COMING),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_LOSE] = TO(P_POISONED),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_COMING] = {
+		[E_ARRIVE] = TO(P_DEVICE),
+		[E_STAY] = TO(P_DEVICE),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_LOSE] = TO(P_POISONED),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_FROZEN] = {
+		[E_TAKE] = TO(P_LEAVING),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_LEAVING] = {
+		[E_ARRIVE] = TO(P_DEVICE),
+		[E_PARK] = TO(P_FROZEN),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_HELD] = {
+		[E_ZAP] = TO(P_ZAPPING),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_DROPPED),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_ZAPPING] = {
+		[E_ARRIVE] = TO(P_DEVICE),
+		[E_HOLE] = TO(P_EMPTY),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_ZAPPING),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_CLEARING] = {
+		[E_ARRIVE] = TO(P_DEVICE),
+		[E_STAY] = TO(P_EMPTY),
+		[E_HOME] = TO(P_RAM),
+		[E_ZERO] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_POISONED] = {
+		[E_LOSE] = TO(P_POISONED),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+};
+
+static const char *const state_names[P_NR_STATES] = {
+	[P_RAM] = "ram",	   [P_EMPTY] = "empty",
+	[P_DROPPED] = "dropped",   [P_DEVICE] = "device",
+	[P_COMING] = "coming",	   [P_FROZEN] = "frozen",
+	[P_LEAVING] = "leaving",   [P_HELD] = "held",
+	[P_ZAPPING] = "zapping",   [P_CLEARING] = "clearing",
+	[P_POISONED] = "poisoned",
+};
+
+static const char *const event_names[E_NR_EVENTS] = {
+	[E_TAKE] = "take",     [E_HOLD] = "hold",     [E_PARK] = "park",
+	[E_HOLE] = "hole",     [E_CLEAR] = "clear",   [E_ZAP] = "zap",
+	[E_ARRIVE] = "arrive", [E_FETCH] = "fetch",   [E_STAY] = "stay",
+	[E_HOME] = "home",     [E_ZERO] = "zero",     [E_DISCARD] = "discard",
+	[E_LOSE] = "lose",     [E_FORGET] = "forget",
+};
+
+int page_next(enum page_state state, enum page_event event)
+{
+	return (int)next[state][event] - 1;
+}
+
+const char *page_state_name(enum page_state state)
+{
+	return state < P_NR_STATES ? state_names[state] : "?";
+}
+
+const char *page_event_name(enum page_event event)
+{
+	return event < E_NR_EVENTS ? event_names[event] : "?";
+}

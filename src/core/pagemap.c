@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pagemap.c - which pages of a device are handed out: a bit for each dpfn.
+ *
+ * Pages are given from a cursor that goes round, lowest first, so that a move
+ * of many pages gets long runs as long as the device has any.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+static uint64_t nr_words(const struct pagemap *pm)
+{
+	return (pm->npages + 63) / 64;
+}
+
+int pagemap_init(struct pagemap *pm, uint64_t npages)
+{
+	pm->npages = npages;
+	pm->used = sys_alloc(nr_words(pm) * sizeof(uint64_t));
+	if (!pm->used)
+		return -ENOMEM;
+	if (npages % 64) /* there is nothing beyond the last page */
+		pm->used[nr_words(pm) - 1] = ~UINT64_C(0) << npages % 64;
+	return 0;
+}
+
+void pagemap_destroy(struct pagemap *pm)
+{
+	sys_free(pm->used, nr_words(pm) * sizeof(uint64_t));
+}
+
+/* Take up to @n free pages of one word. */
+static unsigned take_word(struct pagemap *pm, uint64_t word, unsigned n,
+			  uint64_t *ret)
+{
+	uint64_t free = ~pm->used[word];
+	unsigned got = 0;
+
+	while (free && got < n) {
+		unsigned bit = (unsigned)__builtin_ctzll(free);
+
+		free &= free - 1;
+		pm->used[word] |= UINT64_C(1) << bit;
+		ret[got++] = word * 64 + bit;
+	}
+	return got;
+}
+
+static unsigned take(struct pagemap *pm, unsigned n, uint64_t *ret)
+{
+	uint64_t words = nr_words(pm);
+	unsigned got = 0;
+
+	for (uint64_t i = 0; i < words && got < n; i++) {
+		got += take_word(pm, pm->cursor, n - got, ret + got);
+		if (got < n || pm->used[pm->cursor] == ~UINT64_C(0))
+			pm->cursor = (pm->cursor + 1) % words;
+	}
+	return got;
+}
+
+unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
+{
+	unsigned got = 0;
+
+	sys_mutex_lock(&pm->lock);
+	if (!pm->closed) {
+		uint64_t left = pm->npages - atomic_load(&pm->nused);
+
+		got = take(pm, n < left ? n : (unsigned)left, ret);
+		atomic_fetch_add(&pm->nused, got);
+	}
+	sys_mutex_unlock(&pm->lock);
+	return got;
+}
+
+void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n)
+{
+	sys_mutex_lock(&pm->lock);
+	for (uint64_t p = dpfn; p < dpfn + n; p++)
+		pm->used[p / 64] &= ~(UINT64_C(1) << p % 64);
+	atomic_fetch_sub(&pm->nused, n);
+	sys_mutex_unlock(&pm->lock);
+}
+
+/* @closed: nothing new is handed out. */
+void pagemap_close(struct pagemap *pm, bool closed)
+{
+	sys_mutex_lock(&pm->lock);
+	pm->closed = closed;
+	sys_mutex_unlock(&pm->lock);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.c - where the body of a public call runs.
+ *
+ * Usually in place, with asynchronous signals blocked so that no handler of
+ * the application runs while locks are held.  A caller whose own stack is
+ * managed, or about to be, is served by the worker while it sleeps: its stack
+ * may move, and no lock is ever held on it.  Background moves are the worker's
+ * too.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+/* ---- Execution -------------------------------------------------------- */
+
+static int64_t execute(struct uhmm *u, const struct request *r)
+{
+	switch (r->op) {
+	case REQ_MIGRATE:
+		return do_migrate(u, r->addr, r->len, r->dev, r->why);
+	case REQ_REGISTER:
+		return do_register(u, r->addr, r->len);
+	case REQ_UNREGISTER:
+		return do_unregister(u, r->addr, r->len);
+	case REQ_PIN:
+		return do_pin(u, r->addr, r->len);
+	case REQ_UNPIN:
+		return do_unpin(u, r->addr, r->len);
+	case REQ_SNAPSHOT:
+		return do_snapshot(u, r->addr, r->len, r->pfns);
+	case REQ_REMOVE:
+		return do_remove(r->dev);
+	case REQ_LIMIT:
+		return do_set_limit(u, r->len);
+	case REQ_HOME:
+		return home_all(u, NULL, HOME_RESCUE);
+	}
+	return -EINVAL;
+}
+
+/* ---- Slots and lists of requests -------------------------------------- */
+
+static uint32_t take_slot(struct requests *q, const struct request *req)
+{
+	uint32_t slot = q->free;
+
+	if (!slot)
+		return 0;
+	q->free = q->slot[slot - 1].next;
+	q->slot[slot - 1] = *req;
+	q->slot[slot - 1].next = 0;
+	return slot;
+}
+
+static void free_slot(struct requests *q, uint32_t slot)
+{
+	q->slot[slot - 1].next = q->free;
+	q->free = slot;
+	atomic_fetch_add(&q->freed, 1);
+	sys_futex_wake(&q->freed, 1);
+}
+
+static void append(struct requests *q, uint32_t *head, uint32_t *tail,
+		   uint32_t slot)
+{
+	if (*tail)
+		q->slot[*tail - 1].next = slot;
+	else
+		*head = slot;
+	*tail = slot;
+}
+
+static uint32_t pop(struct requests *q, uint32_t *head, uint32_t *tail)
+{
+	uint32_t slot = *head;
+
+	if (!slot)
+		return 0;
+	*head = q->slot[slot - 1].next;
+	if (!*head)
+		*tail = 0;
+	q->slot[slot - 1].next = 0;
+	return slot;
+}
+
+/* ---- The worker ------------------------------------------------------- */
+
+static void finish(struct requests *q, uint32_t slot, int64_t result)
+{
+	struct request *r = &q->slot[slot - 1];
+
+	sys_mutex_lock(&q->lock);
+	r->result = result;
+	if (r->background) {
+		append(q, &q->done_head, &q->done_tail, slot);
+		sys_eventfd_set(q->fd);
+	}
+	sys_mutex_unlock(&q->lock);
+	atomic_store(&r->done, 1);
+	sys_futex_wake(&r->done, 1);
+}
+
+static void worker(void *arg)
+{
+	struct uhmm *u = arg;
+	struct requests *q = &u->requests;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&q->kick), slot;
+		bool stop;
+
+		sys_mutex_lock(&q->lock);
+		slot = pop(q, &q->head, &q->tail);
+		stop = q->stop;
+		sys_mutex_unlock(&q->lock);
+		if (slot)
+			finish(q, slot, execute(u, &q->slot[slot - 1]));
+		else if (stop)
+			return;
+		else
+			sys_futex_wait(&q->kick, seen, 0);
+	}
+}
+
+/* Locked. */
+static int start_worker(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+	int err = 0;
+
+	if (!q->running)
+		err = sys_thread_start(&q->thread, worker, u, -1,
+				       "uhmm-worker");
+	q->running = q->running || !err;
+	return err;
+}
+
+/* Return: the slot, 0 when all are taken, -errno. */
+static int submit(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	uint32_t slot = 0;
+	int err;
+
+	sys_mutex_lock(&q->lock);
+	err = start_worker(u);
+	if (!err)
+		slot = take_slot(q, req);
+	if (slot)
+		append(q, &q->head, &q->tail, slot);
+	sys_mutex_unlock(&q->lock);
+	if (err)
+		return err;
+	atomic_fetch_add(&q->kick, 1);
+	sys_futex_wake(&q->kick, 1);
+	return (int)slot;
+}
+
+static int64_t run_on_worker(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	struct request *r;
+	int64_t result;
+	int slot;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&q->freed);
+
+		slot = submit(u, req);
+		if (slot)
+			break;
+		sys_futex_wait(&q->freed, seen, 0);
+	}
+	if (slot < 0)
+		return slot;
+	r = &q->slot[slot - 1];
+	while (!atomic_load(&r->done))
+		sys_futex_wait(&r->done, 0, 0);
+	result = r->result;
+	sys_mutex_lock(&q->lock);
+	free_slot(q, (uint32_t)slot);
+	sys_mutex_unlock(&q->lock);
+	return result;
+}
+
+/* ---- The callers' side ------------------------------------------------ */
+
+static bool on_managed_stack(struct uhmm *u, const struct request *req)
+{
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t page = sp & ~(MM_PAGE_SIZE - 1);
+	uintptr_t s, e;
+
+	/* what is taken in reaches to the next block on either side */
+	if (req->len && sp + MM_BLOCK_SIZE >= req->addr &&
+	    sp < req->addr + req->len + MM_BLOCK_SIZE)
+		return true;
+	return region_next(u, page, page + 1, &s, &e);
+}
+
+int64_t request_run(struct uhmm *u, const struct request *req)
+{
+	int64_t result;
+	uint64_t mask;
+
+	if (!u)
+		return -EINVAL;
+	if (atomic_load(&u->dead))
+		return -ENODEV;
+	if (device_in_callback())
+		return -EDEADLK;
+	if (on_managed_stack(u, req))
+		return run_on_worker(u, req);
+	sys_signals_block(&mask);
+	result = execute(u, req);
+	sys_signals_restore(mask);
+	return result;
+}
+
+int request_start(struct uhmm *u, const struct request *req)
+{
+	int slot;
+
+	if (atomic_load(&u->dead))
+		return -ENODEV;
+	if (device_in_callback())
+		return -EDEADLK;
+	slot = submit(u, req);
+	if (slot < 0)
+		return slot;
+	return slot ? 0 : -EAGAIN;
+}
+
+ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
+{
+	struct uhmm_completion list[NR_REQUESTS];
+	struct requests *q;
+	size_t n = 0;
+
+	if (!u || (!ret && max))
+		return -EINVAL;
+	if (atomic_load(&u->dead))
+		return -ENODEV;
+	q = &u->requests;
+	sys_mutex_lock(&q->lock);
+	while (n < max && n < NR_REQUESTS && q->done_head) {
+		uint32_t slot = pop(q, &q->done_head, &q->done_tail);
+
+		list[n].cookie = q->slot[slot - 1].cookie;
+		list[n++].result = q->slot[slot - 1].result;
+		free_slot(q, slot);
+	}
+	if (!q->done_head)
+		sys_eventfd_clear(q->fd);
+	sys_mutex_unlock(&q->lock);
+	memcpy(ret, list, n * sizeof(*ret));
+	return (ssize_t)n;
+}
+
+/* ---- Life ------------------------------------------------------------- */
+
+int request_init(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+
+	for (uint32_t i = 0; i < NR_REQUESTS; i++)
+		q->slot[i].next = i + 1 < NR_REQUESTS ? i + 2 : 0;
+	q->free = 1;
+	q->fd = sys_eventfd();
+	return q->fd < 0 ? q->fd : 0;
+}
+
+/* Finishes what is queued. */
+void request_stop(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+
+	if (!q->running)
+		return;
+	sys_mutex_lock(&q->lock);
+	q->stop = true;
+	sys_mutex_unlock(&q->lock);
+	atomic_fetch_add(&q->kick, 1);
+	sys_futex_wake(&q->kick, 1);
+	sys_thread_join(&q->thread);
+	q->running = false;
+}
+
+void request_destroy(struct uhmm *u)
+{
+	if (u->requests.fd > 0)
+		sys_close(u->requests.fd);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot.c - the frame pool: slots, and the memory that rests in them.
+ *
+ * A slot is 2 MiB of the backend's addresses; it takes the frozen pages of one
+ * block, each at its own offset, so that a whole block can go as one huge page
+ * and no map from page to frame is needed.  After a move the pages stay in
+ * the slot: a copy home into them needs no page from the kernel, which is
+ * half of its cost.  Slots are reused first in, first out; the memory kept is
+ * bounded and given back by slot_trim().
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+int slot_init(struct uhmm *u, uint64_t limit)
+{
+	struct slot_pool *p = &u->slots;
+
+	p->limit = limit;
+	p->base = u->mm->ops->slots(u->mm, MAX_SLOTS);
+	p->slots = sys_alloc(MAX_SLOTS * sizeof(struct slot));
+	return p->base && p->slots ? 0 : -ENOMEM;
+}
+
+void slot_destroy(struct uhmm *u)
+{
+	sys_free(u->slots.slots, MAX_SLOTS * sizeof(struct slot));
+}
+
+uintptr_t slot_va(struct uhmm *u, uint32_t slot)
+{
+	return u->slots.base + slot * MM_BLOCK_SIZE;
+}
+
+struct slot *slot_of(struct uhmm *u, uint32_t slot)
+{
+	return &u->slots.slots[slot];
+}
+
+static void list_add(struct slot_pool *p, struct slot_list *l, uint32_t slot)
+{
+	p->slots[slot].next = 0;
+	if (l->tail)
+		p->slots[l->tail - 1].next = slot + 1;
+	else
+		l->head = slot + 1;
+	l->tail = slot + 1;
+	l->len++;
+}
+
+/* The oldest slot + 1, or 0. */
+static uint32_t list_take(struct slot_pool *p, struct slot_list *l)
+{
+	uint32_t slot = l->head;
+
+	if (!slot)
+		return 0;
+	l->head = p->slots[slot - 1].next;
+	if (!l->head)
+		l->tail = 0;
+	l->len--;
+	return slot;
+}
+
+static uint32_t take_bare(struct slot_pool *p)
+{
+	uint32_t slot = list_take(p, &p->bare);
+
+	if (!slot && p->nr_used < MAX_SLOTS)
+		slot = ++p->nr_used;
+	return slot;
+}
+
+/* How many of the wanted offsets hold memory already. */
+static unsigned fit(const struct slot *s, const struct mm_set *want)
+{
+	struct mm_set both = set_and(&s->stock, want);
+
+	return set_count(&both);
+}
+
+/*
+ * A slot whose stock serves @want.  Looks at the oldest few only: its fit is
+ * a matter of speed, not of right.
+ */
+static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
+			     bool huge)
+{
+	struct slot_list *l = &p->stocked[huge];
+	unsigned need = set_count(want);
+
+	for (uint32_t tries = l->len < 8 ? l->len : 8; tries; tries--) {
+		uint32_t slot = list_take(p, l);
+
+		if (fit(&p->slots[slot - 1], want) * 2 >= need)
+			return slot;
+		list_add(p, l, slot - 1);
+	}
+	return 0;
+}
+
+/* With @huge only a slot that holds a huge page will do. */
+uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge)
+{
+	struct slot_pool *p = &u->slots;
+	uint32_t slot = 0;
+
+	sys_mutex_lock(&p->lock);
+	if (want)
+		slot = take_stocked(p, want, huge);
+	if (!slot && !huge)
+		slot = take_bare(p);
+	if (slot)
+		atomic_fetch_sub(&p->pages, p->slots[slot - 1].nr_stock);
+	sys_mutex_unlock(&p->lock);
+	return slot ? slot - 1 : NO_SLOT;
+}
+
+static void drop_stock(struct uhmm *u, uint32_t slot)
+{
+	struct slot *s = &u->slots.slots[slot];
+
+	set_for_each_run(&s->stock, first, last) u->mm->ops->drop(
+		u->mm, slot_va(u, slot) + first * MM_PAGE_SIZE, last - first);
+	set_clear(&s->stock);
+	s->nr_stock = 0;
+	s->huge = false;
+}
+
+static bool may_keep(struct uhmm *u, unsigned n)
+{
+	return u->mm->can_move && !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
+	       atomic_load(&u->slots.pages) + n <= u->slots.limit;
+}
+
+static void put_locked(struct slot_pool *p, uint32_t slot)
+{
+	struct slot *s = &p->slots[slot];
+
+	list_add(p, s->nr_stock ? &p->stocked[s->huge] : &p->bare, slot);
+	atomic_fetch_add(&p->pages, s->nr_stock);
+}
+
+/* Its frames' data are not needed any more. */
+void slot_put(struct uhmm *u, uint32_t slot)
+{
+	struct slot_pool *p = &u->slots;
+	struct slot *s = &p->slots[slot];
+
+	s->nr_stock = set_count(&s->stock);
+	s->huge = s->huge && s->nr_stock == MM_BLOCK_PAGES;
+	if (s->nr_stock && !may_keep(u, s->nr_stock))
+		drop_stock(u, slot);
+	sys_mutex_lock(&p->lock);
+	put_locked(p, slot);
+	sys_mutex_unlock(&p->lock);
+}
+
+void slot_trim(struct uhmm *u, uint64_t pages)
+{
+	struct slot_pool *p = &u->slots;
+
+	while (atomic_load(&p->pages) > pages) {
+		uint32_t slot;
+
+		sys_mutex_lock(&p->lock);
+		slot = list_take(p, &p->stocked[0]);
+		if (!slot)
+			slot = list_take(p, &p->stocked[1]);
+		if (slot)
+			atomic_fetch_sub(&p->pages,
+					 p->slots[slot - 1].nr_stock);
+		sys_mutex_unlock(&p->lock);
+		if (!slot)
+			return;
+		drop_stock(u, slot - 1);
+		slot_put(u, slot - 1);
+	}
+}

@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fake.c - a page table in plain memory: the backend's half, see fake.h.
+ *
+ * Each call does under one lock what the kernel does under its own, so that
+ * what holds for every interleaving here needs no kernel, and runs under any
+ * sanitizer.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <uhmm/uhmm.h>
+
+#include "fake_int.h"
+#include "sys/fail.h"
+#include "sys/sys.h"
+
+_Noreturn void fake_bug(const char *what, uintptr_t addr)
+{
+	fprintf(stderr, "fake: %s at %#jx\n", what, (uintmax_t)addr);
+	abort();
+}
+
+void fake_wake_all(struct fake *f)
+{
+	atomic_fetch_add(&f->wakes, 1);
+	sys_futex_wake(&f->wakes, INT32_MAX);
+}
+
+bool fake_refuses(struct fake *f)
+{
+	if (!f->one_in)
+		return false;
+	f->random ^= f->random << 13;
+	f->random ^= f->random >> 7;
+	f->random ^= f->random << 17;
+	return f->random % f->one_in == 0;
+}
+
+void fake_event_begin(struct fake *f)
+{
+	sys_mutex_lock(&f->event);
+	atomic_fetch_add(&f->pending, 1);
+}
+
+void fake_event_end(struct fake *f)
+{
+	atomic_fetch_sub(&f->pending, 1);
+	sys_mutex_unlock(&f->event);
+	fake_wake_all(f);
+}
+
+/* ---- Which addresses ---- */
+
+static struct fake_page *lock_page(struct fake *f, uintptr_t addr)
+{
+	if (!fake_is_inside(addr, addr + MM_PAGE_SIZE))
+		fake_bug("address outside of the space", addr);
+	sys_mutex_lock(&f->lock);
+	return &f->pages[fake_index(addr)];
+}
+
+static enum mm_kind kind_at(struct fake *f, uintptr_t addr)
+{
+	const struct fake_page *page;
+
+	if (!fake_is_inside(addr, addr + MM_PAGE_SIZE))
+		return MM_UNMAPPED;
+	page = &f->pages[fake_index(addr)];
+	return page->kind ? page->kind : MM_UNMAPPED;
+}
+
+/* Where the page after @addr begins; outside of the space, its edge. */
+static uintptr_t step(uintptr_t addr, uintptr_t end)
+{
+	uintptr_t next = addr + MM_PAGE_SIZE;
+
+	if (addr < FAKE_BASE)
+		next = FAKE_BASE;
+	if (addr >= FAKE_END)
+		next = end;
+	return next < end ? next : end;
+}
+
+static ssize_t fake_survey(struct mm *mm, uintptr_t start, uintptr_t end,
+			   struct mm_extent *ret, size_t max)
+{
+	struct fake *f = fake_of(mm);
+	size_t nr = 0;
+
+	if (sys_should_fail("fake survey"))
+		return -ENOMEM;
+	sys_mutex_lock(&f->lock);
+	while (start < end) {
+		enum mm_kind kind = kind_at(f, start);
+
+		if (!nr || ret[nr - 1].kind != kind) {
+			if (nr == max)
+				break;
+			ret[nr++] = (struct mm_extent){ start, start, kind };
+		}
+		start = step(start, end);
+		ret[nr - 1].end = start;
+	}
+	sys_mutex_unlock(&f->lock);
+	return (ssize_t)nr;
+}
+
+static int check_trackable(struct fake *f, uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t at = start; at < end; at += MM_PAGE_SIZE) {
+		if (kind_at(f, at) != MM_ANON)
+			return kind_at(f, at) == MM_UNMAPPED ? -ENOMEM :
+							       -EINVAL;
+		if (f->pages[fake_index(at)].marks & FAKE_FOREIGN)
+			return -EBUSY;
+	}
+	return 0;
+}
+
+static int fake_track(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct fake *f = fake_of(mm);
+	int err;
+
+	if (sys_should_fail("fake track"))
+		return -ENOMEM;
+	sys_mutex_lock(&f->lock);
+	err = atomic_load(&f->pending) ? -EAGAIN :
+					 check_trackable(f, start, end);
+	for (; !err && start < end; start += MM_PAGE_SIZE)
+		f->pages[fake_index(start)].is_tracked = true;
+	sys_mutex_unlock(&f->lock);
+	return err;
+}
+
+static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct fake *f = fake_of(mm);
+
+	sys_mutex_lock(&f->lock);
+	for (; start < end; start += MM_PAGE_SIZE) {
+		struct fake_page *page = &f->pages[fake_index(start)];
+
+		if (page->state == FAKE_PROTECTED)
+			fake_bug("untracking a frozen page", start);
+		page->is_tracked = false;
+	}
+	sys_mutex_unlock(&f->lock);
+	fake_wake_all(f);
+	return 0;
+}
+
+static int fake_resident(struct mm *mm, uintptr_t va, struct mm_set *ret)
+{
+	struct fake *f = fake_of(mm);
+	const struct fake_page *page;
+
+	if (sys_should_fail("fake resident"))
+		return -ENOMEM;
+	page = lock_page(f, va);
+	set_clear(ret);
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
+		if (page[i].state == FAKE_PRESENT ||
+		    page[i].state == FAKE_PROTECTED)
+			set_add(ret, i);
+	}
+	sys_mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* ---- Out ---- */
+
+static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
+{
+	uintptr_t first = (uintptr_t)f->slots;
+	uintptr_t end = first + f->slots_used * MM_BLOCK_SIZE;
+
+	if (frame < first || frame + npages * MM_PAGE_SIZE > end)
+		fake_bug("frame outside of the slots", frame);
+	return f->slots + (frame - first);
+}
+
+/* Why a page cannot be frozen. */
+static enum uhmm_why refusal(struct fake *f, const struct fake_page *page)
+{
+	if (!page->kind)
+		return UHMM_WHY_UNMAPPED;
+	if (page->state == FAKE_POISONED)
+		return UHMM_WHY_POISONED;
+	if (page->marks & FAKE_PINNED)
+		return UHMM_WHY_PINNED;
+	if (page->marks & FAKE_SHARED)
+		return UHMM_WHY_SHARED;
+	if (page->marks & FAKE_LOCKED)
+		return UHMM_WHY_LOCKED;
+	return fake_refuses(f) ? UHMM_WHY_BUSY : UHMM_WHY_OK;
+}
+
+static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
+			bool move)
+{
+	uintptr_t va = z->va + i * MM_PAGE_SIZE;
+	struct fake_page *page = &f->pages[fake_index(va)];
+
+	if (page->kind && !page->is_tracked)
+		fake_bug("freezing a page that is not tracked", va);
+	if (page->state == FAKE_PROTECTED)
+		fake_bug("freezing a frozen page", va);
+	if (page->kind && page->state == FAKE_EMPTY) {
+		set_add(&z->holes, i);
+		return;
+	}
+	z->why[i] = refusal(f, page);
+	if (z->why[i])
+		return;
+	if (move && !(page->marks & FAKE_READONLY)) {
+		memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1),
+		       fake_bytes(f, va), MM_PAGE_SIZE);
+		page->state = FAKE_EMPTY;
+		set_add(&z->framed, i);
+	} else {
+		page->state = FAKE_PROTECTED;
+		set_add(&z->inplace, i);
+	}
+}
+
+static int fake_freeze(struct mm *mm, struct mm_freeze *z)
+{
+	struct fake *f = fake_of(mm);
+	bool move;
+
+	if (sys_should_fail("fake freeze"))
+		return -EAGAIN;
+	lock_page(f, z->va);
+	if (atomic_load(&f->pending) || f->is_dead) {
+		sys_mutex_unlock(&f->lock);
+		return f->is_dead ? -ENODEV : -EAGAIN;
+	}
+	move = mm->can_move && (!f->prefer_inplace || set_full(&z->want));
+	set_clear(&z->framed);
+	set_clear(&z->inplace);
+	set_clear(&z->holes);
+	set_for_each(&z->want, i) freeze_page(f, z, i, move);
+	z->huge = set_full(&z->framed);
+	sys_mutex_unlock(&f->lock);
+	return 0;
+}
+
+static void fake_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
+			  struct mm_set *set)
+{
+	struct fake *f = fake_of(mm);
+	const struct fake_page *page = lock_page(f, va);
+
+	set_for_each(set, i)
+	{
+		uintptr_t offset = i * MM_PAGE_SIZE;
+
+		if (page[i].state == FAKE_PROTECTED)
+			memcpy(frame_at(f, slot + offset, 1),
+			       fake_bytes(f, va + offset), MM_PAGE_SIZE);
+		else
+			set_del(set, i);
+	}
+	sys_mutex_unlock(&f->lock);
+}
+
+/*
+ * A page that is present and not frozen holds data that nobody copied: a real
+ * kernel would remove it all the same, be it of a new mapping even.
+ */
+static void check_removal(struct fake *f, uintptr_t va)
+{
+	if (f->pages[fake_index(va)].state == FAKE_PRESENT)
+		fake_bug("removing a page that is not frozen", va);
+}
+
+/* What the program discarded meanwhile is removed once more, with an event. */
+static bool is_removable(struct fake *f, uintptr_t va)
+{
+	const struct fake_page *page = &f->pages[fake_index(va)];
+
+	check_removal(f, va);
+	return page->kind && page->is_tracked && page->state != FAKE_POISONED &&
+	       !(page->marks & FAKE_LOCKED) && !fake_refuses(f);
+}
+
+static void remove_run(struct fake *f, uintptr_t start, uintptr_t end)
+{
+	sys_mutex_lock(&f->lock);
+	for (; start < end; start += MM_PAGE_SIZE) {
+		struct fake_page *page = &f->pages[fake_index(start)];
+
+		check_removal(f, start);
+		if (page->state == FAKE_PROTECTED)
+			page->state = FAKE_EMPTY;
+	}
+	sys_mutex_unlock(&f->lock);
+}
+
+static void fake_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
+{
+	struct fake *f = fake_of(mm);
+	const struct mm_client *c = mm->client;
+
+	if (sys_should_fail("fake commit"))
+		set_clear(set);
+	lock_page(f, va);
+	set_for_each(set, i)
+	{
+		if (!is_removable(f, va + i * MM_PAGE_SIZE))
+			set_del(set, i);
+	}
+	sys_mutex_unlock(&f->lock);
+	set_for_each_run(set, first, last)
+	{
+		uintptr_t start = va + first * MM_PAGE_SIZE;
+		uintptr_t end = va + last * MM_PAGE_SIZE;
+
+		fake_event_begin(f);
+		c->discard(c->priv, start, end);
+		fake_event_end(f);
+		remove_run(f, start, end);
+	}
+}
+
+static int fake_unprotect(struct mm *mm, uintptr_t va, size_t npages)
+{
+	struct fake *f = fake_of(mm);
+	struct fake_page *page;
+	int err = 0;
+
+	if (sys_should_fail("fake unprotect"))
+		return -EAGAIN;
+	page = lock_page(f, va);
+	if (atomic_load(&f->pending))
+		err = -EAGAIN;
+	for (size_t i = 0; !err && i < npages; i++) {
+		if (page[i].state == FAKE_PROTECTED)
+			page[i].state = FAKE_PRESENT;
+	}
+	sys_mutex_unlock(&f->lock);
+	if (!err)
+		fake_wake_all(f);
+	return err;
+}
+
+/* ---- In ---- */
+
+/* Can a page be put at @va, where nothing is? */
+static int check_empty(struct fake *f, uintptr_t va)
+{
+	const struct fake_page *page = &f->pages[fake_index(va)];
+
+	if (!fake_is_inside(va, va + MM_PAGE_SIZE) || !page->kind ||
+	    !page->is_tracked)
+		return -ENOENT;
+	return page->state == FAKE_EMPTY ? 0 : -EEXIST;
+}
+
+/* Put pages there, from @src or, without, from zeroes. */
+static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
+		   const char *what)
+{
+	size_t done = 0;
+	int err = 0;
+
+	if (sys_should_fail(what))
+		return -ENOMEM;
+	lock_page(f, va);
+	if (atomic_load(&f->pending) || fake_refuses(f))
+		err = -EAGAIN;
+	for (; !err && done < npages; done++, va += MM_PAGE_SIZE) {
+		if (done && fake_refuses(f))
+			break;
+		err = check_empty(f, va);
+		if (err)
+			break;
+		if (src)
+			memcpy(fake_bytes(f, va),
+			       (const char *)src + done * MM_PAGE_SIZE,
+			       MM_PAGE_SIZE);
+		else
+			memset(fake_bytes(f, va), 0, MM_PAGE_SIZE);
+		f->pages[fake_index(va)].state = FAKE_PRESENT;
+	}
+	sys_mutex_unlock(&f->lock);
+	if (done)
+		fake_wake_all(f);
+	return done ? (ssize_t)done : err;
+}
+
+static ssize_t fake_fill(struct mm *mm, uintptr_t va, const void *src,
+			 size_t npages)
+{
+	if (!src)
+		fake_bug("fill from NULL", va);
+	return put(fake_of(mm), va, src, npages, "fake fill");
+}
+
+static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
+			 size_t npages, bool *ret_moved)
+{
+	struct fake *f = fake_of(mm);
+	unsigned char *src;
+	ssize_t done;
+
+	sys_mutex_lock(&f->lock);
+	src = frame_at(f, frame, npages);
+	sys_mutex_unlock(&f->lock);
+	done = put(f, va, src, npages, "fake give");
+	if (done < 0)
+		return done;
+	*ret_moved = mm->can_move;
+	if (mm->can_move)
+		memset(src, 0, (size_t)done * MM_PAGE_SIZE);
+	return done;
+}
+
+static ssize_t fake_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
+{
+	(void)write;
+	return put(fake_of(mm), va, NULL, npages, "fake zero");
+}
+
+static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)
+{
+	struct fake *f = fake_of(mm);
+	int err = 0;
+
+	if (sys_should_fail("fake poison"))
+		return -EAGAIN;
+	lock_page(f, va);
+	if (atomic_load(&f->pending))
+		err = -EAGAIN;
+	for (; !err && npages; npages--, va += MM_PAGE_SIZE) {
+		err = check_empty(f, va);
+		if (!err)
+			f->pages[fake_index(va)].state = FAKE_POISONED;
+	}
+	sys_mutex_unlock(&f->lock);
+	fake_wake_all(f);
+	return err;
+}
+
+static void fake_wake(struct mm *mm, uintptr_t va, size_t npages)
+{
+	(void)va, (void)npages;
+	fake_wake_all(fake_of(mm));
+}
+
+/* ---- Slots ---- */
+
+static uintptr_t fake_slots(struct mm *mm, size_t nr)
+{
+	struct fake *f = fake_of(mm);
+	uintptr_t first = 0;
+
+	if (sys_should_fail("fake slots"))
+		return 0;
+	sys_mutex_lock(&f->lock);
+	if (nr && nr <= f->nr_slots - f->slots_used) {
+		first = (uintptr_t)f->slots + f->slots_used * MM_BLOCK_SIZE;
+		f->slots_used += nr;
+	}
+	sys_mutex_unlock(&f->lock);
+	return first;
+}
+
+static void fake_drop(struct mm *mm, uintptr_t frame, size_t npages)
+{
+	struct fake *f = fake_of(mm);
+
+	sys_mutex_lock(&f->lock);
+	(void)madvise(frame_at(f, frame, npages), npages * MM_PAGE_SIZE,
+		      MADV_DONTNEED);
+	sys_mutex_unlock(&f->lock);
+}
+
+/* ---- Open and close ---- */
+
+static int fake_features(struct mm *mm, char *buf, size_t len)
+{
+	return snprintf(buf, len, "%s%s", mm->is_inline ? "inline" : "threads",
+			mm->can_move ? ",move" : "");
+}
+
+static void fake_child(struct mm *mm)
+{
+	fake_of(mm)->is_dead = true;
+}
+
+static size_t blocks_len(size_t nr)
+{
+	return (nr + 1) * MM_BLOCK_SIZE; /* one more, to align */
+}
+
+static void fake_close(struct mm *mm)
+{
+	struct fake *f = fake_of(mm);
+
+	if (f->slots_mapping)
+		sys_free(f->slots_mapping, blocks_len(f->nr_slots));
+	if (f->home_mapping)
+		sys_free(f->home_mapping, blocks_len(FAKE_BLOCKS));
+	if (f->pages)
+		sys_free(f->pages, FAKE_PAGES * sizeof(*f->pages));
+	sys_free(f, sizeof(*f));
+}
+
+static const struct mm_ops fake_ops = {
+	.close = fake_close,
+	.child = fake_child,
+	.survey = fake_survey,
+	.track = fake_track,
+	.untrack = fake_untrack,
+	.resident = fake_resident,
+	.freeze = fake_freeze,
+	.copy_out = fake_copy_out,
+	.commit = fake_commit,
+	.unprotect = fake_unprotect,
+	.fill = fake_fill,
+	.give = fake_give,
+	.zero = fake_zero,
+	.poison = fake_poison,
+	.wake = fake_wake,
+	.slots = fake_slots,
+	.drop = fake_drop,
+	.features = fake_features,
+};
+
+static unsigned char *align_block(void *p)
+{
+	uintptr_t at = (uintptr_t)p;
+
+	return (unsigned char *)((at + MM_BLOCK_SIZE - 1) &
+				 ~(MM_BLOCK_SIZE - 1));
+}
+
+static bool allocate(struct fake *f)
+{
+	f->pages = sys_alloc(FAKE_PAGES * sizeof(*f->pages));
+	f->home_mapping = sys_alloc(blocks_len(FAKE_BLOCKS));
+	f->slots_mapping = sys_alloc(blocks_len(f->nr_slots));
+	f->home = align_block(f->home_mapping);
+	f->slots = align_block(f->slots_mapping);
+	return f->pages && f->home_mapping && f->slots_mapping;
+}
+
+int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
+{
+	struct fake *f = sys_alloc(sizeof(*f));
+	const char *off = params->features_off;
+
+	if (!f)
+		return -ENOMEM;
+	f->mm.ops = &fake_ops;
+	f->mm.client = params->client;
+	f->mm.can_move = !off || !strstr(off, "move");
+	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
+	f->nr_slots = params->nr_slots;
+	f->prefer_inplace = params->no_dma;
+	if (!allocate(f)) {
+		fake_close(&f->mm);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < FAKE_PAGES; i++)
+		f->pages[i].state = FAKE_EMPTY;
+	*ret_mm = &f->mm;
+	return 0;
+}

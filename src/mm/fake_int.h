@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_int.h - shared by fake.c, the backend, and fake_app.c, the program.
+ *
+ * The bytes of the page at an address are in @home, as far from its start as
+ * the address is from FAKE_BASE; "moving" a page copies it.  A page that is
+ * not present has no bytes: nothing reads them.
+ *
+ * Lock order: @event (held while an event is applied, so that they run one at
+ * a time), the client's locks, @lock (the table and all bytes).
+ */
+#ifndef UHMM_FAKE_INT_H
+#define UHMM_FAKE_INT_H
+
+#include "mm/fake.h"
+#include "sys/lock.h"
+
+#define FAKE_PAGES (FAKE_BLOCKS * MM_BLOCK_PAGES)
+
+struct fake_page {
+	uint8_t kind;  /* enum mm_kind, 0: unmapped */
+	uint8_t state; /* enum fake_state; FAKE_EMPTY where unmapped too */
+	uint8_t marks; /* enum fake_mark */
+	bool is_tracked;
+};
+
+struct fake {
+	struct mm mm;
+	struct sys_mutex event;
+	struct sys_mutex lock;
+	struct fake_page *pages; /* by lock */
+	unsigned char *home;
+	unsigned char *slots;
+	void *home_mapping, *slots_mapping;
+	size_t nr_slots, slots_used; /* by lock */
+	unsigned one_in;	     /* by lock */
+	uint64_t random;	     /* by lock */
+	bool is_dead;		     /* in the child of a fork */
+	bool prefer_inplace;	     /* UHMM_OPEN_NO_DMA */
+	/* events not applied yet: faults wait, calls return -EAGAIN */
+	_Atomic uint32_t pending;
+	/* counts everything that a waiting access may wait for */
+	_Atomic uint32_t wakes;
+};
+
+static inline struct fake *fake_of(struct mm *mm)
+{
+	return (struct fake *)mm;
+}
+
+static inline size_t fake_index(uintptr_t addr)
+{
+	return (addr - FAKE_BASE) >> MM_PAGE_SHIFT;
+}
+
+static inline unsigned char *fake_bytes(struct fake *f, uintptr_t addr)
+{
+	return f->home + (addr - FAKE_BASE);
+}
+
+static inline bool fake_is_inside(uintptr_t start, uintptr_t end)
+{
+	return start >= FAKE_BASE && start <= end && end <= FAKE_END;
+}
+
+/* Stop: the caller did what loses data on a real page table. */
+_Noreturn void fake_bug(const char *what, uintptr_t addr);
+/* Let every waiting access look again. */
+void fake_wake_all(struct fake *f);
+/* Under the lock: is it this call's turn to be refused? */
+bool fake_refuses(struct fake *f);
+
+/* Around the calls to the client that tell of one event. */
+void fake_event_begin(struct fake *f);
+void fake_event_end(struct fake *f);
+
+#endif
