@@ -135,8 +135,7 @@ static bool is_fetchable(const struct fetch *f, unsigned i,
 static void mark_coming(struct fetch *f, const struct mm_set *want,
 			const struct uhmm_device *only)
 {
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		uint64_t w = block_word(f->b, i);
 
 		if (!is_fetchable(f, i, only))
@@ -325,8 +324,7 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 
 static bool is_moving(const struct block *b, const struct mm_set *want)
 {
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		switch (page_state(block_word(b, i))) {
 		case P_COMING:
 		case P_LEAVING:
