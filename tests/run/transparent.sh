@@ -11,7 +11,7 @@ status()
 {
 	wanted=$1
 	shift
-	"$UHMM" run "$@" 2>/dev/null
+	"$UHMM" run "$@" >/dev/null 2>&1
 	got=$?
 	check "$*: exit status $got, not $wanted" [ "$got" -eq "$wanted" ]
 }
