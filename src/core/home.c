@@ -294,6 +294,84 @@ static void fetch_marked(struct fetch *f)
 	slot_put(f->u, f->slot);
 }
 
+/* ---- Without a copy of ours: the CPU can read the device's memory ------- */
+
+/* The run of device pages from @i that are consecutive on the device too. */
+static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
+{
+	uint64_t w = block_word(b, i);
+	unsigned k = 1;
+
+	while (k < n &&
+	       block_word(b, i + k) == w + ((uint64_t)k << PAGE_DPFN_SHIFT))
+		k++;
+	return k;
+}
+
+/*
+ * Map up to @n pages from @i.  Locked.  Return: pages mapped, whose device
+ * pages follow each other and are to be freed; 0: not possible; -errno.
+ */
+static ssize_t map_direct(struct uhmm *u, struct block *b, unsigned i,
+			  unsigned n)
+{
+	uint64_t w = block_word(b, i);
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	const void *p;
+	ssize_t got;
+
+	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
+		return 0;
+	n = direct_run(b, i, n);
+	p = device_direct(dev, page_dpfn(w), n);
+	if (!p)
+		return 0;
+	got = u->mm->ops->fill(u->mm, b->va + i * MM_PAGE_SIZE, p, n);
+	for (ssize_t k = 0; k < got; k++)
+		block_home(u, b, i + (unsigned)k, E_HOME);
+	if (got > 0)
+		count_add(&u->count.to_ram, (uint64_t)got);
+	return got;
+}
+
+/* Unlocks, unless it returns 0: not possible here. */
+static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
+				    unsigned n)
+{
+	uint64_t w = block_word(b, i);
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	ssize_t got = map_direct(u, b, i, n);
+
+	if (!got)
+		return 0;
+	block_unlock(u, b);
+	if (got < 0)
+		return MM_RETRY;
+	device_free_run(dev, page_dpfn(w), (unsigned)got);
+	return MM_RESOLVED;
+}
+
+/* The same for what is wanted of a block; what is left over stays.  Locked. */
+static void home_direct(struct fetch *f, const struct mm_set *want,
+			const struct uhmm_device *only)
+{
+	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
+	     i = set_find(want, i, true)) {
+		unsigned last = set_find(want, i, false);
+		uint64_t dpfn = page_dpfn(block_word(f->b, i));
+		ssize_t n = 0;
+
+		if (is_fetchable(f, i, only)) {
+			f->dev =
+				device_get(f->u, page_dev(block_word(f->b, i)));
+			n = map_direct(f->u, f->b, i, last - i);
+		}
+		for (ssize_t k = 0; k < n; k++)
+			f->free[f->nfree++] = dpfn + (uint64_t)k;
+		i += n > 0 ? (unsigned)n : 1;
+	}
+}
+
 /* ---- Whole blocks ----------------------------------------------------- */
 
 static bool thaw_wanted(struct uhmm *u, struct block *b,
@@ -355,6 +433,22 @@ static bool wait_for_movers(struct fetch *f, const struct mm_set *want,
 	return again;
 }
 
+/* Few pages, or frames that cannot be given: without frames if possible. */
+static bool home_small(struct fetch *f, const struct mm_set *want,
+		       struct uhmm_device *only)
+{
+	if (f->u->mm->can_move && set_count(want) >= GIVE_PAGES)
+		return false;
+	block_lock(f->b);
+	home_direct(f, want, only);
+	block_unlock(f->u, f->b);
+	if (!f->nfree)
+		return false;
+	device_free(f->dev, f->free, f->nfree);
+	f->nfree = 0;
+	return true;
+}
+
 /*
  * One round over the block.  Return: whether to come again, or -errno.  What
  * failed leaves @want.
@@ -364,6 +458,9 @@ static int home_round(struct fetch *f, struct mm_set *want,
 {
 	bool again;
 
+	if (home_small(f, want, only))
+		return 1;
+	f->dev = NULL;
 	if (!get_frames(f, want))
 		return -ENOMEM;
 	block_lock(f->b);
@@ -497,45 +594,6 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	bounce_put(&l->u->bounce, bit);
 	block_settle(l->u, l->b, false);
 	return out;
-}
-
-/* ---- Without a copy of ours: the CPU can read the device's memory ------- */
-
-/* The run of device pages from @i that are consecutive on the device too. */
-static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
-{
-	uint64_t w = block_word(b, i);
-	unsigned k = 1;
-
-	while (k < n &&
-	       block_word(b, i + k) == w + ((uint64_t)k << PAGE_DPFN_SHIFT))
-		k++;
-	return k;
-}
-
-/* Unlocks, unless it returns 0: not possible here. */
-static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
-				    unsigned n)
-{
-	uint64_t w = block_word(b, i);
-	struct uhmm_device *dev = device_get(u, page_dev(w));
-	const void *p = NULL;
-	ssize_t got;
-
-	n = direct_run(b, i, n);
-	if (dev->desc.flags & UHMM_DEVICE_CONCURRENT)
-		p = device_direct(dev, page_dpfn(w), n);
-	if (!p)
-		return 0;
-	got = u->mm->ops->fill(u->mm, b->va + i * MM_PAGE_SIZE, p, n);
-	for (ssize_t k = 0; k < got; k++)
-		block_home(u, b, i + (unsigned)k, E_HOME);
-	block_unlock(u, b);
-	if (got <= 0)
-		return MM_RETRY;
-	count_add(&u->count.to_ram, (uint64_t)got);
-	device_free_run(dev, page_dpfn(w), (unsigned)got);
-	return MM_RESOLVED;
 }
 
 /* ---- A run: the fault of a stream ------------------------------------- */
