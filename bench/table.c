@@ -4,6 +4,12 @@
  */
 #include "bench.h"
 
+extern const struct bench bench_fault_inline, bench_fault_threads,
+	bench_fault_zero;
+
 const struct bench *const bench_table[] = {
+	&bench_fault_inline,
+	&bench_fault_threads,
+	&bench_fault_zero,
 	NULL,
 };
