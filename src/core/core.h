@@ -151,7 +151,7 @@ struct pagemap {
 	struct sys_mutex lock;
 	uint64_t *used; /* a bit a page */
 	uint64_t npages;
-	uint64_t cursor; /* word where to look first */
+	uint64_t cursor; /* no word before it has a free page */
 	_Atomic uint64_t nused;
 	bool closed; /* nothing new */
 };

@@ -452,6 +452,15 @@ static void settle_zero(struct out *o, unsigned i)
 	}
 }
 
+/* Pages between those we held became write-protected with them. */
+static void free_bystanders(struct out *o)
+{
+	struct block *b = o->b;
+
+	if (o->f.wider && !b->nr[P_HELD] && !b->nr[P_ZAPPING])
+		o->u->mm->ops->unprotect(o->u->mm, b->va, MM_BLOCK_PAGES);
+}
+
 static void settle_all(struct out *o)
 {
 	unsigned copied;
