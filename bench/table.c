@@ -5,11 +5,11 @@
 #include "bench.h"
 
 extern const struct bench bench_fault_inline, bench_fault_threads,
-	bench_fault_zero;
+	bench_fault_zero, bench_move_bulk, bench_move_single,
+	bench_stream_inline, bench_stream_threads, bench_zram;
 
 const struct bench *const bench_table[] = {
-	&bench_fault_inline,
-	&bench_fault_threads,
-	&bench_fault_zero,
-	NULL,
+	&bench_fault_inline,   &bench_fault_threads, &bench_fault_zero,
+	&bench_move_bulk,      &bench_move_single,   &bench_stream_inline,
+	&bench_stream_threads, &bench_zram,	     NULL,
 };
