@@ -64,10 +64,7 @@ for spec in '' nosuch:1G ram ram: ram:0 ram:-1 ram:12Q zram:1G,nosuch=1 \
 done
 refused 125 'line break' run --device 'ram:1M
 ram:1M' touch "$marker"
-many=
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do
-	many="$many --device ram:1M"
-done
+many=$(seq -f '--device ram:%gM' 17)
 # shellcheck disable=SC2086
 refused 125 'more than 16 devices' run $many touch "$marker"
 
@@ -76,7 +73,7 @@ refused 125 'names no file' run --summary= touch "$marker"
 refused 125 'No such file' run --summary="$tmp/no/file" touch "$marker"
 refused 125 'Is a directory' run --summary="$tmp" touch "$marker"
 refused 125 'too long' \
-	run --summary="$(printf '%5000s' | tr ' ' x)" touch "$marker"
+	run --summary="$(seq -s / 2000)" touch "$marker"
 
 # Programs that are not there, or are none
 mkdir "$tmp/dir"

@@ -11,7 +11,7 @@ status()
 {
 	wanted=$1
 	shift
-	"$UHMM" run "$@" 2>/dev/null
+	"$UHMM" run "$@" >/dev/null 2>&1
 	got=$?
 	check "$*: exit status $got, not $wanted" [ "$got" -eq "$wanted" ]
 }
@@ -54,7 +54,11 @@ same limits sh -c 'ulimit -a'
 same python /usr/bin/python3 -c 'import sys; print(sys.stdin.read()[-6:])'
 same arguments printf '<%s>' -- --ram 'a b' '' '*'
 echo 'echo a text without a first line; exit 9' >"$tmp/text"
-printf '#!/bin/sh\necho "$0" "$@"\nexit 8\n' >"$tmp/script"
+cat >"$tmp/script" <<-'END'
+	#!/bin/sh
+	echo "$0" "$@"
+	exit 8
+END
 chmod +x "$tmp/text" "$tmp/script"
 status 9 "$tmp/text"
 same script "$tmp/script" one two
@@ -72,6 +76,7 @@ pid=$!
 wait $pid
 check "pid" [ "$pid" = "$(cat "$tmp/pid")" ]
 
+# shellcheck disable=SC2016
 # A preload library of the user's stays, after ours.
 check "LD_PRELOAD" [ "$(LD_PRELOAD=libm.so.6 "$UHMM" run \
 	sh -c 'echo "$LD_PRELOAD"' 2>/dev/null)" = \
