@@ -70,6 +70,8 @@ struct block {
 	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
 	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
 	int16_t ram_delta;	  /* not yet in uhmm.ram */
+	int16_t device_delta;	  /* nor in uhmm.on_device */
+	int16_t frozen_delta;	  /* nor in uhmm.frozen */
 	uint16_t nr[P_NR_STATES]; /* pages in each state, P_RAM left out */
 	uint16_t nr_charged;	  /* pages counted as RAM */
 	uint16_t nr_pinned;
@@ -151,7 +153,7 @@ struct pagemap {
 	struct sys_mutex lock;
 	uint64_t *used; /* a bit a page */
 	uint64_t npages;
-	uint64_t cursor; /* word where to look first */
+	uint64_t cursor; /* no word before it has a free page */
 	_Atomic uint64_t nused;
 	bool closed; /* nothing new */
 };

@@ -17,7 +17,7 @@
 
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
- * @read: copied; @free: device pages to free at the end
+ * @read: copied; @failed: could not be; @free: device pages to free at the end
  * @ram: where page 0 of the block would be copied to
  */
 struct fetch {
@@ -26,11 +26,11 @@ struct fetch {
 	struct uhmm_device *dev;
 	enum home_how how;
 	uint8_t *why;
-	struct mm_set set, read;
+	struct mm_set set, read, failed;
 	uint32_t slot;
 	char *ram;
 	unsigned nfree, came;
-	int err;
+	bool again; /* not because of the device: to be tried again */
 	uint64_t dpfn[MM_BLOCK_PAGES];
 	uint64_t free[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
@@ -135,8 +135,7 @@ static bool is_fetchable(const struct fetch *f, unsigned i,
 static void mark_coming(struct fetch *f, const struct mm_set *want,
 			const struct uhmm_device *only)
 {
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		uint64_t w = block_word(f->b, i);
 
 		if (!is_fetchable(f, i, only))
@@ -200,7 +199,10 @@ static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
 	block_arrive(f->u, f->b, i, f->dev->id, f->dpfn[i], E_STAY);
 	if (f->why)
 		f->why[i] = (uint8_t)why;
-	f->err = why == UHMM_WHY_IO ? -EIO : -EAGAIN;
+	if (why == UHMM_WHY_IO)
+		set_add(&f->failed, i);
+	else
+		f->again = true;
 }
 
 static void lost(struct fetch *f, unsigned i)
@@ -212,7 +214,7 @@ static void lost(struct fetch *f, unsigned i)
 	fault_poison(f->u, f->b, i);
 	if (f->why)
 		f->why[i] = UHMM_WHY_POISONED;
-	f->err = -EIO;
+	set_add(&f->failed, i);
 	free_later(f, i);
 }
 
@@ -286,7 +288,7 @@ static void fetch_marked(struct fetch *f)
 	block_lock(f->b);
 	map_all(f);
 	block_unlock(f->u, f->b);
-	block_settle(f->u, f->b, f->err != 0);
+	block_settle(f->u, f->b, f->again || !set_empty(&f->failed));
 	count_add(&f->u->count.to_ram, f->came);
 	device_free(f->dev, f->free, f->nfree);
 	slot_put(f->u, f->slot);
@@ -322,8 +324,7 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 
 static bool is_moving(const struct block *b, const struct mm_set *want)
 {
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		switch (page_state(block_word(b, i))) {
 		case P_COMING:
 		case P_LEAVING:
@@ -338,49 +339,72 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 	return false;
 }
 
-/* One round over the block.  Return: 1 to come again, 0, -errno. */
-static int home_round(struct fetch *f, const struct mm_set *want,
-		      struct uhmm_device *only)
+/* Nothing could be fetched: wait for others' moves to end, if there are any. */
+static bool wait_for_movers(struct fetch *f, const struct mm_set *want,
+			    bool again)
 {
 	struct block *b = f->b;
-	uint32_t seen;
-	bool again;
+	uint32_t seen = atomic_load(&b->settled);
 
-	if (!get_frames(f, want))
-		return -ENOMEM;
-	block_lock(b);
-	again = !only && !thaw_wanted(f->u, b, want, f->why);
-	seen = atomic_load(&b->settled);
-	mark_coming(f, want, only);
-	if (!set_empty(&f->set)) {
-		fetch_marked(f);
-		return f->err == -EIO ? -EIO : 1;
-	}
 	again = again || is_moving(b, want);
 	if (again)
 		atomic_store(&b->waiting, 1);
 	block_unlock(f->u, b);
-	slot_put(f->u, f->slot);
 	if (again)
 		sys_futex_wait(&b->settled, seen, 1000 * 1000);
 	return again;
 }
 
+/*
+ * One round over the block.  Return: whether to come again, or -errno.  What
+ * failed leaves @want.
+ */
+static int home_round(struct fetch *f, struct mm_set *want,
+		      struct uhmm_device *only)
+{
+	bool again;
+
+	if (!get_frames(f, want))
+		return -ENOMEM;
+	block_lock(f->b);
+	again = !only && !thaw_wanted(f->u, f->b, want, f->why);
+	mark_coming(f, want, only);
+	if (!set_empty(&f->set)) {
+		fetch_marked(f);
+		*want = set_minus(want, &f->failed);
+		return 1;
+	}
+	again = wait_for_movers(f, want, again);
+	slot_put(f->u, f->slot);
+	return again;
+}
+
+/* Is there anything that could come home?  Most blocks have nothing. */
+static bool is_home(struct uhmm *u, struct block *b)
+{
+	unsigned away = 0;
+
+	block_lock(b);
+	for (int s = P_DEVICE; s <= P_CLEARING; s++)
+		away += b->nr[s];
+	block_unlock(u, b);
+	return !away;
+}
+
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why)
 {
+	struct mm_set todo = *want;
 	struct fetch f;
 	int ret = 1, err = 0;
 
-	while (ret > 0) {
+	while (ret > 0 && !is_home(u, b)) {
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.why = why;
-		ret = home_round(&f, want, only);
-		if (ret == -EIO && how == HOME_RESCUE) {
+		ret = home_round(&f, &todo, only);
+		if (!set_empty(&f.failed))
 			err = -EIO;
-			ret = 1;
-		}
 	}
 	return ret < 0 ? ret : err;
 }
@@ -533,9 +557,9 @@ static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
 	f.dev = device_get(u, page_dev(block_word(b, i)));
 	mark_coming(&f, &want, NULL);
 	fetch_marked(&f);
-	if (page_state(block_word(b, i)) == P_POISONED)
+	if (set_has(&f.failed, i))
 		return MM_SIGBUS;
-	return f.err ? MM_RETRY : MM_RESOLVED;
+	return f.again ? MM_RETRY : MM_RESOLVED;
 }
 
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i)

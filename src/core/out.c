@@ -69,10 +69,10 @@ static void sort_out_dropped(struct out *o, const struct mm_set *want)
 	if (!b->nr[P_DROPPED] ||
 	    o->u->mm->ops->resident(o->u->mm, b->va, &there))
 		return;
-	set_for_each(want, i) if (page_state(block_word(b, i)) == P_DROPPED &&
-				  !set_has(&there, i) &&
-				  !page_pins(block_word(b, i)))
-		block_event(o->u, b, i, E_HOLE);
+	set_for_each(want, i)
+		if (page_state(block_word(b, i)) == P_DROPPED &&
+		    !set_has(&there, i) && !page_pins(block_word(b, i)))
+			block_event(o->u, b, i, E_HOLE);
 }
 
 static void select_ram(struct out *o, unsigned i)
@@ -142,7 +142,8 @@ static bool select_pages(struct out *o, const struct mm_set *want,
 	unsigned n;
 
 	sort_out_dropped(o, want);
-	set_for_each(want, i) select_page(o, i, how);
+	set_for_each(want, i)
+		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
 		return false;
@@ -196,13 +197,17 @@ static void enter_states(struct out *o)
 {
 	struct block *b = o->b;
 
-	set_for_each(&o->f.holes, i) block_event(o->u, b, i, E_HOLE);
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, b, i, E_HOLE);
 	o->framed = set_or(&o->f.framed, &o->frozen);
 	o->held = o->f.inplace;
 	o->zero = set_or(&o->empty, &o->f.holes);
-	set_for_each(&o->framed, i) block_event(o->u, b, i, E_TAKE);
-	set_for_each(&o->held, i) block_event(o->u, b, i, E_HOLD);
-	set_for_each(&o->zero, i) block_event(o->u, b, i, E_CLEAR);
+	set_for_each(&o->framed, i)
+		block_event(o->u, b, i, E_TAKE);
+	set_for_each(&o->held, i)
+		block_event(o->u, b, i, E_HOLD);
+	set_for_each(&o->zero, i)
+		block_event(o->u, b, i, E_CLEAR);
 }
 
 static int try_freeze(struct out *o)
@@ -325,7 +330,8 @@ static void clear_pages(struct out *o)
 	uint64_t list[MM_BLOCK_PAGES];
 	unsigned n = 0;
 
-	set_for_each(&o->zero, i) list[n++] = o->dpfn[i];
+	set_for_each(&o->zero, i)
+		list[n++] = o->dpfn[i];
 	if (!device_clear(o->dev, list, n))
 		o->done = set_or(&o->done, &o->zero);
 }
@@ -358,8 +364,7 @@ static void zap_held(struct out *o)
 	if (set_empty(&zap))
 		return;
 	block_lock(b);
-	set_for_each(&zap, i)
-	{
+	set_for_each(&zap, i) {
 		if (page_state(block_word(b, i)) == P_HELD)
 			block_event(o->u, b, i, E_ZAP);
 		else
@@ -452,15 +457,28 @@ static void settle_zero(struct out *o, unsigned i)
 	}
 }
 
+/* Pages between those we held became write-protected with them. */
+static void free_bystanders(struct out *o)
+{
+	struct block *b = o->b;
+
+	if (o->f.wider && !b->nr[P_HELD] && !b->nr[P_ZAPPING])
+		o->u->mm->ops->unprotect(o->u->mm, b->va, MM_BLOCK_PAGES);
+}
+
 static void settle_all(struct out *o)
 {
 	unsigned copied;
 
 	block_lock(o->b);
-	set_for_each(&o->framed, i) settle_framed(o, i);
-	set_for_each(&o->held, i) settle_held(o, i);
+	set_for_each(&o->framed, i)
+		settle_framed(o, i);
+	set_for_each(&o->held, i)
+		settle_held(o, i);
 	copied = o->went;
-	set_for_each(&o->zero, i) settle_zero(o, i);
+	set_for_each(&o->zero, i)
+		settle_zero(o, i);
+	free_bystanders(o);
 	out_release_slot(o->u, o->b);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);
@@ -522,10 +540,14 @@ static void select_parkable(struct block *b, struct mm_set *want)
 /* What froze in place cannot be parked: a read would not be noticed. */
 static void park_frozen(struct out *o)
 {
-	set_for_each(&o->f.framed, i) block_event(o->u, o->b, i, E_PARK);
-	set_for_each_run(&o->f.inplace, first, last) o->u->mm->ops->unprotect(
-		o->u->mm, o->b->va + first * MM_PAGE_SIZE, last - first);
-	set_for_each(&o->f.holes, i) block_event(o->u, o->b, i, E_HOLE);
+	set_for_each(&o->f.framed, i)
+		block_event(o->u, o->b, i, E_PARK);
+	set_for_each_run(&o->f.inplace, first, last)
+		o->u->mm->ops->unprotect(o->u->mm,
+					 o->b->va + first * MM_PAGE_SIZE,
+					 last - first);
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, o->b, i, E_HOLE);
 }
 
 int out_park(struct uhmm *u, struct block *b)

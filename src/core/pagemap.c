@@ -2,8 +2,9 @@
 /*
  * pagemap.c - which pages of a device are handed out: a bit for each dpfn.
  *
- * Pages are given from a cursor that goes round, lowest first, so that a move
- * of many pages gets long runs as long as the device has any.
+ * Pages are given lowest first: a move of many pages gets long runs as long as
+ * the device has any, and memory that was used before is used again before
+ * any that the provider has yet to touch.
  */
 #include <errno.h>
 
@@ -52,10 +53,11 @@ static unsigned take(struct pagemap *pm, unsigned n, uint64_t *ret)
 	uint64_t words = nr_words(pm);
 	unsigned got = 0;
 
-	for (uint64_t i = 0; i < words && got < n; i++) {
+	while (pm->cursor < words) {
 		got += take_word(pm, pm->cursor, n - got, ret + got);
-		if (got < n || pm->used[pm->cursor] == ~UINT64_C(0))
-			pm->cursor = (pm->cursor + 1) % words;
+		if (got == n)
+			break;
+		pm->cursor++;
 	}
 	return got;
 }
@@ -80,6 +82,8 @@ void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n)
 	sys_mutex_lock(&pm->lock);
 	for (uint64_t p = dpfn; p < dpfn + n; p++)
 		pm->used[p / 64] &= ~(UINT64_C(1) << p % 64);
+	if (dpfn / 64 < pm->cursor)
+		pm->cursor = dpfn / 64;
 	atomic_fetch_sub(&pm->nused, n);
 	sys_mutex_unlock(&pm->lock);
 }

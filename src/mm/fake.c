@@ -18,6 +18,8 @@
 #include "sys/fail.h"
 #include "sys/sys.h"
 
+#define MAX_SLOTS (2 * FAKE_BLOCKS) /* whatever is asked for */
+
 _Noreturn void fake_bug(const char *what, uintptr_t addr)
 {
 	fprintf(stderr, "fake: %s at %#jx\n", what, (uintmax_t)addr);
@@ -562,7 +564,8 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.client = params->client;
 	f->mm.can_move = !off || !strstr(off, "move");
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
-	f->nr_slots = params->nr_slots;
+	f->nr_slots = params->nr_slots < MAX_SLOTS ? params->nr_slots :
+						     MAX_SLOTS;
 	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {
 		fake_close(&f->mm);

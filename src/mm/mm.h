@@ -84,6 +84,10 @@ struct mm_extent {
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
  * @huge: the whole block went as one huge page
+ * @wider: pages that were not wanted became write-protected too.  A write
+ *	fault there (MM_FAULT_WP on a page that is not in place) is answered by
+ *	unprotect(); unprotecting the whole block once none of its pages is in
+ *	place any more saves the application those faults.
  */
 struct mm_freeze {
 	uintptr_t va, slot;
@@ -91,6 +95,7 @@ struct mm_freeze {
 	struct mm_set framed, inplace, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
+	bool wider;
 };
 
 struct mm_ops {
@@ -109,8 +114,9 @@ struct mm_ops {
 			  struct mm_extent *ret, size_t max);
 	/*
 	 * Have faults and events of [start, end) delivered.  The range is all
-	 * MM_ANON.  Stale events for it have been delivered before.  -EBUSY:
-	 * it belongs to another userfaultfd.  -ENOMEM: too many mappings.
+	 * MM_ANON.  Stale events for it have been delivered before: called
+	 * without locks that they need.  -EBUSY: it belongs to another
+	 * userfaultfd.  -ENOMEM: too many mappings.
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* All pages are home and unprotected.  Unmapped parts are skipped. */

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zram.c - compressed RAM: pages packed with lz4.
+ *
+ *	zram:SIZE[,level=1..9][,limit=SIZE]
+ *
+ * SIZE is what the device seems to hold; the memory that it takes depends on
+ * the data, and stored() tells.  A page is kept in the cheapest form:
+ *
+ *	FILL	one 8-byte word over and over (zeroes mostly): no data at all
+ *	LZ4	compressed, when that is at most 7/8 of a page
+ *	RAW	as it is
+ *
+ * Nothing is locked here: the core never uses a device page for two things at
+ * once, except for reading it twice.  copy_to_ram() reads the page's entry and
+ * object only, page_free() never waits (see store.h): both are safe in a
+ * signal handler.  Compressing needs scratch memory, which a call of
+ * copy_to_devmem() claims from a fixed number; it may wait for one.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lz4.h>
+
+#include <uhmm/provider.h>
+
+#include "store.h"
+
+#define LZ4_MAX_LEN   ((int)UHMM_PAGE_SIZE * 7 / 8)
+#define RATIO_MAX     64 /* SIZE over the RAM of the machine */
+#define NR_SCRATCH    64
+#define WORDS_IN_PAGE (UHMM_PAGE_SIZE / sizeof(uint64_t))
+
+enum kind {
+	EMPTY,
+	FILL,
+	LZ4,
+	RAW,
+};
+
+/* Where one device page is. */
+struct entry {
+	union {
+		uint64_t word; /* FILL */
+		void *object;  /* LZ4, RAW */
+	};
+	uint32_t kind;
+	uint32_t len; /* of the object */
+};
+
+struct scratch {
+	_Alignas(64) _Atomic bool is_claimed;
+	LZ4_stream_t lz4;
+	char out[UHMM_PAGE_SIZE];
+};
+
+struct zram {
+	struct store store;
+	struct entry *entries; /* by dpfn */
+	uint64_t npages;
+	int level;
+	_Atomic uint64_t used; /* entries that are not EMPTY */
+	struct scratch scratch[NR_SCRATCH];
+};
+
+/* ---- Forms of a page ---- */
+
+/* The word that the page repeats, if it does. */
+static bool is_fill(const void *page, uint64_t *ret_word)
+{
+	const uint64_t *w = page;
+
+	if (w[0] != w[WORDS_IN_PAGE - 1])
+		return false;
+	for (size_t i = 1; i < WORDS_IN_PAGE; i++) {
+		if (w[i] != w[0])
+			return false;
+	}
+	*ret_word = w[0];
+	return true;
+}
+
+static void fill(void *page, uint64_t word)
+{
+	uint64_t *w = page;
+
+	for (size_t i = 0; i < WORDS_IN_PAGE; i++)
+		w[i] = word;
+}
+
+static void drop(struct zram *z, uint64_t dpfn)
+{
+	struct entry *e = &z->entries[dpfn];
+
+	if (e->kind == EMPTY)
+		return;
+	if (e->kind != FILL)
+		store_free(&z->store, e->object);
+	e->kind = EMPTY;
+	atomic_fetch_sub_explicit(&z->used, 1, memory_order_relaxed);
+}
+
+static void drop_all(struct zram *z, const struct uhmm_segment *seg, size_t nr)
+{
+	for (; nr; seg++, nr--) {
+		for (size_t i = 0; i < seg->npages; i++)
+			drop(z, seg->dpfn + i);
+	}
+}
+
+static void set_entry(struct zram *z, uint64_t dpfn, const struct entry *new)
+{
+	drop(z, dpfn);
+	z->entries[dpfn] = *new;
+	atomic_fetch_add_explicit(&z->used, 1, memory_order_relaxed);
+}
+
+static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
+		      const char *page)
+{
+	struct entry e = { .kind = FILL };
+	const char *from = scratch->out;
+	int len;
+
+	if (is_fill(page, &e.word)) {
+		set_entry(z, dpfn, &e);
+		return 0;
+	}
+	len = LZ4_compress_fast_extState(&scratch->lz4, page, scratch->out,
+					 UHMM_PAGE_SIZE, LZ4_MAX_LEN, z->level);
+	e.kind = len > 0 ? LZ4 : RAW;
+	e.len = len > 0 ? (uint32_t)len : UHMM_PAGE_SIZE;
+	if (e.kind == RAW)
+		from = page;
+	e.object = store_alloc(&z->store, e.len);
+	if (!e.object)
+		return -ENOSPC;
+	memcpy(e.object, from, e.len);
+	set_entry(z, dpfn, &e);
+	return 0;
+}
+
+static int load_page(const struct entry *e, char *page)
+{
+	int len;
+
+	switch (e->kind) {
+	case FILL:
+		fill(page, e->word);
+		return 0;
+	case LZ4:
+		len = LZ4_decompress_safe(e->object, page, (int)e->len,
+					  UHMM_PAGE_SIZE);
+		return len == (int)UHMM_PAGE_SIZE ? 0 : -EIO;
+	case RAW:
+		memcpy(page, e->object, UHMM_PAGE_SIZE);
+		return 0;
+	default:
+		return -EIO;
+	}
+}
+
+/* ---- Callbacks ---- */
+
+static struct scratch *claim_scratch(struct zram *z)
+{
+	for (size_t i = 0;; i = (i + 1) % NR_SCRATCH) {
+		struct scratch *scratch = &z->scratch[i];
+
+		if (!atomic_load_explicit(&scratch->is_claimed,
+					  memory_order_relaxed) &&
+		    !atomic_exchange_explicit(&scratch->is_claimed, true,
+					      memory_order_acquire))
+			return scratch;
+		if (i == NR_SCRATCH - 1)
+			sched_yield();
+	}
+}
+
+static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	struct zram *z = priv;
+	struct scratch *scratch = claim_scratch(z);
+	int err = 0;
+
+	for (size_t s = 0; !err && s < nr; s++) {
+		const char *page = seg[s].ram;
+
+		for (size_t i = 0; !err && i < seg[s].npages; i++)
+			err = store_page(z, scratch, seg[s].dpfn + i,
+					 page + i * UHMM_PAGE_SIZE);
+	}
+	atomic_store_explicit(&scratch->is_claimed, false,
+			      memory_order_release);
+	if (err)
+		drop_all(z, seg, nr);
+	return err;
+}
+
+static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	const struct zram *z = priv;
+	int err = 0;
+
+	for (; !err && nr; seg++, nr--) {
+		char *page = seg->ram;
+
+		for (size_t i = 0; !err && i < seg->npages; i++)
+			err = load_page(&z->entries[seg->dpfn + i],
+					page + i * UHMM_PAGE_SIZE);
+	}
+	return err;
+}
+
+static int clear(void *priv, uint64_t dpfn, size_t npages)
+{
+	const struct entry zeroes = { .kind = FILL };
+
+	for (; npages; dpfn++, npages--)
+		set_entry(priv, dpfn, &zeroes);
+	return 0;
+}
+
+static void page_free(void *priv, uint64_t dpfn, size_t npages)
+{
+	for (; npages; dpfn++, npages--)
+		drop(priv, dpfn);
+}
+
+/* Objects, and the entries that the pages held now need. */
+static uint64_t stored(void *priv)
+{
+	struct zram *z = priv;
+
+	return store_bytes(&z->store) +
+	       atomic_load_explicit(&z->used, memory_order_relaxed) *
+		       sizeof(struct entry);
+}
+
+static size_t entries_len(const struct zram *z)
+{
+	return z->npages * sizeof(struct entry);
+}
+
+static void release(void *priv)
+{
+	struct zram *z = priv;
+
+	store_fini(&z->store);
+	uhmm_provider_free(z->entries, entries_len(z));
+	uhmm_provider_free(z, sizeof(*z));
+}
+
+static const struct uhmm_device_ops ops = {
+	.size = sizeof(ops),
+	.copy_to_devmem = copy_to_devmem,
+	.copy_to_ram = copy_to_ram,
+	.clear = clear,
+	.page_free = page_free,
+	.stored = stored,
+	.release = release,
+};
+
+/* ---- Opening ---- */
+
+static int parse_options(const char *const *values, int *ret_level,
+			 uint64_t *ret_limit)
+{
+	const char *level = values[0];
+
+	if (level[0] < '1' || level[0] > '9' || level[1])
+		return -EINVAL;
+	*ret_level = level[0] - '0';
+	return uhmm_parse_size(values[1], ret_limit);
+}
+
+static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
+{
+	struct zram *z = uhmm_provider_alloc(sizeof(*z));
+
+	if (!z)
+		return -ENOMEM;
+	z->npages = npages;
+	z->level = level;
+	z->entries = uhmm_provider_alloc(entries_len(z));
+	if (!z->entries)
+		goto err_free;
+	if (store_init(&z->store, npages << UHMM_PAGE_SHIFT, limit))
+		goto err_free_entries;
+	*ret_z = z;
+	return 0;
+
+err_free_entries:
+	uhmm_provider_free(z->entries, entries_len(z));
+err_free:
+	uhmm_provider_free(z, sizeof(*z));
+	return -ENOMEM;
+}
+
+static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
+		     void **ret_priv)
+{
+	uint64_t ram_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	uint64_t ram = ram_pages << UHMM_PAGE_SHIFT;
+	uint64_t limit;
+	struct zram *z;
+	int level, err;
+
+	err = parse_options(values, &level, &limit);
+	if (err || !desc->npages)
+		return -EINVAL;
+	if (desc->npages / RATIO_MAX >= ram_pages)
+		return -ENOMEM;
+	if (!limit || limit > ram)
+		limit = ram;
+	err = make(desc->npages, level, limit, &z);
+	if (err)
+		return err;
+	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->ops = &ops;
+	*ret_priv = z;
+	return 0;
+}
+
+static const struct uhmm_option options[] = {
+	{ "level", "1", "1 compresses best, 9 fastest" },
+	{ "limit", "0", "most memory that the pages may take; 0: all of it" },
+	{ NULL, NULL, NULL },
+};
+
+const struct uhmm_provider provider_zram = {
+	.size = sizeof(provider_zram),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "zram",
+	.summary = "RAM, compressed with lz4",
+	.options = options,
+	.open = zram_open,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* uffd.c - open and close the userfaultfd backend; see uffd.h */
+#include "mm/uffd.h"
+
+#include <errno.h>
+#include <uhmm/uhmm.h>
+
+static void free_all(struct uffd *b)
+{
+	/* Unregisters all and wakes whoever waits. */
+	sys_close(b->u);
+	sys_close(b->s);
+	sys_close(b->stop_fd);
+	sys_close(b->pagemap);
+	sys_close(b->maps);
+	sys_close(b->pidfd);
+	uffd_slots_close(b);
+	uffd_ranges_close(b);
+	if (b->scratch)
+		sys_munmap(b->scratch, b->scratch_len);
+	sys_free(b->huge_hints, UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
+	sys_free(b, sizeof(*b));
+}
+
+static void uffd_close(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	if (mm->is_inline)
+		uffd_inline_close(b);
+	if (!atomic_load(&b->dead))
+		uffd_threads_stop(b);
+	free_all(b);
+}
+
+/* No thread of ours lives here, and no range is registered. */
+static void uffd_child(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	int *fds[] = { &b->u,	    &b->s,    &b->stop_fd,
+		       &b->pagemap, &b->maps, &b->pidfd };
+
+	atomic_store(&b->dead, true);
+	if (mm->is_inline)
+		uffd_inline_child(b);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		sys_close(*fds[i]);
+		*fds[i] = -1;
+	}
+	b->nr_threads = 0;
+	b->slots = 0;
+}
+
+static const struct mm_ops ops = {
+	.close = uffd_close,
+	.child = uffd_child,
+	.survey = uffd_survey,
+	.track = uffd_track,
+	.untrack = uffd_untrack,
+	.resident = uffd_resident,
+	.freeze = uffd_freeze,
+	.copy_out = uffd_copy_out,
+	.commit = uffd_commit,
+	.unprotect = uffd_unprotect,
+	.fill = uffd_fill,
+	.give = uffd_give,
+	.zero = uffd_zero,
+	.poison = uffd_poison,
+	.wake = uffd_wake,
+	.slots = uffd_slots,
+	.drop = uffd_drop,
+	.features = uffd_list_features,
+};
+
+static struct uffd *alloc_uffd(const struct mm_params *params)
+{
+	struct uffd *b = sys_alloc(sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->mm.ops = &ops;
+	b->mm.client = params->client;
+	b->no_dma = params->no_dma;
+	b->u = b->s = b->stop_fd = -1;
+	b->pagemap = b->maps = b->pidfd = -1;
+	b->huge_hints = sys_alloc(UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
+	if (!b->huge_hints) {
+		sys_free(b, sizeof(*b));
+		return NULL;
+	}
+	return b;
+}
+
+static unsigned how_many_threads(const struct uffd *b,
+				 const struct mm_params *params)
+{
+	if (b->mm.is_inline)
+		return 1;
+	return params->nr_threads ? params->nr_threads :
+				    (unsigned)sys_nr_cpus();
+}
+
+int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
+{
+	struct uffd *b;
+	int ret;
+
+	if (params->fault_mode > UHMM_FAULTS_INLINE)
+		return -EINVAL;
+	b = alloc_uffd(params);
+	if (!b)
+		return -ENOMEM;
+	ret = uffd_probe(b, params);
+	if (!ret)
+		ret = uffd_ranges_open(b);
+	if (!ret) {
+		b->stop_fd = sys_eventfd();
+		ret = b->stop_fd < 0 ? b->stop_fd : 0;
+	}
+	if (!ret && b->mm.is_inline)
+		ret = uffd_inline_open(b);
+	if (ret)
+		goto err_free;
+	ret = uffd_threads_start(b, how_many_threads(b, params));
+	if (ret)
+		goto err_inline;
+	*ret_mm = &b->mm;
+	return 0;
+
+err_inline:
+	if (b->mm.is_inline)
+		uffd_inline_close(b);
+err_free:
+	free_all(b);
+	return ret;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd.h - inside the userfaultfd backend; see mm.h for what it does.
+ *
+ * DOC: Two descriptors
+ *
+ * @u holds the application's tracked ranges and raises events when they are
+ * discarded, unmapped or moved.  @s holds the slots and raises none, so that
+ * our own work on frames never waits for a handler thread.  UFFDIO_MOVE into
+ * a slot goes through @s, all that changes a tracked range through @u.
+ *
+ * DOC: Events
+ *
+ * The kernel holds whoever raised an event only until it is read.  What a
+ * page is must therefore have changed before anybody can act on the release:
+ * reading and applying are one step under @event_lock, and every message is
+ * read under it.  @seq is odd for that long; who resolves faults without
+ * reading messages (inline mode) waits for the end of it.
+ *
+ * DOC: The gate
+ *
+ * UFFDIO_MOVE takes a page by its address.  Between an munmap(2) and the
+ * moment its event is applied the address may already be someone else's, and
+ * nothing in the kernel says so: @s sees no events.  So a freeze enters the
+ * gate: while it is in, no message is read, and an event that comes up shows
+ * as -EAGAIN of any ioctl on @u (see uffd_is_changing()).
+ *
+ * Lock order: event_lock, then whatever the client takes; ranges.lock last.
+ */
+#ifndef UHMM_UFFD_H
+#define UHMM_UFFD_H
+
+#include <linux/userfaultfd.h>
+#include <stdatomic.h>
+
+#include "mm/mm.h"
+#include "sys/kernel.h"
+#include "sys/lock.h"
+#include "sys/sys.h"
+#include "sys/uapi.h"
+
+enum {
+	UFFD_ZERO_PAGES = 16,	/* in the buffer of zeroes */
+	UFFD_HUGE_HINTS = 8192, /* a power of two */
+	UFFD_LOST = 64,
+	UFFD_MAX_RANGES = 65536, /* of the table that inline mode looks at */
+};
+
+/* Kernel features that can be turned off. */
+struct uffd_features {
+	bool move;	    /* UFFDIO_MOVE */
+	bool poison;	    /* UFFDIO_POISON */
+	bool scan;	    /* PAGEMAP_SCAN */
+	bool procmap;	    /* PROCMAP_QUERY */
+	bool vector;	    /* process_madvise(2) of MADV_DONTNEED on itself */
+	bool kernel_faults; /* faults of system calls are served */
+};
+
+struct uffd_range {
+	uintptr_t start, end;
+};
+
+/* Where faults may be ours: sorted, disjoint; read under a seqlock. */
+struct uffd_ranges {
+	struct sys_mutex lock;
+	_Atomic uint32_t seq;
+	_Atomic size_t nr;
+	_Atomic bool overflow; /* anything may be ours */
+	struct uffd_range *v;  /* UFFD_MAX_RANGES */
+};
+
+struct uffd {
+	struct mm mm;
+	struct uffd_features has;
+	bool no_dma;
+	_Atomic bool dead; /* the child of a fork */
+
+	int u, s;
+	int stop_fd;
+	int pagemap, maps, pidfd; /* -1: none */
+
+	/* The first page is registered with @u and present; see above. */
+	uintptr_t scratch;
+	size_t scratch_len;
+	char *zeroes; /* UFFD_ZERO_PAGES, never written */
+
+	uintptr_t slots;
+	size_t nr_slots;
+	_Atomic size_t next_slot;
+
+	/*
+	 * Blocks that left as one huge page, so that there is no page table at
+	 * their address and one can come back: addresses hashed by block, a
+	 * collision forgets.
+	 */
+	_Atomic uintptr_t *huge_hints;
+
+	_Atomic uintptr_t lost[UFFD_LOST]; /* see uffd_poison.c */
+
+	struct sys_mutex event_lock;
+	_Atomic uint32_t seq;	  /* odd: an event is being read or applied */
+	_Atomic uint32_t reading; /* nobody may enter the gate */
+	_Atomic uint32_t inside;  /* in the gate */
+
+	struct uffd_ranges ranges;
+
+	struct sys_thread *threads;
+	unsigned nr_threads;
+	size_t threads_len;
+};
+
+static inline struct uffd *to_uffd(struct mm *mm)
+{
+	return (struct uffd *)mm;
+}
+
+static inline bool in_slots(const struct uffd *b, uintptr_t addr)
+{
+	return addr - b->slots < b->nr_slots * MM_BLOCK_SIZE;
+}
+
+/* ---- uffd_probe.c: what the kernel can do ---- */
+
+int uffd_probe(struct uffd *b, const struct mm_params *params);
+int uffd_list_features(struct mm *mm, char *buf, size_t len);
+
+/* ---- uffd_io.c: the ioctls, one by one ---- */
+
+/* Set when an ioctl on @u said -EAGAIN on this thread. */
+extern _Thread_local bool uffd_saw_again;
+
+int uffd_register(int fd, uintptr_t start, size_t len, uint64_t mode);
+int uffd_unregister(int fd, uintptr_t start, size_t len);
+int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on);
+/* An event has been raised on @u and not been read. */
+bool uffd_is_changing(const struct uffd *b);
+void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
+/* Bytes, or -errno when there are none. */
+ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
+ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
+		  size_t len);
+ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);
+ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
+
+/* ---- uffd_pagemap.c: what is there ---- */
+
+/* Pages of the block that are present or swapped, and of huge pages. */
+int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
+	      struct mm_set *ret_there, struct mm_set *ret_huge);
+int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
+/* One entry of pagemap, 0 if it cannot be read. */
+uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
+
+/* ---- uffd_survey.c: mappings ---- */
+
+ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
+		    struct mm_extent *ret, size_t max);
+/* The mapping that @addr lies in, or the next one.  -ENOENT: none. */
+struct uffd_vma {
+	uintptr_t start, end;
+	bool anon;
+};
+int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
+
+/* ---- uffd_freeze.c, uffd_commit.c: out ---- */
+
+int uffd_freeze(struct mm *mm, struct mm_freeze *f);
+void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
+		   struct mm_set *set);
+void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set);
+int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
+
+/* ---- uffd_resolve.c: in ---- */
+
+ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages);
+ssize_t uffd_give(struct mm *mm, uintptr_t va, uintptr_t frame, size_t npages,
+		  bool *ret_moved);
+ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write);
+void uffd_wake(struct mm *mm, uintptr_t va, size_t npages);
+/* @va has left as a huge page; or small pages come to @va. */
+void uffd_hint_huge(struct uffd *b, uintptr_t va);
+void uffd_hint_small(struct uffd *b, uintptr_t va);
+
+/* ---- uffd_poison.c ---- */
+
+int uffd_poison(struct mm *mm, uintptr_t va, size_t npages);
+/* Around a fault that may end in MM_SIGBUS. */
+void uffd_poison_begin(void);
+void uffd_poison_signal(const struct uffd *b, uintptr_t va, int tid);
+/* The range was discarded or unmapped: its pages are new. */
+void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end);
+
+/* ---- uffd_slots.c ---- */
+
+int uffd_slots_open(struct uffd *b, size_t nr);
+void uffd_slots_close(struct uffd *b);
+uintptr_t uffd_slots(struct mm *mm, size_t nr);
+void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
+
+/* ---- uffd_event.c: handler threads ---- */
+
+int uffd_threads_start(struct uffd *b, unsigned nr);
+void uffd_threads_stop(struct uffd *b);
+/* Read and apply all that waits.  Holds event_lock before and after. */
+void uffd_drain(struct uffd *b);
+/* -EAGAIN: an event is on its way; let it be applied. */
+int uffd_gate_enter(struct uffd *b);
+/* Whether an event came up while inside. */
+bool uffd_gate_leave(struct uffd *b);
+
+/* ---- uffd_track.c ---- */
+
+int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end);
+int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end);
+int uffd_ranges_open(struct uffd *b);
+void uffd_ranges_close(struct uffd *b);
+void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
+void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end);
+bool uffd_ranges_has(const struct uffd *b, uintptr_t addr);
+
+/* ---- uffd_inline.c: SIGBUS ---- */
+
+int uffd_inline_open(struct uffd *b);
+void uffd_inline_close(struct uffd *b);
+void uffd_inline_child(struct uffd *b);
+
+#endif

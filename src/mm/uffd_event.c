@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd_event.c - handler threads: read messages, apply events, serve faults.
+ *
+ * One handler is pinned to each CPU.  All wake for a fault; the one on the
+ * faulting CPU runs at once, because the faulter has just gone to sleep, and
+ * the others find nothing to read.
+ *
+ * Nothing here may allocate, print or take a lock that the application can
+ * hold: it may be held by a thread that waits for us.
+ */
+#include <errno.h>
+
+#include "mm/uffd.h"
+
+enum {
+	SPINS = 64
+};
+
+static inline void relax(int spins)
+{
+	if (spins > SPINS)
+		sys_yield();
+#if defined(__x86_64__)
+	else
+		__builtin_ia32_pause();
+#endif
+}
+
+/* ---- The gate ---- */
+
+int uffd_gate_enter(struct uffd *b)
+{
+	for (int spins = 0;; spins++) {
+		atomic_fetch_add(&b->inside, 1);
+		/* Pairs with begin_read(): one of the two sees the other. */
+		if (!atomic_load(&b->reading))
+			break;
+		atomic_fetch_sub(&b->inside, 1);
+		/* Being applied, perhaps by who waits for the caller's lock. */
+		if (atomic_load(&b->reading) == 2)
+			return -EAGAIN;
+		relax(spins);
+	}
+	if (!uffd_is_changing(b))
+		return 0;
+	atomic_fetch_sub(&b->inside, 1);
+	return -EAGAIN;
+}
+
+bool uffd_gate_leave(struct uffd *b)
+{
+	bool changed = uffd_is_changing(b);
+
+	atomic_fetch_sub(&b->inside, 1);
+	return changed;
+}
+
+static void begin_read(struct uffd *b)
+{
+	atomic_fetch_add(&b->seq, 1);
+	atomic_store(&b->reading, 1);
+	for (int spins = 0; atomic_load(&b->inside); spins++)
+		relax(spins);
+}
+
+static void end_read(struct uffd *b)
+{
+	atomic_store_explicit(&b->reading, 0, memory_order_release);
+	atomic_fetch_add_explicit(&b->seq, 1, memory_order_release);
+}
+
+/* ---- Events ---- */
+
+static void apply(struct uffd *b, const struct uffd_msg *msg)
+{
+	const struct mm_client *c = b->mm.client;
+	uintptr_t from, to;
+
+	switch (msg->event) {
+	case UFFD_EVENT_REMOVE:
+		uffd_poison_forget(b, msg->arg.remove.start,
+				   msg->arg.remove.end);
+		c->discard(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		break;
+	case UFFD_EVENT_UNMAP:
+		uffd_poison_forget(b, msg->arg.remove.start,
+				   msg->arg.remove.end);
+		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
+		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		break;
+	case UFFD_EVENT_REMAP:
+		from = msg->arg.remap.from;
+		to = msg->arg.remap.to;
+		uffd_ranges_add(b, to, to + msg->arg.remap.len);
+		c->remap(c->priv, from, to, msg->arg.remap.len);
+		break;
+	}
+}
+
+/*
+ * Read one message, and apply it if it is an event.  Holds event_lock.
+ * Return: 1 for a fault, 0 for an event, -EAGAIN when there is none.
+ */
+static int read_one(struct uffd *b, struct uffd_msg *msg)
+{
+	ssize_t ret;
+
+	begin_read(b);
+	ret = sys_read(b->u, msg, sizeof(*msg));
+	if (ret == sizeof(*msg) && msg->event != UFFD_EVENT_PAGEFAULT) {
+		atomic_store(&b->reading, 2);
+		apply(b, msg);
+	}
+	end_read(b);
+	if (ret != sizeof(*msg))
+		return -EAGAIN;
+	return msg->event == UFFD_EVENT_PAGEFAULT;
+}
+
+/*
+ * Faults are read first, so a stream of them could keep an event from being
+ * read, and the event keeps the faults from being resolved.  Hence the faults
+ * are taken away here and made to fault again at the end.
+ */
+void uffd_drain(struct uffd *b)
+{
+	uintptr_t low = UINTPTR_MAX, high = 0;
+	struct uffd_msg msg;
+	int ret;
+
+	while ((ret = read_one(b, &msg)) >= 0) {
+		uintptr_t va = msg.arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
+
+		if (ret == 0)
+			continue;
+		if (va < low)
+			low = va;
+		if (va > high)
+			high = va;
+	}
+	if (low <= high)
+		uffd_wake_range(b, low, high + MM_PAGE_SIZE - low);
+}
+
+/* ---- Faults ---- */
+
+/* The address space is changing: let the event be read, then look again. */
+static void retry(struct uffd *b, uintptr_t va)
+{
+	if (uffd_saw_again) {
+		sys_mutex_lock(&b->event_lock);
+		uffd_drain(b);
+		sys_mutex_unlock(&b->event_lock);
+		sys_yield();
+	}
+	uffd_wake_range(b, va, MM_PAGE_SIZE);
+}
+
+static void serve(struct uffd *b, const struct uffd_msg *msg)
+{
+	const struct mm_client *c = b->mm.client;
+	uintptr_t va = msg->arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
+	unsigned flags = 0;
+
+	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE)
+		flags |= MM_FAULT_WRITE;
+	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
+		flags |= MM_FAULT_WP;
+	uffd_saw_again = false;
+	uffd_poison_begin();
+	switch (c->fault(c->priv, va, flags)) {
+	case MM_RESOLVED:
+	case MM_WAIT:
+		break;
+	case MM_RETRY:
+		retry(b, va);
+		break;
+	case MM_SIGBUS:
+		uffd_poison_signal(b, va, (int)msg->arg.pagefault.feat.ptid);
+		break;
+	}
+}
+
+static void handler(void *arg)
+{
+	struct uffd *b = arg;
+	struct pollfd fds[2] = {
+		{ .fd = b->u, .events = POLLIN },
+		{ .fd = b->stop_fd, .events = POLLIN },
+	};
+	struct uffd_msg msg;
+
+	for (;;) {
+		int ret;
+
+		if (sys_poll(fds, 2, -1) <= 0)
+			continue;
+		if (fds[1].revents)
+			return;
+		sys_mutex_lock(&b->event_lock);
+		ret = read_one(b, &msg);
+		sys_mutex_unlock(&b->event_lock);
+		if (ret > 0)
+			serve(b, &msg);
+	}
+}
+
+int uffd_threads_start(struct uffd *b, unsigned nr)
+{
+	int ret;
+
+	b->threads_len = nr * sizeof(*b->threads);
+	b->threads = sys_alloc(b->threads_len);
+	if (!b->threads)
+		return -ENOMEM;
+	while (b->nr_threads < nr) {
+		int cpu =
+			b->mm.is_inline ?
+				-1 :
+				sys_nth_cpu((int)b->nr_threads % sys_nr_cpus());
+
+		ret = sys_thread_start(&b->threads[b->nr_threads], handler, b,
+				       cpu, "uhmm-fault");
+		if (ret) {
+			uffd_threads_stop(b);
+			return ret;
+		}
+		b->nr_threads++;
+	}
+	return 0;
+}
+
+void uffd_threads_stop(struct uffd *b)
+{
+	sys_eventfd_set(b->stop_fd);
+	while (b->nr_threads > 0)
+		sys_thread_join(&b->threads[--b->nr_threads]);
+	sys_free(b->threads, b->threads_len);
+	b->threads = NULL;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd_freeze.c - take pages from the CPU.
+ *
+ * DOC: Two rungs
+ *
+ * MOVE: UFFDIO_MOVE of each run into the slot.  It takes mapping and page in
+ * one step and refuses pages that a device may write to (-EBUSY).  A whole
+ * huge page goes as one entry of the page table, in some microseconds.
+ *
+ * IN PLACE: one UFFDIO_WRITEPROTECT; the copy follows in copy_out().  It works
+ * on every mapping and every kernel, costs one TLB flush however scattered the
+ * pages are, and does not see DMA.  Taken where MOVE is missing or says that
+ * the mapping does not suit it (-EINVAL: read-only, say).  Under UHMM_OPEN_NO_DMA
+ * also for scattered pages, where MOVE would flush once a run, and for a part
+ * of a huge page, which MOVE would have to split.
+ *
+ * There is no rung for mremap(MREMAP_DONTUNMAP): the caller waits until the
+ * event it raises has been read, while it holds a block's lock that the reader
+ * of the previous event may be waiting for.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <uhmm/uhmm.h>
+
+#include "mm/uffd.h"
+
+enum {
+	SCATTER_RUNS = 16, /* as many runs ... */
+	SCATTER_LEN = 8,   /* ... shorter than this on average are scattered */
+};
+
+static void set_why(struct mm_freeze *f, unsigned first, unsigned last,
+		    uint8_t why)
+{
+	for (; first < last; first++)
+		f->why[first] = why;
+}
+
+/* Pinned by the kernel, or merely shared since a fork? */
+static uint8_t why_busy(const struct uffd *b, uintptr_t va)
+{
+	uint64_t entry = uffd_pagemap_entry(b, va);
+
+	if (entry & UAPI_PM_PRESENT && !(entry & UAPI_PM_EXCLUSIVE))
+		return UHMM_WHY_SHARED;
+	return UHMM_WHY_PINNED;
+}
+
+/* A marker instead of a page: its data are lost, or it is a guard. */
+static uint8_t why_fault(const struct uffd *b, uintptr_t va)
+{
+	return uffd_pagemap_entry(b, va) & UAPI_PM_GUARD ?
+		       UHMM_WHY_UNSUPPORTED :
+		       UHMM_WHY_POISONED;
+}
+
+/*
+ * The kernel refused [first, last): an end of a mapping lies within, or the
+ * mapping does not suit MOVE.  Return: the end of the run to try next; or
+ * @first when [first, *@ret_last) has been dealt with.
+ */
+static unsigned refused(const struct uffd *b, struct mm_freeze *f,
+			unsigned first, unsigned last, struct mm_set *in_place,
+			unsigned *ret_last)
+{
+	uintptr_t va = f->va + first * MM_PAGE_SIZE;
+	struct uffd_vma vma;
+
+	*ret_last = last;
+	if (uffd_find_vma(b, va, &vma)) {
+		set_why(f, first, last, UHMM_WHY_BUSY);
+		return first;
+	}
+	if (vma.start > va) {
+		*ret_last = first + 1;
+		f->why[first] = UHMM_WHY_UNMAPPED;
+		return first;
+	}
+	if (vma.end < f->va + last * MM_PAGE_SIZE)
+		return (unsigned)((vma.end - f->va) >> MM_PAGE_SHIFT);
+	/* Harmless, and refused for locked mappings only. */
+	if (sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL)
+		set_why(f, first, last, UHMM_WHY_LOCKED);
+	else
+		set_add_run(in_place, first, last);
+	return first;
+}
+
+/* One page that could not be moved.  Return: false to stop altogether. */
+static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
+		  ssize_t err)
+{
+	uintptr_t va = f->va + i * MM_PAGE_SIZE;
+
+	switch (err) {
+	case -ENOENT:
+		set_add(&f->holes, i);
+		return true;
+	case -EBUSY:
+		f->why[i] = why_busy(b, va);
+		return true;
+	case -EFAULT:
+		f->why[i] = why_fault(b, va);
+		return true;
+	case -EEXIST:
+		f->why[i] = UHMM_WHY_BUSY;
+		return true;
+	default: /* -EAGAIN, -ENOMEM */
+		return false;
+	}
+}
+
+static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
+		     unsigned last, struct mm_set *in_place)
+{
+	unsigned end = last;
+
+	while (first < last) {
+		uintptr_t off = first * MM_PAGE_SIZE;
+		ssize_t ret = uffd_move(b->s, f->slot + off, f->va + off,
+					(end - first) * MM_PAGE_SIZE);
+
+		if (ret > 0) {
+			unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
+
+			set_add_run(&f->framed, first, first + n);
+			first += n;
+		} else if (ret == -EINVAL) {
+			unsigned dealt;
+
+			end = refused(b, f, first, end, in_place, &dealt);
+			if (end > first)
+				continue;
+			first = dealt;
+		} else if (stuck(b, f, first, ret)) {
+			first++;
+		} else {
+			set_why(f, first, last, UHMM_WHY_BUSY);
+			return;
+		}
+		if (first >= end)
+			end = last;
+	}
+}
+
+/*
+ * A whole block, one huge page most likely.  A page table in the slot, left
+ * over from smaller pages, would make the kernel split it: discarding the
+ * empty slot frees the table.
+ */
+static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
+		       struct mm_set *in_place)
+{
+	ssize_t ret;
+
+	sys_madvise(f->slot, MM_BLOCK_SIZE, MADV_DONTNEED);
+	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE);
+	if (ret == (ssize_t)MM_BLOCK_SIZE) {
+		set_add_run(&f->framed, 0, MM_BLOCK_PAGES);
+		f->huge = huge;
+		if (huge)
+			uffd_hint_huge(b, f->va);
+	} else if (ret > 0) {
+		unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
+
+		set_add_run(&f->framed, 0, n);
+		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
+	} else if (ret == -EBUSY && huge) {
+		set_why(f, 0, MM_BLOCK_PAGES, why_busy(b, f->va));
+	} else {
+		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
+	}
+}
+
+static bool is_scattered(const struct mm_set *set)
+{
+	unsigned runs = 0;
+
+	set_for_each_run(set, first, last) runs++;
+	return runs >= SCATTER_RUNS && set_count(set) < runs * SCATTER_LEN;
+}
+
+static bool is_one_run(const struct mm_set *set)
+{
+	unsigned first = set_find(set, 0, true);
+
+	return set_find(set, set_find(set, first, false), true) ==
+	       MM_BLOCK_PAGES;
+}
+
+/* The first and, exclusively, the last page of a set. */
+static void span_of(const struct mm_set *set, unsigned *ret_first,
+		    unsigned *ret_last)
+{
+	*ret_first = set_find(set, 0, true);
+	*ret_last = *ret_first;
+	set_for_each_run(set, first, last) *ret_last = last;
+}
+
+/*
+ * Write-protect the span of @take, all of which is there; pages between that
+ * are there too (@there) must be let go by the caller: f->wider.
+ */
+static int protect_span(const struct uffd *b, struct mm_freeze *f,
+			const struct mm_set *take, const struct mm_set *there)
+{
+	struct mm_set between = set_minus(there, take);
+	unsigned first, last;
+	int ret;
+
+	span_of(take, &first, &last);
+	ret = uffd_protect(b, f->va + first * MM_PAGE_SIZE,
+			   (last - first) * MM_PAGE_SIZE, true);
+	if (ret)
+		return ret;
+	f->inplace = *take;
+	set_del_run(&between, 0, first);
+	set_del_run(&between, last, MM_BLOCK_PAGES);
+	f->wider = !set_empty(&between);
+	return 0;
+}
+
+/* Run by run, and page by page where mappings end within a run. */
+static void protect_runs(const struct uffd *b, struct mm_freeze *f,
+			 const struct mm_set *take)
+{
+	set_for_each_run(take, from, to)
+	{
+		uintptr_t va = f->va + from * MM_PAGE_SIZE;
+
+		if (!uffd_protect(b, va, (to - from) * MM_PAGE_SIZE, true)) {
+			set_add_run(&f->inplace, from, to);
+			continue;
+		}
+		for (unsigned i = from; i < to; i++) {
+			va = f->va + i * MM_PAGE_SIZE;
+			if (!uffd_protect(b, va, MM_PAGE_SIZE, true))
+				set_add(&f->inplace, i);
+			else
+				f->why[i] = UHMM_WHY_BUSY;
+		}
+	}
+}
+
+static int protect(const struct uffd *b, struct mm_freeze *f,
+		   const struct mm_set *take, const struct mm_set *there)
+{
+	int ret = -ENOENT;
+
+	if (set_empty(take))
+		return 0;
+	if (is_scattered(take) || is_one_run(take))
+		ret = protect_span(b, f, take, there);
+	if (ret == -EAGAIN && set_empty(&f->framed))
+		return ret;
+	if (ret)
+		protect_runs(b, f, take);
+	return 0;
+}
+
+/* Choose the rung for what is there; what MOVE refuses goes in place. */
+static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
+		const struct mm_set *huge)
+{
+	struct mm_set want = set_and(&f->want, there);
+	struct mm_set gone = set_minus(&f->want, there);
+	struct mm_set in_place;
+
+	set_clear(&in_place);
+	f->holes = set_or(&f->holes, &gone);
+	if (!b->mm.can_move || (b->no_dma && is_scattered(&want))) {
+		in_place = want;
+	} else if (set_full(&want) && (set_full(huge) || !b->has.scan)) {
+		move_block(b, f, set_full(huge), &in_place);
+	} else {
+		if (b->no_dma)
+			in_place = set_and(&want, huge);
+		want = set_minus(&want, &in_place);
+		set_for_each_run(&want, first, last)
+			move_run(b, f, first, last, &in_place);
+	}
+	return protect(b, f, &in_place, there);
+}
+
+/*
+ * An event came up while pages moved.  Were they still those of the range?
+ * A mapping of ours cannot be registered with another descriptor.
+ */
+static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
+{
+	set_for_each_run(&f->framed, first, last)
+	{
+		uintptr_t va = f->va + first * MM_PAGE_SIZE;
+		size_t len = (last - first) * MM_PAGE_SIZE;
+		int ret = uffd_register(b->s, va, len, UFFDIO_REGISTER_MODE_WP);
+
+		if (ret)
+			continue;
+		/*
+		 * Unmapped and mapped again between two instructions of ours;
+		 * the new owner gets its pages back.
+		 */
+		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len);
+		uffd_unregister(b->s, va, len);
+		return false;
+	}
+	return true;
+}
+
+static void freeze_clear(struct mm_freeze *f)
+{
+	set_clear(&f->framed);
+	set_clear(&f->inplace);
+	set_clear(&f->holes);
+	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
+	f->huge = false;
+	f->wider = false;
+}
+
+int uffd_freeze(struct mm *mm, struct mm_freeze *f)
+{
+	struct uffd *b = to_uffd(mm);
+	struct mm_set there, huge;
+	unsigned first, last;
+	int ret;
+
+	freeze_clear(f);
+	span_of(&f->want, &first, &last);
+	if (first == last)
+		return 0;
+	ret = uffd_gate_enter(b);
+	if (ret)
+		return ret;
+	ret = uffd_scan(b, f->va, first, last, &there, &huge);
+	if (!ret)
+		ret = take(b, f, &there, &huge);
+	if (uffd_gate_leave(b) && !is_still_ours(b, f)) {
+		freeze_clear(f);
+		return -EAGAIN;
+	}
+	return ret;
+}
+
+int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret = uffd_protect(b, va, npages * MM_PAGE_SIZE, false);
+
+	/* Part of it is unmapped: do the rest. */
+	if (ret == -ENOENT && npages > 1) {
+		size_t half = npages / 2;
+		int ret2;
+
+		ret = uffd_unprotect(mm, va, half);
+		ret2 = uffd_unprotect(mm, va + half * MM_PAGE_SIZE,
+				      npages - half);
+		return ret ? ret : ret2;
+	}
+	/* Nothing is left to protect. */
+	return ret == -ENOENT ? 0 : ret;
+}

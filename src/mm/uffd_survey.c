@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd_survey.c - what is mapped where, by PROCMAP_QUERY (6.11) or by reading
+ * /proc/self/maps, without stdio.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "mm/uffd.h"
+
+enum {
+	NAME_LEN = 32
+};
+
+/* Private memory without a file; not what the kernel maps for itself. */
+static bool is_anon(bool shared, uint64_t inode, const char *name)
+{
+	static const char *const usual[] = { "[heap]", "[stack]", "[anon:" };
+
+	if (shared || inode)
+		return false;
+	if (!*name)
+		return true;
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		if (!strncmp(name, usual[i], strlen(usual[i])))
+			return true;
+	return false;
+}
+
+static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+{
+	char name[NAME_LEN] = "";
+	struct uapi_procmap arg = {
+		.size = sizeof(arg),
+		.query_flags = UAPI_PROCMAP_OR_NEXT,
+		.query_addr = addr,
+		.vma_name_size = sizeof(name),
+		.vma_name_addr = (uintptr_t)name,
+	};
+	int err = sys_ioctl("PROCMAP_QUERY", b->maps, UAPI_PROCMAP_QUERY, &arg);
+
+	/* The name does not fit: it is that of a file. */
+	if (err == -ENAMETOOLONG) {
+		arg.vma_name_size = 0;
+		arg.vma_name_addr = 0;
+		err = sys_ioctl("PROCMAP_QUERY", b->maps, UAPI_PROCMAP_QUERY,
+				&arg);
+	}
+	if (err)
+		return err;
+	ret->start = arg.vma_start;
+	ret->end = arg.vma_end;
+	ret->anon =
+		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
+	return 0;
+}
+
+/* ---- Reading the text ---- */
+
+struct reader {
+	int fd;
+	size_t have, at;
+	char buf[1024];
+};
+
+static int get_char(struct reader *r)
+{
+	if (r->at == r->have) {
+		ssize_t ret = sys_read(r->fd, r->buf, sizeof(r->buf));
+
+		if (ret <= 0)
+			return -1;
+		r->have = (size_t)ret;
+		r->at = 0;
+	}
+	return (unsigned char)r->buf[r->at++];
+}
+
+/* A hexadecimal number and the character behind it. */
+static bool get_hex(struct reader *r, uint64_t *ret, int behind)
+{
+	uint64_t v = 0;
+	int c;
+
+	while ((c = get_char(r)) >= 0 && c != behind) {
+		int digit = c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+
+		if (digit < 0 || digit > 15)
+			return false;
+		v = v << 4 | (unsigned)digit;
+	}
+	*ret = v;
+	return c == behind;
+}
+
+/* "start-end perm offset dev inode   name" */
+static bool get_line(struct reader *r, struct uffd_vma *ret)
+{
+	uint64_t start, end, skip, inode;
+	char name[NAME_LEN];
+	size_t len = 0;
+	char perm[5];
+	int c;
+
+	if (!get_hex(r, &start, '-') || !get_hex(r, &end, ' '))
+		return false;
+	for (size_t i = 0; i < sizeof(perm); i++)
+		perm[i] = (char)get_char(r);
+	if (!get_hex(r, &skip, ' ') || !get_hex(r, &skip, ':') ||
+	    !get_hex(r, &skip, ' '))
+		return false;
+	/* In decimal, but whether it is 0 is all that counts. */
+	for (inode = 0; (c = get_char(r)) >= '0' && c <= '9';)
+		inode |= (uint64_t)c & 15;
+	for (; c == ' '; c = get_char(r))
+		;
+	for (; c >= 0 && c != '\n'; c = get_char(r))
+		if (len + 1 < sizeof(name))
+			name[len++] = (char)c;
+	name[len] = '\0';
+	ret->start = start;
+	ret->end = end;
+	ret->anon = is_anon(perm[3] == 's', inode, name);
+	return true;
+}
+
+static int read_maps(uintptr_t addr, struct uffd_vma *ret)
+{
+	struct reader r = { .at = 0 };
+	int err = -ENOENT;
+
+	r.fd = sys_open("/proc/self/maps", O_RDONLY);
+	if (r.fd < 0)
+		return r.fd;
+	while (get_line(&r, ret)) {
+		if (ret->end > addr) {
+			err = 0;
+			break;
+		}
+	}
+	sys_close(r.fd);
+	return err;
+}
+
+int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+{
+	if (b->has.procmap)
+		return query(b, addr, ret);
+	return read_maps(addr, ret);
+}
+
+/* ---- Classification ---- */
+
+static bool overlaps(uintptr_t start, uintptr_t end, uintptr_t p, size_t len)
+{
+	return start < p + len && p < end;
+}
+
+static bool is_ours(const struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (overlaps(start, end, b->slots, b->nr_slots * MM_BLOCK_SIZE) ||
+	    overlaps(start, end, b->scratch, b->scratch_len))
+		return true;
+	for (unsigned i = 0; i < b->nr_threads; i++)
+		if (overlaps(start, end, (uintptr_t)b->threads[i].stack,
+			     b->threads[i].stack_len))
+			return true;
+	return false;
+}
+
+/* Where one of our own areas begins or ends next: a mapping may be merged. */
+static uintptr_t next_border(const struct uffd *b, uintptr_t addr,
+			     uintptr_t end)
+{
+	const struct {
+		uintptr_t p;
+		size_t len;
+	} own[] = {
+		{ b->slots, b->nr_slots * MM_BLOCK_SIZE },
+		{ b->scratch, b->scratch_len },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (own[i].p > addr && own[i].p < end)
+			end = own[i].p;
+		if (own[i].p + own[i].len > addr && own[i].p + own[i].len < end)
+			end = own[i].p + own[i].len;
+	}
+	for (unsigned i = 0; i < b->nr_threads; i++) {
+		uintptr_t p = (uintptr_t)b->threads[i].stack;
+
+		if (p > addr && p < end)
+			end = p;
+		p += b->threads[i].stack_len;
+		if (p > addr && p < end)
+			end = p;
+	}
+	return end;
+}
+
+/* The extent at @start, up to @end at most. */
+static int next_extent(const struct uffd *b, uintptr_t start, uintptr_t end,
+		       struct mm_extent *ret)
+{
+	struct uffd_vma vma;
+	int err = uffd_find_vma(b, start, &vma);
+
+	if (err && err != -ENOENT)
+		return err;
+	ret->start = start;
+	if (err || vma.start >= end) {
+		ret->kind = MM_UNMAPPED;
+		ret->end = end;
+	} else if (vma.start > start) {
+		ret->kind = MM_UNMAPPED;
+		ret->end = vma.start;
+	} else {
+		ret->end = next_border(b, start, vma.end < end ? vma.end : end);
+		ret->kind = vma.anon && !is_ours(b, start, ret->end) ?
+				    MM_ANON :
+				    MM_UNSUPPORTED;
+	}
+	return 0;
+}
+
+ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
+		    struct mm_extent *ret, size_t max)
+{
+	size_t n = 0;
+
+	while (start < end) {
+		struct mm_extent e;
+		int err = next_extent(to_uffd(mm), start, end, &e);
+
+		if (err)
+			return err;
+		start = e.end;
+		if (n && ret[n - 1].kind == e.kind) {
+			ret[n - 1].end = e.end;
+			continue;
+		}
+		if (n == max)
+			break;
+		ret[n++] = e;
+	}
+	return (ssize_t)n;
+}

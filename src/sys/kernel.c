@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel.c - see kernel.h */
+#include "sys/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/fail.h"
+#include "sys/sys.h"
+
+static long call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long ret = syscall(nr, a, b, c, d, e, f);
+
+	if (ret == -1) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
+{
+	if (sys_should_fail(name))
+		return -ENOMEM;
+	return (int)call(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0);
+}
+
+int sys_open(const char *path, int flags)
+{
+	if (sys_should_fail("open"))
+		return -EMFILE;
+	return (int)call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0,
+			 0, 0);
+}
+
+ssize_t sys_read(int fd, void *buf, size_t len)
+{
+	ssize_t ret;
+
+	if (sys_should_fail("read"))
+		return -EAGAIN;
+	do {
+		ret = call(SYS_read, fd, (long)buf, (long)len, 0, 0, 0);
+	} while (ret == -EINTR);
+	return ret;
+}
+
+ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
+{
+	ssize_t ret;
+
+	if (sys_should_fail("pread"))
+		return -EIO;
+	do {
+		ret = call(SYS_pread64, fd, (long)buf, (long)len, (long)offset,
+			   0, 0);
+	} while (ret == -EINTR);
+	return ret;
+}
+
+int sys_poll(struct pollfd *fds, unsigned nr, int timeout_ms)
+{
+	struct timespec ts = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000l,
+	};
+	long ret;
+
+	if (sys_should_fail("poll"))
+		return 0;
+	ret = call(SYS_ppoll, (long)fds, nr,
+		   (long)(timeout_ms < 0 ? NULL : &ts), 0, 0, 0);
+	return ret == -EINTR ? 0 : (int)ret;
+}
+
+int sys_userfaultfd(int flags)
+{
+	if (sys_should_fail("userfaultfd"))
+		return -ENOMEM;
+	return (int)call(SYS_userfaultfd, flags, 0, 0, 0, 0, 0);
+}
+
+int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
+	     uintptr_t *ret_addr)
+{
+	long ret;
+
+	if (sys_should_fail("mmap"))
+		return -ENOMEM;
+	ret = call(SYS_mmap, (long)addr, (long)len, prot, flags, -1, 0);
+	if (ret < 0 && ret > -4096)
+		return (int)ret;
+	*ret_addr = (uintptr_t)ret;
+	return 0;
+}
+
+void sys_munmap(uintptr_t addr, size_t len)
+{
+	call(SYS_munmap, (long)addr, (long)len, 0, 0, 0, 0);
+}
+
+int sys_mprotect(uintptr_t addr, size_t len, int prot)
+{
+	if (sys_should_fail("mprotect"))
+		return -ENOMEM;
+	return (int)call(SYS_mprotect, (long)addr, (long)len, prot, 0, 0, 0);
+}
+
+int sys_munlock(uintptr_t addr, size_t len)
+{
+	if (sys_should_fail("munlock"))
+		return -ENOMEM;
+	return (int)call(SYS_munlock, (long)addr, (long)len, 0, 0, 0, 0);
+}
+
+int sys_madvise(uintptr_t addr, size_t len, int advice)
+{
+	if (sys_should_fail("madvise"))
+		return -ENOMEM;
+	return (int)call(SYS_madvise, (long)addr, (long)len, advice, 0, 0, 0);
+}
+
+int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec)
+{
+	if (sys_should_fail("mincore"))
+		return -EAGAIN;
+	return (int)call(SYS_mincore, (long)addr, (long)len, (long)ret_vec, 0,
+			 0, 0);
+}
+
+int sys_pidfd_self(void)
+{
+	if (sys_should_fail("pidfd_open"))
+		return -EMFILE;
+	return (int)call(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
+}
+
+ssize_t sys_process_madvise(int pidfd, const struct iovec *vec, size_t nr,
+			    int advice)
+{
+	if (sys_should_fail("process_madvise"))
+		return -ENOMEM;
+	return call(SYS_process_madvise, pidfd, (long)vec, (long)nr, advice, 0,
+		    0);
+}
+
+ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len)
+{
+	struct iovec to = { dst, len };
+	struct iovec from = { (void *)src, len };
+
+	if (sys_should_fail("process_vm_readv"))
+		return -EFAULT;
+	return call(SYS_process_vm_readv, getpid(), (long)&to, 1, (long)&from,
+		    1, 0);
+}
+
+int sys_sigaction(int sig, const struct sigaction *act,
+		  struct sigaction *ret_old)
+{
+	int saved = errno;
+	int ret = 0;
+
+	if (act && sys_should_fail("sigaction"))
+		return -EINVAL;
+	if (sigaction(sig, act, ret_old)) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+int sys_tgkill(int tid, int sig)
+{
+	return (int)call(SYS_tgkill, getpid(), tid, sig, 0, 0, 0);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h - system calls as the backends need them: a result or -errno, errno
+ * left alone, usable in signal handlers.  Each can be told to fail (fail.h),
+ * but for those that undo something.
+ */
+#ifndef UHMM_KERNEL_H
+#define UHMM_KERNEL_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* @name is what a failure is reported as. */
+int sys_ioctl(const char *name, int fd, unsigned long request, void *arg);
+
+int sys_open(const char *path, int flags);
+ssize_t sys_read(int fd, void *buf, size_t len);
+ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset);
+/* Without end when @timeout_ms < 0.  -EINTR is 0. */
+int sys_poll(struct pollfd *fds, unsigned nr, int timeout_ms);
+int sys_userfaultfd(int flags);
+
+int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
+	     uintptr_t *ret_addr);
+void sys_munmap(uintptr_t addr, size_t len);
+int sys_mprotect(uintptr_t addr, size_t len, int prot);
+int sys_munlock(uintptr_t addr, size_t len);
+int sys_madvise(uintptr_t addr, size_t len, int advice);
+int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec);
+
+int sys_pidfd_self(void);
+/* Bytes advised, which may be short. */
+ssize_t sys_process_madvise(int pidfd, const struct iovec *vec, size_t nr,
+			    int advice);
+/* Read our own memory; a page that cannot be read is -EFAULT or short. */
+ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len);
+
+int sys_sigaction(int sig, const struct sigaction *act,
+		  struct sigaction *ret_old);
+int sys_tgkill(int tid, int sig);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* sys.c - memory, time, events and environment; see sys.h */
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys/fail.h"
+#include "sys/kernel.h"
+
+#define PAGE ((size_t)4096)
+
+static size_t whole_pages(size_t len)
+{
+	return (len + PAGE - 1) & ~(PAGE - 1);
+}
+
+void *sys_alloc(size_t len)
+{
+	uintptr_t addr;
+
+	if (len == 0 || len > SIZE_MAX / 2)
+		return NULL;
+	/* Pools are made large and used in part: the kernel need not promise. */
+	if (sys_mmap(0, whole_pages(len), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
+		return NULL;
+	return (void *)addr;
+}
+
+void sys_free(void *p, size_t len)
+{
+	if (p)
+		sys_munmap((uintptr_t)p, whole_pages(len));
+}
+
+void *sys_reserve(size_t len, size_t align)
+{
+	uintptr_t addr, first;
+
+	len = whole_pages(len);
+	if (len == 0 || len + align < len)
+		return NULL;
+	if (sys_mmap(0, len + align, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
+		return NULL;
+	first = (addr + align - 1) & ~((uintptr_t)align - 1);
+	if (first > addr)
+		sys_munmap(addr, first - addr);
+	if (addr + align > first)
+		sys_munmap(first + len, addr + align - first);
+	return (void *)first;
+}
+
+uint64_t sys_ram_size(void)
+{
+	struct sysinfo info;
+	int saved = errno;
+
+	if (sysinfo(&info)) {
+		errno = saved;
+		return 0;
+	}
+	return (uint64_t)info.totalram * info.mem_unit;
+}
+
+int sys_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	static _Atomic int registered;
+	int ret;
+
+	if (atomic_exchange(&registered, 1))
+		return -EEXIST;
+	if (sys_should_fail("atfork"))
+		ret = ENOMEM;
+	else
+		ret = pthread_atfork(prepare, parent, child);
+	if (ret)
+		atomic_store(&registered, 0);
+	return -ret;
+}
+
+uint64_t sys_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int sys_eventfd(void)
+{
+	int saved = errno;
+	int fd;
+
+	if (sys_should_fail("eventfd"))
+		return -EMFILE;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0) {
+		fd = -errno;
+		errno = saved;
+	}
+	return fd;
+}
+
+void sys_eventfd_set(int fd)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	/* Fails only when the count is near 2^64: it is set then. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		errno = saved;
+}
+
+void sys_eventfd_clear(int fd)
+{
+	uint64_t count;
+	int saved = errno;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		errno = saved;
+}
+
+void sys_close(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0 && close(fd))
+		errno = saved;
+}
+
+const char *sys_getenv(const char *name)
+{
+	return secure_getenv(name);
+}

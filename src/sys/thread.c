@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - threads on stacks of our own.
+ *
+ * A handler thread serves the faults of all others: its stack must never be
+ * managed memory nor fault for the first time at a bad moment, so it is mapped
+ * here and touched.  pthread_create(3) itself may allocate, on the thread that
+ * calls sys_thread_start().
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/fail.h"
+#include "sys/kernel.h"
+#include "sys/sys.h"
+
+#define PAGE  ((size_t)4096)
+#define STACK ((size_t)256 << 10)
+
+/* Lies at the low end of the thread's own stack. */
+struct start {
+	void (*fn)(void *);
+	void *arg;
+	int cpu;
+	char name[16];
+};
+
+enum {
+	MAX_CPUS = 8192
+};
+
+struct cpus {
+	unsigned long bits[MAX_CPUS / 64];
+};
+
+static bool cpus_has(const struct cpus *c, int cpu)
+{
+	return c->bits[cpu / 64] >> (cpu % 64) & 1;
+}
+
+static void cpus_get(struct cpus *c)
+{
+	int saved = errno;
+
+	memset(c, 0, sizeof(*c));
+	if (syscall(SYS_sched_getaffinity, 0, sizeof(*c), c) < 0) {
+		c->bits[0] = 1;
+		errno = saved;
+	}
+}
+
+int sys_nr_cpus(void)
+{
+	struct cpus c;
+	int n = 0;
+
+	cpus_get(&c);
+	for (int i = 0; i < MAX_CPUS / 64; i++)
+		n += __builtin_popcountl(c.bits[i]);
+	return n ? n : 1;
+}
+
+int sys_nth_cpu(int n)
+{
+	struct cpus c;
+
+	cpus_get(&c);
+	for (int cpu = 0; cpu < MAX_CPUS; cpu++)
+		if (cpus_has(&c, cpu) && n-- == 0)
+			return cpu;
+	return -1;
+}
+
+static void pin(int cpu)
+{
+	struct cpus c = { 0 };
+
+	if (cpu < 0 || cpu >= MAX_CPUS)
+		return;
+	c.bits[cpu / 64] = 1ul << (cpu % 64);
+	/* The CPU may be gone by now; any other is right, if slower. */
+	syscall(SYS_sched_setaffinity, 0, sizeof(c), &c);
+}
+
+static void *run(void *p)
+{
+	struct start *s = p;
+
+	prctl(PR_SET_NAME, s->name);
+	pin(s->cpu);
+	s->fn(s->arg);
+	return NULL;
+}
+
+/*
+ * A guard page below @STACK bytes that are there.  Not MADV_DONTFORK: glibc
+ * looks at the threads of a list that it keeps in their stacks after a fork.
+ */
+static int map_stack(struct sys_thread *t)
+{
+	uintptr_t addr;
+	int ret;
+
+	t->stack_len = STACK + PAGE;
+	ret = sys_mmap(0, t->stack_len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	if (ret)
+		return ret;
+	ret = sys_mprotect(addr, PAGE, PROT_NONE);
+	if (ret) {
+		sys_munmap(addr, t->stack_len);
+		return ret;
+	}
+	memset((char *)addr + PAGE, 0, STACK);
+	t->stack = (void *)addr;
+	return 0;
+}
+
+static int create(struct sys_thread *t, struct start *s)
+{
+	size_t used = (sizeof(*s) + 63) & ~(size_t)63;
+	pthread_attr_t attr;
+	pthread_t id;
+	uint64_t old;
+	int ret;
+
+	ret = pthread_attr_init(&attr);
+	if (ret)
+		return -ret;
+	pthread_attr_setstack(&attr, (char *)s + used, STACK - used);
+	sys_signals_block(&old);
+	ret = sys_should_fail("pthread_create") ?
+		      EAGAIN :
+		      pthread_create(&id, &attr, run, s);
+	sys_signals_restore(old);
+	pthread_attr_destroy(&attr);
+	if (ret)
+		return -ret;
+	t->id = (unsigned long)id;
+	return 0;
+}
+
+int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
+		     int cpu, const char *name)
+{
+	struct start *s;
+	int ret;
+
+	ret = map_stack(t);
+	if (ret)
+		return ret;
+	s = (struct start *)((char *)t->stack + PAGE);
+	s->fn = fn;
+	s->arg = arg;
+	s->cpu = cpu;
+	strncpy(s->name, name, sizeof(s->name) - 1);
+	ret = create(t, s);
+	if (ret) {
+		sys_free(t->stack, t->stack_len);
+		t->stack = NULL;
+	}
+	return ret;
+}
+
+void sys_thread_join(struct sys_thread *t)
+{
+	if (!t->stack)
+		return;
+	pthread_join((pthread_t)t->id, NULL);
+	sys_free(t->stack, t->stack_len);
+	t->stack = NULL;
+}
+
+int sys_gettid(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+void sys_yield(void)
+{
+	sched_yield();
+}
+
+/*
+ * As the kernel counts, bit n - 1 for signal n.  Left open: what an instruction
+ * raises, and 32 and 33, by which glibc changes credentials in all threads.
+ */
+#define SIG_BIT(n) (UINT64_C(1) << ((n)-1))
+#define SIGS_OPEN                                               \
+	(SIG_BIT(SIGBUS) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGILL) | \
+	 SIG_BIT(SIGFPE) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGSYS) | \
+	 SIG_BIT(SIGABRT) | SIG_BIT(32) | SIG_BIT(33))
+
+void sys_signals_block(uint64_t *ret_old)
+{
+	uint64_t set = ~SIGS_OPEN;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old, sizeof(set));
+}
+
+void sys_signals_restore(uint64_t old)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+}
