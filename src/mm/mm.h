@@ -107,7 +107,8 @@ struct mm_ops {
 	/* ---- Which addresses ---- */
 
 	/*
-	 * Classify [start, end), in order, without gaps.  Return: extents
+	 * Classify [start, end), in order, without gaps, one extent for each
+	 * mapping.  Memory of our own is MM_UNSUPPORTED.  Return: extents
 	 * written (at most @max; call again from the last end for more).
 	 */
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
