@@ -7,18 +7,34 @@
  * held, and no handler thread may do it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "mm/uffd.h"
 
-/* The longest part of a run that can be read; false: not even one page. */
+/* Without asking what the mapping allows: PROT_NONE has data, too. */
+static ssize_t read_hidden(void *dst, uintptr_t va, size_t len)
+{
+	int fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_pread(fd, dst, len, va);
+	sys_close(fd);
+	return ret;
+}
+
+/* How many pages of a run could be read, up to the first that cannot. */
 static unsigned copy_run(uintptr_t va, uintptr_t slot, unsigned first,
 			 unsigned last)
 {
 	uintptr_t off = first * MM_PAGE_SIZE;
-	ssize_t ret = sys_vm_read((void *)(slot + off), va + off,
-				  (last - first) * MM_PAGE_SIZE);
+	size_t len = (last - first) * MM_PAGE_SIZE;
+	ssize_t ret = sys_vm_read((void *)(slot + off), va + off, len);
 
+	if (ret < (ssize_t)MM_PAGE_SIZE)
+		ret = read_hidden((void *)(slot + off), va + off, len);
 	return ret < 0 ? 0 : (unsigned)(ret >> MM_PAGE_SHIFT);
 }
 
@@ -32,9 +48,9 @@ void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 		for (unsigned i = first; i < last;) {
 			unsigned n = copy_run(va, slot, i, last);
 
-			i += n;
-			if (i < last)
+			if (!n)
 				set_del(set, i++);
+			i += n;
 		}
 	}
 }
@@ -112,6 +128,5 @@ void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
 			discard_run(b, set, va, from, to);
 	}
 	/* The events have been read; now they have been applied. */
-	sys_mutex_lock(&b->event_lock);
-	sys_mutex_unlock(&b->event_lock);
+	uffd_sync(mm);
 }
