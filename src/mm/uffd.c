@@ -54,6 +54,7 @@ static void uffd_child(struct mm *mm)
 static const struct mm_ops ops = {
 	.close = uffd_close,
 	.child = uffd_child,
+	.sync = uffd_sync,
 	.survey = uffd_survey,
 	.track = uffd_track,
 	.untrack = uffd_untrack,

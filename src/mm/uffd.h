@@ -201,6 +201,7 @@ void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
 
 int uffd_threads_start(struct uffd *b, unsigned nr);
 void uffd_threads_stop(struct uffd *b);
+void uffd_sync(struct mm *mm);
 /* Read and apply all that waits.  Holds event_lock before and after. */
 void uffd_drain(struct uffd *b);
 /* -EAGAIN: an event is on its way; let it be applied. */
