@@ -368,18 +368,29 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 /* All managed pages, or those on @only.  -EIO when some were lost. */
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i);
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
+			   bool write);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n);
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+	     bool share);
 
 /* home_map.c: one block, locked */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
-		 const char *ram, struct slot *frames);
-ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i,
-			unsigned n);
+		 const char *ram, struct slot *frames, bool share);
+void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
+ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+			bool share);
+
+/* clean.c: pages in RAM whose copy on a device is still good */
+bool clean_wanted(struct uhmm *u, const struct uhmm_device *dev);
+/* Writable from now on, the copy is given up.  @b locked, unlocked. */
+int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
+		const struct uhmm_device *only);
+/* Out of RAM again, without a copy.  Return: pages that went. */
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);

@@ -137,14 +137,28 @@ static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
 	return n > 0 ? n : 0;
 }
 
+/* Pages that are on a device still need no room there. */
+static int drop_clean(struct uhmm *u, struct block *b)
+{
+	struct mm_set all;
+
+	if (!b->nr[P_CLEAN])
+		return 0;
+	memset(&all, 0xff, sizeof(all));
+	return clean_drop(u, b, &all);
+}
+
 /* Return: pages parked or freed, 0 when the block has none. */
 static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 {
 	struct mm_set want;
 	int n;
 
+	*ret_freed = drop_clean(u, b);
+	if (*ret_freed)
+		return *ret_freed;
 	demotable(u, b, &want);
-	if (set_empty(&want))
+	if (set_empty(&want) || !device_with_room(u))
 		return 0;
 	if (!u->mm->can_move || is_scattered(u, &want)) {
 		*ret_freed = demote_now(u, b, &want);
@@ -201,13 +215,13 @@ static bool enough_parked(struct uhmm *u)
 int policy_step(struct uhmm *u)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int freed = 0, n;
+	int freed = 0, n = 0;
 
-	if (!dev)
-		return 0;
-	if (!enough_parked(u) && turn_hand(u, &freed))
+	if ((!dev || !enough_parked(u)) && turn_hand(u, &freed)) {
+		count_add(&u->count.evicted, (uint64_t)freed);
 		return freed ? freed : -EAGAIN;
-	while (u->policy.queue_len) {
+	}
+	while (dev && u->policy.queue_len) {
 		n = oldest(u, dev);
 		if (n)
 			break;
@@ -317,6 +331,8 @@ static void policy_main(void *arg)
 		atomic_store(&p->idle, 0);
 		if (above(u, 1))
 			make_room(u);
+		else
+			wake_throttled(u);
 	}
 	wake_throttled(u);
 }

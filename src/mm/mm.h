@@ -167,6 +167,12 @@ struct mm_ops {
 	ssize_t (*fill)(struct mm *mm, uintptr_t va, const void *src,
 			size_t npages);
 	/*
+	 * As fill(), but write-protected: the first write is a fault with
+	 * MM_FAULT_WP, answered by unprotect().  Only where mm.can_share.
+	 */
+	ssize_t (*fill_shared)(struct mm *mm, uintptr_t va, const void *src,
+			       size_t npages);
+	/*
 	 * As fill(), but the frames themselves become the pages where that
 	 * is possible, and are empty then: cheaper for long runs.  Whether
 	 * frames were used up: *@ret_moved.
@@ -196,6 +202,7 @@ struct mm {
 	const struct mm_ops *ops;
 	const struct mm_client *client;
 	bool can_move;	/* give() moves, freeze() frames: recycling pays */
+	bool can_share; /* write faults are served wherever they come from */
 	bool is_inline; /* faults are resolved by the faulting thread */
 };
 

@@ -63,6 +63,7 @@ static const struct mm_ops ops = {
 	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,
 	.fill = uffd_fill,
+	.fill_shared = uffd_fill_shared,
 	.give = uffd_give,
 	.zero = uffd_zero,
 	.poison = uffd_poison,

@@ -138,7 +138,7 @@ void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Bytes, or -errno when there are none. */
 ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
-		  size_t len);
+		  size_t len, uint64_t mode);
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);
 ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
 
@@ -173,6 +173,8 @@ int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 /* ---- uffd_resolve.c: in ---- */
 
 ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages);
+ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+			 size_t npages);
 ssize_t uffd_give(struct mm *mm, uintptr_t va, uintptr_t frame, size_t npages,
 		  bool *ret_moved);
 ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write);

@@ -272,5 +272,6 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	b->has.vector = try_vector(b);
 	b->has.move = try_move(b);
 	b->mm.can_move = b->has.move;
+	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
 	return 0;
 }
