@@ -20,9 +20,9 @@
  * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
  * costs an event for each run.
  *
- * There is no rung for mremap(MREMAP_DONTUNMAP): the caller waits until the
- * event it raises has been read, while it holds a block's lock that the reader
- * of the previous event may be waiting for.
+ * For kernels without MOVE there is also uffd_stash(), not called from here: it
+ * waits until an event has been read, and the caller holds a block's lock that
+ * the reader of the previous event may be waiting for.
  */
 #include <errno.h>
 #include <sys/mman.h>

@@ -415,6 +415,52 @@ static void test_sweep(void)
 	unmap_area();
 }
 
+static int stash(uintptr_t slot)
+{
+	return t.mm->ops->stash(t.mm, (uintptr_t)t.area, slot);
+}
+
+static void test_stash(void)
+{
+	uintptr_t slot = t.mm->ops->slots(t.mm, 1);
+	struct mm_set set;
+	char *frames = (char *)slot;
+
+	map_area(MADV_NOHUGEPAGE);
+	fill_area(0, 1024, 25);
+	if (!has("stash")) {
+		CHECK(stash(slot) == -EOPNOTSUPP);
+		munmap(t.area, AREA);
+		return;
+	}
+	CHECK(stash(slot) == -EAGAIN); /* not tracked */
+	CHECK(area_is(0, 1024, 25));
+	track_area();
+	for (int i = 0; i < 3; i++) {
+		mprotect(t.area, AREA,
+			 i == 1 ? PROT_READ : PROT_READ | PROT_WRITE);
+		CHECK(!stash(slot));
+		CHECK(!t.remapped_to && !t.unmapped);
+		CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, &set));
+		CHECK(set_empty(&set));
+		memcpy(t.device, frames, MM_BLOCK_SIZE);
+		memset(frames, 0, MM_PAGE_SIZE);
+		for (unsigned k = 0; k < 512; k++)
+			t.state[k] = AWAY;
+		CHECK(area_is(0, 1024, 25));
+		CHECK(t.faults == 512);
+		t.faults = 0;
+		t.mm->ops->drop(t.mm, slot, i == 2 ? 512 : 7);
+	}
+	CHECK(frames[0] == 0 && frames[MM_BLOCK_SIZE - 1] == 0);
+	fill_area(0, 1024, 26);
+	/* Not one mapping: not possible. */
+	mprotect(page(100), MM_PAGE_SIZE, PROT_READ);
+	CHECK(stash(slot) == -EINVAL);
+	CHECK(area_is(0, 1024, 26));
+	unmap_area();
+}
+
 static void test_read_only(void)
 {
 	struct mm_freeze *f;
@@ -797,13 +843,14 @@ static void test_child(void)
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
-	test_give_back,	 test_away_and_touch, test_holes,
-	test_huge,	 test_part_of_huge,   test_scattered,
-	test_sweep,	 test_read_only,      test_write_in_place,
-	test_locked,	 test_shared,	      test_pinned,
-	test_events,	 test_system_calls,   test_wait,
-	test_poison,	 test_survey,	      test_resident,
-	test_fill_short, test_storm,	      test_child,
+	test_give_back,	     test_away_and_touch, test_holes,
+	test_huge,	     test_part_of_huge,	  test_scattered,
+	test_sweep,	     test_stash,	  test_read_only,
+	test_write_in_place, test_locked,	  test_shared,
+	test_pinned,	     test_events,	  test_system_calls,
+	test_wait,	     test_poison,	  test_survey,
+	test_resident,	     test_fill_short,	  test_storm,
+	test_child,
 };
 
 static int run(const char *name, unsigned mode, bool no_dma, const char *off)
