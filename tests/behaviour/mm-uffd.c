@@ -25,6 +25,7 @@
 #include <uhmm/uhmm.h>
 
 #include "mm/mm.h"
+#include "sys/fail.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 
@@ -508,7 +509,8 @@ static void test_locked(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(0, 512, 13);
 	track_area();
-	CHECK(!mlock(page(10), 20 * MM_PAGE_SIZE));
+	/* Not mlock(), which AddressSanitizer makes do nothing. */
+	CHECK(!syscall(SYS_mlock, page(10), 20 * MM_PAGE_SIZE));
 	f = freeze(0, 512, 1);
 	if (t.mm->can_move) {
 		CHECK(set_count(&f->framed) == 492);
@@ -522,7 +524,7 @@ static void test_locked(void)
 	}
 	CHECK(area_is(0, 512, 13));
 	fill_area(0, 512, 14);
-	munlock(t.area, AREA);
+	syscall(SYS_munlock, t.area, AREA);
 	unmap_area();
 }
 
@@ -840,6 +842,92 @@ static void test_child(void)
 	unmap_area();
 }
 
+/* ---- The n-th call fails ---- */
+
+static void go_away_and_back(void)
+{
+	static struct mm_freeze f;
+	int ret;
+
+	set_clear(&f.want);
+	set_add_run(&f.want, 0, 20);
+	f.va = (uintptr_t)t.area;
+	f.slot = t.mm->ops->slots(t.mm, 1);
+	for (int i = 0; i < 100; i++) {
+		sys_mutex_lock(&t.lock);
+		ret = t.mm->ops->freeze(t.mm, &f);
+		sys_mutex_unlock(&t.lock);
+		if (ret != -EAGAIN)
+			break;
+	}
+	if (!ret)
+		send_away(&f);
+	CHECK(area_is(0, 12, 27));
+	t.mm->ops->unprotect(t.mm, f.va, 512);
+	if (!t.mm->ops->stash(t.mm, f.va, f.slot)) {
+		memcpy(t.device, (char *)f.slot, MM_BLOCK_SIZE);
+		for (unsigned i = 0; i < 512; i++)
+			t.state[i] = AWAY;
+	}
+	CHECK(area_is(0, 12, 27));
+	/* Again, should this have been what failed. */
+	t.mm->ops->unprotect(t.mm, f.va, 512);
+	fill_area(0, 14, 28);
+	CHECK(area_is(0, 14, 28));
+}
+
+/* Return: 2 when no call failed. */
+static int run_failing(const struct mm_params *params, int n)
+{
+	const char *what;
+
+	alarm(20);
+	map_area(MADV_NOHUGEPAGE);
+	fill_area(0, 12, 27);
+	sys_fail_arm(n);
+	if (!mm_uffd_open(params, &t.mm)) {
+		uintptr_t p = (uintptr_t)t.area;
+		int ret = t.mm->ops->track(t.mm, p, p + AREA);
+
+		if (!ret) {
+			go_away_and_back();
+			t.mm->ops->untrack(t.mm, p, p + AREA);
+		}
+		t.mm->ops->close(t.mm);
+	}
+	what = sys_fail_disarm();
+	if (!what)
+		return 2;
+	if (failures)
+		printf("call %d failed: %s\n", n, what);
+	return !!failures;
+}
+
+static int inject(unsigned mode, const char *off)
+{
+	struct mm_params params = {
+		.fault_mode = mode,
+		.nr_slots = SLOTS,
+		.features_off = off,
+		.client = &client,
+	};
+	int ret = 0, status = 0;
+
+	config = mode == UHMM_FAULTS_INLINE ? "inject-inline" : "inject";
+	for (int n = 1; n < 10000 && status != 2 << 8; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			exit(run_failing(&params, n));
+		waitpid(pid, &status, 0);
+		if (status && status != 2 << 8) {
+			printf("%s: call %d: status %#x\n", config, n, status);
+			ret = 1;
+		}
+	}
+	return ret;
+}
+
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
@@ -948,6 +1036,13 @@ int main(int argc, char **argv)
 		if (WEXITSTATUS(status) == 77)
 			return 77;
 		ret |= WEXITSTATUS(status);
+	}
+	for (unsigned mode = UHMM_FAULTS_THREADS; mode <= UHMM_FAULTS_INLINE;
+	     mode++) {
+		if (argc > 1 && strcmp(argv[1], "inject"))
+			continue;
+		ret |= inject(mode, "");
+		ret |= inject(mode, "move,scan,procmap");
 	}
 	return ret || failures;
 }
