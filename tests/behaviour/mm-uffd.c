@@ -791,7 +791,7 @@ static void *storm_thread(void *arg)
 		uintptr_t v = (uintptr_t)p;
 
 		if (t.mm->ops->track(t.mm, v, v + MM_PAGE_SIZE))
-			return "track";
+			return arg;
 		t.mm->ops->zero(t.mm, v, 1, true);
 		munmap(p, MM_PAGE_SIZE);
 	}
