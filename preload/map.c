@@ -5,6 +5,8 @@
  * since libuhmm learns of it from the kernel; the set of mappings is kept for
  * counting before that, and for mremap(2).
  */
+/* Meson asks for 64-bit offsets, which makes mmap another name of mmap64. */
+#undef _FILE_OFFSET_BITS
 #include <link.h>
 #include <stdarg.h>
 #include <string.h>

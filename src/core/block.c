@@ -100,12 +100,21 @@ static bool table_is_plain(const struct block *b)
 	return n == 0;
 }
 
+static void flush(_Atomic int64_t *total, int16_t *delta)
+{
+	if (*delta)
+		atomic_fetch_add_explicit(total, *delta, memory_order_relaxed);
+	*delta = 0;
+}
+
 void block_unlock(struct uhmm *u, struct block *b)
 {
 	int delta = b->ram_delta;
 	uint64_t *table = NULL;
 
 	b->ram_delta = 0;
+	flush(&u->on_device, &b->device_delta);
+	flush(&u->frozen, &b->frozen_delta);
 	if (b->table && table_is_plain(b)) {
 		table = b->table;
 		b->table = NULL;
@@ -124,17 +133,16 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return b->table ? 0 : -ENOMEM;
 }
 
-static void count_state(struct uhmm *u, struct block *b, uint64_t w, int by)
+static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
 
 	if (s != P_RAM)
 		b->nr[s] = (uint16_t)(b->nr[s] + by);
 	if (s == P_DEVICE || s == P_COMING)
-		atomic_fetch_add_explicit(&u->on_device, by,
-					  memory_order_relaxed);
+		b->device_delta = (int16_t)(b->device_delta + by);
 	if (s == P_FROZEN || s == P_LEAVING)
-		atomic_fetch_add_explicit(&u->frozen, by, memory_order_relaxed);
+		b->frozen_delta = (int16_t)(b->frozen_delta + by);
 	if (page_pins(w))
 		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
 	if (!page_in_ram(w))
@@ -146,9 +154,10 @@ static void count_state(struct uhmm *u, struct block *b, uint64_t w, int by)
 /* @b is locked and has a table. */
 void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
-	count_state(u, b, b->table[i], -1);
+	(void)u;
+	count_state(b, b->table[i], -1);
 	b->table[i] = word;
-	count_state(u, b, word, 1);
+	count_state(b, word, 1);
 }
 
 static enum page_state event_to(struct uhmm *u, struct block *b, unsigned i,

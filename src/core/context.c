@@ -64,14 +64,29 @@ static void gate_open(struct uhmm *u)
 
 /* ---- Fork ------------------------------------------------------------- */
 
+static void rescue_all(void *arg)
+{
+	home_all(arg, NULL, HOME_RESCUE);
+}
+
+/* The worker may be waiting at the gate, and this stack may be away. */
+static void rescue_on_own_stack(struct uhmm *u)
+{
+	struct sys_thread t;
+
+	if (sys_thread_start(&t, rescue_all, u, -1, "uhmm-fork"))
+		rescue_all(u);
+	else
+		sys_thread_join(&t);
+}
+
 static void fork_prepare(void)
 {
-	struct request home = { .op = REQ_HOME };
-
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		request_run(u, &home);
+		if (atomic_load(&u->on_device) || atomic_load(&u->frozen))
+			rescue_on_own_stack(u);
 	}
 }
 

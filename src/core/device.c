@@ -265,8 +265,17 @@ void device_destroy(struct uhmm_device *dev)
 
 int do_remove(struct uhmm_device *dev)
 {
+	struct uhmm *u = dev->u;
+
 	pagemap_close(&dev->pagemap, true);
-	home_all(dev->u, dev, HOME_MIGRATE);
+	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
+		/* moves that began before end here */
+		sys_mutex_lock(&u->blocks[i]->mover);
+		sys_mutex_unlock(&u->blocks[i]->mover);
+	}
+	home_all(u, dev, HOME_MIGRATE);
+	for (int i = 0; i < 1000 && atomic_load(&dev->pagemap.nused); i++)
+		sys_yield(); /* a fault is about to free its page */
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
 	device_destroy(dev);

@@ -161,11 +161,29 @@ static void move_word(struct uhmm *u, struct block *to, unsigned k, uint64_t w)
 	block_unlock(u, to);
 }
 
+/* A page's word; a copy home ends without our help, so wait for it. */
+static uint64_t settled_word(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w;
+
+	block_lock(b);
+	while (page_state(w = block_word(b, i)) == P_COMING) {
+		uint32_t seen = atomic_load(&b->settled);
+
+		atomic_store(&b->waiting, 1);
+		block_unlock(u, b);
+		sys_futex_wait(&b->settled, seen, 1000 * 1000);
+		block_lock(b);
+	}
+	block_unlock(u, b);
+	return w;
+}
+
 /* What the page is at its new address, given what it was at the old one. */
 static void remap_page(struct uhmm *u, struct block *from, unsigned i,
 		       struct block *to, unsigned k)
 {
-	uint64_t w = block_word(from, i);
+	uint64_t w = settled_word(u, from, i);
 
 	switch (page_state(w)) {
 	case P_FROZEN:
@@ -188,21 +206,6 @@ static void remap_page(struct uhmm *u, struct block *from, unsigned i,
 	block_unlock(u, from);
 }
 
-/* A copy home ends without our help: it needs no event to be read. */
-static void wait_while_coming(struct uhmm *u, struct block *b, unsigned i)
-{
-	block_lock(b);
-	while (page_state(block_word(b, i)) == P_COMING) {
-		uint32_t seen = atomic_load(&b->settled);
-
-		atomic_store(&b->waiting, 1);
-		block_unlock(u, b);
-		sys_futex_wait(&b->settled, seen, 1000 * 1000);
-		block_lock(b);
-	}
-	block_unlock(u, b);
-}
-
 static void remap_range(struct uhmm *u, uintptr_t from, uintptr_t to,
 			size_t len)
 {
@@ -210,10 +213,7 @@ static void remap_range(struct uhmm *u, uintptr_t from, uintptr_t to,
 		struct block *b = block_find(u, from + off);
 		struct block *t;
 
-		if (!b || !b->table)
-			continue;
-		wait_while_coming(u, b, page_index(from + off));
-		if (!block_word(b, page_index(from + off)))
+		if (!b || !settled_word(u, b, page_index(from + off)))
 			continue;
 		t = block_get(u, to + off);
 		if (t)

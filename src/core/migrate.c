@@ -34,8 +34,7 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 
 	set_clear(&others);
 	block_lock(b);
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		uint64_t w = block_word(b, i);
 
 		if (page_state(w) == P_DEVICE && page_dev(w) != dev->id)
@@ -68,8 +67,7 @@ static void tell_why_home(struct uhmm *u, struct block *b,
 			  const struct mm_set *want, uint8_t *why)
 {
 	block_lock(b);
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		switch (page_state(block_word(b, i))) {
 		case P_DEVICE:
 		case P_COMING:
@@ -229,9 +227,9 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
 	block_lock(b);
-	set_for_each(&want,
-		     i) if (b->table && page_state(b->table[i]) != P_POISONED)
-		block_event(u, b, i, E_FORGET);
+	set_for_each(&want, i)
+		if (b->table && page_state(b->table[i]) != P_POISONED)
+			block_event(u, b, i, E_FORGET);
 	out_release_slot(u, b);
 	block_unlock(u, b);
 	sys_mutex_unlock(&b->mover);

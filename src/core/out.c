@@ -69,10 +69,10 @@ static void sort_out_dropped(struct out *o, const struct mm_set *want)
 	if (!b->nr[P_DROPPED] ||
 	    o->u->mm->ops->resident(o->u->mm, b->va, &there))
 		return;
-	set_for_each(want, i) if (page_state(block_word(b, i)) == P_DROPPED &&
-				  !set_has(&there, i) &&
-				  !page_pins(block_word(b, i)))
-		block_event(o->u, b, i, E_HOLE);
+	set_for_each(want, i)
+		if (page_state(block_word(b, i)) == P_DROPPED &&
+		    !set_has(&there, i) && !page_pins(block_word(b, i)))
+			block_event(o->u, b, i, E_HOLE);
 }
 
 static void select_ram(struct out *o, unsigned i)
@@ -142,7 +142,8 @@ static bool select_pages(struct out *o, const struct mm_set *want,
 	unsigned n;
 
 	sort_out_dropped(o, want);
-	set_for_each(want, i) select_page(o, i, how);
+	set_for_each(want, i)
+		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
 		return false;
@@ -196,13 +197,17 @@ static void enter_states(struct out *o)
 {
 	struct block *b = o->b;
 
-	set_for_each(&o->f.holes, i) block_event(o->u, b, i, E_HOLE);
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, b, i, E_HOLE);
 	o->framed = set_or(&o->f.framed, &o->frozen);
 	o->held = o->f.inplace;
 	o->zero = set_or(&o->empty, &o->f.holes);
-	set_for_each(&o->framed, i) block_event(o->u, b, i, E_TAKE);
-	set_for_each(&o->held, i) block_event(o->u, b, i, E_HOLD);
-	set_for_each(&o->zero, i) block_event(o->u, b, i, E_CLEAR);
+	set_for_each(&o->framed, i)
+		block_event(o->u, b, i, E_TAKE);
+	set_for_each(&o->held, i)
+		block_event(o->u, b, i, E_HOLD);
+	set_for_each(&o->zero, i)
+		block_event(o->u, b, i, E_CLEAR);
 }
 
 static int try_freeze(struct out *o)
@@ -325,7 +330,8 @@ static void clear_pages(struct out *o)
 	uint64_t list[MM_BLOCK_PAGES];
 	unsigned n = 0;
 
-	set_for_each(&o->zero, i) list[n++] = o->dpfn[i];
+	set_for_each(&o->zero, i)
+		list[n++] = o->dpfn[i];
 	if (!device_clear(o->dev, list, n))
 		o->done = set_or(&o->done, &o->zero);
 }
@@ -358,8 +364,7 @@ static void zap_held(struct out *o)
 	if (set_empty(&zap))
 		return;
 	block_lock(b);
-	set_for_each(&zap, i)
-	{
+	set_for_each(&zap, i) {
 		if (page_state(block_word(b, i)) == P_HELD)
 			block_event(o->u, b, i, E_ZAP);
 		else
@@ -466,16 +471,98 @@ static void settle_all(struct out *o)
 	unsigned copied;
 
 	block_lock(o->b);
-	set_for_each(&o->framed, i) settle_framed(o, i);
-	set_for_each(&o->held, i) settle_held(o, i);
+	set_for_each(&o->framed, i)
+		settle_framed(o, i);
+	set_for_each(&o->held, i)
+		settle_held(o, i);
 	copied = o->went;
-	set_for_each(&o->zero, i) settle_zero(o, i);
+	set_for_each(&o->zero, i)
+		settle_zero(o, i);
+	free_bystanders(o);
 	out_release_slot(o->u, o->b);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);
 	count_add(&o->u->count.to_device, copied);
 	device_free(o->dev, o->spare, o->nspare);
 	o->nspare = 0;
+}
+
+/* ---- 2, for a whole block where pages cannot be moved one by one ------- */
+
+static bool is_stashable(struct out *o)
+{
+	struct mm_set there;
+
+	if (o->b->nr_pinned ||
+	    o->u->mm->ops->resident(o->u->mm, o->b->va, &there))
+		return false;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (page_state(block_word(o->b, i)) != P_RAM)
+			return false;
+	return set_count(&there) > MM_BLOCK_PAGES / 2;
+}
+
+/*
+ * Faults wait while the mapping changes, as for a removal; but there is no
+ * discard of our own, so that the first one is the application's.
+ */
+static bool mark_stashing(struct out *o)
+{
+	struct block *b = o->b;
+	bool ok;
+
+	block_lock(b);
+	ok = !block_ensure_table(o->u, b) && is_stashable(o);
+	if (ok)
+		o->nspare = pagemap_alloc(&o->dev->pagemap, MM_BLOCK_PAGES,
+					  o->spare);
+	ok = ok && o->nspare == MM_BLOCK_PAGES;
+	for (unsigned i = 0; ok && i < MM_BLOCK_PAGES; i++) {
+		block_event(o->u, b, i, E_HOLD);
+		block_event(o->u, b, i, E_ZAP);
+		b->table[i] |= PAGE_ZAP_SEEN;
+	}
+	block_unlock(o->u, b);
+	return ok;
+}
+
+static void stashed(struct out *o, unsigned i, int err)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (page_state(w) != P_ZAPPING)
+		return;
+	if (!err && !(w & PAGE_ZAP_DROP)) {
+		block_event(o->u, o->b, i, E_TAKE);
+		set_add(&o->framed, i);
+		return;
+	}
+	block_home(o->u, o->b, i, E_HOME);
+	if (w & PAGE_ZAP_DROP)
+		block_event(o->u, o->b, i, E_DISCARD);
+}
+
+/* Return: true when the block is in frames now. */
+static bool stash(struct out *o, const struct mm_set *want)
+{
+	struct block *b = o->b;
+	int err;
+
+	if (!o->u->mm->ops->stash || o->u->mm->can_move || !set_full(want))
+		return false;
+	if (!mark_stashing(o))
+		return false;
+	err = o->u->mm->ops->stash(o->u->mm, b->va, block_slot_va(o->u, b));
+	block_lock(b);
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		stashed(o, i, err);
+	if (!err) {
+		set_add_run(&slot_of(o->u, b->slot)->stock, 0, MM_BLOCK_PAGES);
+		assign_dpfns(o);
+	}
+	block_unlock(o->u, b);
+	block_settle(o->u, b, false);
+	return !err;
 }
 
 /* ---- The whole -------------------------------------------------------- */
@@ -486,7 +573,10 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	*ret_err = give_slot(o->u, o->b);
 	if (*ret_err)
 		return;
-	*ret_err = freeze_pages(o, want, how);
+	if (how == OUT_MIGRATE && stash(o, want))
+		*ret_err = 0;
+	else
+		*ret_err = freeze_pages(o, want, how);
 	if (*ret_err) {
 		reset(o);
 		block_lock(o->b);
@@ -531,10 +621,14 @@ static void select_parkable(struct block *b, struct mm_set *want)
 /* What froze in place cannot be parked: a read would not be noticed. */
 static void park_frozen(struct out *o)
 {
-	set_for_each(&o->f.framed, i) block_event(o->u, o->b, i, E_PARK);
-	set_for_each_run(&o->f.inplace, first, last) o->u->mm->ops->unprotect(
-		o->u->mm, o->b->va + first * MM_PAGE_SIZE, last - first);
-	set_for_each(&o->f.holes, i) block_event(o->u, o->b, i, E_HOLE);
+	set_for_each(&o->f.framed, i)
+		block_event(o->u, o->b, i, E_PARK);
+	set_for_each_run(&o->f.inplace, first, last)
+		o->u->mm->ops->unprotect(o->u->mm,
+					 o->b->va + first * MM_PAGE_SIZE,
+					 last - first);
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, o->b, i, E_HOLE);
 }
 
 int out_park(struct uhmm *u, struct block *b)

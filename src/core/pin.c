@@ -36,12 +36,13 @@ static int pin_locked(struct uhmm *u, struct block *b,
 
 	if (err)
 		return err;
-	set_for_each(want, i)
-	{
+	set_for_each(want, i) {
 		err = pin_page(u, b, i);
 		if (!err)
 			continue;
-		set_for_each(want, k) if (k < i) unpin_page(u, b, k);
+		set_for_each(want, k)
+			if (k < i)
+				unpin_page(u, b, k);
 		break;
 	}
 	return err;

@@ -100,7 +100,8 @@ static unsigned nr_runs(const struct mm_set *s)
 {
 	unsigned n = 0;
 
-	set_for_each_run(s, first, last) n++;
+	set_for_each_run(s, first, last)
+		n++;
 	return n;
 }
 

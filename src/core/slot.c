@@ -121,8 +121,9 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
 
-	set_for_each_run(&s->stock, first, last) u->mm->ops->drop(
-		u->mm, slot_va(u, slot) + first * MM_PAGE_SIZE, last - first);
+	set_for_each_run(&s->stock, first, last)
+		u->mm->ops->drop(u->mm, slot_va(u, slot) + first * MM_PAGE_SIZE,
+				 last - first);
 	set_clear(&s->stock);
 	s->nr_stock = 0;
 	s->huge = false;
@@ -130,7 +131,7 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 
 static bool may_keep(struct uhmm *u, unsigned n)
 {
-	return u->mm->can_move && !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
+	return !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
 	       atomic_load(&u->slots.pages) + n <= u->slots.limit;
 }
 

@@ -133,6 +133,12 @@ struct mm_ops {
 	 */
 	int (*freeze)(struct mm *mm, struct mm_freeze *f);
 	/*
+	 * Take a whole block into @slot by changing mappings, for kernels that
+	 * cannot move page by page.  Called without locks, while faults on the
+	 * block wait.  Fails without having changed anything.  NULL: not here.
+	 */
+	int (*stash)(struct mm *mm, uintptr_t va, uintptr_t slot);
+	/*
 	 * Copy pages frozen in place into @slot.  Called without locks.
 	 * Pages that cannot be read any more are left out of @set.
 	 */

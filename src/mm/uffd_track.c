@@ -11,8 +11,21 @@
 #include "mm/uffd.h"
 
 enum {
-	TRIES = 1000
+	YIELDS = 50,
+	TRIES = 10000,
+	SLEEP_NS = 100000,
 };
+
+/* Let whoever raised an event run, on another CPU perhaps. */
+static void back_off(int tries)
+{
+	_Atomic uint32_t never = 0;
+
+	if (tries < YIELDS)
+		sys_yield();
+	else
+		sys_futex_wait(&never, 0, SLEEP_NS);
+}
 
 /*
  * An event that was raised before could still be unread, and be taken for one
@@ -27,7 +40,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 
 	for (int i = 0; i < TRIES && !ret && !settled; i++) {
 		if (i)
-			sys_yield();
+			back_off(i);
 		sys_mutex_lock(&b->event_lock);
 		uffd_drain(b);
 		ret = uffd_register(b->u, start, end - start,

@@ -29,9 +29,17 @@ static void keep_message(void *arg, int level, const char *msg)
 			 (int)strcspn(msg, "\n"), msg);
 }
 
-static const char *reason_of(const struct reason *r, int err)
+/* Without the name of the device, which we say ourselves. */
+static const char *reason_of(const struct reason *r, const char *spec, int err)
 {
-	return *r->text ? r->text : strerror(-err);
+	const char *text = r->text;
+	size_t len = strlen(spec);
+
+	if (strncmp(text, "device ", 7) == 0 &&
+	    strncmp(text + 7, spec, len) == 0 &&
+	    strncmp(text + 7 + len, ": ", 2) == 0)
+		text += 7 + len + 2;
+	return *text ? text : strerror(-err);
 }
 
 static int open_context(const struct run_options *o, struct uhmm **ret)
@@ -95,7 +103,8 @@ int run_check_devices(const struct run_options *o)
 		if (!err)
 			continue;
 		complain(name, "device %s cannot be opened: %s; %s",
-			 o->devices[i], reason_of(&reason, err), hint(err));
+			 o->devices[i], reason_of(&reason, o->devices[i], err),
+			 hint(err));
 		status = EXIT_OURS;
 		break;
 	}

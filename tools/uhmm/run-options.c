@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uhmm/provider.h>
 
@@ -155,6 +156,17 @@ static uint64_t available_ram(void)
 	return (uint64_t)kib << 10;
 }
 
+/* Four times the limit, though no more than there is RAM to compress into. */
+static uint64_t device_size(uint64_t ram)
+{
+	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * UHMM_PAGE_SIZE;
+	uint64_t size = ram > all / DEFAULT_DEVICE_SIZE ?
+				all :
+				ram * DEFAULT_DEVICE_SIZE;
+
+	return size / MIB;
+}
+
 static int set_defaults(struct run_options *o)
 {
 	static char device[64];
@@ -170,8 +182,7 @@ static int set_defaults(struct run_options *o)
 	}
 	if (!o->nr_devices) {
 		snprintf(device, sizeof(device), "zram:%lluM",
-			 (unsigned long long)(o->ram / MIB *
-					      DEFAULT_DEVICE_SIZE));
+			 (unsigned long long)device_size(o->ram));
 		o->devices[o->nr_devices++] = device;
 	}
 	return -1;

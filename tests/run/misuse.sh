@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Whatever cannot be done is refused before the program starts: the right exit
+# status, one sentence that says what to do, and the program has not run.
+. "$(dirname "$0")/lib.sh"
+needs_userfaultfd
+
+marker=$tmp/started
+
+# refused STATUS PART-OF-THE-SENTENCE ARGUMENT...
+refused()
+{
+	wanted=$1
+	part=$2
+	shift 2
+	rm -f "$marker"
+	"$UHMM" "$@" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	checks=$((checks + 1))
+	[ "$status" -eq "$wanted" ] ||
+		fail "$*: exit status $status, not $wanted"
+	[ "$(wc -l <"$tmp/err")" -eq 1 ] ||
+		fail "$*: not one line: $(cat "$tmp/err")"
+	grep -qe "$part" "$tmp/err" ||
+		fail "$*: no \"$part\" in: $(cat "$tmp/err")"
+	grep -qE '^uhmm( [a-z]+)?: .{15,}' "$tmp/err" ||
+		fail "$*: no sentence: $(cat "$tmp/err")"
+	[ ! -s "$tmp/out" ] || fail "$*: something on standard output"
+	[ ! -e "$marker" ] || fail "$*: the program was started"
+}
+
+# The tool itself
+refused 2 'command is missing'
+refused 2 'no command frobnicate' frobnicate
+refused 2 'no option --frob' --frob
+refused 2 'no option --frob' providers --frob
+refused 1 'no provider nosuch' providers nosuch
+refused 2 'no option -x' bench -x
+refused 2 'takes no value' bench --json=1
+refused 2 'no benchmark has nosuch' bench nosuch
+
+# Options of "uhmm run"
+refused 125 'program is missing' run
+refused 125 'program is missing' run --ram 64M --
+refused 125 'no option --nosuch' run --nosuch -- touch "$marker"
+refused 125 'no option -q' run -q touch "$marker"
+refused 125 'needs a value' run --ram
+refused 125 'takes no value' run --help=1 touch "$marker"
+for size in '' 0 -1 12Q M 1e99G 99999999999999999999 ' ' 4x 1..5G; do
+	refused 125 "^uhmm run: --ram .*$size" run --ram "$size" touch "$marker"
+done
+refused 125 'too small' run --ram 4K touch "$marker"
+refused 125 'too small' run --min-size 1 touch "$marker"
+refused 125 'no size' run --min-size huge touch "$marker"
+refused 125 'no mode sometimes' run --mode sometimes touch "$marker"
+refused 125 'nosuchfeature' run --features-off nosuchfeature touch "$marker"
+
+# Devices
+for spec in '' nosuch:1G ram ram: ram:0 ram:-1 ram:12Q zram:1G,nosuch=1 \
+	zram:1G,level=frob ram:99999999G 'delay(/ram:1M' error/nosuch:1M; do
+	refused 125 "device $spec cannot be opened" \
+		run --device "$spec" touch "$marker"
+done
+refused 125 'line break' run --device 'ram:1M
+ram:1M' touch "$marker"
+many=$(seq -f '--device ram:%gM' 17)
+# shellcheck disable=SC2086
+refused 125 'more than 16 devices' run $many touch "$marker"
+
+# The summary
+refused 125 'names no file' run --summary= touch "$marker"
+refused 125 'No such file' run --summary="$tmp/no/file" touch "$marker"
+refused 125 'Is a directory' run --summary="$tmp" touch "$marker"
+refused 125 'too long' \
+	run --summary="$(seq -s / 2000)" touch "$marker"
+
+# Programs that are not there, or are none
+mkdir "$tmp/dir"
+touch "$tmp/plain"
+printf '#!%s/nosuch\n' "$tmp" >"$tmp/lost"
+printf '#!%s\n' "$tmp/loop" >"$tmp/loop"
+printf 'a\0b' >"$tmp/data"
+chmod +x "$tmp/lost" "$tmp/loop" "$tmp/data"
+refused 127 'in no directory of PATH' run no-such-program-here
+refused 127 'No such file' run "$tmp/nosuch"
+refused 127 'Not a directory' run "$tmp/plain/x"
+refused 127 'name of the program is empty' run ''
+refused 126 'is a directory' run "$tmp/dir"
+refused 126 'not executable' run "$tmp/plain"
+refused 126 'interpreter .*nosuch' run "$tmp/lost"
+refused 126 'interpreter' run "$tmp/loop"
+refused 126 'neither a program nor a script' run "$tmp/data"
+
+# Programs that cannot be served
+true=$(command -v touch)
+head -c 40 "$true" >"$tmp/short"
+head -c 70 "$true" >"$tmp/torn"
+cp "$true" "$tmp/foreign"
+printf '\377\177' | dd of="$tmp/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null
+sed 's/ld-linux-/ld-other-/' "$true" >"$tmp/otherlibc"
+chmod +x "$tmp/short" "$tmp/torn" "$tmp/otherlibc"
+refused 126 'damaged' run "$tmp/short" "$marker"
+refused 126 'damaged' run "$tmp/torn" "$marker"
+refused 125 'another machine' run "$tmp/foreign" "$marker"
+refused 125 'another C library' run "$tmp/otherlibc" "$marker"
+echo 'int main(void) { return 0; }' >"$tmp/main.c"
+if $CC -static -o "$tmp/static" "$tmp/main.c" 2>/dev/null; then
+	refused 125 'linked statically' run "$tmp/static"
+fi
+if $CC -static-pie -o "$tmp/static" "$tmp/main.c" 2>/dev/null; then
+	refused 125 'linked statically' run "$tmp/static"
+fi
+for sanitizer in address thread; do
+	$CC -fsanitize=$sanitizer -o "$tmp/san" "$tmp/main.c" 2>/dev/null ||
+		continue
+	refused 125 'sanitizer' run "$tmp/san"
+	printf '#!%s\n' "$tmp/san" >"$tmp/script"
+	chmod +x "$tmp/script"
+	refused 125 'sanitizer' run "$tmp/script"
+done
+if [ "$(id -u)" -eq 0 ]; then
+	cp "$true" "$tmp/setuid"
+	chown 65534 "$tmp/setuid" && chmod u+s,a+rx "$tmp/setuid"
+	refused 125 'setuid' run "$tmp/setuid" "$marker"
+fi
+
+# The preload library
+UHMM_PRELOAD=$tmp/nosuch.so refused 125 'UHMM_PRELOAD names' \
+	run touch "$marker"
+ln -s "$UHMM_PRELOAD" "$tmp/link.so"
+UHMM_PRELOAD=$tmp/link.so "$UHMM" run true || fail "a link to the library"
+mkdir "$tmp/a b" && cp "$UHMM_PRELOAD" "$tmp/a b/x.so"
+UHMM_PRELOAD="$tmp/a b/x.so" refused 125 'a blank or a colon' \
+	run touch "$marker"
+
+finish
