@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "spec.h"
+#include "sys/fail.h"
 #include "test.h"
 
 /* ---- Sizes ---- */
@@ -323,6 +324,26 @@ static void test_opened(struct uhmm *u)
 	CHECK_EQ(released, 2);
 }
 
+/* Out of memory at any point: refused, and it works the next time. */
+static void test_no_memory(struct uhmm *u)
+{
+	const char *spec = "trace(file=/dev/null)/error(op=clear)/zram:1M";
+	struct uhmm_device *dev;
+	const char *failed;
+	int nth = 0;
+
+	do {
+		int err;
+
+		sys_fail_arm(++nth);
+		err = uhmm_device_open(u, spec, &dev);
+		failed = sys_fail_disarm();
+		CHECK_EQ(err, failed ? -ENOMEM : 0);
+	} while (failed);
+	CHECK(nth > 5);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
 int main(void)
 {
 	struct uhmm *u;
@@ -336,6 +357,7 @@ int main(void)
 	test_refused(u);
 	released = opened = 0;
 	test_opened(u);
+	test_no_memory(u);
 	CHECK_EQ(uhmm_close(u), 0);
 	CHECK_EQ(released, opened);
 	return 0;
