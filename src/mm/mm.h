@@ -80,6 +80,8 @@ struct mm_extent {
  * One freeze of pages of one block.
  * @va, @slot: their first bytes, both 2 MiB aligned
  * @want: pages to take; all of them tracked and, as far as known, in RAM
+ * @sweep: pages that are not wanted may be framed too, where that is cheaper;
+ *	the caller gives them back
  * @framed, @inplace: taken, see above
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
@@ -92,6 +94,7 @@ struct mm_extent {
 struct mm_freeze {
 	uintptr_t va, slot;
 	struct mm_set want;
+	bool sweep;
 	struct mm_set framed, inplace, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
