@@ -201,7 +201,7 @@ static bool enough_parked(struct uhmm *u)
 int policy_step(struct uhmm *u)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int freed = 0, n;
+	int freed = 0, n = 0;
 
 	if (!dev)
 		return 0;
