@@ -62,6 +62,7 @@ static const struct mm_ops ops = {
 	.copy_out = uffd_copy_out,
 	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,
+	.unshare = uffd_unshare,
 	.fill = uffd_fill,
 	.give = uffd_give,
 	.zero = uffd_zero,
