@@ -217,6 +217,7 @@ struct policy {
 	_Atomic uint64_t limit; /* pages; 0: none */
 	_Atomic uint32_t kick;	/* futex */
 	_Atomic uint32_t idle;	/* the demoter found nothing to do */
+	_Atomic uint32_t faulting; /* the demoter may be in a fault */
 	_Atomic uint32_t freed; /* futex: room was made */
 	struct sys_mutex lock;
 	uint32_t hand;	 /* next of uhmm.blocks to look at */
@@ -349,6 +350,7 @@ bool device_in_callback(void);
 enum out_how {
 	OUT_MIGRATE, /* all that @want names, because someone asked */
 	OUT_DEMOTE,  /* what was parked and not used since */
+	OUT_EVICT,   /* as OUT_MIGRATE, and what a fork(2) left shared */
 };
 /* Return: pages that went, or -errno when nothing could be tried. */
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,

@@ -33,6 +33,7 @@ struct out {
 	struct block *b;
 	struct uhmm_device *dev;
 	uint8_t *why;
+	enum out_how how;
 	struct mm_freeze f;
 	struct mm_set frozen, empty;
 	struct mm_set framed, held, zero, done;
@@ -216,6 +217,7 @@ static int try_freeze(struct out *o)
 
 	o->f.va = o->b->va;
 	o->f.slot = block_slot_va(o->u, o->b);
+	o->f.shared = o->how == OUT_EVICT;
 	if (!set_empty(&o->f.want))
 		err = o->u->mm->ops->freeze(o->u->mm, &o->f);
 	return err;
@@ -573,7 +575,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	*ret_err = give_slot(o->u, o->b);
 	if (*ret_err)
 		return;
-	if (how == OUT_MIGRATE && stash(o, want))
+	if (how != OUT_DEMOTE && stash(o, want))
 		*ret_err = 0;
 	else
 		*ret_err = freeze_pages(o, want, how);
@@ -600,6 +602,7 @@ int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	out_init(&o, u, b);
 	o.dev = dev;
 	o.why = why;
+	o.how = how;
 	sys_mutex_lock(&b->mover);
 	move_out(&o, want, how, &err);
 	sys_mutex_unlock(&b->mover);

@@ -63,6 +63,7 @@ static const struct mm_ops ops = {
 	.copy_out = uffd_copy_out,
 	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,
+	.unshare = uffd_unshare,
 	.fill = uffd_fill,
 	.fill_shared = uffd_fill_shared,
 	.give = uffd_give,

@@ -157,6 +157,7 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
+void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 /* ---- uffd_survey.c: mappings ---- */
 

@@ -95,7 +95,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
-		  ssize_t err)
+		  struct mm_set *in_place, ssize_t err)
 {
 	uintptr_t va = f->va + i * MM_PAGE_SIZE;
 
@@ -105,6 +105,8 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		return true;
 	case -EBUSY:
 		f->why[i] = why_busy(b, va);
+		if (f->shared && f->why[i] == UHMM_WHY_SHARED)
+			set_add(in_place, i);
 		return true;
 	case -EFAULT:
 		f->why[i] = why_fault(b, va);
@@ -139,7 +141,7 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 			if (end > first)
 				continue;
 			first = dealt;
-		} else if (stuck(b, f, first, ret)) {
+		} else if (stuck(b, f, first, in_place, ret)) {
 			first++;
 		} else {
 			set_why(f, first, last, UHMM_WHY_BUSY);
@@ -173,7 +175,11 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		set_add_run(&f->framed, 0, n);
 		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
 	} else if (ret == -EBUSY && huge) {
-		set_why(f, 0, MM_BLOCK_PAGES, why_busy(b, f->va));
+		uint8_t why = why_busy(b, f->va);
+
+		set_why(f, 0, MM_BLOCK_PAGES, why);
+		if (f->shared && why == UHMM_WHY_SHARED)
+			set_add_run(in_place, 0, MM_BLOCK_PAGES);
 	} else {
 		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
 	}
