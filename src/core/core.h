@@ -303,6 +303,9 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
+/* The managed pages of [start, end), which lies in one block. */
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret);
 void region_reap(struct uhmm *u); /* may block; not on a handler thread */
 void region_destroy(struct uhmm *u);
 

@@ -10,19 +10,6 @@
 
 #include "core/core.h"
 
-/* The managed pages of [start, end), which lies in one block. */
-static void managed_set(struct uhmm *u, uintptr_t start, uintptr_t end,
-			struct mm_set *ret)
-{
-	uintptr_t s, e;
-
-	set_clear(ret);
-	while (start < end && region_next(u, start, end, &s, &e)) {
-		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
-		start = e;
-	}
-}
-
 /* ---- To a device ------------------------------------------------------ */
 
 /* What is on another device comes home first. */
@@ -112,7 +99,7 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	ssize_t n = 0;
 	int err = 0;
 
-	managed_set(u, start, end, &want);
+	region_set(u, start, end, &want);
 	*ret_managed = !set_empty(&want);
 	gate_enter(u);
 	if (*ret_managed && dev)

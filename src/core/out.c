@@ -260,6 +260,20 @@ void out_release_slot(struct uhmm *u, struct block *b)
 }
 
 /*
+ * Pages that were unmapped since the caller looked, with something new there
+ * perhaps, are not ours to take.  Locked.
+ */
+static struct mm_set still_managed(struct out *o, const struct mm_set *want)
+{
+	struct mm_set managed, gone;
+
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
+	gone = set_minus(want, &managed);
+	set_for_each(&gone, i) set_why(o, i, UHMM_WHY_UNMAPPED);
+	return set_and(want, &managed);
+}
+
+/*
  * Select and freeze under the block's lock.  Return: 0 to go on, 1 when there
  * is nothing to do, -errno.
  */
@@ -267,6 +281,7 @@ static int freeze_pages(struct out *o, const struct mm_set *want,
 			enum out_how how)
 {
 	struct block *b = o->b;
+	struct mm_set mine;
 	int err = -EAGAIN;
 
 	for (int tries = 0; err == -EAGAIN && tries < FREEZE_TRIES; tries++) {
@@ -275,7 +290,8 @@ static int freeze_pages(struct out *o, const struct mm_set *want,
 		reset(o);
 		block_lock(b);
 		err = block_ensure_table(o->u, b);
-		if (!err && !select_pages(o, want, how))
+		mine = still_managed(o, want);
+		if (!err && !select_pages(o, &mine, how))
 			err = 1;
 		if (!err)
 			err = try_freeze(o);

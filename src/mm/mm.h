@@ -113,7 +113,13 @@ struct mm_ops {
 	/* ---- Which addresses ---- */
 
 	/*
-	 * Classify [start, end), in order, without gaps.  Return: extents
+	 * Wait until each event whose causer has returned is applied: what a
+	 * thread did is known before its next call.  NULL: events never lag.
+	 */
+	void (*sync)(struct mm *mm);
+	/*
+	 * Classify [start, end), in order, without gaps, one extent for each
+	 * mapping.  Memory of our own is MM_UNSUPPORTED.  Return: extents
 	 * written (at most @max; call again from the last end for more).
 	 */
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,

@@ -192,8 +192,8 @@ static int open_scratch(struct uffd *b)
 	int ret;
 
 	b->scratch_len = (4 + UFFD_ZERO_PAGES) * MM_PAGE_SIZE;
-	ret = sys_mmap(0, b->scratch_len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &p);
+	ret = sys_own_map(b->scratch_len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, &p);
 	if (ret)
 		return ret;
 	b->scratch = p;
