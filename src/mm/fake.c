@@ -18,7 +18,7 @@
 #include "sys/fail.h"
 #include "sys/sys.h"
 
-#define MAX_SLOTS (2 * FAKE_BLOCKS) /* whatever is asked for */
+#define MAX_SLOTS (2 * FAKE_BLOCKS) /* however many are asked for */
 
 _Noreturn void fake_bug(const char *what, uintptr_t addr)
 {
@@ -186,6 +186,12 @@ static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
 	return f->slots + (frame - first);
 }
 
+/* As in the kernel, a page does not move to where there is one. */
+static bool is_occupied(const unsigned char *frame)
+{
+	return *frame || memcmp(frame, frame + 1, MM_PAGE_SIZE - 1);
+}
+
 /* Why a page cannot be frozen. */
 static enum uhmm_why refusal(struct fake *f, const struct fake_page *page)
 {
@@ -210,8 +216,6 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 
 	if (page->kind && !page->is_tracked)
 		fake_bug("freezing a page that is not tracked", va);
-	if (page->state == FAKE_PROTECTED)
-		fake_bug("freezing a frozen page", va);
 	if (page->kind && page->state == FAKE_EMPTY) {
 		set_add(&z->holes, i);
 		return;
@@ -220,8 +224,14 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 	if (z->why[i])
 		return;
 	if (move && !(page->marks & FAKE_READONLY)) {
-		memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1),
-		       fake_bytes(f, va), MM_PAGE_SIZE);
+		unsigned char *frame =
+			frame_at(f, z->slot + i * MM_PAGE_SIZE, 1);
+
+		if (is_occupied(frame)) {
+			z->why[i] = UHMM_WHY_BUSY;
+			return;
+		}
+		memcpy(frame, fake_bytes(f, va), MM_PAGE_SIZE);
 		page->state = FAKE_EMPTY;
 		set_add(&z->framed, i);
 	} else {
@@ -246,7 +256,8 @@ static int fake_freeze(struct mm *mm, struct mm_freeze *z)
 	set_clear(&z->framed);
 	set_clear(&z->inplace);
 	set_clear(&z->holes);
-	set_for_each(&z->want, i) freeze_page(f, z, i, move);
+	set_for_each(&z->want, i)
+		freeze_page(f, z, i, move);
 	z->huge = set_full(&z->framed);
 	sys_mutex_unlock(&f->lock);
 	return 0;
@@ -258,8 +269,7 @@ static void fake_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page = lock_page(f, va);
 
-	set_for_each(set, i)
-	{
+	set_for_each(set, i) {
 		uintptr_t offset = i * MM_PAGE_SIZE;
 
 		if (page[i].state == FAKE_PROTECTED)
@@ -312,14 +322,12 @@ static void fake_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
 	if (sys_should_fail("fake commit"))
 		set_clear(set);
 	lock_page(f, va);
-	set_for_each(set, i)
-	{
+	set_for_each(set, i) {
 		if (!is_removable(f, va + i * MM_PAGE_SIZE))
 			set_del(set, i);
 	}
 	sys_mutex_unlock(&f->lock);
-	set_for_each_run(set, first, last)
-	{
+	set_for_each_run(set, first, last) {
 		uintptr_t start = va + first * MM_PAGE_SIZE;
 		uintptr_t end = va + last * MM_PAGE_SIZE;
 
@@ -465,6 +473,8 @@ static uintptr_t fake_slots(struct mm *mm, size_t nr)
 	if (sys_should_fail("fake slots"))
 		return 0;
 	sys_mutex_lock(&f->lock);
+	if (nr > f->nr_slots) /* more than a test can use: what there is */
+		nr = f->nr_slots;
 	if (nr && nr <= f->nr_slots - f->slots_used) {
 		first = (uintptr_t)f->slots + f->slots_used * MM_BLOCK_SIZE;
 		f->slots_used += nr;
