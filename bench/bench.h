@@ -8,8 +8,8 @@
  * that makes sense: to the bare primitive, or to a copy with non-temporal
  * stores.  Absolute numbers differ between machines; ratios less.
  *
- * To add one: write it in a file of its own, declare it below, and put it into
- * the table in table.c.
+ * To add one: write it in a file of its own (harness.h has what they share,
+ * bare.h the primitives), declare it in table.c and put it into the table.
  */
 #ifndef UHMM_BENCH_H
 #define UHMM_BENCH_H
@@ -24,12 +24,13 @@ struct bench_run; /* the tool's; passed through */
  * @name: what was measured, as "fault-inline-p50"; no blanks
  * @condition: "alone", "second thread", or NULL
  * @unit: of @value and @bare: "us", "GB/s", "1/s", "B"
- * @value: the median
+ * @value: the median over the rounds
  * @p99: of @value; 0 where it has none
- * @spread: (third - first quartile) / median over the repetitions; 0: unknown
+ * @min, @max: of @value over the rounds
  * @bare: the same of what it is compared with; 0: nothing
- * @bar: what @value / @bare should reach; 0: none is set
- * @more_is_better: the ratio should be at least @bar, else at most
+ * @ratio: the median of each round's own @value / @bare; 0: no @bare
+ * @bar: what @ratio, or without @bare @value, should reach; 0: none is set
+ * @more_is_better: it should be at least @bar, else at most
  */
 struct bench_figure {
 	const char *name;
@@ -37,8 +38,9 @@ struct bench_figure {
 	const char *unit;
 	double value;
 	double p99;
-	double spread;
+	double min, max;
 	double bare;
+	double ratio;
 	double bar;
 	bool more_is_better;
 };

@@ -4,6 +4,12 @@
  */
 #include "bench.h"
 
+extern const struct bench bench_fault_inline, bench_fault_threads,
+	bench_fault_zero, bench_move_bulk, bench_move_single,
+	bench_stream_inline, bench_stream_threads, bench_zram;
+
 const struct bench *const bench_table[] = {
-	NULL,
+	&bench_fault_inline,   &bench_fault_threads, &bench_fault_zero,
+	&bench_move_bulk,      &bench_move_single,   &bench_stream_inline,
+	&bench_stream_threads, &bench_zram,	     NULL,
 };

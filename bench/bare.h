@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bare.h - the bare primitives that uhmm is held against.
+ *
+ * The kernel's calls and nothing else: no states, no locks, no events.  What
+ * they reach on this machine, in this run, is the floor.
+ */
+#ifndef UHMM_BENCH_BARE_H
+#define UHMM_BENCH_BARE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define BARE_MAX_HANDLERS 2
+
+/**
+ * struct bare - memory whose faults are resolved by the shortest program
+ * @reg, @len: the memory
+ * @dev: where the data of @reg are, byte for byte
+ * @pool: as large, for what is moved
+ * @granule: bytes to resolve at once
+ * @resolve: brings @granule bytes to @addr, which is aligned to them
+ */
+struct bare {
+	int uffd;
+	char *reg;
+	size_t len;
+	char *dev;
+	char *pool;
+	size_t granule;
+	void (*resolve)(struct bare *b, char *addr);
+	pthread_t handler[BARE_MAX_HANDLERS];
+	unsigned nr_handlers;
+	bool polls;
+};
+
+/* Can this machine run them at all?  0 or -EOPNOTSUPP. */
+int bare_check(void);
+
+/*
+ * Register @b->reg, with room for a block behind @len.  @inlined: faults raise
+ * SIGBUS.  Resolves pages by UFFDIO_COPY until told otherwise.
+ */
+void bare_open(struct bare *b, bool inlined);
+void bare_close(struct bare *b);
+
+/* Faults of @b are resolved in the signal handler, until bare_signal_end(). */
+void bare_signal_begin(struct bare *b);
+void bare_signal_end(void);
+
+/* The same by handlers, one pinned to each CPU: poll+read, or read alone. */
+void bare_handlers_begin(struct bare *b, bool polls);
+void bare_handlers_end(struct bare *b);
+
+/* Ways to resolve. */
+void bare_resolve_copy(struct bare *b, char *addr);
+void bare_resolve_zero(struct bare *b, char *addr);
+void bare_resolve_move(struct bare *b, char *addr);
+
+/* The calls.  They end the program when the kernel refuses. */
+void bare_register(int uffd, void *p, size_t len);
+void bare_copy(int uffd, void *dst, const void *src, size_t len);
+void bare_move(int uffd, void *dst, void *src, size_t len);
+int bare_uffd(bool inlined);
+
+/* A copy by non-temporal stores, and nothing else. */
+void bare_nt_copy(void *dst, const void *src, size_t len);
+
+#endif

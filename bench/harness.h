@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * harness.h - what the benchmarks share: clock, CPUs, memory, rounds.
+ *
+ * DOC: How to measure here
+ *
+ * Bare primitive and uhmm take turns, round by round, in one process, so that
+ * whatever else the machine does meets both; the figure is the median of the
+ * rounds' ratios.  Whoever measures is pinned to the first CPU it may use, the
+ * "second thread" spins on the second one.  Memory is touched just before it
+ * is timed: a hypervisor that takes free memory back makes a first touch five
+ * times slower (warm()).
+ */
+#ifndef UHMM_BENCH_HARNESS_H
+#define UHMM_BENCH_HARNESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <uhmm/uhmm.h>
+
+#include "bench.h"
+
+#define PAGE	    UHMM_PAGE_SIZE
+#define BLOCK	    ((size_t)2 << 20)
+#define BLOCK_PAGES (BLOCK / PAGE)
+#define MIB	    ((size_t)1 << 20)
+#define MAX_ROUNDS  64
+
+/* Ends the program: there is nothing to measure any more. */
+_Noreturn void bench_die(const char *what, int err);
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* ---- CPUs ------------------------------------------------------------- */
+
+unsigned nr_cpus(void);
+/* The calling thread stays on the n-th CPU of those that the process has. */
+void pin(unsigned n);
+void unpin(void);
+
+/* Conditions under which something is measured. */
+enum company {
+	ALONE,
+	BESIDE, /* a second thread spins on the second CPU */
+	NR_COMPANY,
+};
+
+const char *company_name(enum company c);
+/* Pins the caller, and starts the second thread if there is to be one. */
+bool company_begin(enum company c);
+void company_end(void);
+
+/* ---- Memory ----------------------------------------------------------- */
+
+/* Aligned to a block, in pages of 4 KiB or (@huge) of 2 MiB. */
+void *map_pages(size_t len, bool huge);
+/* Write to each page. */
+void touch(void *p, size_t len, int value);
+/* Have so much free memory at hand that the hypervisor really backs. */
+void warm(size_t len);
+/* A number in /proc/self/status, as "VmRSS:", in bytes. */
+size_t status_bytes(const char *field);
+/* 0..n-1 in a random order that is the same in each run. */
+uint32_t *shuffled(size_t n);
+
+/* ---- Results ---------------------------------------------------------- */
+
+struct series {
+	double v[MAX_ROUNDS];
+	unsigned n;
+};
+
+void series_add(struct series *s, double v);
+double series_median(const struct series *s);
+
+struct result {
+	struct series ours, bare, ratio, p99;
+};
+
+/* One round; @bare may be 0. */
+void result_add(struct result *r, double ours, double bare);
+/* A bar of 0 is none. */
+void at_most(struct bench_run *run, const char *name, enum company c,
+	     const char *unit, double bar, const struct result *r);
+void at_least(struct bench_run *run, const char *name, enum company c,
+	      const char *unit, double bar, const struct result *r);
+
+/* Many times of one thing, in micro-seconds. */
+struct latency {
+	double p50, p99;
+};
+
+struct latency latency_of(uint64_t *ns, size_t n);
+
+/* Rounds: @full, or 2 when it is to be quick. */
+unsigned rounds(const struct bench_run *run, unsigned full);
+
+/* GB/s of @len bytes in @ns. */
+static inline double gbps(size_t len, uint64_t ns)
+{
+	return ns ? (double)len / (double)ns : 0;
+}
+
+/* ---- uhmm ------------------------------------------------------------- */
+
+struct ours {
+	struct uhmm *u;
+	struct uhmm_device *dev;
+};
+
+/* Return: 0; -EOPNOTSUPP where userfaultfd is missing or forbidden; -errno */
+int ours_open(struct ours *o, const struct uhmm_params *params,
+	      const char *spec);
+void ours_close(struct ours *o);
+/* All of it must go; @dev NULL: home. */
+void ours_move(struct ours *o, void *p, size_t len, struct uhmm_device *dev);
+
+#endif
