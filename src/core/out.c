@@ -136,13 +136,32 @@ static unsigned nr_selected(const struct out *o)
 	       set_count(&o->empty);
 }
 
-static bool select_pages(struct out *o, const struct mm_set *want,
+/*
+ * What was managed when the caller looked may not be any more.  From here on
+ * it cannot change unseen: a pending event makes freeze() fail, and whoever
+ * unregisters is the mover.
+ */
+static struct mm_set still_managed(struct out *o, const struct mm_set *want)
+{
+	struct mm_set managed, gone;
+
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
+	gone = set_minus(want, &managed);
+	set_for_each(&gone, i)
+		set_why(o, i, UHMM_WHY_UNMAPPED);
+	return set_and(want, &managed);
+}
+
+static bool select_pages(struct out *o, const struct mm_set *all,
 			 enum out_how how)
 {
+	struct mm_set want = *all;
 	unsigned n;
 
-	sort_out_dropped(o, want);
-	set_for_each(want, i)
+	if (how == OUT_MIGRATE)
+		want = still_managed(o, all);
+	sort_out_dropped(o, &want);
+	set_for_each(&want, i)
 		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)

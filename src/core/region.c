@@ -93,6 +93,19 @@ bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return region_next(u, start, end, &s, &e) && s == start && e == end;
 }
 
+/* The managed pages of [start, end), which lies in one block. */
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret)
+{
+	uintptr_t s, e;
+
+	set_clear(ret);
+	while (start < end && region_next(u, start, end, &s, &e)) {
+		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
+		start = e;
+	}
+}
+
 /* ---- Writers ---------------------------------------------------------- */
 
 static int random_height(struct region_tree *t)
