@@ -302,6 +302,8 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 /* The managed pages of [start, end), which lies in one block. */
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
@@ -412,6 +414,8 @@ unsigned fault_window(struct uhmm *u, struct block *b, unsigned i);
 /* range.c */
 int range_check(struct uhmm *u, const void *addr, size_t len);
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
+/* Bring pages home and manage them no more.  -EIO: some were lost. */
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls, on a stack that may lock */

@@ -109,7 +109,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_why(o, i, UHMM_WHY_POISONED);
 		break;
 	default:
-		set_why(o, i, UHMM_WHY_BUSY);
+		set_why(o, i, page_pins(w) ? UHMM_WHY_PINNED : UHMM_WHY_BUSY);
 	}
 }
 
@@ -137,13 +137,32 @@ static unsigned nr_selected(const struct out *o)
 	       set_count(&o->empty);
 }
 
-static bool select_pages(struct out *o, const struct mm_set *want,
+/*
+ * What was managed when the caller looked may not be any more.  From here on
+ * it cannot change unseen: a pending event makes freeze() fail, and whoever
+ * unregisters is the mover.
+ */
+static struct mm_set still_managed(struct out *o, const struct mm_set *want)
+{
+	struct mm_set managed, gone;
+
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
+	gone = set_minus(want, &managed);
+	set_for_each(&gone, i)
+		set_why(o, i, UHMM_WHY_UNMAPPED);
+	return set_and(want, &managed);
+}
+
+static bool select_pages(struct out *o, const struct mm_set *all,
 			 enum out_how how)
 {
+	struct mm_set want = *all;
 	unsigned n;
 
-	sort_out_dropped(o, want);
-	set_for_each(want, i)
+	if (how == OUT_MIGRATE)
+		want = still_managed(o, all);
+	sort_out_dropped(o, &want);
+	set_for_each(&want, i)
 		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
@@ -211,16 +230,33 @@ static void enter_states(struct out *o)
 		block_event(o->u, b, i, E_CLEAR);
 }
 
+/*
+ * A page that was copied home left its frame behind, and no page can move onto
+ * it: the block may have kept its slot since, for others that are frozen.
+ */
+static void empty_frames(struct out *o)
+{
+	struct slot *s = slot_of(o->u, o->b->slot);
+	struct mm_set left = set_and(&s->stock, &o->f.want);
+
+	if (set_empty(&left) || !o->u->mm->can_move)
+		return;
+	set_for_each_run(&left, first, last)
+		o->u->mm->ops->drop(o->u->mm, o->f.slot + first * MM_PAGE_SIZE,
+				    last - first);
+	s->stock = set_minus(&s->stock, &left);
+	s->huge = false;
+}
+
 static int try_freeze(struct out *o)
 {
-	int err = 0;
-
 	o->f.va = o->b->va;
 	o->f.slot = block_slot_va(o->u, o->b);
 	o->f.shared = o->how == OUT_EVICT;
-	if (!set_empty(&o->f.want))
-		err = o->u->mm->ops->freeze(o->u->mm, &o->f);
-	return err;
+	if (set_empty(&o->f.want))
+		return 0;
+	empty_frames(o);
+	return o->u->mm->ops->freeze(o->u->mm, &o->f);
 }
 
 static void reset(struct out *o)

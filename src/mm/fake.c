@@ -184,6 +184,12 @@ static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
 	return f->slots + (frame - first);
 }
 
+/* As in the kernel, a page does not move to where there is one. */
+static bool is_occupied(const unsigned char *frame)
+{
+	return *frame || memcmp(frame, frame + 1, MM_PAGE_SIZE - 1);
+}
+
 /* Why a page cannot be frozen. */
 static enum uhmm_why refusal(struct fake *f, const struct fake_page *page)
 {
@@ -208,8 +214,6 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 
 	if (page->kind && !page->is_tracked)
 		fake_bug("freezing a page that is not tracked", va);
-	if (page->state == FAKE_PROTECTED)
-		fake_bug("freezing a frozen page", va);
 	if (page->kind && page->state == FAKE_EMPTY) {
 		set_add(&z->holes, i);
 		return;
@@ -218,8 +222,14 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 	if (z->why[i])
 		return;
 	if (move && !(page->marks & FAKE_READONLY)) {
-		memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1),
-		       fake_bytes(f, va), MM_PAGE_SIZE);
+		unsigned char *frame =
+			frame_at(f, z->slot + i * MM_PAGE_SIZE, 1);
+
+		if (is_occupied(frame)) {
+			z->why[i] = UHMM_WHY_BUSY;
+			return;
+		}
+		memcpy(frame, fake_bytes(f, va), MM_PAGE_SIZE);
 		page->state = FAKE_EMPTY;
 		set_add(&z->framed, i);
 	} else {
@@ -461,6 +471,8 @@ static uintptr_t fake_slots(struct mm *mm, size_t nr)
 	if (sys_should_fail("fake slots"))
 		return 0;
 	sys_mutex_lock(&f->lock);
+	if (nr > f->nr_slots) /* more than a test can use: what there is */
+		nr = f->nr_slots;
 	if (nr && nr <= f->nr_slots - f->slots_used) {
 		first = (uintptr_t)f->slots + f->slots_used * MM_BLOCK_SIZE;
 		f->slots_used += nr;
