@@ -371,6 +371,17 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n);
+
+/* home_map.c: one block, locked */
+#define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
+#define HOME_ATTEMPTS	3  /* to read a page before it is given up */
+ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
+		 const char *ram, struct slot *frames);
+ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i,
+			unsigned n);
+
+/* home_fault.c */
 int home_init(struct uhmm *u);
 void home_destroy(struct uhmm *u);
 

@@ -12,9 +12,6 @@
 
 #include "core/core.h"
 
-#define GIVE_PAGES 64 /* from here on moving frames beats copying them */
-#define ATTEMPTS   3  /* to read a page before it is given up */
-
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
  * @read: copied; @failed: could not be; @free: device pages to free at the end
@@ -42,79 +39,6 @@ static void fetch_init(struct fetch *f, struct uhmm *u, struct block *b)
 	f->u = u;
 	f->b = b;
 	f->slot = NO_SLOT;
-}
-
-/* ---- Bounce pages ----------------------------------------------------- */
-
-int home_init(struct uhmm *u)
-{
-	u->bounce.pages = sys_alloc(NR_BOUNCE * MM_PAGE_SIZE);
-	return u->bounce.pages ? 0 : -ENOMEM;
-}
-
-void home_destroy(struct uhmm *u)
-{
-	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
-}
-
-static unsigned bounce_get(struct bounce *p)
-{
-	uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
-
-	for (;;) {
-		unsigned bit;
-
-		if (used == ~UINT64_C(0)) {
-			sys_yield();
-			used = atomic_load(&p->used);
-			continue;
-		}
-		bit = (unsigned)__builtin_ctzll(~used);
-		if (atomic_compare_exchange_weak(&p->used, &used,
-						 used | UINT64_C(1) << bit))
-			return bit;
-	}
-}
-
-static void bounce_put(struct bounce *p, unsigned bit)
-{
-	atomic_fetch_and(&p->used, ~(UINT64_C(1) << bit));
-}
-
-/* ---- Mapping ---------------------------------------------------------- */
-
-/*
- * Map pages [i, last) from @ram; @frames: they lie in a slot and may be moved.
- * Return: pages mapped, or -errno for the first.
- */
-static ssize_t map_pages(struct uhmm *u, struct block *b, unsigned i,
-			 unsigned last, const char *ram, struct slot *frames)
-{
-	const struct mm_ops *ops = u->mm->ops;
-	uintptr_t va = b->va + i * MM_PAGE_SIZE;
-	bool moved = false;
-	ssize_t n;
-
-	if (!frames || last - i < GIVE_PAGES || !u->mm->can_move)
-		return ops->fill(u->mm, va, ram, last - i);
-	n = ops->give(u->mm, va, (uintptr_t)ram, last - i, &moved);
-	if (n > 0 && moved) {
-		set_del_run(&frames->stock, i, i + (unsigned)n);
-		frames->huge = false;
-	}
-	return n;
-}
-
-int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
-{
-	const char *ram = (char *)block_slot_va(u, b) + i * MM_PAGE_SIZE;
-	ssize_t n = map_pages(u, b, i, last, ram, slot_of(u, b->slot));
-
-	if (n == -EEXIST) /* it is there after all: that one counts */
-		n = 1;
-	for (ssize_t k = 0; k < n; k++)
-		block_home(u, b, i + (unsigned)k, E_HOME);
-	return (int)n;
 }
 
 /* ---- A run or more ---------------------------------------------------- */
@@ -231,8 +155,7 @@ static void homed(struct fetch *f, unsigned i)
 static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 {
 	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->u, f->slot);
-	ssize_t n =
-		map_pages(f->u, f->b, i, last, f->ram + i * MM_PAGE_SIZE, s);
+	ssize_t n = home_map(f->u, f->b, i, last, f->ram + i * MM_PAGE_SIZE, s);
 
 	if (n == -EEXIST) {
 		sys_logf(&f->u->log, SYS_ERR, "page %#lx was there already",
@@ -284,7 +207,7 @@ static void fetch_marked(struct fetch *f)
 	block_unlock(f->u, f->b);
 	s = slot_of(f->u, f->slot);
 	s->stock = set_or(&s->stock, &f->set);
-	fetch_range(f, 0, MM_BLOCK_PAGES, ATTEMPTS);
+	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
 	block_lock(f->b);
 	map_all(f);
 	block_unlock(f->u, f->b);
@@ -292,6 +215,27 @@ static void fetch_marked(struct fetch *f)
 	count_add(&f->u->count.to_ram, f->came);
 	device_free(f->dev, f->free, f->nfree);
 	slot_put(f->u, f->slot);
+}
+
+/* The same for what is wanted of a block; what is left over stays.  Locked. */
+static void home_direct(struct fetch *f, const struct mm_set *want,
+			const struct uhmm_device *only)
+{
+	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
+	     i = set_find(want, i, true)) {
+		unsigned last = set_find(want, i, false);
+		uint64_t dpfn = page_dpfn(block_word(f->b, i));
+		ssize_t n = 0;
+
+		if (is_fetchable(f, i, only)) {
+			f->dev =
+				device_get(f->u, page_dev(block_word(f->b, i)));
+			n = home_map_direct(f->u, f->b, i, last - i);
+		}
+		for (ssize_t k = 0; k < n; k++)
+			f->free[f->nfree++] = dpfn + (uint64_t)k;
+		i += n > 0 ? (unsigned)n : 1;
+	}
 }
 
 /* ---- Whole blocks ----------------------------------------------------- */
@@ -355,6 +299,22 @@ static bool wait_for_movers(struct fetch *f, const struct mm_set *want,
 	return again;
 }
 
+/* Few pages, or frames that cannot be given: without frames if possible. */
+static bool home_small(struct fetch *f, const struct mm_set *want,
+		       struct uhmm_device *only)
+{
+	if (f->u->mm->can_move && set_count(want) >= HOME_GIVE_PAGES)
+		return false;
+	block_lock(f->b);
+	home_direct(f, want, only);
+	block_unlock(f->u, f->b);
+	if (!f->nfree)
+		return false;
+	device_free(f->dev, f->free, f->nfree);
+	f->nfree = 0;
+	return true;
+}
+
 /*
  * One round over the block.  Return: whether to come again, or -errno.  What
  * failed leaves @want.
@@ -364,6 +324,9 @@ static int home_round(struct fetch *f, struct mm_set *want,
 {
 	bool again;
 
+	if (home_small(f, want, only))
+		return 1;
+	f->dev = NULL;
 	if (!get_frames(f, want))
 		return -ENOMEM;
 	block_lock(f->b);
@@ -425,123 +388,13 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
 	return err;
 }
 
-/* ---- One page: the common fault --------------------------------------- */
+/* ---- A run for a fault ---- */
 
-struct lone {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	unsigned i;
-	uint64_t dpfn;
-};
-
-/* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
-static enum mm_outcome lone_mapped(const struct lone *l, ssize_t n)
-{
-	block_home(l->u, l->b, l->i, E_HOME);
-	block_unlock(l->u, l->b);
-	count_add(&l->u->count.to_ram, 1);
-	device_free(l->dev, &l->dpfn, 1);
-	return n == 1 ? MM_RESOLVED : MM_RETRY;
-}
-
-static int lone_read(const struct lone *l, void *ram)
-{
-	struct uhmm_segment seg = { l->dpfn, ram, 1 };
-	int err = -EIO;
-
-	for (int k = 0; k < ATTEMPTS && err; k++)
-		err = device_copy_out(l->dev, &seg, 1);
-	return err;
-}
-
-static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
-				   int err)
-{
-	uint64_t mine = page_on_device(P_COMING, l->dev->id, l->dpfn);
-	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
-	ssize_t n;
-
-	block_lock(l->b);
-	if (block_word(l->b, l->i) != mine) { /* dropped meanwhile */
-		block_unlock(l->u, l->b);
-		device_free(l->dev, &l->dpfn, 1);
-		return MM_RETRY;
-	}
-	if (err) {
-		fault_poison(l->u, l->b, l->i);
-		block_unlock(l->u, l->b);
-		device_free(l->dev, &l->dpfn, 1);
-		return MM_SIGBUS;
-	}
-	n = l->u->mm->ops->fill(l->u->mm, va, ram, 1);
-	if (n == 1 || n == -EEXIST)
-		return lone_mapped(l, n);
-	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
-	block_unlock(l->u, l->b);
-	return MM_RETRY;
-}
-
-static enum mm_outcome lone_bounce(const struct lone *l)
-{
-	unsigned bit = bounce_get(&l->u->bounce);
-	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
-	enum mm_outcome out;
-	int err;
-
-	block_set(l->u, l->b, l->i,
-		  page_on_device(P_COMING, l->dev->id, l->dpfn));
-	block_unlock(l->u, l->b);
-	err = lone_read(l, ram);
-	out = lone_finish(l, ram, err);
-	bounce_put(&l->u->bounce, bit);
-	block_settle(l->u, l->b, false);
-	return out;
-}
-
-/* ---- Without a copy of ours: the CPU can read the device's memory ------- */
-
-/* The run of device pages from @i that are consecutive on the device too. */
-static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
-{
-	uint64_t w = block_word(b, i);
-	unsigned k = 1;
-
-	while (k < n &&
-	       block_word(b, i + k) == w + ((uint64_t)k << PAGE_DPFN_SHIFT))
-		k++;
-	return k;
-}
-
-/* Unlocks, unless it returns 0: not possible here. */
-static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
-				    unsigned n)
-{
-	uint64_t w = block_word(b, i);
-	struct uhmm_device *dev = device_get(u, page_dev(w));
-	const void *p = NULL;
-	ssize_t got;
-
-	n = direct_run(b, i, n);
-	if (dev->desc.flags & UHMM_DEVICE_CONCURRENT)
-		p = device_direct(dev, page_dpfn(w), n);
-	if (!p)
-		return 0;
-	got = u->mm->ops->fill(u->mm, b->va + i * MM_PAGE_SIZE, p, n);
-	for (ssize_t k = 0; k < got; k++)
-		block_home(u, b, i + (unsigned)k, E_HOME);
-	block_unlock(u, b);
-	if (got <= 0)
-		return MM_RETRY;
-	count_add(&u->count.to_ram, (uint64_t)got);
-	device_free_run(dev, page_dpfn(w), (unsigned)got);
-	return MM_RESOLVED;
-}
-
-/* ---- A run: the fault of a stream ------------------------------------- */
-
-static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
-				 unsigned n)
+/*
+ * Pages [i, i + n) in one go.  @b locked, unlocked on return.  Return: 0;
+ * -EAGAIN to be tried again; -EIO when page @i is lost.
+ */
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n)
 {
 	struct mm_set want;
 	struct fetch f;
@@ -552,26 +405,12 @@ static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
 	f.how = HOME_RESCUE;
 	if (!get_frames(&f, &want)) {
 		block_unlock(u, b);
-		return MM_RETRY;
+		return -EAGAIN;
 	}
 	f.dev = device_get(u, page_dev(block_word(b, i)));
 	mark_coming(&f, &want, NULL);
 	fetch_marked(&f);
 	if (set_has(&f.failed, i))
-		return MM_SIGBUS;
-	return f.again ? MM_RETRY : MM_RESOLVED;
-}
-
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i)
-{
-	uint64_t w = block_word(b, i);
-	struct lone l = { u, b, device_get(u, page_dev(w)), i, page_dpfn(w) };
-	unsigned n = fault_window(u, b, i);
-	enum mm_outcome out = 0;
-
-	if (n < MM_BLOCK_PAGES || !b->huge)
-		out = fault_direct(u, b, i, n);
-	if (out)
-		return out;
-	return n > 1 ? fault_run(u, b, i, n) : lone_bounce(&l);
+		return -EIO;
+	return f.again ? -EAGAIN : 0;
 }

@@ -487,6 +487,84 @@ static void settle_all(struct out *o)
 	o->nspare = 0;
 }
 
+/* ---- 2, for a whole block where pages cannot be moved one by one ------- */
+
+static bool is_stashable(struct out *o)
+{
+	struct mm_set there;
+
+	if (o->b->nr_pinned ||
+	    o->u->mm->ops->resident(o->u->mm, o->b->va, &there))
+		return false;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (page_state(block_word(o->b, i)) != P_RAM)
+			return false;
+	return set_count(&there) > MM_BLOCK_PAGES / 2;
+}
+
+/*
+ * Faults wait while the mapping changes, as for a removal; but there is no
+ * discard of our own, so that the first one is the application's.
+ */
+static bool mark_stashing(struct out *o)
+{
+	struct block *b = o->b;
+	bool ok;
+
+	block_lock(b);
+	ok = !block_ensure_table(o->u, b) && is_stashable(o);
+	if (ok)
+		o->nspare = pagemap_alloc(&o->dev->pagemap, MM_BLOCK_PAGES,
+					  o->spare);
+	ok = ok && o->nspare == MM_BLOCK_PAGES;
+	for (unsigned i = 0; ok && i < MM_BLOCK_PAGES; i++) {
+		block_event(o->u, b, i, E_HOLD);
+		block_event(o->u, b, i, E_ZAP);
+		b->table[i] |= PAGE_ZAP_SEEN;
+	}
+	block_unlock(o->u, b);
+	return ok;
+}
+
+static void stashed(struct out *o, unsigned i, int err)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (page_state(w) != P_ZAPPING)
+		return;
+	if (!err && !(w & PAGE_ZAP_DROP)) {
+		block_event(o->u, o->b, i, E_TAKE);
+		set_add(&o->framed, i);
+		return;
+	}
+	block_home(o->u, o->b, i, E_HOME);
+	if (w & PAGE_ZAP_DROP)
+		block_event(o->u, o->b, i, E_DISCARD);
+}
+
+/* Return: true when the block is in frames now. */
+static bool stash(struct out *o, const struct mm_set *want)
+{
+	struct block *b = o->b;
+	int err;
+
+	if (!o->u->mm->ops->stash || o->u->mm->can_move || !set_full(want))
+		return false;
+	if (!mark_stashing(o))
+		return false;
+	err = o->u->mm->ops->stash(o->u->mm, b->va, block_slot_va(o->u, b));
+	block_lock(b);
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		stashed(o, i, err);
+	if (!err) {
+		set_add_run(&slot_of(o->u, b->slot)->stock, 0, MM_BLOCK_PAGES);
+		assign_dpfns(o);
+	}
+	block_unlock(o->u, b);
+	block_settle(o->u, b, false);
+	return !err;
+}
+
 /* ---- The whole -------------------------------------------------------- */
 
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
@@ -495,7 +573,10 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	*ret_err = give_slot(o->u, o->b);
 	if (*ret_err)
 		return;
-	*ret_err = freeze_pages(o, want, how);
+	if (how == OUT_MIGRATE && stash(o, want))
+		*ret_err = 0;
+	else
+		*ret_err = freeze_pages(o, want, how);
 	if (*ret_err) {
 		reset(o);
 		block_lock(o->b);

@@ -71,6 +71,7 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_ZAPPING] = {
+		[E_TAKE] = TO(P_LEAVING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),

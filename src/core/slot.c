@@ -131,7 +131,7 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 
 static bool may_keep(struct uhmm *u, unsigned n)
 {
-	return u->mm->can_move && !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
+	return !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
 	       atomic_load(&u->slots.pages) + n <= u->slots.limit;
 }
 

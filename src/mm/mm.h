@@ -80,6 +80,8 @@ struct mm_extent {
  * One freeze of pages of one block.
  * @va, @slot: their first bytes, both 2 MiB aligned
  * @want: pages to take; all of them tracked and, as far as known, in RAM
+ * @sweep: pages that are not wanted may be framed too, where that is cheaper;
+ *	the caller gives them back
  * @framed, @inplace: taken, see above
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
@@ -92,6 +94,7 @@ struct mm_extent {
 struct mm_freeze {
 	uintptr_t va, slot;
 	struct mm_set want;
+	bool sweep;
 	struct mm_set framed, inplace, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
@@ -132,6 +135,12 @@ struct mm_ops {
 	 * taken.
 	 */
 	int (*freeze)(struct mm *mm, struct mm_freeze *f);
+	/*
+	 * Take a whole block into @slot by changing mappings, for kernels that
+	 * cannot move page by page.  Called without locks, while faults on the
+	 * block wait.  Fails without having changed anything.  NULL: not here.
+	 */
+	int (*stash)(struct mm *mm, uintptr_t va, uintptr_t slot);
 	/*
 	 * Copy pages frozen in place into @slot.  Called without locks.
 	 * Pages that cannot be read any more are left out of @set.

@@ -15,6 +15,11 @@
  * also for scattered pages, where MOVE would flush once a run, and for a part
  * of a huge page, which MOVE would have to split.
  *
+ * A sweep is the better answer to scattered pages, if the caller agrees: all
+ * that is there goes in one MOVE, and what was not wanted comes back by
+ * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
+ * costs an event for each run.
+ *
  * There is no rung for mremap(MREMAP_DONTUNMAP): the caller waits until the
  * event it raises has been read, while it holds a block's lock that the reader
  * of the previous event may be waiting for.
@@ -26,6 +31,7 @@
 #include "mm/uffd.h"
 
 enum {
+	SWEEP_EXTRA = 4,   /* bystanders that a run may cost */
 	SCATTER_RUNS = 16, /* as many runs ... */
 	SCATTER_LEN = 8,   /* ... shorter than this on average are scattered */
 };
@@ -173,11 +179,20 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 	}
 }
 
+static unsigned nr_runs(const struct mm_set *set)
+{
+	unsigned n = 0;
+
+	set_for_each_run(set, first, last) {
+		n++;
+	}
+	return n;
+}
+
 static bool is_scattered(const struct mm_set *set)
 {
-	unsigned runs = 0;
+	unsigned runs = nr_runs(set);
 
-	set_for_each_run(set, first, last) runs++;
 	return runs >= SCATTER_RUNS && set_count(set) < runs * SCATTER_LEN;
 }
 
@@ -195,7 +210,8 @@ static void span_of(const struct mm_set *set, unsigned *ret_first,
 {
 	*ret_first = set_find(set, 0, true);
 	*ret_last = *ret_first;
-	set_for_each_run(set, first, last) *ret_last = last;
+	set_for_each_run(set, first, last)
+		*ret_last = last;
 }
 
 /*
@@ -225,8 +241,7 @@ static int protect_span(const struct uffd *b, struct mm_freeze *f,
 static void protect_runs(const struct uffd *b, struct mm_freeze *f,
 			 const struct mm_set *take)
 {
-	set_for_each_run(take, from, to)
-	{
+	set_for_each_run(take, from, to) {
 		uintptr_t va = f->va + from * MM_PAGE_SIZE;
 
 		if (!uffd_protect(b, va, (to - from) * MM_PAGE_SIZE, true)) {
@@ -259,6 +274,31 @@ static int protect(const struct uffd *b, struct mm_freeze *f,
 	return 0;
 }
 
+/* Few enough bystanders to bring back, and few gaps, each of which flushes. */
+static bool sweep_pays(const struct mm_freeze *f, const struct mm_set *want,
+		       const struct mm_set *there, const struct mm_set *huge)
+{
+	unsigned runs = nr_runs(want);
+
+	return f->sweep && is_scattered(want) && set_empty(huge) &&
+	       nr_runs(there) * 4 <= runs &&
+	       set_count(there) - set_count(want) <= runs * SWEEP_EXTRA;
+}
+
+static void sweep(const struct uffd *b, struct mm_freeze *f,
+		  const struct mm_set *there, struct mm_set *in_place)
+{
+	set_for_each_run(there, first, last) {
+		move_run(b, f, first, last, in_place);
+	}
+	/* What could not be taken matters only where it was wanted. */
+	*in_place = set_and(in_place, &f->want);
+	f->holes = set_and(&f->holes, &f->want);
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (!set_has(&f->want, i))
+			f->why[i] = UHMM_WHY_OK;
+}
+
 /* Choose the rung for what is there; what MOVE refuses goes in place. */
 static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
 		const struct mm_set *huge)
@@ -269,7 +309,9 @@ static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
 
 	set_clear(&in_place);
 	f->holes = set_or(&f->holes, &gone);
-	if (!b->mm.can_move || (b->no_dma && is_scattered(&want))) {
+	if (b->mm.can_move && sweep_pays(f, &want, there, huge)) {
+		sweep(b, f, there, &in_place);
+	} else if (!b->mm.can_move || (b->no_dma && is_scattered(&want))) {
 		in_place = want;
 	} else if (set_full(&want) && (set_full(huge) || !b->has.scan)) {
 		move_block(b, f, set_full(huge), &in_place);
@@ -289,8 +331,7 @@ static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
  */
 static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
 {
-	set_for_each_run(&f->framed, first, last)
-	{
+	set_for_each_run(&f->framed, first, last) {
 		uintptr_t va = f->va + first * MM_PAGE_SIZE;
 		size_t len = (last - first) * MM_PAGE_SIZE;
 		int ret = uffd_register(b->s, va, len, UFFDIO_REGISTER_MODE_WP);

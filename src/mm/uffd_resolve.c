@@ -8,6 +8,10 @@
 
 #include "mm/uffd.h"
 
+enum {
+	MOVE_FROM = 8
+};
+
 /* ---- Which blocks have no page table ---- */
 
 static _Atomic uintptr_t *hint_of(const struct uffd *b, uintptr_t va)
@@ -107,8 +111,10 @@ ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 /* ---- Giving ---- */
 
 /*
- * May the frames themselves go?  Not a part of a huge page, nor a huge page to
- * where a page table is: the kernel would split it, for more than a copy costs.
+ * May the frames themselves go?  Not a few: moving them flushes the TLB, which
+ * interrupts each CPU that runs a thread of ours, and a copy does not.  Nor a
+ * part of a huge page, nor a huge page to where a page table is: the kernel
+ * would split it, for more than a copy costs.
  */
 static bool may_move(const struct uffd *b, uintptr_t va, uintptr_t frame,
 		     size_t npages)
@@ -117,7 +123,7 @@ static bool may_move(const struct uffd *b, uintptr_t va, uintptr_t frame,
 	unsigned first = (unsigned)((frame - slot) >> MM_PAGE_SHIFT);
 	struct mm_set there, huge;
 
-	if (!b->mm.can_move || !in_slots(b, frame) ||
+	if (!b->mm.can_move || npages < MOVE_FROM || !in_slots(b, frame) ||
 	    (frame - slot) != (va & (MM_BLOCK_SIZE - 1)))
 		return false;
 	if (!b->has.scan)

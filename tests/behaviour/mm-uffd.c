@@ -207,6 +207,8 @@ static void unmap_area(void)
 	t.area = NULL;
 }
 
+static bool sweeping;
+
 /* Freeze pages of the first block into a slot of its own. */
 static struct mm_freeze *freeze(unsigned first, unsigned last, unsigned step)
 {
@@ -214,6 +216,7 @@ static struct mm_freeze *freeze(unsigned first, unsigned last, unsigned step)
 	int ret;
 
 	set_clear(&f.want);
+	f.sweep = sweeping;
 	for (unsigned i = first; i < last; i += step)
 		set_add(&f.want, i);
 	f.va = (uintptr_t)t.area;
@@ -237,8 +240,7 @@ static unsigned send_away(struct mm_freeze *f)
 
 	t.mm->ops->copy_out(t.mm, f->va, f->slot, &inplace);
 	all = set_or(&f->framed, &inplace);
-	set_for_each(&all, i)
-	{
+	set_for_each(&all, i) {
 		memcpy(t.device + i * MM_PAGE_SIZE,
 		       (char *)f->slot + i * MM_PAGE_SIZE, MM_PAGE_SIZE);
 	}
@@ -246,7 +248,8 @@ static unsigned send_away(struct mm_freeze *f)
 	t.mm->ops->commit(t.mm, f->va, &inplace);
 	all = set_or(&f->framed, &inplace);
 	sys_mutex_lock(&t.lock);
-	set_for_each(&all, i) t.state[i] = AWAY;
+	set_for_each(&all, i)
+		t.state[i] = AWAY;
 	sys_mutex_unlock(&t.lock);
 	if (f->wider)
 		t.mm->ops->unprotect(t.mm, f->va, 512);
@@ -378,6 +381,37 @@ static void test_scattered(void)
 	fill_area(0, 512, 9);
 	CHECK(t.faults == 256);
 	CHECK(area_is(0, 512, 9));
+	unmap_area();
+}
+
+/* All goes, and what was not wanted comes back: a copy, not a move. */
+static void test_sweep(void)
+{
+	struct mm_freeze *f;
+	struct mm_set extra;
+	bool moved;
+
+	if (!t.mm->can_move)
+		return;
+	map_area(MADV_NOHUGEPAGE);
+	fill_area(0, 512, 24);
+	track_area();
+	sweeping = true;
+	f = freeze(0, 500, 2);
+	sweeping = false;
+	CHECK(set_empty(&f->inplace) && set_empty(&f->holes));
+	CHECK(set_count(&f->framed) == 499);
+	extra = set_minus(&f->framed, &f->want);
+	set_for_each(&extra, i) {
+		uintptr_t va = (uintptr_t)page(i);
+
+		CHECK(t.mm->ops->give(t.mm, va, f->slot + i * MM_PAGE_SIZE, 1,
+				      &moved) == 1);
+	}
+	f->framed = f->want;
+	CHECK(send_away(f) == 250);
+	CHECK(area_is(0, 512, 24));
+	CHECK(t.faults == 250);
 	unmap_area();
 }
 
@@ -763,13 +797,13 @@ static void test_child(void)
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
-	test_give_back,	   test_away_and_touch, test_holes,
-	test_huge,	   test_part_of_huge,	test_scattered,
-	test_read_only,	   test_write_in_place, test_locked,
-	test_shared,	   test_pinned,		test_events,
-	test_system_calls, test_wait,		test_poison,
-	test_survey,	   test_resident,	test_fill_short,
-	test_storm,	   test_child,
+	test_give_back,	 test_away_and_touch, test_holes,
+	test_huge,	 test_part_of_huge,   test_scattered,
+	test_sweep,	 test_read_only,      test_write_in_place,
+	test_locked,	 test_shared,	      test_pinned,
+	test_events,	 test_system_calls,   test_wait,
+	test_poison,	 test_survey,	      test_resident,
+	test_fill_short, test_storm,	      test_child,
 };
 
 static int run(const char *name, unsigned mode, bool no_dma, const char *off)

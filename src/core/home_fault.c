@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * home_fault.c - a CPU fault on a page that is on a device.
+ *
+ * Mostly one page: mapped straight from the device where that can be read, or
+ * through a bounce page of ours, which is claimed without a lock and without
+ * asking the kernel for anything.  A stream gets a run at once, by home_run().
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+/* ---- Bounce pages ----------------------------------------------------- */
+
+int home_init(struct uhmm *u)
+{
+	u->bounce.pages = sys_alloc(NR_BOUNCE * MM_PAGE_SIZE);
+	return u->bounce.pages ? 0 : -ENOMEM;
+}
+
+void home_destroy(struct uhmm *u)
+{
+	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
+}
+
+static unsigned bounce_get(struct bounce *p)
+{
+	uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
+
+	for (;;) {
+		unsigned bit;
+
+		if (used == ~UINT64_C(0)) {
+			sys_yield();
+			used = atomic_load(&p->used);
+			continue;
+		}
+		bit = (unsigned)__builtin_ctzll(~used);
+		if (atomic_compare_exchange_weak(&p->used, &used,
+						 used | UINT64_C(1) << bit))
+			return bit;
+	}
+}
+
+static void bounce_put(struct bounce *p, unsigned bit)
+{
+	atomic_fetch_and(&p->used, ~(UINT64_C(1) << bit));
+}
+
+/* ---- One page: the common fault --------------------------------------- */
+
+struct lone {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	unsigned i;
+	uint64_t dpfn;
+};
+
+/* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
+static enum mm_outcome lone_mapped(const struct lone *l, ssize_t n)
+{
+	block_home(l->u, l->b, l->i, E_HOME);
+	block_unlock(l->u, l->b);
+	count_add(&l->u->count.to_ram, 1);
+	device_free(l->dev, &l->dpfn, 1);
+	return n == 1 ? MM_RESOLVED : MM_RETRY;
+}
+
+static int lone_read(const struct lone *l, void *ram)
+{
+	struct uhmm_segment seg = { l->dpfn, ram, 1 };
+	int err = -EIO;
+
+	for (int k = 0; k < HOME_ATTEMPTS && err; k++)
+		err = device_copy_out(l->dev, &seg, 1);
+	return err;
+}
+
+static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
+				   int err)
+{
+	uint64_t mine = page_on_device(P_COMING, l->dev->id, l->dpfn);
+	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
+	ssize_t n;
+
+	block_lock(l->b);
+	if (block_word(l->b, l->i) != mine) { /* dropped meanwhile */
+		block_unlock(l->u, l->b);
+		device_free(l->dev, &l->dpfn, 1);
+		return MM_RETRY;
+	}
+	if (err) {
+		fault_poison(l->u, l->b, l->i);
+		block_unlock(l->u, l->b);
+		device_free(l->dev, &l->dpfn, 1);
+		return MM_SIGBUS;
+	}
+	n = l->u->mm->ops->fill(l->u->mm, va, ram, 1);
+	if (n == 1 || n == -EEXIST)
+		return lone_mapped(l, n);
+	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
+	block_unlock(l->u, l->b);
+	return MM_RETRY;
+}
+
+static enum mm_outcome lone_bounce(const struct lone *l)
+{
+	unsigned bit = bounce_get(&l->u->bounce);
+	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
+	enum mm_outcome out;
+	int err;
+
+	block_set(l->u, l->b, l->i,
+		  page_on_device(P_COMING, l->dev->id, l->dpfn));
+	block_unlock(l->u, l->b);
+	err = lone_read(l, ram);
+	out = lone_finish(l, ram, err);
+	bounce_put(&l->u->bounce, bit);
+	block_settle(l->u, l->b, false);
+	return out;
+}
+
+/* ---- Straight from the device ------------------------------------------ */
+
+/* Unlocks, unless it returns 0: not possible here. */
+static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
+				    unsigned n)
+{
+	uint64_t w = block_word(b, i);
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	ssize_t got = home_map_direct(u, b, i, n);
+
+	if (!got)
+		return 0;
+	block_unlock(u, b);
+	if (got < 0)
+		return MM_RETRY;
+	device_free_run(dev, page_dpfn(w), (unsigned)got);
+	return MM_RESOLVED;
+}
+
+/* ---- A run: the fault of a stream -------------------------------------- */
+
+static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
+				 unsigned n)
+{
+	switch (home_run(u, b, i, n)) {
+	case 0:
+		return MM_RESOLVED;
+	case -EIO:
+		return MM_SIGBUS;
+	default:
+		return MM_RETRY;
+	}
+}
+
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	struct lone l = { u, b, device_get(u, page_dev(w)), i, page_dpfn(w) };
+	unsigned n = fault_window(u, b, i);
+	enum mm_outcome out = 0;
+
+	if (n < MM_BLOCK_PAGES || !b->huge)
+		out = fault_direct(u, b, i, n);
+	if (out)
+		return out;
+	return n > 1 ? fault_run(u, b, i, n) : lone_bounce(&l);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A thread may migrate the stack it runs on: the call returns, at most a few
+ * pages under it stay, and its variables are what they were.  In inline mode
+ * it has a signal stack.
+ */
+#include <pthread.h>
+
+#include "../context.h"
+
+#define NPAGES 128
+
+static _Alignas(4096) char signal_stack[16 * 4096];
+static uint8_t why[NPAGES];
+static char *stack;
+static struct uhmm *u;
+static struct uhmm_device *dev;
+
+static void *mover(void *arg)
+{
+	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+	volatile uint64_t words[8 * PAGE_WORDS];
+	ssize_t n;
+
+	(void)arg;
+	CHECK_EQ(sigaltstack(&ss, NULL), 0);
+	for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+		words[i] = test_word(7, i);
+	n = uhmm_migrate_why(u, stack, NPAGES * PAGE, dev, why);
+	CHECK(n > NPAGES / 2);
+	for (size_t i = 0; i < NPAGES; i++)
+		CHECK(why[i] == UHMM_WHY_OK || why[i] == UHMM_WHY_BUSY ||
+		      why[i] == UHMM_WHY_TOUCHED);
+	for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+		CHECK_EQ(words[i], test_word(7, i));
+	CHECK(uhmm_migrate(u, stack, NPAGES * PAGE, NULL) > NPAGES / 2);
+	for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+		CHECK_EQ(words[i], test_word(7, i));
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+
+	u = test_open();
+	dev = test_device(u, "ram:16M");
+	stack = test_map(NPAGES);
+	pthread_attr_init(&attr);
+	CHECK_EQ(pthread_attr_setstack(&attr, stack, NPAGES * PAGE), 0);
+	CHECK_EQ(pthread_create(&t, &attr, mover, NULL), 0);
+	pthread_join(t, NULL);
+	CHECK(test_info(dev).pages_in > NPAGES / 2);
+	test_close(u);
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The stack of a sleeping thread goes to a device; when it wakes it goes on
+ * with its variables as it left them.  In inline mode it has a signal stack.
+ */
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "../context.h"
+
+#define NPAGES 128
+
+static sem_t parked, go;
+static _Alignas(4096) char signal_stack[16 * 4096];
+static char *stack;
+
+static void *sleeper(void *arg)
+{
+	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+	volatile uint64_t words[8 * PAGE_WORDS];
+
+	(void)arg;
+	CHECK_EQ(sigaltstack(&ss, NULL), 0);
+	for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+		words[i] = test_word(7, i);
+	for (int round = 0; round < 3; round++) {
+		sem_post(&parked);
+		sem_wait(&go);
+		for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+			CHECK_EQ(words[i], test_word(7, i));
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	struct uhmm *u = test_open();
+	struct uhmm_device *dev = test_device(u, "ram:16M");
+	pthread_attr_t attr;
+	pthread_t t;
+
+	stack = test_map(NPAGES);
+	sem_init(&parked, 0, 0);
+	sem_init(&go, 0, 0);
+	pthread_attr_init(&attr);
+	CHECK_EQ(pthread_attr_setstack(&attr, stack, NPAGES * PAGE), 0);
+	CHECK_EQ(pthread_create(&t, &attr, sleeper, NULL), 0);
+	for (int round = 0; round < 3; round++) {
+		sem_wait(&parked);
+		/* posted, perhaps not asleep yet: it may touch a page first */
+		CHECK(uhmm_migrate(u, stack, NPAGES * PAGE, dev) > 100);
+		CHECK(test_count_on(u, stack, NPAGES, dev) > 100);
+		sem_post(&go);
+	}
+	pthread_join(t, NULL);
+	test_close(u);
+	return 0;
+}

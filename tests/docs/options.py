@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The options that uhmm(1) and the providers have are those of the manual."""
+import re
+
+import manual
+
+OPTION = re.compile(r'^\*(--[a-z-]+)', re.M)
+COMMAND = re.compile(r'^  ([a-z]+)  ', re.M)
+# "*level=1*" or "*size=...*", alone on its line
+KEY = re.compile(r'^\*([a-z0-9_-]+)=([^*]+)\*$', re.M)
+
+
+def page_of(command):
+    name = f'uhmm-{command}.1'
+    return name if name in manual.pages() else 'uhmm.1'
+
+
+def section_of(command):
+    """Where the options of COMMAND stand."""
+    page = page_of(command)
+    if page != 'uhmm.1':
+        return manual.sections(page)['OPTIONS']
+    return manual.sections(page).get(f'COMMANDS/{command}', '')
+
+
+def check_commands(checks):
+    text = manual.tool('--help')
+    commands = COMMAND.findall(text)
+    top = manual.sections('uhmm.1')
+    described = re.findall(r'^\*uhmm ([a-z]+)\*', top['COMMANDS'], re.M)
+    checks.same(commands, described, 'commands')
+    ours = manual.long_options(text) | {'--help'}
+    checks.same(ours, OPTION.findall(top['OPTIONS']), 'uhmm')
+    for command in commands:
+        ours = manual.long_options(manual.tool(command, '--help'))
+        theirs = set(OPTION.findall(section_of(command)))
+        # That there is --help is said once, in uhmm(1).
+        checks.same(ours - {'--help'}, theirs - {'--help'},
+                    f'uhmm {command}')
+
+
+def provider_options():
+    """(provider, key, fallback) of all that the tool lists."""
+    name, found = None, set()
+    for line in manual.tool('providers').splitlines():
+        word = line.split()[0]
+        if not line.startswith(' '):
+            name = word
+            found.add((name, '', ''))
+        else:
+            found.add((name, *word.split('=', 1)))
+    return found
+
+
+def documented_options():
+    found = set()
+    for heading, text in manual.sections('uhmm.7').items():
+        part, _, name = heading.partition('/')
+        if part not in ('PROVIDERS', 'WRAPPERS') or not name:
+            continue
+        found.add((name, '', ''))
+        found.update((name, *option) for option in KEY.findall(text))
+    return found
+
+
+checks = manual.Checks()
+check_commands(checks)
+checks.same(provider_options(), documented_options(), 'providers')
+checks.done()
