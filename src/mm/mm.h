@@ -182,7 +182,7 @@ struct mm_ops {
 
 	/* ---- Slots ---- */
 
-	/* Addresses of @nr slots that hold no memory yet; 0 if there are none. */
+	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */
 	uintptr_t (*slots)(struct mm *mm, size_t nr);
 	/* Give the memory behind frames back to the system. */
 	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);

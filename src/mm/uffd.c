@@ -59,6 +59,7 @@ static const struct mm_ops ops = {
 	.untrack = uffd_untrack,
 	.resident = uffd_resident,
 	.freeze = uffd_freeze,
+	.stash = uffd_stash,
 	.copy_out = uffd_copy_out,
 	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,

@@ -28,8 +28,7 @@ void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 	struct mm_set all = *set;
 
 	(void)mm;
-	set_for_each_run(&all, first, last)
-	{
+	set_for_each_run(&all, first, last) {
 		for (unsigned i = first; i < last;) {
 			unsigned n = copy_run(va, slot, i, last);
 
@@ -73,10 +72,11 @@ void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
 	struct mm_set all = *set;
 	size_t nr = 0, done = 0;
 
-	set_for_each_run(&all, first, last) vec[nr++] = (struct iovec){
-		(void *)(va + first * MM_PAGE_SIZE),
-		(last - first) * MM_PAGE_SIZE,
-	};
+	set_for_each_run(&all, first, last)
+		vec[nr++] = (struct iovec){
+			(void *)(va + first * MM_PAGE_SIZE),
+			(last - first) * MM_PAGE_SIZE,
+		};
 	if (b->has.vector && nr > 1)
 		done = discard_vector(b, vec, nr);
 	for (; done < nr; done++) {

@@ -11,18 +11,18 @@
  * IN PLACE: one UFFDIO_WRITEPROTECT; the copy follows in copy_out().  It works
  * on every mapping and every kernel, costs one TLB flush however scattered the
  * pages are, and does not see DMA.  Taken where MOVE is missing or says that
- * the mapping does not suit it (-EINVAL: read-only, say).  Under UHMM_OPEN_NO_DMA
- * also for scattered pages, where MOVE would flush once a run, and for a part
- * of a huge page, which MOVE would have to split.
+ * the mapping does not suit it (-EINVAL: read-only, say).  With no_dma also for
+ * scattered pages, where MOVE would flush once a run, and for a part of a huge
+ * page, which MOVE would have to split.
  *
  * A sweep is the better answer to scattered pages, if the caller agrees: all
  * that is there goes in one MOVE, and what was not wanted comes back by
  * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
  * costs an event for each run.
  *
- * There is no rung for mremap(MREMAP_DONTUNMAP): the caller waits until the
- * event it raises has been read, while it holds a block's lock that the reader
- * of the previous event may be waiting for.
+ * For kernels without MOVE there is also uffd_stash(), not called from here: it
+ * waits until an event has been read, and the caller holds a block's lock that
+ * the reader of the previous event may be waiting for.
  */
 #include <errno.h>
 #include <sys/mman.h>

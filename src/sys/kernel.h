@@ -26,6 +26,7 @@ int sys_userfaultfd(int flags);
 
 int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 	     uintptr_t *ret_addr);
+int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 void sys_munmap(uintptr_t addr, size_t len);
 int sys_mprotect(uintptr_t addr, size_t len, int prot);
 int sys_munlock(uintptr_t addr, size_t len);
