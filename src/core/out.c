@@ -137,32 +137,13 @@ static unsigned nr_selected(const struct out *o)
 	       set_count(&o->empty);
 }
 
-/*
- * What was managed when the caller looked may not be any more.  From here on
- * it cannot change unseen: a pending event makes freeze() fail, and whoever
- * unregisters is the mover.
- */
-static struct mm_set still_managed(struct out *o, const struct mm_set *want)
-{
-	struct mm_set managed, gone;
-
-	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
-	gone = set_minus(want, &managed);
-	set_for_each(&gone, i)
-		set_why(o, i, UHMM_WHY_UNMAPPED);
-	return set_and(want, &managed);
-}
-
-static bool select_pages(struct out *o, const struct mm_set *all,
+static bool select_pages(struct out *o, const struct mm_set *want,
 			 enum out_how how)
 {
-	struct mm_set want = *all;
 	unsigned n;
 
-	if (how == OUT_MIGRATE)
-		want = still_managed(o, all);
-	sort_out_dropped(o, &want);
-	set_for_each(&want, i)
+	sort_out_dropped(o, want);
+	set_for_each(want, i)
 		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
@@ -296,8 +277,9 @@ void out_release_slot(struct uhmm *u, struct block *b)
 }
 
 /*
- * Pages that were unmapped since the caller looked, with something new there
- * perhaps, are not ours to take.  Locked.
+ * What was managed when the caller looked may not be any more, and something
+ * new be there.  From here on it cannot change unseen: a pending event makes
+ * freeze() fail, and whoever unregisters is the mover.  Locked.
  */
 static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {
@@ -305,7 +287,8 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 
 	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
 	gone = set_minus(want, &managed);
-	set_for_each(&gone, i) set_why(o, i, UHMM_WHY_UNMAPPED);
+	set_for_each(&gone, i)
+		set_why(o, i, UHMM_WHY_UNMAPPED);
 	return set_and(want, &managed);
 }
 
