@@ -40,7 +40,6 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 		[E_ZAP] = TO(P_ZAPPING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOME] = TO(P_RAM),
-		[E_SHARE] = TO(P_CLEAN),
 		[E_DISCARD] = TO(P_DROPPED),
 		[E_FORGET] = TO(P_RAM),
 	},
