@@ -43,6 +43,7 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
+	clean_drop(u, b, want);
 	fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
 	return err < 0 ? err : 0;

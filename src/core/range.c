@@ -95,7 +95,9 @@ static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		u->mm->ops->untrack(u->mm, start, end);
 		return err;
 	}
-	if (t->n < MAX_EXTENTS) {
+	if (t->n && t->last[t->n - 1] == start) {
+		t->last[t->n - 1] = end;
+	} else if (t->n < MAX_EXTENTS) {
 		t->first[t->n] = start;
 		t->last[t->n++] = end;
 	}
@@ -148,7 +150,9 @@ static void undo(struct uhmm *u, const struct take *t)
 
 /*
  * Manage [start, end).  @strict: all of it or nothing; else what is possible,
- * in whole blocks.  -ENOMEM: a part is unmapped, nothing was done.
+ * in whole blocks.  Inline only what was asked for: a neighbour could be the
+ * stack of a thread that cannot take a signal without touching it.
+ * -ENOMEM: a part is unmapped, nothing was done.
  */
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 {
@@ -160,7 +164,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 	err = for_each_extent(u, start, end, check_extent, &strict);
 	if (err)
 		return err;
-	if (!strict) {
+	if (!strict && !u->mm->is_inline) {
 		start &= ~(MM_BLOCK_SIZE - 1);
 		end = (end + MM_BLOCK_SIZE - 1) & ~(MM_BLOCK_SIZE - 1);
 	}

@@ -18,8 +18,6 @@
 #include "sys/fail.h"
 #include "sys/sys.h"
 
-#define MAX_SLOTS (2 * FAKE_BLOCKS) /* however many are asked for */
-
 _Noreturn void fake_bug(const char *what, uintptr_t addr)
 {
 	fprintf(stderr, "fake: %s at %#jx\n", what, (uintmax_t)addr);
@@ -506,19 +504,14 @@ static void fake_child(struct mm *mm)
 	fake_of(mm)->is_dead = true;
 }
 
-static size_t blocks_len(size_t nr)
-{
-	return (nr + 1) * MM_BLOCK_SIZE; /* one more, to align */
-}
-
 static void fake_close(struct mm *mm)
 {
 	struct fake *f = fake_of(mm);
 
-	if (f->slots_mapping)
-		sys_free(f->slots_mapping, blocks_len(f->nr_slots));
-	if (f->home_mapping)
-		sys_free(f->home_mapping, blocks_len(FAKE_BLOCKS));
+	if (f->slots)
+		sys_free(f->slots, f->nr_slots * MM_BLOCK_SIZE);
+	if (f->home)
+		sys_free(f->home, FAKE_BLOCKS * MM_BLOCK_SIZE);
 	if (f->pages)
 		sys_free(f->pages, FAKE_PAGES * sizeof(*f->pages));
 	sys_free(f, sizeof(*f));
@@ -545,22 +538,25 @@ static const struct mm_ops fake_ops = {
 	.features = fake_features,
 };
 
-static unsigned char *align_block(void *p)
+/* Memory for @nr blocks that counts only where it is touched; may be NULL. */
+static unsigned char *blocks_alloc(size_t nr)
 {
-	uintptr_t at = (uintptr_t)p;
+	size_t len = nr * MM_BLOCK_SIZE;
+	void *p = len ? sys_reserve(len, MM_BLOCK_SIZE) : NULL;
 
-	return (unsigned char *)((at + MM_BLOCK_SIZE - 1) &
-				 ~(MM_BLOCK_SIZE - 1));
+	if (p && mprotect(p, len, PROT_READ | PROT_WRITE)) {
+		sys_free(p, len);
+		return NULL;
+	}
+	return p;
 }
 
 static bool allocate(struct fake *f)
 {
 	f->pages = sys_alloc(FAKE_PAGES * sizeof(*f->pages));
-	f->home_mapping = sys_alloc(blocks_len(FAKE_BLOCKS));
-	f->slots_mapping = sys_alloc(blocks_len(f->nr_slots));
-	f->home = align_block(f->home_mapping);
-	f->slots = align_block(f->slots_mapping);
-	return f->pages && f->home_mapping && f->slots_mapping;
+	f->home = blocks_alloc(FAKE_BLOCKS);
+	f->slots = blocks_alloc(f->nr_slots);
+	return f->pages && f->home && (f->slots || !f->nr_slots);
 }
 
 int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
@@ -574,8 +570,7 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.client = params->client;
 	f->mm.can_move = !off || !strstr(off, "move");
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
-	f->nr_slots = params->nr_slots < MAX_SLOTS ? params->nr_slots :
-						     MAX_SLOTS;
+	f->nr_slots = params->nr_slots;
 	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {
 		fake_close(&f->mm);

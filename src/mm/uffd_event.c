@@ -92,6 +92,10 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 	case UFFD_EVENT_REMAP:
 		from = msg->arg.remap.from;
 		to = msg->arg.remap.to;
+		if (in_slots(b, to)) { /* by uffd_stash() */
+			atomic_fetch_or(uffd_slot_flags(b, to), UFFD_ARRIVED);
+			break;
+		}
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
 		break;
@@ -141,6 +145,15 @@ void uffd_drain(struct uffd *b)
 	}
 	if (low <= high)
 		uffd_wake_range(b, low, high + MM_PAGE_SIZE - low);
+}
+
+/* A causer returns once its event is read; that is under the same lock. */
+void uffd_sync(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	sys_mutex_lock(&b->event_lock);
+	sys_mutex_unlock(&b->event_lock);
 }
 
 /* ---- Faults ---- */

@@ -113,13 +113,13 @@ static int map_stack(struct sys_thread *t)
 	int ret;
 
 	t->stack_len = STACK + PAGE;
-	ret = sys_mmap(0, t->stack_len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	ret = sys_own_map(t->stack_len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 	if (ret)
 		return ret;
 	ret = sys_mprotect(addr, PAGE, PROT_NONE);
 	if (ret) {
-		sys_munmap(addr, t->stack_len);
+		sys_own_unmap(addr, t->stack_len);
 		return ret;
 	}
 	memset((char *)addr + PAGE, 0, STACK);

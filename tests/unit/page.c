@@ -9,25 +9,26 @@
 #include "test.h"
 
 /* state, then what each event makes of it: one letter a state, . for never */
-static const char letters[] = "RED>-flhzcP";
+static const char letters[] = "REDC>-flhzcP";
 
-/*                              T H P o C Z A F S H 0 D L G
- *                              a o a l l a r e t o z i o o */
+/*                              T H P o C Z A F S H s 0 D L G
+ *                              a o a l l a r e t o h z i o o */
 static const struct {
 	enum page_state from;
 	const char *to;
 } expected[P_NR_STATES] = {
-	{ P_RAM, /*          */ "l h f E . . . . . R R D . R" },
-	{ P_EMPTY, /*        */ ". . . E c . . . . R R E . R" },
-	{ P_DROPPED, /*      */ ". . . E . . . . . R R D . R" },
-	{ P_DEVICE, /*       */ ". . . . . . . - . R . E P R" },
-	{ P_COMING, /*       */ ". . . . . . > . > R . E P R" },
-	{ P_FROZEN, /*       */ "l . . . . . . . . R . E . R" },
-	{ P_LEAVING, /*      */ ". . f . . . > . . R . E . R" },
-	{ P_HELD, /*         */ ". . . . . z . . . R . D . R" },
-	{ P_ZAPPING, /*      */ ". . . E . . > . . R . z . R" },
-	{ P_CLEARING, /*     */ ". . . . . . > . E R R E . R" },
-	{ P_POISONED, /*     */ ". . . . . . . . . . . E P R" },
+	{ P_RAM, /*          */ "l h f E . . . . . R . R D . R" },
+	{ P_EMPTY, /*        */ ". . . E c . . . . R . R E . R" },
+	{ P_DROPPED, /*      */ ". . . E . . . . . R . R D . R" },
+	{ P_CLEAN, /*        */ ". . . . . z > . . R . . D . R" },
+	{ P_DEVICE, /*       */ ". . . . . . . - . R C . E P R" },
+	{ P_COMING, /*       */ ". . . . . . > . > R C . E P R" },
+	{ P_FROZEN, /*       */ "l . . . . . . . . R . . E . R" },
+	{ P_LEAVING, /*      */ ". . f . . . > . . R . . E . R" },
+	{ P_HELD, /*         */ ". . . . . z . . . R . . D . R" },
+	{ P_ZAPPING, /*      */ "l . . E . . > . . R C . z . R" },
+	{ P_CLEARING, /*     */ ". . . . . . > . E R . R E . R" },
+	{ P_POISONED, /*     */ ". . . . . . . . . . . . E P R" },
 };
 
 static enum page_state state_of(char letter)
@@ -74,14 +75,16 @@ static unsigned where(enum page_state s)
 	case P_CLEARING:
 	case P_POISONED:
 		return NOWHERE;
+	case P_CLEAN:
+		return DEVICE | ADDRESS;
 	case P_DEVICE:
 	case P_COMING:
 		return DEVICE;
 	case P_FROZEN:
 	case P_LEAVING:
 		return FRAME;
-	default:
-		return FRAME | ADDRESS;
+	default: /* held before, or clean */
+		return FRAME | ADDRESS | DEVICE;
 	}
 }
 
