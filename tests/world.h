@@ -414,6 +414,11 @@ static inline void world_check_page(struct world *w, uintptr_t va,
 		world_see_dpfn(w->u, sum, word);
 		CHECK_EQ(there, FAKE_EMPTY);
 		break;
+	case P_CLEAN:
+		world_see_dpfn(w->u, sum, word);
+		sum->on_device--; /* it counts as RAM */
+		CHECK_EQ(there, FAKE_PROTECTED);
+		break;
 	case P_FROZEN:
 		sum->frozen++;
 		CHECK_EQ(there, FAKE_EMPTY);
