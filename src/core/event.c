@@ -136,10 +136,13 @@ static void move_frame(struct uhmm *u, struct block *from, unsigned i,
 		       struct block *to, unsigned k)
 {
 	const char *src = (char *)block_slot_va(u, from) + i * MM_PAGE_SIZE;
+	struct mm_set one;
 
+	set_clear(&one);
+	set_add(&one, k);
 	block_lock(to);
 	if (to->slot == NO_SLOT)
-		to->slot = slot_get(u, NULL, false);
+		to->slot = slot_get_empty(u, &one);
 	if (to->slot == NO_SLOT || block_ensure_table(u, to)) {
 		sys_logf(&u->log, SYS_ERR, "no frame for a moved page");
 	} else {

@@ -120,7 +120,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 		     unsigned last, struct mm_set *in_place)
 {
-	unsigned end = last;
+	unsigned end = last, cleared = first;
 
 	while (first < last) {
 		uintptr_t off = first * MM_PAGE_SIZE;
@@ -139,6 +139,11 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 			if (end > first)
 				continue;
 			first = dealt;
+		} else if (ret == -EEXIST && first >= cleared) {
+			/* Old frames; their pages went home as copies. */
+			sys_madvise(f->slot + off, (end - first) * MM_PAGE_SIZE,
+				    MADV_DONTNEED);
+			cleared = end;
 		} else if (stuck(b, f, first, ret)) {
 			first++;
 		} else {
