@@ -136,6 +136,7 @@ struct slot_pool {
 	uintptr_t base;
 	uint32_t nr_used;	     /* of the backend's slots, ever */
 	struct slot_list bare;	     /* without stock */
+	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
 	_Atomic uint64_t pages;	     /* stock in all of them */
 	uint64_t limit;		     /* of that */
@@ -314,12 +315,11 @@ void region_destroy(struct uhmm *u);
 
 /* slot.c */
 int slot_init(struct uhmm *u, uint64_t limit);
-/*
- * @want: offsets where stock would help; NULL: bare, nothing may be there.
- * Return: a slot, or NO_SLOT.
- */
 #define NO_SLOT UINT32_MAX
+/* A slot, or NO_SLOT.  @want: offsets where stock would help. */
 uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge);
+/* The same to put pages into: nothing is at these offsets. */
+uint32_t slot_get_empty(struct uhmm *u, const struct mm_set *want);
 void slot_put(struct uhmm *u, uint32_t slot);
 struct slot *slot_of(struct uhmm *u, uint32_t slot);
 uintptr_t slot_va(struct uhmm *u, uint32_t slot);
