@@ -54,7 +54,8 @@ int bare_check(void)
 int bare_uffd(bool inlined)
 {
 	uint64_t sigbus = inlined ? UFFD_FEATURE_SIGBUS : 0;
-	int fd = open_uffd(sigbus | UFFD_FEATURE_MOVE);
+	int fd = open_uffd(sigbus | UFFD_FEATURE_MOVE |
+			   UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 
 	if (fd < 0)
 		bench_die("userfaultfd", errno);
@@ -65,7 +66,7 @@ void bare_register(int uffd, void *p, size_t len)
 {
 	struct uffdio_register r = {
 		.range = { (uintptr_t)p, len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 	};
 
 	if (ioctl(uffd, UFFDIO_REGISTER, &r))
@@ -82,6 +83,17 @@ void bare_copy(int uffd, void *dst, const void *src, size_t len)
 
 	if (ioctl(uffd, UFFDIO_COPY, &c) && errno != EEXIST)
 		bench_die("UFFDIO_COPY", errno);
+}
+
+void bare_protect(int uffd, void *p, size_t len, bool on)
+{
+	struct uffdio_writeprotect w = {
+		.range = { (uintptr_t)p, len },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	if (ioctl(uffd, UFFDIO_WRITEPROTECT, &w))
+		bench_die("UFFDIO_WRITEPROTECT", errno);
 }
 
 /* The kernel does part of it when it is disturbed. */

@@ -64,6 +64,7 @@ void bare_resolve_move(struct bare *b, char *addr);
 void bare_register(int uffd, void *p, size_t len);
 void bare_copy(int uffd, void *dst, const void *src, size_t len);
 void bare_move(int uffd, void *dst, void *src, size_t len);
+void bare_protect(int uffd, void *p, size_t len, bool on);
 int bare_uffd(bool inlined);
 
 /* A copy by non-temporal stores, and nothing else. */

@@ -10,6 +10,7 @@
 #include "core/core.h"
 
 #define MAX_EXTENTS 32
+#define TRACK_TRIES 10000
 
 int range_check(struct uhmm *u, const void *addr, size_t len)
 {
@@ -69,10 +70,23 @@ struct take {
 	unsigned n;
 };
 
+/* Again while the address space is changing. */
+static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < TRACK_TRIES; tries++) {
+		if (tries)
+			sys_yield();
+		err = u->mm->ops->track(u->mm, start, end);
+	}
+	return err;
+}
+
 static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		     uintptr_t end)
 {
-	int err = u->mm->ops->track(u->mm, start, end);
+	int err = track(u, start, end);
 
 	if (err)
 		return err;
@@ -116,7 +130,7 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 	if (e->kind != MM_ANON || end <= t->start || start >= t->end)
 		return 0;
 	err = track_gaps(u, t, start, end);
-	if (err == -EBUSY && !t->strict) { /* a neighbour is another's? */
+	if (err && !t->strict) { /* a neighbour is another's, or gone? */
 		start = start > t->start ? start : t->start;
 		end = end < t->end ? end : t->end;
 		err = track_gaps(u, t, start, end);
@@ -124,12 +138,14 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 	return err == -EBUSY && !t->strict ? 0 : err;
 }
 
+/*
+ * Others may have used what was managed for a moment.  What was taken in only
+ * because it was near stays: to manage it changes nothing that shows.
+ */
 static void undo(struct uhmm *u, const struct take *t)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		region_del(u, t->first[i], t->last[i]);
-		u->mm->ops->untrack(u->mm, t->first[i], t->last[i]);
-	}
+	for (unsigned i = 0; t->strict && i < t->n; i++)
+		range_forget(u, t->first[i], t->last[i]);
 }
 
 /*

@@ -82,6 +82,8 @@ struct mm_extent {
  * @want: pages to take; all of them tracked and, as far as known, in RAM
  * @sweep: pages that are not wanted may be framed too, where that is cheaper;
  *	the caller gives them back
+ * @shared: pages shared since a fork(2) are wanted as well, in place; else they
+ *	are refused
  * @framed, @inplace: taken, see above
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
@@ -95,6 +97,7 @@ struct mm_freeze {
 	uintptr_t va, slot;
 	struct mm_set want;
 	bool sweep;
+	bool shared;
 	struct mm_set framed, inplace, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
@@ -161,6 +164,12 @@ struct mm_ops {
 	void (*commit)(struct mm *mm, uintptr_t va, struct mm_set *set);
 	/* Let the CPU write to @npages frozen in place; wakes. */
 	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
+	/*
+	 * Make pages of one block that a fork(2) left behind movable again,
+	 * where no other process has them any more.  Called without locks; may
+	 * cause a fault and wait for it.  NULL: not needed here.
+	 */
+	void (*unshare)(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 	/* ---- In.  All wake those who wait for the pages ---- */
 
@@ -172,6 +181,12 @@ struct mm_ops {
 	 */
 	ssize_t (*fill)(struct mm *mm, uintptr_t va, const void *src,
 			size_t npages);
+	/*
+	 * As fill(), but write-protected: the first write is a fault with
+	 * MM_FAULT_WP, answered by unprotect().  Only where mm.can_share.
+	 */
+	ssize_t (*fill_shared)(struct mm *mm, uintptr_t va, const void *src,
+			       size_t npages);
 	/*
 	 * As fill(), but the frames themselves become the pages where that
 	 * is possible, and are empty then: cheaper for long runs.  Whether
@@ -188,7 +203,7 @@ struct mm_ops {
 
 	/* ---- Slots ---- */
 
-	/* Addresses of @nr slots that hold no memory yet; 0 if there are none. */
+	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */
 	uintptr_t (*slots)(struct mm *mm, size_t nr);
 	/* Give the memory behind frames back to the system. */
 	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);
@@ -202,6 +217,7 @@ struct mm {
 	const struct mm_ops *ops;
 	const struct mm_client *client;
 	bool can_move;	/* give() moves, freeze() frames: recycling pays */
+	bool can_share; /* write faults are served wherever they come from */
 	bool is_inline; /* faults are resolved by the faulting thread */
 };
 

@@ -50,6 +50,7 @@ enum {
 struct uffd_features {
 	bool move;	    /* UFFDIO_MOVE */
 	bool poison;	    /* UFFDIO_POISON */
+	bool stash;	    /* mremap(2) with MREMAP_DONTUNMAP, without move */
 	bool scan;	    /* PAGEMAP_SCAN */
 	bool procmap;	    /* PROCMAP_QUERY */
 	bool vector;	    /* process_madvise(2) of MADV_DONTNEED on itself */
@@ -58,6 +59,11 @@ struct uffd_features {
 
 struct uffd_range {
 	uintptr_t start, end;
+};
+
+enum uffd_slot_flags {
+	UFFD_STASHED = 1, /* its mapping came from elsewhere */
+	UFFD_ARRIVED = 2, /* the event of that has been read */
 };
 
 /* Where faults may be ours: sorted, disjoint; read under a seqlock. */
@@ -87,6 +93,7 @@ struct uffd {
 	uintptr_t slots;
 	size_t nr_slots;
 	_Atomic size_t next_slot;
+	_Atomic uint8_t *slot_flags; /* enum uffd_slot_flags, one byte each */
 
 	/*
 	 * Blocks that left as one huge page, so that there is no page table at
@@ -138,7 +145,7 @@ void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Bytes, or -errno when there are none. */
 ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
-		  size_t len);
+		  size_t len, uint64_t mode);
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);
 ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
 
@@ -150,6 +157,7 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
+void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 /* ---- uffd_survey.c: mappings ---- */
 
@@ -170,9 +178,16 @@ void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set);
 int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 
+/* ---- uffd_stash.c ---- */
+
+int uffd_stash(struct mm *mm, uintptr_t va, uintptr_t slot);
+bool uffd_try_stash(struct uffd *b);
+
 /* ---- uffd_resolve.c: in ---- */
 
 ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages);
+ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+			 size_t npages);
 ssize_t uffd_give(struct mm *mm, uintptr_t va, uintptr_t frame, size_t npages,
 		  bool *ret_moved);
 ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write);
@@ -196,6 +211,9 @@ int uffd_slots_open(struct uffd *b, size_t nr);
 void uffd_slots_close(struct uffd *b);
 uintptr_t uffd_slots(struct mm *mm, size_t nr);
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
+_Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
+/* Make a slot as it was at first: nothing in it, ready for use. */
+int uffd_slot_renew(struct uffd *b, uintptr_t slot);
 
 /* ---- uffd_event.c: handler threads ---- */
 

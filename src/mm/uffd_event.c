@@ -92,6 +92,10 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 	case UFFD_EVENT_REMAP:
 		from = msg->arg.remap.from;
 		to = msg->arg.remap.to;
+		if (in_slots(b, to)) { /* by uffd_stash() */
+			atomic_fetch_or(uffd_slot_flags(b, to), UFFD_ARRIVED);
+			break;
+		}
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
 		break;

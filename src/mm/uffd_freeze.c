@@ -11,18 +11,18 @@
  * IN PLACE: one UFFDIO_WRITEPROTECT; the copy follows in copy_out().  It works
  * on every mapping and every kernel, costs one TLB flush however scattered the
  * pages are, and does not see DMA.  Taken where MOVE is missing or says that
- * the mapping does not suit it (-EINVAL: read-only, say).  Under UHMM_OPEN_NO_DMA
- * also for scattered pages, where MOVE would flush once a run, and for a part
- * of a huge page, which MOVE would have to split.
+ * the mapping does not suit it (-EINVAL: read-only, say).  With no_dma also for
+ * scattered pages, where MOVE would flush once a run, and for a part of a huge
+ * page, which MOVE would have to split.
  *
  * A sweep is the better answer to scattered pages, if the caller agrees: all
  * that is there goes in one MOVE, and what was not wanted comes back by
  * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
  * costs an event for each run.
  *
- * There is no rung for mremap(MREMAP_DONTUNMAP): the caller waits until the
- * event it raises has been read, while it holds a block's lock that the reader
- * of the previous event may be waiting for.
+ * For kernels without MOVE there is also uffd_stash(), not called from here: it
+ * waits until an event has been read, and the caller holds a block's lock that
+ * the reader of the previous event may be waiting for.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -95,7 +95,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
-		  ssize_t err)
+		  struct mm_set *in_place, ssize_t err)
 {
 	uintptr_t va = f->va + i * MM_PAGE_SIZE;
 
@@ -105,6 +105,8 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		return true;
 	case -EBUSY:
 		f->why[i] = why_busy(b, va);
+		if (f->shared && f->why[i] == UHMM_WHY_SHARED)
+			set_add(in_place, i);
 		return true;
 	case -EFAULT:
 		f->why[i] = why_fault(b, va);
@@ -139,7 +141,7 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 			if (end > first)
 				continue;
 			first = dealt;
-		} else if (stuck(b, f, first, ret)) {
+		} else if (stuck(b, f, first, in_place, ret)) {
 			first++;
 		} else {
 			set_why(f, first, last, UHMM_WHY_BUSY);
@@ -173,7 +175,11 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		set_add_run(&f->framed, 0, n);
 		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
 	} else if (ret == -EBUSY && huge) {
-		set_why(f, 0, MM_BLOCK_PAGES, why_busy(b, f->va));
+		uint8_t why = why_busy(b, f->va);
+
+		set_why(f, 0, MM_BLOCK_PAGES, why);
+		if (f->shared && why == UHMM_WHY_SHARED)
+			set_add_run(in_place, 0, MM_BLOCK_PAGES);
 	} else {
 		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
 	}

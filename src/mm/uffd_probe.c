@@ -19,6 +19,7 @@ static const struct {
 } names[] = {
 	{ "move", offsetof(struct uffd_features, move) },
 	{ "poison", offsetof(struct uffd_features, poison) },
+	{ "stash", offsetof(struct uffd_features, stash) },
 	{ "scan", offsetof(struct uffd_features, scan) },
 	{ "procmap", offsetof(struct uffd_features, procmap) },
 	{ "vector", offsetof(struct uffd_features, vector) },
@@ -37,8 +38,8 @@ static bool *feature(struct uffd_features *has, size_t i)
 static int turn_off_one(struct uffd_features *allowed, const char *name,
 			size_t len)
 {
-	/* A rung that this backend does not have. */
-	if (len == 0 || (len == 5 && !memcmp(name, "stash", 5)))
+	/* Nothing, or a rung that is to come. */
+	if (len == 0 || (len == 9 && !memcmp(name, "rwprotect", 9)))
 		return 0;
 	for (size_t i = 0; i < NR_NAMES; i++) {
 		if (strlen(names[i].name) != len ||
@@ -272,5 +273,7 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	b->has.vector = try_vector(b);
 	b->has.move = try_move(b);
 	b->mm.can_move = b->has.move;
+	b->has.stash = uffd_try_stash(b);
+	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
 	return 0;
 }

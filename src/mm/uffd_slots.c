@@ -12,31 +12,37 @@
 
 #include "mm/uffd.h"
 
+/* What every slot has beyond being mapped. */
+static int prepare(struct uffd *b, uintptr_t start, size_t len)
+{
+	int ret = sys_madvise(start, len, MADV_DONTFORK);
+
+	if (ret)
+		return ret;
+	/* -EINVAL where there are no huge pages at all */
+	sys_madvise(start, len, MADV_NOHUGEPAGE);
+	return uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
+}
+
 int uffd_slots_open(struct uffd *b, size_t nr)
 {
-	size_t len = nr * MM_BLOCK_SIZE;
+	size_t len;
 	int ret;
 
-	if (nr == 0)
-		nr = 1, len = MM_BLOCK_SIZE;
+	b->nr_slots = nr ? nr : 1;
+	len = b->nr_slots * MM_BLOCK_SIZE;
+	b->slot_flags = sys_alloc(b->nr_slots);
+	if (!b->slot_flags)
+		return -ENOMEM;
 	b->slots = (uintptr_t)sys_reserve(len, MM_BLOCK_SIZE);
 	if (!b->slots)
 		return -ENOMEM;
-	b->nr_slots = nr;
 	/* Under mlockall(MCL_FUTURE) it would all be filled in. */
 	ret = sys_munlock(b->slots, len);
 	if (!ret)
 		ret = sys_mprotect(b->slots, len, PROT_READ | PROT_WRITE);
 	if (!ret)
-		ret = sys_madvise(b->slots, len, MADV_DONTFORK);
-	if (!ret)
-		/* -EINVAL where there are no huge pages at all */
-		sys_madvise(b->slots, len, MADV_NOHUGEPAGE);
-	if (!ret)
-		ret = uffd_register(b->s, b->slots, len,
-				    UFFDIO_REGISTER_MODE_WP);
-	if (ret)
-		uffd_slots_close(b);
+		ret = prepare(b, b->slots, len);
 	return ret;
 }
 
@@ -45,6 +51,29 @@ void uffd_slots_close(struct uffd *b)
 	if (b->slots)
 		sys_free((void *)b->slots, b->nr_slots * MM_BLOCK_SIZE);
 	b->slots = 0;
+	sys_free((void *)b->slot_flags, b->nr_slots);
+	b->slot_flags = NULL;
+}
+
+_Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot)
+{
+	return &b->slot_flags[(slot - b->slots) >> MM_BLOCK_SHIFT];
+}
+
+int uffd_slot_renew(struct uffd *b, uintptr_t slot)
+{
+	uintptr_t addr;
+	int ret;
+
+	ret = sys_mmap(slot, MM_BLOCK_SIZE, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		       &addr);
+	if (ret)
+		return ret;
+	atomic_store(uffd_slot_flags(b, slot), 0);
+	sys_munlock(slot, MM_BLOCK_SIZE);
+	ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
+	return ret ? ret : prepare(b, slot, MM_BLOCK_SIZE);
 }
 
 uintptr_t uffd_slots(struct mm *mm, size_t nr)
@@ -62,6 +91,13 @@ uintptr_t uffd_slots(struct mm *mm, size_t nr)
 
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages)
 {
+	struct uffd *b = to_uffd(mm);
+
+	/* A mapping that came from elsewhere does not merge with the others. */
+	if (npages == MM_BLOCK_PAGES && in_slots(b, frame) &&
+	    atomic_load(uffd_slot_flags(b, frame)) &&
+	    !uffd_slot_renew(b, frame))
+		return;
 	/* Fails only when told to. */
 	for (int i = 0; i < 2; i++)
 		if (!sys_madvise(frame, npages * MM_PAGE_SIZE, MADV_DONTNEED))

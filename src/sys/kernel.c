@@ -99,6 +99,17 @@ int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 	return 0;
 }
 
+int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
+{
+	long ret;
+
+	if (sys_should_fail("mremap"))
+		return -ENOMEM;
+	ret = call(SYS_mremap, (long)from, (long)len, (long)len, flags,
+		   (long)to, 0);
+	return ret < 0 && ret > -4096 ? (int)ret : 0;
+}
+
 void sys_munmap(uintptr_t addr, size_t len)
 {
 	call(SYS_munmap, (long)addr, (long)len, 0, 0, 0, 0);

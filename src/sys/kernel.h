@@ -26,6 +26,7 @@ int sys_userfaultfd(int flags);
 
 int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 	     uintptr_t *ret_addr);
+int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 void sys_munmap(uintptr_t addr, size_t len);
 /* The same for memory that sys_own_next() is to know: a whole, or its ends. */
 int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr);

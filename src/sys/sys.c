@@ -28,7 +28,7 @@ void *sys_alloc(size_t len)
 
 	if (len == 0 || len > SIZE_MAX / 2)
 		return NULL;
-	/* Pools are made large and used in part: the kernel need not promise. */
+	/* Pools are made large and used in part: no promise is needed. */
 	if (sys_own_map(whole_pages(len), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;

@@ -25,6 +25,7 @@
 #include <uhmm/uhmm.h>
 
 #include "mm/mm.h"
+#include "sys/fail.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 
@@ -415,6 +416,52 @@ static void test_sweep(void)
 	unmap_area();
 }
 
+static int stash(uintptr_t slot)
+{
+	return t.mm->ops->stash(t.mm, (uintptr_t)t.area, slot);
+}
+
+static void test_stash(void)
+{
+	uintptr_t slot = t.mm->ops->slots(t.mm, 1);
+	struct mm_set set;
+	char *frames = (char *)slot;
+
+	map_area(MADV_NOHUGEPAGE);
+	fill_area(0, 1024, 25);
+	if (!has("stash")) {
+		CHECK(stash(slot) == -EOPNOTSUPP);
+		munmap(t.area, AREA);
+		return;
+	}
+	CHECK(stash(slot) == -EAGAIN); /* not tracked */
+	CHECK(area_is(0, 1024, 25));
+	track_area();
+	for (int i = 0; i < 3; i++) {
+		mprotect(t.area, AREA,
+			 i == 1 ? PROT_READ : PROT_READ | PROT_WRITE);
+		CHECK(!stash(slot));
+		CHECK(!t.remapped_to && !t.unmapped);
+		CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, &set));
+		CHECK(set_empty(&set));
+		memcpy(t.device, frames, MM_BLOCK_SIZE);
+		memset(frames, 0, MM_PAGE_SIZE);
+		for (unsigned k = 0; k < 512; k++)
+			t.state[k] = AWAY;
+		CHECK(area_is(0, 1024, 25));
+		CHECK(t.faults == 512);
+		t.faults = 0;
+		t.mm->ops->drop(t.mm, slot, i == 2 ? 512 : 7);
+	}
+	CHECK(frames[0] == 0 && frames[MM_BLOCK_SIZE - 1] == 0);
+	fill_area(0, 1024, 26);
+	/* Not one mapping: not possible. */
+	mprotect(page(100), MM_PAGE_SIZE, PROT_READ);
+	CHECK(stash(slot) == -EINVAL);
+	CHECK(area_is(0, 1024, 26));
+	unmap_area();
+}
+
 static void test_read_only(void)
 {
 	struct mm_freeze *f;
@@ -462,7 +509,8 @@ static void test_locked(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(0, 512, 13);
 	track_area();
-	CHECK(!mlock(page(10), 20 * MM_PAGE_SIZE));
+	/* Not mlock(), which AddressSanitizer makes do nothing. */
+	CHECK(!syscall(SYS_mlock, page(10), 20 * MM_PAGE_SIZE));
 	f = freeze(0, 512, 1);
 	if (t.mm->can_move) {
 		CHECK(set_count(&f->framed) == 492);
@@ -476,7 +524,7 @@ static void test_locked(void)
 	}
 	CHECK(area_is(0, 512, 13));
 	fill_area(0, 512, 14);
-	munlock(t.area, AREA);
+	syscall(SYS_munlock, t.area, AREA);
 	unmap_area();
 }
 
@@ -745,7 +793,7 @@ static void *storm_thread(void *arg)
 		uintptr_t v = (uintptr_t)p;
 
 		if (t.mm->ops->track(t.mm, v, v + MM_PAGE_SIZE))
-			return "track";
+			return arg;
 		t.mm->ops->zero(t.mm, v, 1, true);
 		munmap(p, MM_PAGE_SIZE);
 	}
@@ -796,16 +844,103 @@ static void test_child(void)
 	unmap_area();
 }
 
+/* ---- The n-th call fails ---- */
+
+static void go_away_and_back(void)
+{
+	static struct mm_freeze f;
+	int ret;
+
+	set_clear(&f.want);
+	set_add_run(&f.want, 0, 20);
+	f.va = (uintptr_t)t.area;
+	f.slot = t.mm->ops->slots(t.mm, 1);
+	for (int i = 0; i < 100; i++) {
+		sys_mutex_lock(&t.lock);
+		ret = t.mm->ops->freeze(t.mm, &f);
+		sys_mutex_unlock(&t.lock);
+		if (ret != -EAGAIN)
+			break;
+	}
+	if (!ret)
+		send_away(&f);
+	CHECK(area_is(0, 12, 27));
+	t.mm->ops->unprotect(t.mm, f.va, 512);
+	if (!t.mm->ops->stash(t.mm, f.va, f.slot)) {
+		memcpy(t.device, (char *)f.slot, MM_BLOCK_SIZE);
+		for (unsigned i = 0; i < 512; i++)
+			t.state[i] = AWAY;
+	}
+	CHECK(area_is(0, 12, 27));
+	/* Again, should this have been what failed. */
+	t.mm->ops->unprotect(t.mm, f.va, 512);
+	fill_area(0, 14, 28);
+	CHECK(area_is(0, 14, 28));
+}
+
+/* Return: 2 when no call failed. */
+static int run_failing(const struct mm_params *params, int n)
+{
+	const char *what;
+
+	alarm(20);
+	map_area(MADV_NOHUGEPAGE);
+	fill_area(0, 12, 27);
+	sys_fail_arm(n);
+	if (!mm_uffd_open(params, &t.mm)) {
+		uintptr_t p = (uintptr_t)t.area;
+		int ret = t.mm->ops->track(t.mm, p, p + AREA);
+
+		if (!ret) {
+			go_away_and_back();
+			t.mm->ops->untrack(t.mm, p, p + AREA);
+		}
+		t.mm->ops->close(t.mm);
+	}
+	what = sys_fail_disarm();
+	if (!what)
+		return 2;
+	if (failures)
+		printf("call %d failed: %s\n", n, what);
+	return !!failures;
+}
+
+static int inject(unsigned mode, const char *off)
+{
+	struct mm_params params = {
+		.fault_mode = mode,
+		.nr_slots = SLOTS,
+		.features_off = off,
+		.client = &client,
+	};
+	int ret = 0, status = 0;
+
+	config = mode == UHMM_FAULTS_INLINE ? "inject-inline" : "inject";
+	for (int n = 1; n < 10000 && status != 2 << 8; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			exit(run_failing(&params, n));
+		waitpid(pid, &status, 0);
+		if (status && status != 2 << 8) {
+			printf("%s: call %d: status %#x\n", config, n, status);
+			ret = 1;
+		}
+	}
+	return ret;
+}
+
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
-	test_give_back,	 test_away_and_touch, test_holes,
-	test_huge,	 test_part_of_huge,   test_scattered,
-	test_sweep,	 test_read_only,      test_write_in_place,
-	test_locked,	 test_shared,	      test_pinned,
-	test_events,	 test_system_calls,   test_wait,
-	test_poison,	 test_survey,	      test_resident,
-	test_fill_short, test_storm,	      test_child,
+	test_give_back,	     test_away_and_touch, test_holes,
+	test_huge,	     test_part_of_huge,	  test_scattered,
+	test_sweep,	     test_stash,	  test_read_only,
+	test_write_in_place, test_locked,	  test_shared,
+	test_pinned,	     test_events,	  test_system_calls,
+	test_wait,	     test_poison,	  test_survey,
+	test_resident,	     test_fill_short,	  test_storm,
+	test_child,
 };
 
 static int run(const char *name, unsigned mode, bool no_dma, const char *off)
@@ -903,6 +1038,13 @@ int main(int argc, char **argv)
 		if (WEXITSTATUS(status) == 77)
 			return 77;
 		ret |= WEXITSTATUS(status);
+	}
+	for (unsigned mode = UHMM_FAULTS_THREADS; mode <= UHMM_FAULTS_INLINE;
+	     mode++) {
+		if (argc > 1 && strcmp(argv[1], "inject"))
+			continue;
+		ret |= inject(mode, "");
+		ret |= inject(mode, "move,scan,procmap");
 	}
 	return ret || failures;
 }
