@@ -56,19 +56,18 @@ _Noreturn static inline void test_fail(void)
 		}                                                          \
 	} while (0)
 
-#define CHECK_MEM(a, b, len)                                             \
-	do {                                                             \
-		const unsigned char *check_a = (const void *)(a);        \
-		const unsigned char *check_b = (const void *)(b);        \
-		for (size_t at = 0; at < (size_t)(len); at++) {          \
-			if (check_a[at] == check_b[at])                  \
-				continue;                                \
-			fprintf(stderr,                                  \
-				"%s:%d: %s: byte %zu is %#x, not %#x\n", \
-				__FILE__, __LINE__, #a, at, check_a[at], \
-				check_b[at]);                            \
-			test_fail();                                     \
-		}                                                        \
+#define CHECK_MEM(a, b, len)                                                   \
+	do {                                                                   \
+		const unsigned char *check_a = (const void *)(a);              \
+		const unsigned char *check_b = (const void *)(b);              \
+		size_t at = 0;                                                 \
+		if (!memcmp(check_a, check_b, (size_t)(len)))                  \
+			break;                                                 \
+		while (check_a[at] == check_b[at])                             \
+			at++;                                                  \
+		fprintf(stderr, "%s:%d: %s: byte %zu is %#x, not %#x\n",       \
+			__FILE__, __LINE__, #a, at, check_a[at], check_b[at]); \
+		test_fail();                                                   \
 	} while (0)
 
 /* ./check soak: run for long. */

@@ -275,13 +275,10 @@ static inline void world_map(struct world *w, size_t page, size_t npages)
 /* A page's content is a function of its number and a salt. */
 static inline void world_pattern(unsigned char *buf, size_t page, unsigned salt)
 {
-	uint64_t seed = page * 1000003 + salt;
+	uint64_t seed = page * 1000003 + salt, v = test_random(&seed);
 
-	for (size_t i = 0; i < PAGE; i += 8) {
-		uint64_t v = test_random(&seed);
-
+	for (size_t i = 0; i < PAGE; i += 8, v += seed)
 		memcpy(buf + i, &v, 8);
-	}
 }
 
 static inline void world_fill(struct world *w, size_t page, size_t npages,
@@ -417,6 +414,11 @@ static inline void world_check_page(struct world *w, uintptr_t va,
 		world_see_dpfn(w->u, sum, word);
 		CHECK_EQ(there, FAKE_EMPTY);
 		break;
+	case P_CLEAN:
+		world_see_dpfn(w->u, sum, word);
+		sum->on_device--; /* it counts as RAM */
+		CHECK_EQ(there, FAKE_PROTECTED);
+		break;
 	case P_FROZEN:
 		sum->frozen++;
 		CHECK_EQ(there, FAKE_EMPTY);
@@ -508,6 +510,28 @@ static inline void world_check(struct world *w)
 	CHECK_EQ(atomic_load(&u->slots.pages), stock);
 	CHECK_EQ(sum.nr_held, u->slots.nr_used);
 	CHECK_EQ(atomic_load(&u->bounce.used), 0);
+}
+
+/*
+ * What is in memory must be seen after uhmm_close() too, which closes the page
+ * table: put that off until world_let_go().
+ */
+static inline void world_keep_mm(struct mm *mm)
+{
+	(void)mm;
+}
+
+static inline void world_hold(struct world *w, struct mm_ops *ops)
+{
+	*ops = *w->mm->ops;
+	ops->close = world_keep_mm;
+	w->mm->ops = ops;
+}
+
+static inline void world_let_go(struct world *w, const struct mm_ops *orig)
+{
+	orig->close(w->mm);
+	w->mm = NULL;
 }
 
 /* Closes; every page must be at home and whole. */

@@ -145,8 +145,8 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	for (; start < end; start += MM_PAGE_SIZE) {
 		struct fake_page *page = &f->pages[fake_index(start)];
 
-		if (page->state == FAKE_PROTECTED)
-			fake_bug("untracking a frozen page", start);
+		if (page->state == FAKE_PROTECTED) /* could not be lifted */
+			page->state = FAKE_PRESENT;
 		page->is_tracked = false;
 	}
 	sys_mutex_unlock(&f->lock);
@@ -370,9 +370,9 @@ static int check_empty(struct fake *f, uintptr_t va)
 	return page->state == FAKE_EMPTY ? 0 : -EEXIST;
 }
 
-/* Put pages there, from @src or, without, from zeroes. */
+/* Put pages there as @state, from @src or, without, from zeroes. */
 static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
-		   const char *what)
+		   enum fake_state state, const char *what)
 {
 	size_t done = 0;
 	int err = 0;
@@ -394,7 +394,7 @@ static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
 			       MM_PAGE_SIZE);
 		else
 			memset(fake_bytes(f, va), 0, MM_PAGE_SIZE);
-		f->pages[fake_index(va)].state = FAKE_PRESENT;
+		f->pages[fake_index(va)].state = (uint8_t)state;
 	}
 	sys_mutex_unlock(&f->lock);
 	if (done)
@@ -407,7 +407,14 @@ static ssize_t fake_fill(struct mm *mm, uintptr_t va, const void *src,
 {
 	if (!src)
 		fake_bug("fill from NULL", va);
-	return put(fake_of(mm), va, src, npages, "fake fill");
+	return put(fake_of(mm), va, src, npages, FAKE_PRESENT, "fake fill");
+}
+
+static ssize_t fake_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+				size_t npages)
+{
+	return put(fake_of(mm), va, src, npages, FAKE_PROTECTED,
+		   "fake fill shared");
 }
 
 static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
@@ -420,7 +427,7 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 	sys_mutex_lock(&f->lock);
 	src = frame_at(f, frame, npages);
 	sys_mutex_unlock(&f->lock);
-	done = put(f, va, src, npages, "fake give");
+	done = put(f, va, src, npages, FAKE_PRESENT, "fake give");
 	if (done < 0)
 		return done;
 	*ret_moved = mm->can_move;
@@ -432,7 +439,7 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 static ssize_t fake_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 {
 	(void)write;
-	return put(fake_of(mm), va, NULL, npages, "fake zero");
+	return put(fake_of(mm), va, NULL, npages, FAKE_PRESENT, "fake zero");
 }
 
 static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)
@@ -529,6 +536,7 @@ static const struct mm_ops fake_ops = {
 	.commit = fake_commit,
 	.unprotect = fake_unprotect,
 	.fill = fake_fill,
+	.fill_shared = fake_fill_shared,
 	.give = fake_give,
 	.zero = fake_zero,
 	.poison = fake_poison,
@@ -570,6 +578,7 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.client = params->client;
 	f->mm.can_move = !off || !strstr(off, "move");
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
+	f->mm.can_share = !f->mm.is_inline;
 	f->nr_slots = params->nr_slots;
 	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {

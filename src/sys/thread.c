@@ -21,8 +21,12 @@
 #include "sys/kernel.h"
 #include "sys/sys.h"
 
-#define PAGE  ((size_t)4096)
+#define PAGE ((size_t)4096)
+#ifdef __SANITIZE_THREAD__ /* keeps a MiB of its own there */
+#define STACK ((size_t)2 << 20)
+#else
 #define STACK ((size_t)256 << 10)
+#endif
 
 /* Lies at the low end of the thread's own stack. */
 struct start {
