@@ -18,12 +18,33 @@
 
 #include "core/core.h"
 
-bool clean_wanted(struct uhmm *u, const struct uhmm_device *dev)
+#define WRITE_COSTS 8	/* reads that go by until sharing is tried again */
+#define LEAST_SHARE -64 /* after however many writes */
+
+/* Where pages are read and then written, sharing costs a fault for nothing. */
+static bool pays_here(struct block *b)
+{
+	if (b->share < 0)
+		b->share++;
+	return b->share >= 0;
+}
+
+/* A clean page of @b was written to.  Locked. */
+void clean_written(struct block *b)
+{
+	int share = b->share - WRITE_COSTS;
+
+	b->share = (int8_t)(share < LEAST_SHARE ? LEAST_SHARE : share);
+}
+
+/* Should a page of @b that is about to be read stay on @dev?  Locked. */
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev)
 {
 	uint64_t used =
 		atomic_load_explicit(&dev->pagemap.nused, memory_order_relaxed);
 
-	return u->mm->can_share && !dev->pagemap.closed &&
+	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
 	       atomic_load_explicit(&u->policy.limit, memory_order_relaxed) &&
 	       used < dev->pagemap.npages - dev->pagemap.npages / 4;
 }

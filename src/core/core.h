@@ -77,6 +77,7 @@ struct block {
 	uint16_t nr_pinned;
 	uint16_t next_fault; /* page at which a stream would go on */
 	uint16_t window;     /* pages to resolve at once */
+	int8_t share;	     /* clean.c: below 0 it does not pay here */
 	uint8_t parked;	     /* on the policy's queue */
 	bool huge;	     /* left as one huge page, no page table since */
 	uint32_t index;	     /* in uhmm.blocks */
@@ -135,6 +136,7 @@ struct slot_pool {
 	uintptr_t base;
 	uint32_t nr_used;	     /* of the backend's slots, ever */
 	struct slot_list bare;	     /* without stock */
+	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
 	_Atomic uint64_t pages;	     /* stock in all of them */
 	uint64_t limit;		     /* of that */
@@ -214,11 +216,11 @@ struct requests {
 #define MAX_THROTTLED 256
 
 struct policy {
-	_Atomic uint64_t limit; /* pages; 0: none */
-	_Atomic uint32_t kick;	/* futex */
-	_Atomic uint32_t idle;	/* the demoter found nothing to do */
+	_Atomic uint64_t limit;	   /* pages; 0: none */
+	_Atomic uint32_t kick;	   /* futex */
+	_Atomic uint32_t idle;	   /* the demoter found nothing to do */
 	_Atomic uint32_t faulting; /* the demoter may be in a fault */
-	_Atomic uint32_t freed; /* futex: room was made */
+	_Atomic uint32_t freed;	   /* futex: room was made */
 	struct sys_mutex lock;
 	uint32_t hand;	 /* next of uhmm.blocks to look at */
 	uint32_t *queue; /* parked blocks, oldest first: a ring */
@@ -313,12 +315,11 @@ void region_destroy(struct uhmm *u);
 
 /* slot.c */
 int slot_init(struct uhmm *u, uint64_t limit);
-/*
- * @want: offsets where stock would help; NULL: bare, nothing may be there.
- * Return: a slot, or NO_SLOT.
- */
 #define NO_SLOT UINT32_MAX
+/* A slot, or NO_SLOT.  @want: offsets where stock would help. */
 uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge);
+/* The same to put pages into: nothing is at these offsets. */
+uint32_t slot_get_empty(struct uhmm *u, const struct mm_set *want);
 void slot_put(struct uhmm *u, uint32_t slot);
 struct slot *slot_of(struct uhmm *u, uint32_t slot);
 uintptr_t slot_va(struct uhmm *u, uint32_t slot);
@@ -392,7 +393,9 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 			bool share);
 
 /* clean.c: pages in RAM whose copy on a device is still good */
-bool clean_wanted(struct uhmm *u, const struct uhmm_device *dev);
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev);
+void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
 int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only);

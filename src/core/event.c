@@ -155,10 +155,13 @@ static void move_frame(struct uhmm *u, struct block *from, unsigned i,
 		       struct block *to, unsigned k)
 {
 	uint64_t w = block_word(from, i);
+	struct mm_set one;
 
+	set_clear(&one);
+	set_add(&one, k);
 	block_lock(to);
 	if (to->slot == NO_SLOT)
-		to->slot = slot_get(u, NULL, false);
+		to->slot = slot_get_empty(u, &one);
 	if (to->slot == NO_SLOT || block_ensure_table(u, to)) {
 		sys_logf(&u->log, SYS_ERR, "no frame for a moved page");
 	} else {

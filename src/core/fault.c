@@ -153,6 +153,7 @@ static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
 	}
 	set_clear(&run);
 	set_add_run(&run, i, i + fault_window(u, b, i));
+	clean_written(b);
 	count_add(&u->count.soft_faults, 1);
 	return clean_break(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
 }

@@ -164,7 +164,7 @@ enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
-	bool share = !write && clean_wanted(u, dev);
+	bool share = !write && clean_wanted(u, b, dev);
 	struct lone l = { u, b, dev, i, page_dpfn(w), share };
 	unsigned n = fault_window(u, b, i);
 	enum mm_outcome out = 0;

@@ -250,13 +250,13 @@ static void reset(struct out *o)
 }
 
 /* @b->slot is set before anything is frozen; the mover lock keeps it. */
-static int give_slot(struct uhmm *u, struct block *b)
+static int give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	uint32_t slot;
 
 	if (b->slot != NO_SLOT)
 		return 0;
-	slot = slot_get(u, NULL, false);
+	slot = slot_get_empty(u, want);
 	if (slot == NO_SLOT)
 		return -ENOMEM;
 	block_lock(b);
@@ -607,7 +607,7 @@ static bool stash(struct out *o, const struct mm_set *want)
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		     int *ret_err)
 {
-	*ret_err = give_slot(o->u, o->b);
+	*ret_err = give_slot(o->u, o->b, want);
 	if (*ret_err)
 		return;
 	if (how != OUT_DEMOTE && stash(o, want))
@@ -671,13 +671,15 @@ static void park_frozen(struct out *o)
 
 int out_park(struct uhmm *u, struct block *b)
 {
+	struct mm_set all;
 	struct out o;
 	int err;
 
 	out_init(&o, u, b);
+	memset(&all, 0xff, sizeof(all));
 	if (!sys_mutex_trylock(&b->mover))
 		return -EBUSY;
-	err = give_slot(u, b);
+	err = give_slot(u, b, &all);
 	if (err)
 		goto out;
 	block_lock(b);

@@ -7,11 +7,15 @@
  * and no map from page to frame is needed.  After a move the pages stay in
  * the slot: a copy home into them needs no page from the kernel, which is
  * half of its cost.  Slots are reused first in, first out; the memory kept is
- * bounded and given back by slot_trim().
+ * bounded and given back by slot_trim().  Slots with a few pages only take
+ * more of them, at other offsets, so that moves of single pages neither use up
+ * the slots nor need a page table for each.
  */
 #include <errno.h>
 
 #include "core/core.h"
+
+#define THIN_STOCK 64 /* less is of no use to a copy home */
 
 int slot_init(struct uhmm *u, uint64_t limit)
 {
@@ -72,6 +76,20 @@ static uint32_t take_bare(struct slot_pool *p)
 	return slot;
 }
 
+/* When all hold something: the oldest. */
+static uint32_t take_any(struct slot_pool *p)
+{
+	uint32_t slot = take_bare(p);
+
+	if (!slot)
+		slot = list_take(p, &p->thin);
+	if (!slot)
+		slot = list_take(p, &p->stocked[0]);
+	if (!slot)
+		slot = list_take(p, &p->stocked[1]);
+	return slot;
+}
+
 /* How many of the wanted offsets hold memory already. */
 static unsigned fit(const struct slot *s, const struct mm_set *want)
 {
@@ -100,23 +118,6 @@ static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
 	return 0;
 }
 
-/* With @huge only a slot that holds a huge page will do. */
-uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge)
-{
-	struct slot_pool *p = &u->slots;
-	uint32_t slot = 0;
-
-	sys_mutex_lock(&p->lock);
-	if (want)
-		slot = take_stocked(p, want, huge);
-	if (!slot && !huge)
-		slot = take_bare(p);
-	if (slot)
-		atomic_fetch_sub(&p->pages, p->slots[slot - 1].nr_stock);
-	sys_mutex_unlock(&p->lock);
-	return slot ? slot - 1 : NO_SLOT;
-}
-
 static void drop_stock(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
@@ -129,17 +130,79 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 	s->huge = false;
 }
 
+/* The slot is not in the pool any more. */
+static void taken(struct slot_pool *p, uint32_t slot)
+{
+	if (slot)
+		atomic_fetch_sub(&p->pages, p->slots[slot - 1].nr_stock);
+}
+
+/* With @huge only a slot that holds a huge page will do. */
+uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge)
+{
+	struct slot_pool *p = &u->slots;
+	uint32_t slot;
+
+	sys_mutex_lock(&p->lock);
+	slot = take_stocked(p, want, huge);
+	if (!slot && !huge)
+		slot = take_any(p);
+	taken(p, slot);
+	sys_mutex_unlock(&p->lock);
+	return slot ? slot - 1 : NO_SLOT;
+}
+
+/* One of a few thin slots that has nothing at the offsets of @want. */
+static uint32_t take_thin(struct slot_pool *p, const struct mm_set *want)
+{
+	uint32_t tries = p->thin.len < 4 ? p->thin.len : 4;
+
+	for (; tries; tries--) {
+		uint32_t slot = list_take(p, &p->thin);
+
+		if (!fit(&p->slots[slot - 1], want))
+			return slot;
+		list_add(p, &p->thin, slot - 1);
+	}
+	return 0;
+}
+
+uint32_t slot_get_empty(struct uhmm *u, const struct mm_set *want)
+{
+	struct slot_pool *p = &u->slots;
+	uint32_t slot;
+
+	sys_mutex_lock(&p->lock);
+	slot = set_full(want) ? 0 : take_thin(p, want);
+	if (!slot)
+		slot = take_any(p);
+	taken(p, slot);
+	sys_mutex_unlock(&p->lock);
+	if (slot && fit(&p->slots[slot - 1], want))
+		drop_stock(u, slot - 1);
+	return slot ? slot - 1 : NO_SLOT;
+}
+
 static bool may_keep(struct uhmm *u, unsigned n)
 {
 	return !(u->flags & UHMM_OPEN_NO_RECYCLE) &&
 	       atomic_load(&u->slots.pages) + n <= u->slots.limit;
 }
 
+static struct slot_list *list_for(struct slot_pool *p, const struct slot *s)
+{
+	if (!s->nr_stock)
+		return &p->bare;
+	if (s->nr_stock < THIN_STOCK)
+		return &p->thin;
+	return &p->stocked[s->huge];
+}
+
 static void put_locked(struct slot_pool *p, uint32_t slot)
 {
 	struct slot *s = &p->slots[slot];
 
-	list_add(p, s->nr_stock ? &p->stocked[s->huge] : &p->bare, slot);
+	list_add(p, list_for(p, s), slot);
 	atomic_fetch_add(&p->pages, s->nr_stock);
 }
 
@@ -166,12 +229,12 @@ void slot_trim(struct uhmm *u, uint64_t pages)
 		uint32_t slot;
 
 		sys_mutex_lock(&p->lock);
-		slot = list_take(p, &p->stocked[0]);
+		slot = list_take(p, &p->thin);
+		if (!slot)
+			slot = list_take(p, &p->stocked[0]);
 		if (!slot)
 			slot = list_take(p, &p->stocked[1]);
-		if (slot)
-			atomic_fetch_sub(&p->pages,
-					 p->slots[slot - 1].nr_stock);
+		taken(p, slot);
 		sys_mutex_unlock(&p->lock);
 		if (!slot)
 			return;

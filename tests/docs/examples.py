@@ -50,10 +50,10 @@ def build(text, folder, name):
 
 def run(program):
     try:
-        result = subprocess.run([program], check=False, text=True, timeout=30,
+        result = subprocess.run([program], check=False, text=True, timeout=20,
                                 capture_output=True, cwd='/')
     except subprocess.TimeoutExpired:
-        return 'still runs after 30 s'
+        return 'still runs after 20 s'
     if result.returncode == 0:
         return None
     return f'exit status {result.returncode}\n{result.stdout}{result.stderr}'
