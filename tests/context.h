@@ -199,7 +199,16 @@ static inline size_t test_count_on(struct uhmm *u, const void *p, size_t npages,
 static inline void test_move(struct uhmm *u, void *p, size_t npages,
 			     struct uhmm_device *dev)
 {
-	CHECK_EQ(uhmm_migrate(u, p, npages * PAGE, dev), npages);
+	static uint8_t why[MAX_PAGES];
+	ssize_t n;
+
+	CHECK(npages <= MAX_PAGES);
+	n = uhmm_migrate_why(u, p, npages * PAGE, dev, why);
+	for (size_t i = 0; n >= 0 && i < npages; i++)
+		if (why[i])
+			fprintf(stderr, "page %zu: %s\n", i,
+				uhmm_why_name(why[i]));
+	CHECK_EQ(n, npages);
 	CHECK_EQ(test_count_on(u, p, npages, dev), npages);
 }
 

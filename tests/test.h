@@ -35,38 +35,39 @@ _Noreturn static inline void test_fail(void)
 	} while (0)
 
 /* Integers, enums and booleans. */
-#define CHECK_EQ(a, b)                                                     \
-	do {                                                               \
-		intmax_t va = (intmax_t)(a), vb = (intmax_t)(b);           \
-		if (va != vb) {                                            \
-			fprintf(stderr, "%s:%d: %s == %s: %jd, not %jd\n", \
-				__FILE__, __LINE__, #a, #b, va, vb);       \
-			test_fail();                                       \
-		}                                                          \
-	} while (0)
-
-#define CHECK_STR(a, b)                                                        \
+#define CHECK_EQ(a, b)                                                         \
 	do {                                                                   \
-		const char *va = (a), *vb = (b);                               \
-		if (!va || strcmp(va, vb)) {                                   \
-			fprintf(stderr, "%s:%d: %s: \"%s\", not \"%s\"\n",     \
-				__FILE__, __LINE__, #a, va ? va : "NULL", vb); \
+		intmax_t check_a = (intmax_t)(a), check_b = (intmax_t)(b);     \
+		if (check_a != check_b) {                                      \
+			fprintf(stderr, "%s:%d: %s == %s: %jd, not %jd\n",     \
+				__FILE__, __LINE__, #a, #b, check_a, check_b); \
 			test_fail();                                           \
 		}                                                              \
 	} while (0)
 
-#define CHECK_MEM(a, b, len)                                                 \
-	do {                                                                 \
-		const unsigned char *va = (const void *)(a);                 \
-		const unsigned char *vb = (const void *)(b);                 \
-		for (size_t at = 0; at < (size_t)(len); at++) {              \
-			if (va[at] == vb[at])                                \
-				continue;                                    \
-			fprintf(stderr,                                      \
-				"%s:%d: %s: byte %zu is %#x, not %#x\n",     \
-				__FILE__, __LINE__, #a, at, va[at], vb[at]); \
-			test_fail();                                         \
-		}                                                            \
+#define CHECK_STR(a, b)                                                    \
+	do {                                                               \
+		const char *check_a = (a), *check_b = (b);                 \
+		if (!check_a || strcmp(check_a, check_b)) {                \
+			fprintf(stderr, "%s:%d: %s: \"%s\", not \"%s\"\n", \
+				__FILE__, __LINE__, #a,                    \
+				check_a ? check_a : "NULL", check_b);      \
+			test_fail();                                       \
+		}                                                          \
+	} while (0)
+
+#define CHECK_MEM(a, b, len)                                                   \
+	do {                                                                   \
+		const unsigned char *check_a = (const void *)(a);              \
+		const unsigned char *check_b = (const void *)(b);              \
+		size_t at = 0;                                                 \
+		if (!memcmp(check_a, check_b, (size_t)(len)))                  \
+			break;                                                 \
+		while (check_a[at] == check_b[at])                             \
+			at++;                                                  \
+		fprintf(stderr, "%s:%d: %s: byte %zu is %#x, not %#x\n",       \
+			__FILE__, __LINE__, #a, at, check_a[at], check_b[at]); \
+		test_fail();                                                   \
 	} while (0)
 
 /* ./check soak: run for long. */

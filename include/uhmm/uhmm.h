@@ -52,8 +52,9 @@ uint32_t uhmm_version(void);
  *	(CAP_SYS_PTRACE, /dev/userfaultfd or vm.unprivileged_userfaultfd=1);
  *	without it only the CPU's own touches are served.
  * @UHMM_FAULTS_INLINE: the faulting thread itself, in a SIGBUS handler.
- *	Faster; a system call on a buffer that is away fails with EFAULT, and
- *	the stack of a thread without sigaltstack(2) must not migrate.
+ *	Faster; a system call on a buffer that is away fails with EFAULT.
+ *	The stack of a thread without sigaltstack(2) must not migrate, nor
+ *	thread-local variables, which lie in the last pages of a stack.
  */
 enum uhmm_fault_mode {
 	UHMM_FAULTS_AUTO,

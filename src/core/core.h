@@ -77,6 +77,7 @@ struct block {
 	uint16_t nr_pinned;
 	uint16_t next_fault; /* page at which a stream would go on */
 	uint16_t window;     /* pages to resolve at once */
+	int8_t share;	     /* clean.c: below 0 it does not pay here */
 	uint8_t parked;	     /* on the policy's queue */
 	bool huge;	     /* left as one huge page, no page table since */
 	uint32_t index;	     /* in uhmm.blocks */
@@ -215,10 +216,11 @@ struct requests {
 #define MAX_THROTTLED 256
 
 struct policy {
-	_Atomic uint64_t limit; /* pages; 0: none */
-	_Atomic uint32_t kick;	/* futex */
-	_Atomic uint32_t idle;	/* the demoter found nothing to do */
-	_Atomic uint32_t freed; /* futex: room was made */
+	_Atomic uint64_t limit;	   /* pages; 0: none */
+	_Atomic uint32_t kick;	   /* futex */
+	_Atomic uint32_t idle;	   /* the demoter found nothing to do */
+	_Atomic uint32_t faulting; /* the demoter may be in a fault */
+	_Atomic uint32_t freed;	   /* futex: room was made */
 	struct sys_mutex lock;
 	uint32_t hand;	 /* next of uhmm.blocks to look at */
 	uint32_t *queue; /* parked blocks, oldest first: a ring */
@@ -302,7 +304,12 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
+/* The managed pages of [start, end), which lies in one block. */
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret);
 void region_reap(struct uhmm *u); /* may block; not on a handler thread */
 void region_destroy(struct uhmm *u);
 
@@ -349,6 +356,7 @@ bool device_in_callback(void);
 enum out_how {
 	OUT_MIGRATE, /* all that @want names, because someone asked */
 	OUT_DEMOTE,  /* what was parked and not used since */
+	OUT_EVICT,   /* as OUT_MIGRATE, and what a fork(2) left shared */
 };
 /* Return: pages that went, or -errno when nothing could be tried. */
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -368,18 +376,31 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 /* All managed pages, or those on @only.  -EIO when some were lost. */
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i);
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
+			   bool write);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n);
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+	     bool share);
 
 /* home_map.c: one block, locked */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
-		 const char *ram, struct slot *frames);
-ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i,
-			unsigned n);
+		 const char *ram, struct slot *frames, bool share);
+void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
+ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+			bool share);
+
+/* clean.c: pages in RAM whose copy on a device is still good */
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev);
+void clean_written(struct block *b);
+/* Writable from now on, the copy is given up.  @b locked, unlocked. */
+int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
+		const struct uhmm_device *only);
+/* Out of RAM again, without a copy.  Return: pages that went. */
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);
@@ -396,6 +417,8 @@ unsigned fault_window(struct uhmm *u, struct block *b, unsigned i);
 /* range.c */
 int range_check(struct uhmm *u, const void *addr, size_t len);
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
+/* Bring pages home and manage them no more.  -EIO: some were lost. */
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls, on a stack that may lock */

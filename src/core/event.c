@@ -12,6 +12,12 @@
 
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
 
+/* Nobody is at work on its device page. */
+static bool is_at_rest(uint64_t w)
+{
+	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN;
+}
+
 static void free_device_page(struct uhmm *u, uint64_t w)
 {
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
@@ -46,7 +52,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 	default:
 		count_add(&u->count.discarded, 1);
 		block_event(u, b, i, E_DISCARD);
-		return page_state(w) == P_DEVICE ? w : 0;
+		return is_at_rest(w) ? w : 0;
 	}
 }
 
@@ -84,7 +90,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 	for (unsigned i = first; b->table && i < last; i++) {
 		uint64_t w = block_word(b, i);
 
-		if (page_state(w) == P_DEVICE)
+		if (is_at_rest(w))
 			gone[n++] = w;
 		if (w)
 			block_event(u, b, i, E_FORGET);
@@ -131,11 +137,24 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 
 /* ---- Remap ------------------------------------------------------------ */
 
+/* From its frame, or, if it was clean and on its way out, from the device. */
+static void copy_frame(struct uhmm *u, struct block *from, unsigned i,
+		       uint64_t w, char *dst)
+{
+	struct uhmm_segment seg = { page_dpfn(w), dst, 1 };
+
+	if (page_state(w) != P_ZAPPING || !page_dev(w))
+		sys_copy(dst, (char *)block_slot_va(u, from) + i * MM_PAGE_SIZE,
+			 MM_PAGE_SIZE);
+	else if (device_copy_out(device_get(u, page_dev(w)), &seg, 1))
+		sys_logf(&u->log, SYS_ERR, "a moved page could not be read");
+}
+
 /* Frames stay with their block; the moved page gets a frame in its new one. */
 static void move_frame(struct uhmm *u, struct block *from, unsigned i,
 		       struct block *to, unsigned k)
 {
-	const char *src = (char *)block_slot_va(u, from) + i * MM_PAGE_SIZE;
+	uint64_t w = block_word(from, i);
 	struct mm_set one;
 
 	set_clear(&one);
@@ -146,8 +165,8 @@ static void move_frame(struct uhmm *u, struct block *from, unsigned i,
 	if (to->slot == NO_SLOT || block_ensure_table(u, to)) {
 		sys_logf(&u->log, SYS_ERR, "no frame for a moved page");
 	} else {
-		sys_copy((char *)block_slot_va(u, to) + k * MM_PAGE_SIZE, src,
-			 MM_PAGE_SIZE);
+		copy_frame(u, from, i, w,
+			   (char *)block_slot_va(u, to) + k * MM_PAGE_SIZE);
 		set_add(&slot_of(u, to->slot)->stock, k);
 		block_set(u, to, k, P_FROZEN);
 	}

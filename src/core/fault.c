@@ -137,6 +137,27 @@ static enum mm_outcome held_fault(struct uhmm *u, struct block *b, unsigned i,
 	return MM_RETRY;
 }
 
+/*
+ * The first write: the copy on the device is given up, at once for a run that
+ * is written in sequence.  A page that is not there after all is fetched.
+ */
+static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
+				   unsigned flags)
+{
+	uint64_t w = block_word(b, i);
+	struct mm_set run;
+
+	if (!(flags & MM_FAULT_WP)) {
+		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
+		return home_fault(u, b, i, true);
+	}
+	set_clear(&run);
+	set_add_run(&run, i, i + fault_window(u, b, i));
+	clean_written(b);
+	count_add(&u->count.soft_faults, 1);
+	return clean_break(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
+}
+
 /* Somebody is at it; block_settle() wakes. */
 static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
 				  unsigned flags)
@@ -190,7 +211,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 {
 	enum page_state s = page_state(block_word(b, i));
 
-	if (flags & MM_FAULT_WP && s != P_HELD && s != P_ZAPPING)
+	if (flags & MM_FAULT_WP && s != P_HELD && s != P_ZAPPING &&
+	    s != P_CLEAN)
 		return stale_protection(u, b, i);
 	if (needs_room(s) && is_limited(u) && policy_full(u))
 		return room_fault(u, b, i, flags);
@@ -202,7 +224,9 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		return zero_fault(u, b, i, flags);
 	case P_DEVICE:
 		count_add(&u->count.faults, 1);
-		return home_fault(u, b, i);
+		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
+	case P_CLEAN:
+		return clean_fault(u, b, i, flags);
 	case P_FROZEN:
 	case P_LEAVING:
 		return frame_fault(u, b, i);

@@ -28,6 +28,7 @@ struct fetch {
 	char *ram;
 	unsigned nfree, came;
 	bool again; /* not because of the device: to be tried again */
+	bool share; /* for a read: the device's copies stay good */
 	uint64_t dpfn[MM_BLOCK_PAGES];
 	uint64_t free[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
@@ -144,10 +145,11 @@ static void lost(struct fetch *f, unsigned i)
 
 static void homed(struct fetch *f, unsigned i)
 {
-	block_home(f->u, f->b, i, E_HOME);
+	home_mapped(f->u, f->b, i, f->share);
 	if (f->why)
 		f->why[i] = UHMM_WHY_OK;
-	free_later(f, i);
+	if (!f->share)
+		free_later(f, i);
 	f->came++;
 }
 
@@ -155,11 +157,13 @@ static void homed(struct fetch *f, unsigned i)
 static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 {
 	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->u, f->slot);
-	ssize_t n = home_map(f->u, f->b, i, last, f->ram + i * MM_PAGE_SIZE, s);
+	ssize_t n = home_map(f->u, f->b, i, last, f->ram + i * MM_PAGE_SIZE, s,
+			     f->share);
 
 	if (n == -EEXIST) {
 		sys_logf(&f->u->log, SYS_ERR, "page %#lx was there already",
 			 (unsigned long)(f->b->va + i * MM_PAGE_SIZE));
+		f->share = false;
 		n = 1;
 	}
 	if (n <= 0) {
@@ -230,7 +234,7 @@ static void home_direct(struct fetch *f, const struct mm_set *want,
 		if (is_fetchable(f, i, only)) {
 			f->dev =
 				device_get(f->u, page_dev(block_word(f->b, i)));
-			n = home_map_direct(f->u, f->b, i, last - i);
+			n = home_map_direct(f->u, f->b, i, last - i, false);
 		}
 		for (ssize_t k = 0; k < n; k++)
 			f->free[f->nfree++] = dpfn + (uint64_t)k;
@@ -324,6 +328,8 @@ static int home_round(struct fetch *f, struct mm_set *want,
 {
 	bool again;
 
+	block_lock(f->b);
+	clean_break(f->u, f->b, want, only);
 	if (home_small(f, want, only))
 		return 1;
 	f->dev = NULL;
@@ -348,7 +354,7 @@ static bool is_home(struct uhmm *u, struct block *b)
 	unsigned away = 0;
 
 	block_lock(b);
-	for (int s = P_DEVICE; s <= P_CLEARING; s++)
+	for (int s = P_CLEAN; s <= P_CLEARING; s++)
 		away += b->nr[s];
 	block_unlock(u, b);
 	return !away;
@@ -394,7 +400,8 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
  * Pages [i, i + n) in one go.  @b locked, unlocked on return.  Return: 0;
  * -EAGAIN to be tried again; -EIO when page @i is lost.
  */
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n)
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+	     bool share)
 {
 	struct mm_set want;
 	struct fetch f;
@@ -407,6 +414,7 @@ int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n)
 		block_unlock(u, b);
 		return -EAGAIN;
 	}
+	f.share = share;
 	f.dev = device_get(u, page_dev(block_word(b, i)));
 	mark_coming(&f, &want, NULL);
 	fetch_marked(&f);

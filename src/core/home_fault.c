@@ -55,15 +55,19 @@ struct lone {
 	struct uhmm_device *dev;
 	unsigned i;
 	uint64_t dpfn;
+	bool share;
 };
 
 /* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
 static enum mm_outcome lone_mapped(const struct lone *l, ssize_t n)
 {
-	block_home(l->u, l->b, l->i, E_HOME);
+	bool share = l->share && n == 1;
+
+	home_mapped(l->u, l->b, l->i, share);
 	block_unlock(l->u, l->b);
 	count_add(&l->u->count.to_ram, 1);
-	device_free(l->dev, &l->dpfn, 1);
+	if (!share)
+		device_free(l->dev, &l->dpfn, 1);
 	return n == 1 ? MM_RESOLVED : MM_RETRY;
 }
 
@@ -81,7 +85,6 @@ static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
 				   int err)
 {
 	uint64_t mine = page_on_device(P_COMING, l->dev->id, l->dpfn);
-	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
 	ssize_t n;
 
 	block_lock(l->b);
@@ -96,7 +99,7 @@ static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
 		device_free(l->dev, &l->dpfn, 1);
 		return MM_SIGBUS;
 	}
-	n = l->u->mm->ops->fill(l->u->mm, va, ram, 1);
+	n = home_map(l->u, l->b, l->i, l->i + 1, ram, NULL, l->share);
 	if (n == 1 || n == -EEXIST)
 		return lone_mapped(l, n);
 	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
@@ -125,27 +128,28 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 
 /* Unlocks, unless it returns 0: not possible here. */
 static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
-				    unsigned n)
+				    unsigned n, bool share)
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
-	ssize_t got = home_map_direct(u, b, i, n);
+	ssize_t got = home_map_direct(u, b, i, n, share);
 
 	if (!got)
 		return 0;
 	block_unlock(u, b);
 	if (got < 0)
 		return MM_RETRY;
-	device_free_run(dev, page_dpfn(w), (unsigned)got);
+	if (!share)
+		device_free_run(dev, page_dpfn(w), (unsigned)got);
 	return MM_RESOLVED;
 }
 
 /* ---- A run: the fault of a stream -------------------------------------- */
 
 static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
-				 unsigned n)
+				 unsigned n, bool share)
 {
-	switch (home_run(u, b, i, n)) {
+	switch (home_run(u, b, i, n, share)) {
 	case 0:
 		return MM_RESOLVED;
 	case -EIO:
@@ -155,16 +159,19 @@ static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
 	}
 }
 
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i)
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
+			   bool write)
 {
 	uint64_t w = block_word(b, i);
-	struct lone l = { u, b, device_get(u, page_dev(w)), i, page_dpfn(w) };
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	bool share = !write && clean_wanted(u, b, dev);
+	struct lone l = { u, b, dev, i, page_dpfn(w), share };
 	unsigned n = fault_window(u, b, i);
 	enum mm_outcome out = 0;
 
 	if (n < MM_BLOCK_PAGES || !b->huge)
-		out = fault_direct(u, b, i, n);
+		out = fault_direct(u, b, i, n, share);
 	if (out)
 		return out;
-	return n > 1 ? fault_run(u, b, i, n) : lone_bounce(&l);
+	return n > 1 ? fault_run(u, b, i, n, share) : lone_bounce(&l);
 }

@@ -11,17 +11,20 @@
 /* ---- Mapping ---------------------------------------------------------- */
 
 /*
- * Map pages [i, last) from @ram; @frames: they lie in a slot and may be moved.
+ * Map pages [i, last) from @ram; @frames: they lie in a slot and may be moved;
+ * @share: write-protected.
  * Return: pages mapped, or -errno for the first.
  */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
-		 const char *ram, struct slot *frames)
+		 const char *ram, struct slot *frames, bool share)
 {
 	const struct mm_ops *ops = u->mm->ops;
 	uintptr_t va = b->va + i * MM_PAGE_SIZE;
 	bool moved = false;
 	ssize_t n;
 
+	if (share)
+		return ops->fill_shared(u->mm, va, ram, last - i);
 	if (!frames || last - i < HOME_GIVE_PAGES || !u->mm->can_move)
 		return ops->fill(u->mm, va, ram, last - i);
 	n = ops->give(u->mm, va, (uintptr_t)ram, last - i, &moved);
@@ -35,7 +38,7 @@ ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
 {
 	const char *ram = (char *)block_slot_va(u, b) + i * MM_PAGE_SIZE;
-	ssize_t n = home_map(u, b, i, last, ram, slot_of(u, b->slot));
+	ssize_t n = home_map(u, b, i, last, ram, slot_of(u, b->slot), false);
 
 	if (n == -EEXIST) /* it is there after all: that one counts */
 		n = 1;
@@ -58,11 +61,31 @@ static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
 	return k;
 }
 
+static ssize_t fill(struct uhmm *u, uintptr_t va, const void *p, unsigned n,
+		    bool share)
+{
+	return share ? u->mm->ops->fill_shared(u->mm, va, p, n) :
+		       u->mm->ops->fill(u->mm, va, p, n);
+}
+
+/* The page is mapped; @share: write-protected, and it keeps its device page. */
+void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share)
+{
+	uint64_t w = block_word(b, i);
+
+	if (share)
+		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_SHARE);
+	else
+		block_home(u, b, i, E_HOME);
+}
+
 /*
  * Map up to @n pages from @i.  Locked.  Return: pages mapped, whose device
- * pages follow each other and are to be freed; 0: not possible; -errno.
+ * pages follow each other and, unless shared, are to be freed; 0: not
+ * possible; -errno.
  */
-ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n)
+ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+			bool share)
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
@@ -75,9 +98,9 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n)
 	p = device_direct(dev, page_dpfn(w), n);
 	if (!p)
 		return 0;
-	got = u->mm->ops->fill(u->mm, b->va + i * MM_PAGE_SIZE, p, n);
+	got = fill(u, b->va + i * MM_PAGE_SIZE, p, n, share);
 	for (ssize_t k = 0; k < got; k++)
-		block_home(u, b, i + (unsigned)k, E_HOME);
+		home_mapped(u, b, i + (unsigned)k, share);
 	if (got > 0)
 		count_add(&u->count.to_ram, (uint64_t)got);
 	return got;

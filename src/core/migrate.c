@@ -10,19 +10,6 @@
 
 #include "core/core.h"
 
-/* The managed pages of [start, end), which lies in one block. */
-static void managed_set(struct uhmm *u, uintptr_t start, uintptr_t end,
-			struct mm_set *ret)
-{
-	uintptr_t s, e;
-
-	set_clear(ret);
-	while (start < end && region_next(u, start, end, &s, &e)) {
-		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
-		start = e;
-	}
-}
-
 /* ---- To a device ------------------------------------------------------ */
 
 /* What is on another device comes home first. */
@@ -56,6 +43,7 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
+	clean_drop(u, b, want);
 	fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
 	return err < 0 ? err : 0;
@@ -111,7 +99,7 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	ssize_t n = 0;
 	int err = 0;
 
-	managed_set(u, start, end, &want);
+	region_set(u, start, end, &want);
 	*ret_managed = !set_empty(&want);
 	gate_enter(u);
 	if (*ret_managed && dev)
@@ -213,22 +201,37 @@ static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return pinned;
 }
 
-/* No mover comes in between: we are the mover. */
+static void untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+
+	while (start < end && region_next(u, start, end, &s, &e)) {
+		region_del(u, s, e);
+		u->mm->ops->untrack(u->mm, s, e);
+		start = e;
+	}
+}
+
+/*
+ * Pages come home and are managed no more, in one step to every mover: we are
+ * the mover until it is done, and whoever comes then finds no region.
+ */
 static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	struct block *b = block_find(u, start);
+	struct block *b = block_get(u, start);
 	struct mm_set want;
 	int err;
 
 	if (!b)
-		return 0;
+		return -ENOMEM;
 	set_clear(&want);
 	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
 	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
+	untrack_part(u, start, end);
 	block_lock(b);
 	set_for_each(&want, i)
-		if (b->table && page_state(b->table[i]) != P_POISONED)
+		if (block_word(b, i))
 			block_event(u, b, i, E_FORGET);
 	out_release_slot(u, b);
 	block_unlock(u, b);
@@ -260,22 +263,20 @@ static int pinned_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return is_pinned(u, start, end) ? -EBUSY : 0;
 }
 
-int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	uintptr_t start = addr, end = addr + len, s, e;
 	int err;
 
-	err = for_each_part(u, start, end, pinned_part);
-	if (err)
-		return err;
 	gate_enter(u);
 	err = for_each_part(u, start, end, forget_part);
-	while (start < end && region_next(u, start, end, &s, &e)) {
-		region_del(u, s, e);
-		u->mm->ops->untrack(u->mm, s, e);
-		start = e;
-	}
 	gate_leave(u);
 	region_reap(u);
 	return err;
+}
+
+int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	int err = for_each_part(u, addr, addr + len, pinned_part);
+
+	return err ? err : range_forget(u, addr, addr + len);
 }

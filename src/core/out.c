@@ -33,6 +33,7 @@ struct out {
 	struct block *b;
 	struct uhmm_device *dev;
 	uint8_t *why;
+	enum out_how how;
 	struct mm_freeze f;
 	struct mm_set frozen, empty;
 	struct mm_set framed, held, zero, done;
@@ -108,7 +109,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_why(o, i, UHMM_WHY_POISONED);
 		break;
 	default:
-		set_why(o, i, UHMM_WHY_BUSY);
+		set_why(o, i, page_pins(w) ? UHMM_WHY_PINNED : UHMM_WHY_BUSY);
 	}
 }
 
@@ -210,15 +211,33 @@ static void enter_states(struct out *o)
 		block_event(o->u, b, i, E_CLEAR);
 }
 
+/*
+ * A page that was copied home left its frame behind, and no page can move onto
+ * it: the block may have kept its slot since, for others that are frozen.
+ */
+static void empty_frames(struct out *o)
+{
+	struct slot *s = slot_of(o->u, o->b->slot);
+	struct mm_set left = set_and(&s->stock, &o->f.want);
+
+	if (set_empty(&left) || !o->u->mm->can_move)
+		return;
+	set_for_each_run(&left, first, last)
+		o->u->mm->ops->drop(o->u->mm, o->f.slot + first * MM_PAGE_SIZE,
+				    last - first);
+	s->stock = set_minus(&s->stock, &left);
+	s->huge = false;
+}
+
 static int try_freeze(struct out *o)
 {
-	int err = 0;
-
 	o->f.va = o->b->va;
 	o->f.slot = block_slot_va(o->u, o->b);
-	if (!set_empty(&o->f.want))
-		err = o->u->mm->ops->freeze(o->u->mm, &o->f);
-	return err;
+	o->f.shared = o->how == OUT_EVICT;
+	if (set_empty(&o->f.want))
+		return 0;
+	empty_frames(o);
+	return o->u->mm->ops->freeze(o->u->mm, &o->f);
 }
 
 static void reset(struct out *o)
@@ -258,6 +277,22 @@ void out_release_slot(struct uhmm *u, struct block *b)
 }
 
 /*
+ * What was managed when the caller looked may not be any more, and something
+ * new be there.  From here on it cannot change unseen: a pending event makes
+ * freeze() fail, and whoever unregisters is the mover.  Locked.
+ */
+static struct mm_set still_managed(struct out *o, const struct mm_set *want)
+{
+	struct mm_set managed, gone;
+
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
+	gone = set_minus(want, &managed);
+	set_for_each(&gone, i)
+		set_why(o, i, UHMM_WHY_UNMAPPED);
+	return set_and(want, &managed);
+}
+
+/*
  * Select and freeze under the block's lock.  Return: 0 to go on, 1 when there
  * is nothing to do, -errno.
  */
@@ -265,6 +300,7 @@ static int freeze_pages(struct out *o, const struct mm_set *want,
 			enum out_how how)
 {
 	struct block *b = o->b;
+	struct mm_set mine;
 	int err = -EAGAIN;
 
 	for (int tries = 0; err == -EAGAIN && tries < FREEZE_TRIES; tries++) {
@@ -273,7 +309,8 @@ static int freeze_pages(struct out *o, const struct mm_set *want,
 		reset(o);
 		block_lock(b);
 		err = block_ensure_table(o->u, b);
-		if (!err && !select_pages(o, want, how))
+		mine = still_managed(o, want);
+		if (!err && !select_pages(o, &mine, how))
 			err = 1;
 		if (!err)
 			err = try_freeze(o);
@@ -585,7 +622,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	*ret_err = give_slot(o->u, o->b, want);
 	if (*ret_err)
 		return;
-	if (how == OUT_MIGRATE && stash(o, want))
+	if (how != OUT_DEMOTE && stash(o, want))
 		*ret_err = 0;
 	else
 		*ret_err = freeze_pages(o, want, how);
@@ -612,6 +649,7 @@ int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	out_init(&o, u, b);
 	o.dev = dev;
 	o.why = why;
+	o.how = how;
 	sys_mutex_lock(&b->mover);
 	move_out(&o, want, how, &err);
 	sys_mutex_unlock(&b->mover);

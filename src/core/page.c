@@ -36,7 +36,15 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 		[E_DISCARD] = TO(P_DROPPED),
 		[E_FORGET] = TO(P_RAM),
 	},
+	[P_CLEAN] = {
+		[E_ZAP] = TO(P_ZAPPING),
+		[E_ARRIVE] = TO(P_DEVICE),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_DROPPED),
+		[E_FORGET] = TO(P_RAM),
+	},
 	[P_DEVICE] = {
+		[E_SHARE] = TO(P_CLEAN),
 		[E_FETCH] = TO(P_COMING),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_EMPTY),
@@ -44,6 +52,7 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_COMING] = {
+		[E_SHARE] = TO(P_CLEAN),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_STAY] = TO(P_DEVICE),
 		[E_HOME] = TO(P_RAM),
@@ -71,6 +80,7 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_ZAPPING] = {
+		[E_SHARE] = TO(P_CLEAN),
 		[E_TAKE] = TO(P_LEAVING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOLE] = TO(P_EMPTY),
@@ -95,19 +105,19 @@ static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
 
 static const char *const state_names[P_NR_STATES] = {
 	[P_RAM] = "ram",	   [P_EMPTY] = "empty",
-	[P_DROPPED] = "dropped",   [P_DEVICE] = "device",
-	[P_COMING] = "coming",	   [P_FROZEN] = "frozen",
-	[P_LEAVING] = "leaving",   [P_HELD] = "held",
-	[P_ZAPPING] = "zapping",   [P_CLEARING] = "clearing",
-	[P_POISONED] = "poisoned",
+	[P_DROPPED] = "dropped",   [P_CLEAN] = "clean",
+	[P_DEVICE] = "device",	   [P_COMING] = "coming",
+	[P_FROZEN] = "frozen",	   [P_LEAVING] = "leaving",
+	[P_HELD] = "held",	   [P_ZAPPING] = "zapping",
+	[P_CLEARING] = "clearing", [P_POISONED] = "poisoned",
 };
 
 static const char *const event_names[E_NR_EVENTS] = {
-	[E_TAKE] = "take",     [E_HOLD] = "hold",     [E_PARK] = "park",
-	[E_HOLE] = "hole",     [E_CLEAR] = "clear",   [E_ZAP] = "zap",
-	[E_ARRIVE] = "arrive", [E_FETCH] = "fetch",   [E_STAY] = "stay",
-	[E_HOME] = "home",     [E_ZERO] = "zero",     [E_DISCARD] = "discard",
-	[E_LOSE] = "lose",     [E_FORGET] = "forget",
+	[E_TAKE] = "take",	 [E_HOLD] = "hold",   [E_PARK] = "park",
+	[E_HOLE] = "hole",	 [E_CLEAR] = "clear", [E_ZAP] = "zap",
+	[E_ARRIVE] = "arrive",	 [E_FETCH] = "fetch", [E_STAY] = "stay",
+	[E_HOME] = "home",	 [E_SHARE] = "share", [E_ZERO] = "zero",
+	[E_DISCARD] = "discard", [E_LOSE] = "lose",   [E_FORGET] = "forget",
 };
 
 int page_next(enum page_state state, enum page_event event)

@@ -25,12 +25,13 @@ enum page_state {
 	P_RAM,	    /* the kernel knows: present, or not touched yet */
 	P_EMPTY,    /* nothing there, we know */
 	P_DROPPED,  /* discarded by the application, perhaps not yet gone */
+	P_CLEAN,    /* in RAM, write-protected, and on a device still */
 	P_DEVICE,   /* on a device */
 	P_COMING,   /* on a device, being copied home */
 	P_FROZEN,   /* in a frame, at rest */
 	P_LEAVING,  /* in a frame, being copied to a device */
 	P_HELD,	    /* at its address, write-protected, being copied */
-	P_ZAPPING,  /* being removed from its address after P_HELD */
+	P_ZAPPING,  /* being removed from its address: was held, or clean */
 	P_CLEARING, /* nothing there, a device page is being zeroed for it */
 	P_POISONED, /* lost; a touch is SIGBUS */
 	P_NR_STATES,
@@ -47,6 +48,7 @@ enum page_event {
 	E_FETCH,   /* its copy home begins */
 	E_STAY,	   /* that copy failed, or must be done again */
 	E_HOME,	   /* mapped for the CPU, with its data */
+	E_SHARE,   /* the same, read-only: the device's copy stays good */
 	E_ZERO,	   /* mapped for the CPU, as zeroes */
 	E_DISCARD, /* the application dropped it */
 	E_LOSE,	   /* its data are lost */
@@ -103,6 +105,7 @@ static inline bool page_in_ram(uint64_t w)
 	switch (page_state(w)) {
 	case P_RAM:
 		return w & PAGE_CHARGED;
+	case P_CLEAN:
 	case P_FROZEN:
 	case P_LEAVING:
 	case P_HELD:

@@ -68,6 +68,23 @@ static struct block *dequeue(struct uhmm *u)
 	return b;
 }
 
+static void wake_throttled(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+	uintptr_t list[MAX_THROTTLED];
+	unsigned n;
+
+	sys_mutex_lock(&p->lock);
+	n = p->nr_throttled;
+	memcpy(list, p->throttled, n * sizeof(*list));
+	p->nr_throttled = 0;
+	sys_mutex_unlock(&p->lock);
+	while (n)
+		u->mm->ops->wake(u->mm, list[--n], 1);
+	atomic_fetch_add(&p->freed, 1);
+	sys_futex_wake(&p->freed, INT32_MAX);
+}
+
 /* ---- Steps ------------------------------------------------------------ */
 
 static struct uhmm_device *device_with_room(struct uhmm *u)
@@ -116,7 +133,7 @@ static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int n = dev ? out_block(u, b, want, dev, OUT_MIGRATE, NULL) : 0;
+	int n = dev ? out_block(u, b, want, dev, OUT_EVICT, NULL) : 0;
 
 	return n > 0 ? n : 0;
 }
@@ -137,23 +154,60 @@ static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
 	return n > 0 ? n : 0;
 }
 
-/* Return: pages parked or freed, 0 when the block has none. */
+/* Pages that are on a device still need no room there. */
+static int drop_clean(struct uhmm *u, struct block *b)
+{
+	struct mm_set all;
+
+	if (!b->nr[P_CLEAN])
+		return 0;
+	memset(&all, 0xff, sizeof(all));
+	return clean_drop(u, b, &all);
+}
+
+/*
+ * Pages that a fork left behind are refused at first.  While this thread may
+ * wait for a fault of its own, faults must not wait for it.
+ */
+static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	int n = out_park(u, b);
+
+	if (n || !u->mm->ops->unshare)
+		return n;
+	atomic_store(&u->policy.faulting, 1);
+	wake_throttled(u);
+	u->mm->ops->unshare(u->mm, b->va, want);
+	atomic_store(&u->policy.faulting, 0);
+	return out_park(u, b);
+}
+
+/*
+ * What cannot be parked, as another process has it too, goes at once.
+ * Return: pages parked or freed, 0 when the block has none.
+ */
 static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 {
 	struct mm_set want;
 	int n;
 
+	*ret_freed = drop_clean(u, b);
+	if (*ret_freed)
+		return *ret_freed;
 	demotable(u, b, &want);
-	if (set_empty(&want))
+	if (set_empty(&want) || !device_with_room(u))
 		return 0;
 	if (!u->mm->can_move || is_scattered(u, &want)) {
 		*ret_freed = demote_now(u, b, &want);
 		return *ret_freed;
 	}
-	n = out_park(u, b);
+	n = park(u, b, &want);
 	if (n > 0 && u->policy.queue_len < u->policy.queue_size)
 		enqueue(u, b, (unsigned)n);
-	return n > 0 ? n : 0;
+	if (n)
+		return n > 0 ? n : 0;
+	*ret_freed = demote_now(u, b, &want);
+	return *ret_freed;
 }
 
 /* Turn the hand to the next block that has something. */
@@ -201,13 +255,13 @@ static bool enough_parked(struct uhmm *u)
 int policy_step(struct uhmm *u)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int freed = 0, n;
+	int freed = 0, n = 0;
 
-	if (!dev)
-		return 0;
-	if (!enough_parked(u) && turn_hand(u, &freed))
+	if ((!dev || !enough_parked(u)) && turn_hand(u, &freed)) {
+		count_add(&u->count.evicted, (uint64_t)freed);
 		return freed ? freed : -EAGAIN;
-	while (u->policy.queue_len) {
+	}
+	while (dev && u->policy.queue_len) {
 		n = oldest(u, dev);
 		if (n)
 			break;
@@ -219,28 +273,12 @@ int policy_step(struct uhmm *u)
 
 /* ---- Faults that wait for room ---------------------------------------- */
 
-static void wake_throttled(struct uhmm *u)
-{
-	struct policy *p = &u->policy;
-	uintptr_t list[MAX_THROTTLED];
-	unsigned n;
-
-	sys_mutex_lock(&p->lock);
-	n = p->nr_throttled;
-	memcpy(list, p->throttled, n * sizeof(*list));
-	p->nr_throttled = 0;
-	sys_mutex_unlock(&p->lock);
-	while (n)
-		u->mm->ops->wake(u->mm, list[--n], 1);
-	atomic_fetch_add(&p->freed, 1);
-	sys_futex_wake(&p->freed, INT32_MAX);
-}
-
 /* Is there no room, and hope that some will be made? */
 bool policy_full(struct uhmm *u)
 {
 	return above(u, 0) && u->policy.running &&
-	       !atomic_load(&u->policy.idle);
+	       !atomic_load(&u->policy.idle) &&
+	       !atomic_load(&u->policy.faulting);
 }
 
 static bool wait_for_room(struct uhmm *u)
@@ -317,6 +355,8 @@ static void policy_main(void *arg)
 		atomic_store(&p->idle, 0);
 		if (above(u, 1))
 			make_room(u);
+		else
+			wake_throttled(u);
 	}
 	wake_throttled(u);
 }

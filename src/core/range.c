@@ -10,6 +10,7 @@
 #include "core/core.h"
 
 #define MAX_EXTENTS 32
+#define TRACK_TRIES 10000
 
 int range_check(struct uhmm *u, const void *addr, size_t len)
 {
@@ -69,10 +70,23 @@ struct take {
 	unsigned n;
 };
 
+/* Again while the address space is changing. */
+static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < TRACK_TRIES; tries++) {
+		if (tries)
+			sys_yield();
+		err = u->mm->ops->track(u->mm, start, end);
+	}
+	return err;
+}
+
 static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		     uintptr_t end)
 {
-	int err = u->mm->ops->track(u->mm, start, end);
+	int err = track(u, start, end);
 
 	if (err)
 		return err;
@@ -81,7 +95,9 @@ static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		u->mm->ops->untrack(u->mm, start, end);
 		return err;
 	}
-	if (t->n < MAX_EXTENTS) {
+	if (t->n && t->last[t->n - 1] == start) {
+		t->last[t->n - 1] = end;
+	} else if (t->n < MAX_EXTENTS) {
 		t->first[t->n] = start;
 		t->last[t->n++] = end;
 	}
@@ -114,7 +130,7 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 	if (e->kind != MM_ANON || end <= t->start || start >= t->end)
 		return 0;
 	err = track_gaps(u, t, start, end);
-	if (err == -EBUSY && !t->strict) { /* a neighbour is another's? */
+	if (err && !t->strict) { /* a neighbour is another's, or gone? */
 		start = start > t->start ? start : t->start;
 		end = end < t->end ? end : t->end;
 		err = track_gaps(u, t, start, end);
@@ -122,17 +138,21 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 	return err == -EBUSY && !t->strict ? 0 : err;
 }
 
+/*
+ * Others may have used what was managed for a moment.  What was taken in only
+ * because it was near stays: to manage it changes nothing that shows.
+ */
 static void undo(struct uhmm *u, const struct take *t)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		region_del(u, t->first[i], t->last[i]);
-		u->mm->ops->untrack(u->mm, t->first[i], t->last[i]);
-	}
+	for (unsigned i = 0; t->strict && i < t->n; i++)
+		range_forget(u, t->first[i], t->last[i]);
 }
 
 /*
  * Manage [start, end).  @strict: all of it or nothing; else what is possible,
- * in whole blocks.  -ENOMEM: a part is unmapped, nothing was done.
+ * in whole blocks.  Inline only what was asked for: a neighbour could be the
+ * stack of a thread that cannot take a signal without touching it.
+ * -ENOMEM: a part is unmapped, nothing was done.
  */
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 {
@@ -144,7 +164,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 	err = for_each_extent(u, start, end, check_extent, &strict);
 	if (err)
 		return err;
-	if (!strict) {
+	if (!strict && !u->mm->is_inline) {
 		start &= ~(MM_BLOCK_SIZE - 1);
 		end = (end + MM_BLOCK_SIZE - 1) & ~(MM_BLOCK_SIZE - 1);
 	}

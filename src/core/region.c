@@ -11,12 +11,28 @@
  */
 #include <errno.h>
 
+#ifndef __SANITIZE_ADDRESS__ /* its inline functions misalign, says UBSan */
 #define _LGPL_SOURCE
+#endif
 #include <urcu-bp.h>
 
 #include "core/core.h"
 
 #define REAP_AT 64
+
+/*
+ * A grace period puts all reads before the reaper's writes, in a way that
+ * ThreadSanitizer cannot see: say the same in words that it understands.
+ */
+#ifdef __SANITIZE_THREAD__
+static _Atomic int tsan_grace;
+#define READ_ENDS() \
+	atomic_fetch_add_explicit(&tsan_grace, 0, memory_order_release)
+#define GRACE_ENDS() atomic_load_explicit(&tsan_grace, memory_order_acquire)
+#else
+#define READ_ENDS()  ((void)0)
+#define GRACE_ENDS() ((void)0)
+#endif
 
 static struct region *next_of(const struct region *r, int level)
 {
@@ -46,20 +62,26 @@ bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end)
 {
 	struct region_tree *t = &u->regions;
+	uintptr_t last = 0;
 	struct region *r;
 	bool found;
 
 	rcu_read_lock();
-	r = find_last(t, start);
-	if (r == &t->head || end_of(r) <= start)
-		r = next_of(r, 0);
+	/*
+	 * Each end is read once, for it may shrink at any moment; what it gave
+	 * up then is in a node linked behind before.
+	 */
+	for (r = find_last(t, start); r; r = next_of(r, 0)) {
+		last = r == &t->head ? 0 : end_of(r);
+		if (last > start)
+			break;
+	}
 	found = r && r->start < end;
 	if (found) {
-		uintptr_t last = end_of(r);
-
 		*ret_start = r->start > start ? r->start : start;
 		*ret_end = last < end ? last : end;
 	}
+	READ_ENDS();
 	rcu_read_unlock();
 	return found;
 }
@@ -69,6 +91,19 @@ bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end)
 	uintptr_t s, e;
 
 	return region_next(u, start, end, &s, &e) && s == start && e == end;
+}
+
+/* The managed pages of [start, end), which lies in one block. */
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret)
+{
+	uintptr_t s, e;
+
+	set_clear(ret);
+	while (start < end && region_next(u, start, end, &s, &e)) {
+		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
+		start = e;
+	}
 }
 
 /* ---- Writers ---------------------------------------------------------- */
@@ -228,6 +263,7 @@ void region_reap(struct uhmm *u)
 	if (!list)
 		return;
 	synchronize_rcu();
+	GRACE_ENDS();
 	while (list) {
 		struct region *r = list;
 

@@ -16,6 +16,8 @@
 
 static int64_t execute(struct uhmm *u, const struct request *r)
 {
+	if (u->mm->ops->sync)
+		u->mm->ops->sync(u->mm);
 	switch (r->op) {
 	case REQ_MIGRATE:
 		return do_migrate(u, r->addr, r->len, r->dev, r->why);

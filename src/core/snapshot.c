@@ -17,6 +17,8 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 	case P_RAM:
 	case P_DROPPED:
 		return ram_pfn(w, there);
+	case P_CLEAN:
+		return UHMM_PFN_VALID | UHMM_PFN_WRITE;
 	case P_DEVICE:
 	case P_COMING:
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE |

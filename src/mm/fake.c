@@ -18,8 +18,6 @@
 #include "sys/fail.h"
 #include "sys/sys.h"
 
-#define MAX_SLOTS (2 * FAKE_BLOCKS) /* whatever is asked for */
-
 _Noreturn void fake_bug(const char *what, uintptr_t addr)
 {
 	fprintf(stderr, "fake: %s at %#jx\n", what, (uintmax_t)addr);
@@ -147,8 +145,8 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	for (; start < end; start += MM_PAGE_SIZE) {
 		struct fake_page *page = &f->pages[fake_index(start)];
 
-		if (page->state == FAKE_PROTECTED)
-			fake_bug("untracking a frozen page", start);
+		if (page->state == FAKE_PROTECTED) /* could not be lifted */
+			page->state = FAKE_PRESENT;
 		page->is_tracked = false;
 	}
 	sys_mutex_unlock(&f->lock);
@@ -186,6 +184,12 @@ static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
 	return f->slots + (frame - first);
 }
 
+/* As in the kernel, a page does not move to where there is one. */
+static bool is_occupied(const unsigned char *frame)
+{
+	return *frame || memcmp(frame, frame + 1, MM_PAGE_SIZE - 1);
+}
+
 /* Why a page cannot be frozen. */
 static enum uhmm_why refusal(struct fake *f, const struct fake_page *page)
 {
@@ -210,8 +214,6 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 
 	if (page->kind && !page->is_tracked)
 		fake_bug("freezing a page that is not tracked", va);
-	if (page->state == FAKE_PROTECTED)
-		fake_bug("freezing a frozen page", va);
 	if (page->kind && page->state == FAKE_EMPTY) {
 		set_add(&z->holes, i);
 		return;
@@ -220,8 +222,14 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 	if (z->why[i])
 		return;
 	if (move && !(page->marks & FAKE_READONLY)) {
-		memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1),
-		       fake_bytes(f, va), MM_PAGE_SIZE);
+		unsigned char *frame =
+			frame_at(f, z->slot + i * MM_PAGE_SIZE, 1);
+
+		if (is_occupied(frame)) {
+			z->why[i] = UHMM_WHY_BUSY;
+			return;
+		}
+		memcpy(frame, fake_bytes(f, va), MM_PAGE_SIZE);
 		page->state = FAKE_EMPTY;
 		set_add(&z->framed, i);
 	} else {
@@ -246,7 +254,8 @@ static int fake_freeze(struct mm *mm, struct mm_freeze *z)
 	set_clear(&z->framed);
 	set_clear(&z->inplace);
 	set_clear(&z->holes);
-	set_for_each(&z->want, i) freeze_page(f, z, i, move);
+	set_for_each(&z->want, i)
+		freeze_page(f, z, i, move);
 	z->huge = set_full(&z->framed);
 	sys_mutex_unlock(&f->lock);
 	return 0;
@@ -258,8 +267,7 @@ static void fake_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page = lock_page(f, va);
 
-	set_for_each(set, i)
-	{
+	set_for_each(set, i) {
 		uintptr_t offset = i * MM_PAGE_SIZE;
 
 		if (page[i].state == FAKE_PROTECTED)
@@ -312,14 +320,12 @@ static void fake_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
 	if (sys_should_fail("fake commit"))
 		set_clear(set);
 	lock_page(f, va);
-	set_for_each(set, i)
-	{
+	set_for_each(set, i) {
 		if (!is_removable(f, va + i * MM_PAGE_SIZE))
 			set_del(set, i);
 	}
 	sys_mutex_unlock(&f->lock);
-	set_for_each_run(set, first, last)
-	{
+	set_for_each_run(set, first, last) {
 		uintptr_t start = va + first * MM_PAGE_SIZE;
 		uintptr_t end = va + last * MM_PAGE_SIZE;
 
@@ -364,9 +370,9 @@ static int check_empty(struct fake *f, uintptr_t va)
 	return page->state == FAKE_EMPTY ? 0 : -EEXIST;
 }
 
-/* Put pages there, from @src or, without, from zeroes. */
+/* Put pages there as @state, from @src or, without, from zeroes. */
 static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
-		   const char *what)
+		   enum fake_state state, const char *what)
 {
 	size_t done = 0;
 	int err = 0;
@@ -388,7 +394,7 @@ static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
 			       MM_PAGE_SIZE);
 		else
 			memset(fake_bytes(f, va), 0, MM_PAGE_SIZE);
-		f->pages[fake_index(va)].state = FAKE_PRESENT;
+		f->pages[fake_index(va)].state = (uint8_t)state;
 	}
 	sys_mutex_unlock(&f->lock);
 	if (done)
@@ -401,7 +407,14 @@ static ssize_t fake_fill(struct mm *mm, uintptr_t va, const void *src,
 {
 	if (!src)
 		fake_bug("fill from NULL", va);
-	return put(fake_of(mm), va, src, npages, "fake fill");
+	return put(fake_of(mm), va, src, npages, FAKE_PRESENT, "fake fill");
+}
+
+static ssize_t fake_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+				size_t npages)
+{
+	return put(fake_of(mm), va, src, npages, FAKE_PROTECTED,
+		   "fake fill shared");
 }
 
 static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
@@ -414,7 +427,7 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 	sys_mutex_lock(&f->lock);
 	src = frame_at(f, frame, npages);
 	sys_mutex_unlock(&f->lock);
-	done = put(f, va, src, npages, "fake give");
+	done = put(f, va, src, npages, FAKE_PRESENT, "fake give");
 	if (done < 0)
 		return done;
 	*ret_moved = mm->can_move;
@@ -426,7 +439,7 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 static ssize_t fake_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 {
 	(void)write;
-	return put(fake_of(mm), va, NULL, npages, "fake zero");
+	return put(fake_of(mm), va, NULL, npages, FAKE_PRESENT, "fake zero");
 }
 
 static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)
@@ -465,6 +478,8 @@ static uintptr_t fake_slots(struct mm *mm, size_t nr)
 	if (sys_should_fail("fake slots"))
 		return 0;
 	sys_mutex_lock(&f->lock);
+	if (nr > f->nr_slots) /* more than a test can use: what there is */
+		nr = f->nr_slots;
 	if (nr && nr <= f->nr_slots - f->slots_used) {
 		first = (uintptr_t)f->slots + f->slots_used * MM_BLOCK_SIZE;
 		f->slots_used += nr;
@@ -496,19 +511,14 @@ static void fake_child(struct mm *mm)
 	fake_of(mm)->is_dead = true;
 }
 
-static size_t blocks_len(size_t nr)
-{
-	return (nr + 1) * MM_BLOCK_SIZE; /* one more, to align */
-}
-
 static void fake_close(struct mm *mm)
 {
 	struct fake *f = fake_of(mm);
 
-	if (f->slots_mapping)
-		sys_free(f->slots_mapping, blocks_len(f->nr_slots));
-	if (f->home_mapping)
-		sys_free(f->home_mapping, blocks_len(FAKE_BLOCKS));
+	if (f->slots)
+		sys_free(f->slots, f->nr_slots * MM_BLOCK_SIZE);
+	if (f->home)
+		sys_free(f->home, FAKE_BLOCKS * MM_BLOCK_SIZE);
 	if (f->pages)
 		sys_free(f->pages, FAKE_PAGES * sizeof(*f->pages));
 	sys_free(f, sizeof(*f));
@@ -526,6 +536,7 @@ static const struct mm_ops fake_ops = {
 	.commit = fake_commit,
 	.unprotect = fake_unprotect,
 	.fill = fake_fill,
+	.fill_shared = fake_fill_shared,
 	.give = fake_give,
 	.zero = fake_zero,
 	.poison = fake_poison,
@@ -535,22 +546,25 @@ static const struct mm_ops fake_ops = {
 	.features = fake_features,
 };
 
-static unsigned char *align_block(void *p)
+/* Memory for @nr blocks that counts only where it is touched; may be NULL. */
+static unsigned char *blocks_alloc(size_t nr)
 {
-	uintptr_t at = (uintptr_t)p;
+	size_t len = nr * MM_BLOCK_SIZE;
+	void *p = len ? sys_reserve(len, MM_BLOCK_SIZE) : NULL;
 
-	return (unsigned char *)((at + MM_BLOCK_SIZE - 1) &
-				 ~(MM_BLOCK_SIZE - 1));
+	if (p && mprotect(p, len, PROT_READ | PROT_WRITE)) {
+		sys_free(p, len);
+		return NULL;
+	}
+	return p;
 }
 
 static bool allocate(struct fake *f)
 {
 	f->pages = sys_alloc(FAKE_PAGES * sizeof(*f->pages));
-	f->home_mapping = sys_alloc(blocks_len(FAKE_BLOCKS));
-	f->slots_mapping = sys_alloc(blocks_len(f->nr_slots));
-	f->home = align_block(f->home_mapping);
-	f->slots = align_block(f->slots_mapping);
-	return f->pages && f->home_mapping && f->slots_mapping;
+	f->home = blocks_alloc(FAKE_BLOCKS);
+	f->slots = blocks_alloc(f->nr_slots);
+	return f->pages && f->home && (f->slots || !f->nr_slots);
 }
 
 int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
@@ -564,8 +578,8 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.client = params->client;
 	f->mm.can_move = !off || !strstr(off, "move");
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
-	f->nr_slots = params->nr_slots < MAX_SLOTS ? params->nr_slots :
-						     MAX_SLOTS;
+	f->mm.can_share = !f->mm.is_inline;
+	f->nr_slots = params->nr_slots;
 	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {
 		fake_close(&f->mm);

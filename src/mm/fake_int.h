@@ -31,7 +31,6 @@ struct fake {
 	struct fake_page *pages; /* by lock */
 	unsigned char *home;
 	unsigned char *slots;
-	void *home_mapping, *slots_mapping;
 	size_t nr_slots, slots_used; /* by lock */
 	unsigned one_in;	     /* by lock */
 	uint64_t random;	     /* by lock */

@@ -82,6 +82,8 @@ struct mm_extent {
  * @want: pages to take; all of them tracked and, as far as known, in RAM
  * @sweep: pages that are not wanted may be framed too, where that is cheaper;
  *	the caller gives them back
+ * @shared: pages shared since a fork(2) are wanted as well, in place; else they
+ *	are refused
  * @framed, @inplace: taken, see above
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
@@ -95,6 +97,7 @@ struct mm_freeze {
 	uintptr_t va, slot;
 	struct mm_set want;
 	bool sweep;
+	bool shared;
 	struct mm_set framed, inplace, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
@@ -110,7 +113,13 @@ struct mm_ops {
 	/* ---- Which addresses ---- */
 
 	/*
-	 * Classify [start, end), in order, without gaps.  Return: extents
+	 * Wait until each event whose causer has returned is applied: what a
+	 * thread did is known before its next call.  NULL: events never lag.
+	 */
+	void (*sync)(struct mm *mm);
+	/*
+	 * Classify [start, end), in order, without gaps, one extent for each
+	 * mapping.  Memory of our own is MM_UNSUPPORTED.  Return: extents
 	 * written (at most @max; call again from the last end for more).
 	 */
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
@@ -155,6 +164,12 @@ struct mm_ops {
 	void (*commit)(struct mm *mm, uintptr_t va, struct mm_set *set);
 	/* Let the CPU write to @npages frozen in place; wakes. */
 	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
+	/*
+	 * Make pages of one block that a fork(2) left behind movable again,
+	 * where no other process has them any more.  Called without locks; may
+	 * cause a fault and wait for it.  NULL: not needed here.
+	 */
+	void (*unshare)(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 	/* ---- In.  All wake those who wait for the pages ---- */
 
@@ -166,6 +181,12 @@ struct mm_ops {
 	 */
 	ssize_t (*fill)(struct mm *mm, uintptr_t va, const void *src,
 			size_t npages);
+	/*
+	 * As fill(), but write-protected: the first write is a fault with
+	 * MM_FAULT_WP, answered by unprotect().  Only where mm.can_share.
+	 */
+	ssize_t (*fill_shared)(struct mm *mm, uintptr_t va, const void *src,
+			       size_t npages);
 	/*
 	 * As fill(), but the frames themselves become the pages where that
 	 * is possible, and are empty then: cheaper for long runs.  Whether
@@ -196,6 +217,7 @@ struct mm {
 	const struct mm_ops *ops;
 	const struct mm_client *client;
 	bool can_move;	/* give() moves, freeze() frames: recycling pays */
+	bool can_share; /* write faults are served wherever they come from */
 	bool is_inline; /* faults are resolved by the faulting thread */
 };
 

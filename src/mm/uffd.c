@@ -17,7 +17,7 @@ static void free_all(struct uffd *b)
 	uffd_slots_close(b);
 	uffd_ranges_close(b);
 	if (b->scratch)
-		sys_munmap(b->scratch, b->scratch_len);
+		sys_own_unmap(b->scratch, b->scratch_len);
 	sys_free(b->huge_hints, UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
 	sys_free(b, sizeof(*b));
 }
@@ -54,6 +54,7 @@ static void uffd_child(struct mm *mm)
 static const struct mm_ops ops = {
 	.close = uffd_close,
 	.child = uffd_child,
+	.sync = uffd_sync,
 	.survey = uffd_survey,
 	.track = uffd_track,
 	.untrack = uffd_untrack,
@@ -63,7 +64,9 @@ static const struct mm_ops ops = {
 	.copy_out = uffd_copy_out,
 	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,
+	.unshare = uffd_unshare,
 	.fill = uffd_fill,
+	.fill_shared = uffd_fill_shared,
 	.give = uffd_give,
 	.zero = uffd_zero,
 	.poison = uffd_poison,

@@ -145,7 +145,7 @@ void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Bytes, or -errno when there are none. */
 ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
-		  size_t len);
+		  size_t len, uint64_t mode);
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);
 ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
 
@@ -157,6 +157,7 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
+void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 /* ---- uffd_survey.c: mappings ---- */
 
@@ -185,6 +186,8 @@ bool uffd_try_stash(struct uffd *b);
 /* ---- uffd_resolve.c: in ---- */
 
 ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages);
+ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+			 size_t npages);
 ssize_t uffd_give(struct mm *mm, uintptr_t va, uintptr_t frame, size_t npages,
 		  bool *ret_moved);
 ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write);
@@ -216,6 +219,7 @@ int uffd_slot_renew(struct uffd *b, uintptr_t slot);
 
 int uffd_threads_start(struct uffd *b, unsigned nr);
 void uffd_threads_stop(struct uffd *b);
+void uffd_sync(struct mm *mm);
 /* Read and apply all that waits.  Holds event_lock before and after. */
 void uffd_drain(struct uffd *b);
 /* -EAGAIN: an event is on its way; let it be applied. */

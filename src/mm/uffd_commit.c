@@ -7,18 +7,34 @@
  * held, and no handler thread may do it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "mm/uffd.h"
 
-/* The longest part of a run that can be read; false: not even one page. */
+/* Without asking what the mapping allows: PROT_NONE has data, too. */
+static ssize_t read_hidden(void *dst, uintptr_t va, size_t len)
+{
+	int fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_pread(fd, dst, len, va);
+	sys_close(fd);
+	return ret;
+}
+
+/* How many pages of a run could be read, up to the first that cannot. */
 static unsigned copy_run(uintptr_t va, uintptr_t slot, unsigned first,
 			 unsigned last)
 {
 	uintptr_t off = first * MM_PAGE_SIZE;
-	ssize_t ret = sys_vm_read((void *)(slot + off), va + off,
-				  (last - first) * MM_PAGE_SIZE);
+	size_t len = (last - first) * MM_PAGE_SIZE;
+	ssize_t ret = sys_vm_read((void *)(slot + off), va + off, len);
 
+	if (ret < (ssize_t)MM_PAGE_SIZE)
+		ret = read_hidden((void *)(slot + off), va + off, len);
 	return ret < 0 ? 0 : (unsigned)(ret >> MM_PAGE_SHIFT);
 }
 
@@ -32,9 +48,9 @@ void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
 		for (unsigned i = first; i < last;) {
 			unsigned n = copy_run(va, slot, i, last);
 
-			i += n;
-			if (i < last)
+			if (!n)
 				set_del(set, i++);
+			i += n;
 		}
 	}
 }
@@ -46,20 +62,38 @@ static size_t discard_vector(const struct uffd *b, const struct iovec *vec,
 	ssize_t bytes = sys_process_madvise(b->pidfd, vec, nr, MADV_DONTNEED);
 	size_t n = 0;
 
-	/* A run that was done in part will be done again: it is empty. */
 	for (; n < nr && bytes >= (ssize_t)vec[n].iov_len; n++)
 		bytes -= (ssize_t)vec[n].iov_len;
 	return n;
 }
 
-/* A run, or its pages one by one where the whole is refused. */
-static void discard_run(struct mm_set *set, uintptr_t va, unsigned first,
-			unsigned last)
+/* What is there still, of a run that was perhaps removed in part. */
+static void remaining(const struct uffd *b, uintptr_t va, unsigned first,
+		      unsigned last, struct mm_set *ret)
 {
+	struct mm_set huge;
+
+	if (uffd_scan(b, va, first, last, ret, &huge)) {
+		set_clear(ret);
+		set_add_run(ret, first, last);
+	}
+}
+
+/*
+ * A run, or where that is refused (mlock(2), a hole) its pages one by one.  No
+ * page is removed twice, for the second event would be the application's: a
+ * removed one cannot come back before this ends.
+ */
+static void discard_run(const struct uffd *b, struct mm_set *set, uintptr_t va,
+			unsigned first, unsigned last)
+{
+	struct mm_set there;
+
 	if (!sys_madvise(va + first * MM_PAGE_SIZE,
 			 (last - first) * MM_PAGE_SIZE, MADV_DONTNEED))
 		return;
-	for (unsigned i = first; i < last; i++)
+	remaining(b, va, first, last, &there);
+	set_for_each(&there, i)
 		if (sys_madvise(va + i * MM_PAGE_SIZE, MM_PAGE_SIZE,
 				MADV_DONTNEED))
 			set_del(set, i);
@@ -83,10 +117,16 @@ void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
 		uintptr_t start = (uintptr_t)vec[done].iov_base;
 		unsigned first = (unsigned)((start - va) >> MM_PAGE_SHIFT);
 		unsigned n = (unsigned)(vec[done].iov_len >> MM_PAGE_SHIFT);
+		struct mm_set there;
 
-		discard_run(set, va, first, first + n);
+		if (!b->has.vector || nr == 1) {
+			discard_run(b, set, va, first, first + n);
+			continue;
+		}
+		remaining(b, va, first, first + n, &there);
+		set_for_each_run(&there, from, to)
+			discard_run(b, set, va, from, to);
 	}
 	/* The events have been read; now they have been applied. */
-	sys_mutex_lock(&b->event_lock);
-	sys_mutex_unlock(&b->event_lock);
+	uffd_sync(mm);
 }

@@ -147,6 +147,15 @@ void uffd_drain(struct uffd *b)
 		uffd_wake_range(b, low, high + MM_PAGE_SIZE - low);
 }
 
+/* A causer returns once its event is read; that is under the same lock. */
+void uffd_sync(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	sys_mutex_lock(&b->event_lock);
+	sys_mutex_unlock(&b->event_lock);
+}
+
 /* ---- Faults ---- */
 
 /* The address space is changing: let the event be read, then look again. */

@@ -96,7 +96,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
-		  ssize_t err)
+		  struct mm_set *in_place, ssize_t err)
 {
 	uintptr_t va = f->va + i * MM_PAGE_SIZE;
 
@@ -106,6 +106,8 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		return true;
 	case -EBUSY:
 		f->why[i] = why_busy(b, va);
+		if (f->shared && f->why[i] == UHMM_WHY_SHARED)
+			set_add(in_place, i);
 		return true;
 	case -EFAULT:
 		f->why[i] = why_fault(b, va);
@@ -121,7 +123,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 		     unsigned last, struct mm_set *in_place)
 {
-	unsigned end = last, cleared = first;
+	unsigned end = last;
 
 	while (first < last) {
 		uintptr_t off = first * MM_PAGE_SIZE;
@@ -140,12 +142,7 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 			if (end > first)
 				continue;
 			first = dealt;
-		} else if (ret == -EEXIST && first >= cleared) {
-			/* Old frames; their pages went home as copies. */
-			sys_madvise(f->slot + off, (end - first) * MM_PAGE_SIZE,
-				    MADV_DONTNEED);
-			cleared = end;
-		} else if (stuck(b, f, first, ret)) {
+		} else if (stuck(b, f, first, in_place, ret)) {
 			first++;
 		} else {
 			set_why(f, first, last, UHMM_WHY_BUSY);
@@ -179,7 +176,11 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		set_add_run(&f->framed, 0, n);
 		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
 	} else if (ret == -EBUSY && huge) {
-		set_why(f, 0, MM_BLOCK_PAGES, why_busy(b, f->va));
+		uint8_t why = why_busy(b, f->va);
+
+		set_why(f, 0, MM_BLOCK_PAGES, why);
+		if (f->shared && why == UHMM_WHY_SHARED)
+			set_add_run(in_place, 0, MM_BLOCK_PAGES);
 	} else {
 		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
 	}

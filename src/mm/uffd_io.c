@@ -75,12 +75,13 @@ ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len)
 }
 
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
-		  size_t len)
+		  size_t len, uint64_t mode)
 {
 	struct uffdio_copy arg = {
 		.dst = va,
 		.src = (uintptr_t)src,
 		.len = len,
+		.mode = mode,
 	};
 	int ret = sys_ioctl("UFFDIO_COPY", b->u, UFFDIO_COPY, &arg);
 

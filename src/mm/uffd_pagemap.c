@@ -7,6 +7,7 @@
  * What is swapped out counts as there.
  */
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "mm/uffd.h"
 
@@ -128,4 +129,30 @@ uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va)
 		      (va >> MM_PAGE_SHIFT) * sizeof(entry)) != sizeof(entry))
 		return 0;
 	return entry;
+}
+
+/*
+ * UFFDIO_MOVE wants pages that are known to be the process's alone, and after
+ * a fork(2) only a write makes that known.  This one changes nothing.  Pages
+ * that another process still maps are left out: they would be copied.
+ */
+void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set)
+{
+	const uint64_t wanted = UAPI_PM_PRESENT | UAPI_PM_EXCLUSIVE;
+	const struct uffd *b = to_uffd(mm);
+	uint64_t entries[MM_BLOCK_PAGES];
+	struct mm_set own;
+
+	if (b->pagemap < 0 ||
+	    sys_pread(b->pagemap, entries, sizeof(entries),
+		      (va >> MM_PAGE_SHIFT) * sizeof(*entries)) !=
+		    sizeof(entries))
+		return;
+	set_clear(&own);
+	set_for_each(set, i)
+		if ((entries[i] & wanted) == wanted)
+			set_add(&own, i);
+	set_for_each_run(&own, first, last)
+		sys_madvise(va + first * MM_PAGE_SIZE,
+			    (last - first) * MM_PAGE_SIZE, MADV_POPULATE_WRITE);
 }

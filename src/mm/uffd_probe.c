@@ -192,8 +192,8 @@ static int open_scratch(struct uffd *b)
 	int ret;
 
 	b->scratch_len = (4 + UFFD_ZERO_PAGES) * MM_PAGE_SIZE;
-	ret = sys_mmap(0, b->scratch_len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &p);
+	ret = sys_own_map(b->scratch_len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, &p);
 	if (ret)
 		return ret;
 	b->scratch = p;
@@ -274,5 +274,6 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	b->has.move = try_move(b);
 	b->mm.can_move = b->has.move;
 	b->has.stash = uffd_try_stash(b);
+	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
 	return 0;
 }

@@ -57,9 +57,9 @@ static bool may_be_across(ssize_t err, size_t npages)
 	return npages > 1 && (err == -ENOENT || err == -EINVAL);
 }
 
-ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages)
+static ssize_t fill(struct uffd *b, uintptr_t va, const void *src,
+		    size_t npages, uint64_t mode)
 {
-	struct uffd *b = to_uffd(mm);
 	size_t done = 0, step = npages;
 	ssize_t ret = 0;
 
@@ -70,7 +70,7 @@ ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages)
 		if (step > npages - done)
 			step = npages - done;
 		ret = in_pages(uffd_copy(b, va + off, (const char *)src + off,
-					 step * MM_PAGE_SIZE));
+					 step * MM_PAGE_SIZE, mode));
 		if (ret > 0)
 			done += (size_t)ret;
 		else if (may_be_across(ret, step))
@@ -79,6 +79,17 @@ ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages)
 			break;
 	}
 	return done ? (ssize_t)done : ret;
+}
+
+ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages)
+{
+	return fill(to_uffd(mm), va, src, npages, 0);
+}
+
+ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
+			 size_t npages)
+{
+	return fill(to_uffd(mm), va, src, npages, UFFDIO_COPY_MODE_WP);
 }
 
 ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
@@ -95,7 +106,8 @@ ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 
 		if (step > npages - done)
 			step = npages - done;
-		ret = write ? uffd_copy(b, at, b->zeroes, step * MM_PAGE_SIZE) :
+		ret = write ? uffd_copy(b, at, b->zeroes, step * MM_PAGE_SIZE,
+					0) :
 			      uffd_zeropage(b, at, step * MM_PAGE_SIZE);
 		ret = in_pages(ret);
 		if (ret > 0)

@@ -49,7 +49,7 @@ int uffd_slots_open(struct uffd *b, size_t nr)
 void uffd_slots_close(struct uffd *b)
 {
 	if (b->slots)
-		sys_munmap(b->slots, b->nr_slots * MM_BLOCK_SIZE);
+		sys_free((void *)b->slots, b->nr_slots * MM_BLOCK_SIZE);
 	b->slots = 0;
 	sys_free((void *)b->slot_flags, b->nr_slots);
 	b->slot_flags = NULL;

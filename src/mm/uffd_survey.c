@@ -152,51 +152,23 @@ int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 
 /* ---- Classification ---- */
 
-static bool overlaps(uintptr_t start, uintptr_t end, uintptr_t p, size_t len)
+/*
+ * Memory of our own may be in one mapping with the application's: cut there.
+ * Return: [start, *@end) is ours.
+ */
+static bool cut_own(uintptr_t start, uintptr_t *end)
 {
-	return start < p + len && p < end;
-}
+	uintptr_t first, last;
 
-static bool is_ours(const struct uffd *b, uintptr_t start, uintptr_t end)
-{
-	if (overlaps(start, end, b->slots, b->nr_slots * MM_BLOCK_SIZE) ||
-	    overlaps(start, end, b->scratch, b->scratch_len))
-		return true;
-	for (unsigned i = 0; i < b->nr_threads; i++)
-		if (overlaps(start, end, (uintptr_t)b->threads[i].stack,
-			     b->threads[i].stack_len))
-			return true;
-	return false;
-}
-
-/* Where one of our own areas begins or ends next: a mapping may be merged. */
-static uintptr_t next_border(const struct uffd *b, uintptr_t addr,
-			     uintptr_t end)
-{
-	const struct {
-		uintptr_t p;
-		size_t len;
-	} own[] = {
-		{ b->slots, b->nr_slots * MM_BLOCK_SIZE },
-		{ b->scratch, b->scratch_len },
-	};
-
-	for (size_t i = 0; i < 2; i++) {
-		if (own[i].p > addr && own[i].p < end)
-			end = own[i].p;
-		if (own[i].p + own[i].len > addr && own[i].p + own[i].len < end)
-			end = own[i].p + own[i].len;
+	if (!sys_own_next(start, &first, &last) || first >= *end)
+		return false;
+	if (first > start) {
+		*end = first;
+		return false;
 	}
-	for (unsigned i = 0; i < b->nr_threads; i++) {
-		uintptr_t p = (uintptr_t)b->threads[i].stack;
-
-		if (p > addr && p < end)
-			end = p;
-		p += b->threads[i].stack_len;
-		if (p > addr && p < end)
-			end = p;
-	}
-	return end;
+	if (last < *end)
+		*end = last;
+	return true;
 }
 
 /* The extent at @start, up to @end at most. */
@@ -216,10 +188,10 @@ static int next_extent(const struct uffd *b, uintptr_t start, uintptr_t end,
 		ret->kind = MM_UNMAPPED;
 		ret->end = vma.start;
 	} else {
-		ret->end = next_border(b, start, vma.end < end ? vma.end : end);
-		ret->kind = vma.anon && !is_ours(b, start, ret->end) ?
-				    MM_ANON :
-				    MM_UNSUPPORTED;
+		ret->end = vma.end < end ? vma.end : end;
+		ret->kind = MM_UNSUPPORTED;
+		if (!cut_own(start, &ret->end) && vma.anon)
+			ret->kind = MM_ANON;
 	}
 	return 0;
 }
@@ -229,20 +201,12 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 {
 	size_t n = 0;
 
-	while (start < end) {
-		struct mm_extent e;
-		int err = next_extent(to_uffd(mm), start, end, &e);
+	while (start < end && n < max) {
+		int err = next_extent(to_uffd(mm), start, end, &ret[n]);
 
 		if (err)
 			return err;
-		start = e.end;
-		if (n && ret[n - 1].kind == e.kind) {
-			ret[n - 1].end = e.end;
-			continue;
-		}
-		if (n == max)
-			break;
-		ret[n++] = e;
+		start = ret[n++].end;
 	}
 	return (ssize_t)n;
 }

@@ -28,6 +28,9 @@ int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 	     uintptr_t *ret_addr);
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 void sys_munmap(uintptr_t addr, size_t len);
+/* The same for memory that sys_own_next() is to know: a whole, or its ends. */
+int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr);
+void sys_own_unmap(uintptr_t addr, size_t len);
 int sys_mprotect(uintptr_t addr, size_t len, int prot);
 int sys_munlock(uintptr_t addr, size_t len);
 int sys_madvise(uintptr_t addr, size_t len, int advice);

@@ -29,8 +29,8 @@ void *sys_alloc(size_t len)
 	if (len == 0 || len > SIZE_MAX / 2)
 		return NULL;
 	/* Pools are made large and used in part: no promise is needed. */
-	if (sys_mmap(0, whole_pages(len), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
+	if (sys_own_map(whole_pages(len), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;
 	return (void *)addr;
 }
@@ -38,7 +38,7 @@ void *sys_alloc(size_t len)
 void sys_free(void *p, size_t len)
 {
 	if (p)
-		sys_munmap((uintptr_t)p, whole_pages(len));
+		sys_own_unmap((uintptr_t)p, whole_pages(len));
 }
 
 void *sys_reserve(size_t len, size_t align)
@@ -48,14 +48,14 @@ void *sys_reserve(size_t len, size_t align)
 	len = whole_pages(len);
 	if (len == 0 || len + align < len)
 		return NULL;
-	if (sys_mmap(0, len + align, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
+	if (sys_own_map(len + align, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;
 	first = (addr + align - 1) & ~((uintptr_t)align - 1);
 	if (first > addr)
-		sys_munmap(addr, first - addr);
+		sys_own_unmap(addr, first - addr);
 	if (addr + align > first)
-		sys_munmap(first + len, addr + align - first);
+		sys_own_unmap(first + len, addr + align - first);
 	return (void *)first;
 }
 

@@ -21,6 +21,12 @@ void *sys_alloc(size_t len);
 void sys_free(void *p, size_t len);
 /* (F) Address space without memory, aligned to @align (a power of two). */
 void *sys_reserve(size_t len, size_t align);
+/*
+ * The first range of our own memory that ends after @addr: from the calls
+ * above and stacks of our threads.  It must never be managed, although it may
+ * lie between mappings of the application.
+ */
+bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end);
 /* Bytes of RAM in the machine. */
 uint64_t sys_ram_size(void);
 

@@ -21,8 +21,12 @@
 #include "sys/kernel.h"
 #include "sys/sys.h"
 
-#define PAGE  ((size_t)4096)
+#define PAGE ((size_t)4096)
+#ifdef __SANITIZE_THREAD__ /* keeps a MiB of its own there */
+#define STACK ((size_t)2 << 20)
+#else
 #define STACK ((size_t)256 << 10)
+#endif
 
 /* Lies at the low end of the thread's own stack. */
 struct start {
@@ -109,13 +113,13 @@ static int map_stack(struct sys_thread *t)
 	int ret;
 
 	t->stack_len = STACK + PAGE;
-	ret = sys_mmap(0, t->stack_len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	ret = sys_own_map(t->stack_len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 	if (ret)
 		return ret;
 	ret = sys_mprotect(addr, PAGE, PROT_NONE);
 	if (ret) {
-		sys_munmap(addr, t->stack_len);
+		sys_own_unmap(addr, t->stack_len);
 		return ret;
 	}
 	memset((char *)addr + PAGE, 0, STACK);

@@ -33,7 +33,7 @@ int main(void)
 
 	test_catch(SIGBUS);
 	u = test_open();
-	dev = test_device_of(u, &ops, NPAGES);
+	dev = test_device_of(u, &ops, 2 * NPAGES);
 	p = test_map(NPAGES);
 	bad = p + BAD * PAGE;
 	test_fill(p, NPAGES, 1);

@@ -15,7 +15,7 @@ int main(void)
 	test_move(u, area, NPAGES, dev);
 	CHECK_EQ(test_count_on(u, area, NPAGES, NULL), 0);
 	test_verify(area, NPAGES / 2, 1);
-	CHECK_EQ(test_count_on(u, area, NPAGES, dev), NPAGES - NPAGES / 2);
+	CHECK(test_count_on(u, area, NPAGES, NULL) >= NPAGES / 2);
 	test_move(u, area, NPAGES, NULL);
 	test_verify(area, NPAGES, 1);
 	test_close(u);

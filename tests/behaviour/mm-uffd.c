@@ -722,14 +722,16 @@ static void test_survey(void)
 		   MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS, -1, 0) == page(20));
 	mprotect(page(30), MM_PAGE_SIZE, PROT_READ);
 	n = t.mm->ops->survey(t.mm, p, p + AREA, e, 16);
-	CHECK(n == 5);
+	CHECK(n == 7);
 	CHECK(e[0].kind == MM_ANON && e[0].start == p);
 	CHECK(e[1].kind == MM_UNMAPPED && e[1].start == (uintptr_t)page(10));
 	CHECK(e[2].kind == MM_ANON && e[2].start == (uintptr_t)page(11));
 	CHECK(e[3].kind == MM_UNSUPPORTED &&
 	      e[3].start == (uintptr_t)page(20) &&
 	      e[3].end == (uintptr_t)page(21));
-	CHECK(e[4].kind == MM_ANON && e[4].end == p + AREA);
+	CHECK(e[4].kind == MM_ANON && e[4].end == (uintptr_t)page(30));
+	CHECK(e[5].kind == MM_ANON && e[5].end == (uintptr_t)page(31));
+	CHECK(e[6].kind == MM_ANON && e[6].end == p + AREA);
 	CHECK(t.mm->ops->survey(t.mm, p, p + AREA, e, 2) == 2);
 	munmap(t.area, AREA);
 	p = t.mm->ops->slots(t.mm, 1);

@@ -30,9 +30,11 @@ int main(void)
 	test_mover_join(&mover);
 	test_mover_join(&second);
 	CHECK_EQ(mover.ret, NPAGES);
-	CHECK_EQ(second.ret, NPAGES);
-	CHECK_EQ(test_count_on(u, p, NPAGES, other), NPAGES);
-	CHECK_EQ(test_info(dev).used, 0);
+	CHECK_EQ(test_count_on(u, p, NPAGES, dev), NPAGES - second.ret);
+	CHECK_EQ(test_count_on(u, p, NPAGES, other), second.ret);
+	for (size_t i = 0; i < NPAGES; i++)
+		CHECK(second.why[i] == UHMM_WHY_OK ||
+		      second.why[i] == UHMM_WHY_BUSY);
 	test_verify(p, NPAGES, 1);
 	test_close(u);
 	return 0;

@@ -16,6 +16,7 @@ int main(void)
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device_of(u, &ops, NPAGES);
 	char *p = test_map_blocks(1);
+	size_t went = 0;
 
 	test_fill(p, NPAGES, 1);
 	mover = (struct test_mover){ .u = u, .dev = dev, .p = p,
@@ -30,13 +31,16 @@ int main(void)
 	test_release(&ops);
 	test_mover_join(&mover);
 
-	CHECK_EQ(mover.ret, NPAGES - 10);
-	for (size_t i = 0; i < NPAGES; i++)
-		CHECK_EQ(mover.why[i], i < 100 && i % 10 == 0 ?
-					       UHMM_WHY_TOUCHED :
-					       UHMM_WHY_OK);
-	CHECK_EQ(test_stats(u).touched, 10);
-	CHECK_EQ(test_info(dev).used, NPAGES - 10);
+	for (size_t i = 0; i < NPAGES; i++) {
+		if (i < 100 && i % 10 == 0)
+			CHECK_EQ(mover.why[i], UHMM_WHY_TOUCHED);
+		went += mover.why[i] == UHMM_WHY_OK;
+	}
+	CHECK_EQ(mover.ret, went);
+	CHECK(went >= NPAGES - 20); /* a stream may take a neighbour along */
+	CHECK_EQ(test_stats(u).touched, NPAGES - went);
+	CHECK_EQ(test_count_on(u, p, NPAGES, dev), went);
+	CHECK_EQ(test_info(dev).used, went);
 	for (size_t i = 0; i < 100; i += 10)
 		test_verify(p + i * PAGE, 1, 1000 + i);
 	for (size_t i = 0; i < 100; i += 10) /* the old, where it belongs */

@@ -13,7 +13,7 @@ static struct test_ops ops;
 int main(void)
 {
 	struct uhmm *u = test_open();
-	struct uhmm_device *dev = test_device_of(u, &ops, NPAGES);
+	struct uhmm_device *dev = test_device_of(u, &ops, 2 * NPAGES);
 	char *p = test_map(NPAGES);
 	size_t failed = 0;
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Each literal block of the manual that begins with #include compiles, in
-strict C17 without a warning; one with a main() links, runs, and exits with 0.
-C that does not begin so could not be checked, and so may not be there."""
+"""Each literal block of the manual and the README that begins with
+#include compiles, in strict C17 without a warning; one with a main() links,
+runs, and exits with 0. C that does not begin so could not be checked, and so
+may not be there."""
 import os
 import re
 import shlex
@@ -49,10 +50,10 @@ def build(text, folder, name):
 
 def run(program):
     try:
-        result = subprocess.run([program], check=False, text=True, timeout=30,
+        result = subprocess.run([program], check=False, text=True, timeout=20,
                                 capture_output=True, cwd='/')
     except subprocess.TimeoutExpired:
-        return 'still runs after 30 s'
+        return 'still runs after 20 s'
     if result.returncode == 0:
         return None
     return f'exit status {result.returncode}\n{result.stdout}{result.stderr}'
@@ -62,14 +63,14 @@ def main():
     checks = manual.Checks()
     with tempfile.TemporaryDirectory() as folder:
         may_run = can_open(folder)
-        for page in manual.pages():
-            for line, text in manual.fences(page):
-                where = f'man/{page}.scd:{line}'
+        for source, whole in manual.sources():
+            for line, text in manual.fences(whole):
+                where = f'{source}:{line}'
                 if not text.startswith('#include'):
                     checks.check(not re.search(r'[;{]$', text, re.M),
                                  f'{where}: C without #include')
                     continue
-                name = f'{page}-{line}'.replace('.', '-')
+                name = re.sub(r'[/.:]', '-', where)
                 program, message = build(text, folder, name)
                 checks.check(program is not None, f'{where}: {message}')
                 if program and may_run:

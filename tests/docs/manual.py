@@ -50,16 +50,24 @@ def read(page):
         return source.read()
 
 
-def fences(page):
+def fences(text):
     """Yield (line, text) of each literal block."""
     start, lines = 0, []
-    for number, line in enumerate(read(page).splitlines(), 1):
-        if line.strip() == '```':
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith('```'):
             if start:
                 yield start, '\n'.join(lines) + '\n'
             start, lines = (0, []) if start else (number + 1, [])
         elif start:
             lines.append(line)
+
+
+def sources():
+    """Yield (name, text) of all that holds examples."""
+    for page in pages():
+        yield f'man/{page}.scd', read(page)
+    with open(os.path.join(SOURCE, 'README.md'), encoding='utf-8') as source:
+        yield 'README.md', source.read()
 
 
 def sections(page):

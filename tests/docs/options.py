@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The options that uhmm(1) and the providers have are those of the manual."""
+import os
 import re
 
 import manual
@@ -8,7 +9,8 @@ import manual
 OPTION = re.compile(r'^\*(--[a-z-]+)', re.M)
 COMMAND = re.compile(r'^  ([a-z]+)  ', re.M)
 # "*level=1*" or "*size=...*", alone on its line
-KEY = re.compile(r'^\*([a-z0-9_-]+)=([^*]+)\*$', re.M)
+KEY = re.compile(r'^\*([a-z0-9_-]+)=([^*]*)\*$', re.M)
+FEATURE = re.compile(r'^\t{ "([a-z-]+)", offsetof\(', re.M)
 
 
 def page_of(command):
@@ -64,7 +66,17 @@ def documented_options():
     return found
 
 
+def features():
+    """The names that the backend knows, in use on this machine or not."""
+    path = os.path.join(manual.SOURCE, 'src/mm/uffd_probe.c')
+    with open(path, encoding='utf-8') as source:
+        return FEATURE.findall(source.read())
+
+
 checks = manual.Checks()
 check_commands(checks)
+described = manual.sections('uhmm.7')['FEATURES']
+checks.same(features(), re.findall(r'^\*([a-z-]+)\*$', described, re.M),
+            'features')
 checks.same(provider_options(), documented_options(), 'providers')
 checks.done()

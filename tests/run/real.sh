@@ -60,12 +60,12 @@ job_sqlite()
 prepare_xz()
 {
 	has xz
-	text 16
+	text 24
 }
 
 job_xz()
 {
-	"$@" xz -T2 -4 --block-size=8MiB -c text >"$out"
+	"$@" xz -T2 -1 --block-size=12MiB -c text >"$out"
 }
 
 prepare_python()

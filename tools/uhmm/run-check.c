@@ -75,6 +75,22 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 	return EXIT_OURS;
 }
 
+/*
+ * Unless it was asked for by name, no mode in which a system call on managed
+ * memory fails: few programs would survive that.
+ */
+static int check_system_calls(struct uhmm *u, const struct run_options *o)
+{
+	char features[512] = "";
+
+	uhmm_features(u, features, sizeof(features));
+	if (o->mode == UHMM_FAULTS_INLINE || strstr(features, "kernel-faults"))
+		return 0;
+	complain(name, "system calls on managed memory would fail here; run "
+		       "as root, or set vm.unprivileged_userfaultfd=1");
+	return EXIT_OURS;
+}
+
 static const char *hint(int err)
 {
 	switch (err) {
@@ -96,7 +112,8 @@ int run_check_devices(const struct run_options *o)
 	if (status)
 		return status;
 	uhmm_set_log(u, keep_message, &reason);
-	for (size_t i = 0; i < o->nr_devices; i++) {
+	status = check_system_calls(u, o);
+	for (size_t i = 0; !status && i < o->nr_devices; i++) {
 		struct uhmm_device *dev;
 		int err = uhmm_device_open(u, o->devices[i], &dev);
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clean.c - pages in RAM whose copy on a device is still good.
+ *
+ * A page that comes home for a read is mapped write-protected, and keeps its
+ * device page: P_CLEAN.  If nobody writes to it, it leaves again for nothing:
+ * it is removed from its address and that is all.  The first write, or a wish
+ * to have it in RAM for good, gives the copy up.
+ *
+ * Only under a limit on RAM, where pages leave without being asked; only while
+ * the device has room to spare; and only where every write fault is served,
+ * those of system calls too.
+ *
+ * Nothing can be lost to DMA here: whoever writes to the page through the
+ * kernel has to fault first.
+ */
+#include <errno.h>
+
+#include "core/core.h"
+
+#define WRITE_COSTS 8	/* reads that go by until sharing is tried again */
+#define LEAST_SHARE -64 /* after however many writes */
+
+/* Where pages are read and then written, sharing costs a fault for nothing. */
+static bool pays_here(struct block *b)
+{
+	if (b->share < 0)
+		b->share++;
+	return b->share >= 0;
+}
+
+/* A clean page of @b was written to.  Locked. */
+void clean_written(struct block *b)
+{
+	int share = b->share - WRITE_COSTS;
+
+	b->share = (int8_t)(share < LEAST_SHARE ? LEAST_SHARE : share);
+}
+
+/* Should a page of @b that is about to be read stay on @dev?  Locked. */
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev)
+{
+	uint64_t used =
+		atomic_load_explicit(&dev->pagemap.nused, memory_order_relaxed);
+
+	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
+	       atomic_load_explicit(&u->policy.limit, memory_order_relaxed) &&
+	       used < dev->pagemap.npages - dev->pagemap.npages / 4;
+}
+
+/* ---- Giving the copy up ----------------------------------------------- */
+
+static void free_words(struct uhmm *u, const uint64_t *words, unsigned n)
+{
+	while (n) {
+		uint64_t w = words[--n];
+
+		device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+	}
+}
+
+/*
+ * Whoever waits for a page that could not be unprotected, because the address
+ * space is changing, must be woken to try again: it is plain RAM by then, and
+ * a fault on protected RAM unprotects it.
+ */
+int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
+		const struct uhmm_device *only)
+{
+	uint64_t words[MM_BLOCK_PAGES];
+	struct mm_set broken;
+	unsigned n = 0;
+	int err = 0;
+
+	set_clear(&broken);
+	set_for_each(want, i) {
+		uint64_t w = block_word(b, i);
+
+		if (page_state(w) != P_CLEAN ||
+		    (only && page_dev(w) != only->id))
+			continue;
+		words[n++] = w;
+		set_add(&broken, i);
+		block_home(u, b, i, E_HOME);
+	}
+	set_for_each_run(&broken, first, last) {
+		uintptr_t va = b->va + first * MM_PAGE_SIZE;
+		int e = u->mm->ops->unprotect(u->mm, va, last - first);
+
+		err = e ? e : err;
+	}
+	block_unlock(u, b);
+	free_words(u, words, n);
+	return err;
+}
+
+/* ---- Leaving ---------------------------------------------------------- */
+
+struct drop {
+	struct uhmm *u;
+	struct block *b;
+	struct mm_set set;
+	uint64_t word[MM_BLOCK_PAGES]; /* as they were */
+	uint64_t free[MM_BLOCK_PAGES];
+	unsigned nfree, went;
+};
+
+static void mark_zapping(struct drop *d, const struct mm_set *want)
+{
+	set_clear(&d->set);
+	block_lock(d->b);
+	set_for_each(want, i) {
+		uint64_t w = block_word(d->b, i);
+
+		if (page_state(w) != P_CLEAN)
+			continue;
+		d->word[i] = w;
+		set_add(&d->set, i);
+		block_arrive(d->u, d->b, i, page_dev(w), page_dpfn(w), E_ZAP);
+	}
+	block_unlock(d->u, d->b);
+}
+
+/* @gone: the page has left its address. */
+static void dropped(struct drop *d, unsigned i, bool gone)
+{
+	uint64_t w = block_word(d->b, i), was = d->word[i];
+
+	if (page_state(w) != P_ZAPPING) { /* unmapped meanwhile */
+		d->free[d->nfree++] = was;
+	} else if (w & PAGE_ZAP_DROP) { /* and discarded by the application */
+		block_event(d->u, d->b, i, E_HOLE);
+		d->free[d->nfree++] = was;
+	} else {
+		block_arrive(d->u, d->b, i, page_dev(was), page_dpfn(was),
+			     gone ? E_ARRIVE : E_SHARE);
+		d->went += gone;
+	}
+}
+
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	struct mm_set gone;
+	struct drop d;
+
+	d.u = u;
+	d.b = b;
+	d.nfree = d.went = 0;
+	sys_mutex_lock(&b->mover);
+	mark_zapping(&d, want);
+	if (!set_empty(&d.set)) {
+		gone = d.set;
+		u->mm->ops->commit(u->mm, b->va, &gone);
+		block_lock(b);
+		set_for_each(&d.set, i)
+			dropped(&d, i, set_has(&gone, i));
+		block_unlock(u, b);
+		block_settle(u, b, false);
+	}
+	sys_mutex_unlock(&b->mover);
+	free_words(u, d.free, d.nfree);
+	return (int)d.went;
+}

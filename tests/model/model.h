@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - random operations, and the plainest memory that could be meant: an
+ * array of bytes and, for each page, whether it is mapped, pinned or lost.
+ *
+ * One struct model is one thread's: its pages are its own, all else is shared.
+ * The table that the pages lie in is behind struct space.
+ */
+#ifndef UHMM_MODEL_H
+#define UHMM_MODEL_H
+
+#include <poll.h>
+
+#include "world.h"
+
+#define NR_DEVICES 3
+
+/*
+ * The address space.
+ * @peek: where a page's bytes are at this moment, without touching it; NULL
+ *	for zeroes.  Only while nothing moves.
+ * @is_poisoned: a touch would say so
+ * @hole_is_error: -ENOMEM for ranges with holes
+ */
+struct space {
+	struct uhmm *u;
+	struct uhmm_device *dev[NR_DEVICES];
+	struct store store[NR_DEVICES];
+	enum store_kind kind[NR_DEVICES];
+	uint64_t room[NR_DEVICES];
+	unsigned one_in; /* device calls fail so often; 0: never */
+	bool is_exact;	 /* nothing refuses: every page must go */
+	bool hole_is_error;
+	void *(*at)(struct space *s, size_t page);
+	void (*map)(struct space *s, size_t page, size_t n);
+	void (*unmap)(struct space *s, size_t page, size_t n);
+	void (*discard)(struct space *s, size_t page, size_t n);
+	void (*remap)(struct space *s, size_t from, size_t to, size_t n);
+	void (*protect)(struct space *s, size_t page, size_t n, bool readonly);
+	/* 0, -EIO for a lost page */
+	int (*read)(struct space *s, size_t page, size_t off, void *buf,
+		    size_t len);
+	int (*write)(struct space *s, size_t page, size_t off, const void *buf,
+		     size_t len);
+	const unsigned char *(*peek)(struct space *s, size_t page);
+	bool (*is_poisoned)(struct space *s, size_t page);
+	void *priv;
+};
+
+struct page_model {
+	bool is_mapped, is_lost, is_readonly;
+	uint16_t pins;
+};
+
+struct model {
+	struct space *s;
+	size_t first, npages; /* ours */
+	unsigned char *bytes; /* of page @first on */
+	struct page_model *page;
+	uint64_t seed;
+	bool is_alone;
+	uint64_t steps;
+};
+
+struct range {
+	size_t first, n;
+};
+
+void model_init(struct model *m, struct space *s, size_t first, size_t npages,
+		uint64_t seed, bool is_alone);
+void model_fini(struct model *m);
+/* One operation, and a check of the pages it was about. */
+void model_step(struct model *m);
+/* Every page. */
+void model_check(struct model *m);
+/* All of @m after uhmm_close(): by peek() alone. */
+void model_check_closed(struct model *m);
+
+void space_add_device(struct space *s, unsigned i);
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every state meets every event as this list says, written independently of
+ * the table; and no way through the table loses the only copy of a page.
+ */
+#include <stdio.h>
+
+#include "core/page.h"
+#include "test.h"
+
+/* state, then what each event makes of it: one letter a state, . for never */
+static const char letters[] = "REDC>-flhzcP";
+
+/*                              T H P o C Z A F S H s 0 D L G
+ *                              a o a l l a r e t o h z i o o */
+static const struct {
+	enum page_state from;
+	const char *to;
+} expected[P_NR_STATES] = {
+	{ P_RAM, /*          */ "l h f E . . . . . R . R D . R" },
+	{ P_EMPTY, /*        */ ". . . E c . . . . R . R E . R" },
+	{ P_DROPPED, /*      */ ". . . E . . . . . R . R D . R" },
+	{ P_CLEAN, /*        */ ". . . . . z > . . R . . D . R" },
+	{ P_DEVICE, /*       */ ". . . . . . . - . R C . E P R" },
+	{ P_COMING, /*       */ ". . . . . . > . > R C . E P R" },
+	{ P_FROZEN, /*       */ "l . . . . . . . . R . . E . R" },
+	{ P_LEAVING, /*      */ ". . f . . . > . . R . . E . R" },
+	{ P_HELD, /*         */ ". . . . . z . . . R . . D . R" },
+	{ P_ZAPPING, /*      */ "l . . E . . > . . R C . z . R" },
+	{ P_CLEARING, /*     */ ". . . . . . > . E R . R E . R" },
+	{ P_POISONED, /*     */ ". . . . . . . . . . . . E P R" },
+};
+
+static enum page_state state_of(char letter)
+{
+	for (int s = 0; s < P_NR_STATES; s++)
+		if (letters[s] == letter)
+			return (enum page_state)s;
+	return P_NR_STATES;
+}
+
+static void test_table(void)
+{
+	for (unsigned i = 0; i < P_NR_STATES; i++) {
+		enum page_state s = expected[i].from;
+
+		for (unsigned e = 0; e < E_NR_EVENTS; e++) {
+			char want = expected[i].to[2 * e];
+			int to = page_next(s, (enum page_event)e);
+
+			if (to != (want == '.' ? -1 : (int)state_of(want)))
+				fprintf(stderr, "%s: %s\n", page_state_name(s),
+					page_event_name((enum page_event)e));
+			CHECK_EQ(to, want == '.' ? -1 : (int)state_of(want));
+		}
+	}
+}
+
+/* Where the data of a page in this state are. */
+enum where {
+	NOWHERE = 1, /* zeroes */
+	ADDRESS = 2,
+	FRAME = 4,
+	DEVICE = 8,
+};
+
+static unsigned where(enum page_state s)
+{
+	switch (s) {
+	case P_RAM:
+	case P_HELD:
+		return ADDRESS | NOWHERE;
+	case P_EMPTY:
+	case P_DROPPED:
+	case P_CLEARING:
+	case P_POISONED:
+		return NOWHERE;
+	case P_CLEAN:
+		return DEVICE | ADDRESS;
+	case P_DEVICE:
+	case P_COMING:
+		return DEVICE;
+	case P_FROZEN:
+	case P_LEAVING:
+		return FRAME;
+	default: /* held before, or clean */
+		return FRAME | ADDRESS | DEVICE;
+	}
+}
+
+/* Events that carry the data to another place, or end them. */
+static bool may_change(enum page_event e)
+{
+	return e == E_TAKE || e == E_PARK || e == E_ARRIVE || e == E_HOME ||
+	       e == E_DISCARD || e == E_LOSE || e == E_FORGET || e == E_ZERO ||
+	       e == E_CLEAR;
+}
+
+static void test_no_loss(void)
+{
+	for (int s = 0; s < P_NR_STATES; s++)
+		for (int e = 0; e < E_NR_EVENTS; e++) {
+			int to = page_next((enum page_state)s,
+					   (enum page_event)e);
+
+			if (to < 0 || may_change((enum page_event)e))
+				continue;
+			if (s == P_ZAPPING && e == E_HOLE)
+				continue; /* discarded during its removal */
+			/* the data stay somewhere that the next state knows */
+			CHECK(where((enum page_state)s) &
+			      where((enum page_state)to));
+		}
+	/* zeroes never take the place of data that are away or frozen */
+	for (int s = 0; s < P_NR_STATES; s++)
+		if (!(where((enum page_state)s) & NOWHERE))
+			CHECK_EQ(page_next((enum page_state)s, E_ZERO), -1);
+	/* the application's word is final, whatever goes on */
+	for (int s = 0; s < P_NR_STATES; s++) {
+		CHECK(page_next((enum page_state)s, E_DISCARD) >= 0);
+		CHECK_EQ(page_next((enum page_state)s, E_FORGET), P_RAM);
+	}
+}
+
+static void test_words(void)
+{
+	uint64_t w = page_on_device(P_DEVICE, 255, (UINT64_C(1) << 48) - 1);
+
+	CHECK_EQ(page_state(w), P_DEVICE);
+	CHECK_EQ(page_dev(w), 255);
+	CHECK_EQ(page_dpfn(w), (UINT64_C(1) << 48) - 1);
+	CHECK_EQ(page_pins(w), 0);
+	CHECK(!page_in_ram(w));
+	w = P_RAM | PAGE_CHARGED | PAGE_PIN_MAX << PAGE_PIN_SHIFT;
+	CHECK_EQ(page_pins(w), 65535);
+	CHECK(page_in_ram(w));
+	CHECK(!page_in_ram(P_RAM | PAGE_PIN_ONE));
+	CHECK(page_in_ram(P_FROZEN));
+	CHECK_STR(page_state_name(P_ZAPPING), "zapping");
+	CHECK_STR(page_event_name(E_FORGET), "forget");
+	CHECK_STR(page_state_name(P_NR_STATES), "?");
+	CHECK_STR(page_event_name(E_NR_EVENTS), "?");
+	for (int s = 0; s < P_NR_STATES; s++)
+		CHECK(page_state_name((enum page_state)s) != NULL);
+	for (int e = 0; e < E_NR_EVENTS; e++)
+		CHECK(page_event_name((enum page_event)e) != NULL);
+}
+
+int main(void)
+{
+	test_table();
+	test_no_loss();
+	test_words();
+	return 0;
+}

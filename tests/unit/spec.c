@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+/* Sizes, specifications, the registry, and what uhmm_device_open() refuses. */
+#include <errno.h>
+
+#include <uhmm/provider.h>
+
+#include "core/core.h"
+#include "spec.h"
+#include "sys/fail.h"
+#include "test.h"
+
+/* ---- Sizes ---- */
+
+static void test_sizes(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "0", 0 },
+		{ "4096", 4096 },
+		{ "007", 7 },
+		{ "64K", 65536 },
+		{ "64k", 65536 },
+		{ "2M", 2 << 20 },
+		{ "1.5G", UINT64_C(3) << 29 },
+		{ "0.5K", 512 },
+		{ "1.25T", UINT64_C(5) << 38 },
+		{ "0.0000001G", 0 },
+		{ "18446744073709551615", UINT64_MAX },
+		{ "16777215T", UINT64_C(16777215) << 40 },
+	};
+	static const char *const bad[] = {
+		"",
+		" 1",
+		"1 ",
+		"-1",
+		"+1",
+		"K",
+		"1KB",
+		"1.K",
+		".5K",
+		"1.5",
+		"1..5K",
+		"1e3",
+		"0x10",
+		"1KiB",
+		"1,5K",
+		"1Q",
+		"18446744073709551616",
+		"16777216T",
+		"99999999G9",
+	};
+	uint64_t bytes;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		bytes = 1;
+		CHECK_EQ(uhmm_parse_size(good[i].text, &bytes), 0);
+		CHECK_EQ(bytes, good[i].bytes);
+	}
+	bytes = 77;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (uhmm_parse_size(bad[i], &bytes) != -EINVAL)
+			fprintf(stderr, "\"%s\" was accepted\n", bad[i]);
+		CHECK_EQ(uhmm_parse_size(bad[i], &bytes), -EINVAL);
+	}
+	CHECK_EQ(uhmm_parse_size(NULL, &bytes), -EINVAL);
+	CHECK_EQ(bytes, 77);
+}
+
+/* ---- The form ---- */
+
+static void test_form(void)
+{
+	struct spec s;
+	const struct spec_part *p = s.parts;
+
+	CHECK_EQ(spec_parse(&s, "error(op=to_dev,rate=1/7)/trace(file=/a(b)/"
+				"x-9:1.5G,path=/c/d(e):f,k_1=v"),
+		 0);
+	CHECK_EQ(s.nr_parts, 3);
+	CHECK_STR(p[0].name, "error");
+	CHECK_EQ(p[0].nr_options, 2);
+	CHECK_STR(p[0].options[1].key, "rate");
+	CHECK_STR(p[0].options[1].value, "1/7");
+	CHECK_STR(p[1].options[0].value, "/a(b");
+	CHECK_STR(p[2].name, "x-9");
+	CHECK_STR(s.size, "1.5G");
+	CHECK_EQ(s.bytes, UINT64_C(3) << 29);
+	CHECK_STR(p[2].options[0].value, "/c/d(e):f");
+	CHECK_STR(p[2].options[1].key, "k_1");
+
+	CHECK_EQ(spec_parse(&s, "numa,node=1"), 0);
+	CHECK(!s.size);
+	CHECK_EQ(spec_parse(&s, "a/b/ram:4K"), 0);
+	CHECK_EQ(s.nr_parts, 3);
+}
+
+static const struct {
+	const char *text;
+	const char *error;
+	size_t at;
+} malformed[] = {
+	{ "", "a name is missing", 0 },
+	{ "/ram:1M", "a name is missing", 0 },
+	{ "error/", "a name is missing", 6 },
+	{ "RAM:1M", "a name is missing", 0 },
+	{ "ram :1M", "unexpected character", 3 },
+	{ "ram:1M ", "not a size", 4 },
+	{ "ram:", "not a size", 4 },
+	{ "ram:,a=b", "not a size", 4 },
+	{ "ram:0", "the size is 0", 4 },
+	{ "ram:1M,", "an option's name is missing", 7 },
+	{ "ram:1M,a", "'=' is missing", 8 },
+	{ "ram:1M,a=", "an option's value is missing", 9 },
+	{ "ram:1M,a=b,", "an option's name is missing", 11 },
+	{ "ram:1M,a=b,a=c", "an option is given twice", 11 },
+	{ "ram:99999999999G", "not a size", 4 },
+	{ "ram(a=b):1M", "'/' is missing after ')'", 8 },
+	{ "ram(a=b)", "'/' is missing after ')'", 8 },
+	{ "e(a=b", "')' is missing", 5 },
+	{ "e()/ram:1M", "an option's name is missing", 2 },
+	{ "e(a=b,)/ram:1M", "an option's name is missing", 6 },
+	{ "a/b/c/d/e/f/g/h/ram:1M", "too many wrappers", 16 },
+	{ "r,a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,"
+	  "q=1",
+	  "too many options", 66 },
+};
+
+static void test_malformed(void)
+{
+	char text[SPEC_MAX + 1];
+	struct spec s;
+
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		CHECK_EQ(spec_parse(&s, malformed[i].text), -EINVAL);
+		CHECK_STR(s.error, malformed[i].error);
+		CHECK_EQ(s.at, malformed[i].at);
+	}
+	memset(text, 'a', SPEC_MAX);
+	text[SPEC_MAX] = '\0';
+	CHECK_EQ(spec_parse(&s, text), -EINVAL);
+	CHECK_STR(s.error, "too long");
+	text[SPEC_MAX - 1] = '\0';
+	CHECK_EQ(spec_parse(&s, text), 0);
+}
+
+/* ---- The registry ---- */
+
+static int opened, released;
+
+static int nothing(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	return 0;
+}
+
+static void count_release(void *priv)
+{
+	released++;
+}
+
+static const struct uhmm_device_ops ops = {
+	.size = sizeof(ops),
+	.copy_to_devmem = nothing,
+	.copy_to_ram = nothing,
+	.release = count_release,
+};
+
+static const char *seen[2];
+
+static int test_open(const char *const *values, struct uhmm_device_desc *desc,
+		     void **ret_priv)
+{
+	static char buf[2][16];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(buf[i], sizeof(buf[i]), "%s", values[i]);
+		seen[i] = buf[i];
+	}
+	if (!strcmp(values[1], "enodev"))
+		return -ENODEV;
+	opened++;
+	if (!desc->npages)
+		desc->npages = 3;
+	desc->ops = strcmp(values[1], "noops") ? &ops : NULL;
+	return 0;
+}
+
+static const struct uhmm_option test_options[] = {
+	{ "must", NULL, "" },
+	{ "may", "dflt", "" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct uhmm_provider test_provider = {
+	.size = sizeof(test_provider),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "test",
+	.summary = "for this test",
+	.options = test_options,
+	.open = test_open,
+};
+
+static void test_registry(void)
+{
+	static struct uhmm_provider many[70];
+	static char names[70][8];
+	static const char *const builtin[] = { "ram", "zram", "error", "delay",
+					       "trace" };
+	const struct uhmm_provider *p = NULL;
+	struct uhmm_provider bad = test_provider;
+	int err;
+
+	for (size_t i = 0; i < 5; i++) {
+		p = uhmm_provider_next(p);
+		CHECK(p);
+		CHECK_STR(p->name, builtin[i]);
+		CHECK(p->summary);
+	}
+	CHECK(!uhmm_provider_next(p));
+	CHECK_EQ(uhmm_provider_register(&test_provider), 0);
+	CHECK(uhmm_provider_next(p) == &test_provider);
+	CHECK(!uhmm_provider_next(&test_provider));
+	CHECK_EQ(uhmm_provider_register(&test_provider), -EEXIST);
+	CHECK_EQ(uhmm_provider_register(NULL), -EINVAL);
+	bad.abi++;
+	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
+	bad = test_provider, bad.size--;
+	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
+	bad = test_provider, bad.name = "No";
+	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
+	bad = test_provider, bad.open = NULL;
+	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
+	bad = test_provider, bad.name = "ram";
+	CHECK_EQ(uhmm_provider_register(&bad), -EEXIST);
+	for (int i = 0; i < 70; i++) {
+		many[i] = test_provider;
+		snprintf(names[i], sizeof(names[i]), "n%d", i);
+		many[i].name = names[i];
+		err = uhmm_provider_register(&many[i]);
+		CHECK_EQ(err, i < 63 ? 0 : -ENOSPC);
+	}
+}
+
+/* ---- Devices ---- */
+
+static char last_log[700];
+
+static void on_log(void *arg, int level, const char *msg)
+{
+	snprintf(last_log, sizeof(last_log), "%s", msg);
+}
+
+static const struct {
+	const char *spec;
+	int err;
+	const char *says;
+} refused[] = {
+	{ "ram:1M,", -EINVAL, "missing" },
+	{ "ram:1M,colour=red", -EINVAL, "colour: unknown option" },
+	{ "ram:1M,scrub=maybe", -EINVAL, "ram: refuses" },
+	{ "ram", -EINVAL, "needs a size" },
+	{ "ram:100", -EINVAL, "less than a page" },
+	{ "ram:1000T", -ENOMEM, "more memory than there is" },
+	{ "zram:100000T", -ENOMEM, "more memory than there is" },
+	{ "zram:1M,level=0", -EINVAL, "zram" },
+	{ "zram:1M,level=10", -EINVAL, "zram" },
+	{ "zram:1M,limit=x", -EINVAL, "zram" },
+	{ "nosuch:1M", -ENOENT, "nosuch: unknown provider" },
+	{ "nosuch/ram:1M", -ENOENT, "nosuch" },
+	{ "ram/ram:1M", -EINVAL, "no wrapper" },
+	{ "error", -EINVAL, "none is named" },
+	{ "error(op=what)/ram:1M", -EINVAL, "error" },
+	{ "error(rate=0)/ram:1M", -EINVAL, "error" },
+	{ "error(rate=1/0)/ram:1M", -EINVAL, "error" },
+	{ "error(errno=EWHAT)/ram:1M", -EINVAL, "error" },
+	{ "delay(us=fast)/ram:1M", -EINVAL, "delay" },
+	{ "delay(us=99999999)/ram:1M", -EINVAL, "delay" },
+	{ "trace(file=/no/such/dir)/ram:1M", -ENOENT, "cannot be opened" },
+	{ "test:1M", -EINVAL, "must: this option must be given" },
+	{ "test:1M,must=1,may=enodev", -ENODEV, "cannot be opened" },
+	{ "test:1M,must=1,may=noops", -EINVAL, "no usable device" },
+};
+
+static void test_refused(struct uhmm *u)
+{
+	struct uhmm_device *dev = (struct uhmm_device *)1;
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		last_log[0] = '\0';
+		CHECK_EQ(uhmm_device_open(u, refused[i].spec, &dev),
+			 refused[i].err);
+		if (!strstr(last_log, refused[i].says))
+			CHECK_STR(last_log, refused[i].says);
+	}
+	CHECK_EQ(uhmm_device_open(u, NULL, &dev), -EINVAL);
+	CHECK(dev == (struct uhmm_device *)1);
+}
+
+static void test_opened(struct uhmm *u)
+{
+	struct uhmm_device_info info = { .size = sizeof(info) };
+	struct uhmm_device *dev;
+
+	CHECK_EQ(uhmm_device_open(u, "test,must=x", &dev), 0);
+	CHECK_STR(seen[0], "x");
+	CHECK_STR(seen[1], "dflt");
+	CHECK_EQ(uhmm_device_query(dev, &info), 0);
+	CHECK_EQ(info.npages, 3);
+	CHECK_STR(info.name, "test,must=x");
+	CHECK_EQ(uhmm_device_open(u, "error(nth=5)/delay/test:10K,must=y,may=z",
+				  &dev),
+		 0);
+	CHECK_STR(seen[1], "z");
+	CHECK_EQ(uhmm_device_query(dev, &info), 0);
+	CHECK_EQ(info.npages, 2);
+	CHECK_EQ(opened, 2);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+	CHECK_EQ(released, 1);
+	/* what was open already is released when a wrapper refuses */
+	CHECK_EQ(uhmm_device_open(u, "delay/error(op=x)/test:1M,must=1", &dev),
+		 -EINVAL);
+	CHECK_EQ(opened, 3);
+	CHECK_EQ(released, 2);
+}
+
+/* Out of memory at any point: refused, and it works the next time. */
+static void test_no_memory(struct uhmm *u)
+{
+	const char *spec = "trace(file=/dev/null)/error(op=clear)/zram:1M";
+	struct uhmm_device *dev;
+	const char *failed;
+	int nth = 0;
+
+	do {
+		int err;
+
+		sys_fail_arm(++nth);
+		err = uhmm_device_open(u, spec, &dev);
+		failed = sys_fail_disarm();
+		CHECK_EQ(err, failed ? -ENOMEM : 0);
+	} while (failed);
+	CHECK(nth > 5);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
+int main(void)
+{
+	struct uhmm *u;
+
+	test_sizes();
+	test_form();
+	test_malformed();
+	test_registry();
+	CHECK_EQ(core_open(NULL, mm_fake_open, &u), 0);
+	uhmm_set_log(u, on_log, NULL);
+	test_refused(u);
+	released = opened = 0;
+	test_opened(u);
+	test_no_memory(u);
+	CHECK_EQ(uhmm_close(u), 0);
+	CHECK_EQ(released, opened);
+	return 0;
+}

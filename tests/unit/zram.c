@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/* What is stored compressed comes back, from any thread, in little memory. */
+#include <errno.h>
+#include <pthread.h>
+
+#include "provider.h"
+
+#define PAGE	UHMM_PAGE_SIZE
+#define NPAGES	2000
+#define NR_KEEP 64 /* pages of a run */
+
+/* ---- Pages of every kind, each from one number ---- */
+
+static void make_page(unsigned char *page, uint64_t id)
+{
+	uint64_t rng = id * 77, word = id % 7 ? id * 0x0101010101 : 0;
+	size_t noise;
+
+	switch (id % 4) {
+	case 0: /* one word over and over */
+		for (size_t i = 0; i < PAGE; i += 8)
+			memcpy(page + i, &word, 8);
+		return;
+	case 1: /* nearly that */
+		memset(page, (int)id, PAGE);
+		memcpy(page + test_below(&rng, PAGE - 8), &id, 8);
+		return;
+	default: /* noise, then a pattern; any ratio */
+		noise = id % 4 == 2 ? PAGE : test_below(&rng, PAGE / 8) * 8;
+		for (size_t i = 0; i < noise; i += 8) {
+			word = test_random(&rng);
+			memcpy(page + i, &word, 8);
+		}
+		for (size_t i = noise; i < PAGE; i++)
+			page[i] = (unsigned char)(i % 16 + id);
+	}
+}
+
+static void check_page(const unsigned char *page, uint64_t id)
+{
+	unsigned char want[PAGE];
+
+	make_page(want, id);
+	CHECK_MEM(page, want, PAGE);
+}
+
+/* ---- One thread against a model ---- */
+
+struct model {
+	struct test_device dev;
+	uint64_t id[NPAGES]; /* 0: nothing there */
+	uint64_t next_id;
+	uint64_t rng;
+	unsigned char buf[NR_KEEP * PAGE];
+};
+
+static void do_put(struct model *m, uint64_t dpfn, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		m->id[dpfn + i] = ++m->next_id;
+		make_page(m->buf + i * PAGE, m->next_id);
+	}
+	CHECK_EQ(put_pages(&m->dev, dpfn, m->buf, n), 0);
+}
+
+static void do_get(struct model *m, uint64_t dpfn, size_t n)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < n; i++)
+		all &= m->id[dpfn + i] != 0;
+	CHECK_EQ(get_pages(&m->dev, dpfn, m->buf, n), all ? 0 : -EIO);
+	for (size_t i = 0; all && i < n; i++)
+		check_page(m->buf + i * PAGE, m->id[dpfn + i]);
+}
+
+static void do_free(struct model *m, uint64_t dpfn, size_t n)
+{
+	m->dev.desc.ops->page_free(m->dev.priv, dpfn, n);
+	memset(m->id + dpfn, 0, n * sizeof(m->id[0]));
+}
+
+static void do_clear(struct model *m, uint64_t dpfn, size_t n)
+{
+	CHECK_EQ(m->dev.desc.ops->clear(m->dev.priv, dpfn, n), 0);
+	for (size_t i = 0; i < n; i++)
+		m->id[dpfn + i] = 28; /* a page of zeroes */
+}
+
+static void step(struct model *m)
+{
+	static void (*const ops[])(struct model *, uint64_t, size_t) = {
+		do_put, do_put, do_put, do_get, do_get, do_free, do_clear,
+	};
+	size_t n =
+		1 + test_below(&m->rng, test_below(&m->rng, 4) ? 3 : NR_KEEP);
+	uint64_t dpfn = test_below(&m->rng, NPAGES - n);
+
+	ops[test_below(&m->rng, 7)](m, dpfn, n);
+}
+
+static void test_model(void)
+{
+	static struct model m;
+
+	m.rng = test_seed();
+	m.dev = open_provider("zram", NPAGES, NULL);
+	for (int i = 0; i < (test_is_soak() ? 3000000 : 30000); i++)
+		step(&m);
+	for (uint64_t dpfn = 0; dpfn < NPAGES; dpfn++)
+		do_get(&m, dpfn, 1);
+	/* noise is half of it: never more than the pages themselves */
+	CHECK(m.dev.desc.ops->stored(m.dev.priv) < NPAGES * PAGE);
+	do_free(&m, 0, NPAGES);
+	/* what stays is no more than the chunks kept for reuse */
+	CHECK(m.dev.desc.ops->stored(m.dev.priv) <= 32 * 65536);
+	close_provider(&m.dev);
+}
+
+/* ---- Forms and sizes ---- */
+
+static void test_forms(void)
+{
+	struct test_device d = open_provider("zram", 300, NULL);
+	static unsigned char page[PAGE];
+	uint64_t rng = 1, word, before;
+
+	/* 16 bytes a page for its entry, nothing for its data */
+	for (uint64_t i = 0; i < 100; i++) {
+		make_page(page, i * 4);
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	CHECK_EQ(d.desc.ops->stored(d.priv), 100 * 16);
+	/* noise takes its own size */
+	for (uint64_t i = 100; i < 200; i++) {
+		for (size_t at = 0; at < PAGE; at += 8) {
+			word = test_random(&rng);
+			memcpy(page + at, &word, 8);
+		}
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	CHECK_EQ(d.desc.ops->stored(d.priv), 200 * 16 + 100 * PAGE);
+	/* text takes little: a hundred pages in less than a chunk */
+	before = d.desc.ops->stored(d.priv);
+	for (size_t at = 0; at < PAGE; at++)
+		page[at] = (unsigned char)"compressible "[at % 13];
+	for (uint64_t i = 200; i < 300; i++) {
+		page[0] = (unsigned char)i;
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	CHECK(d.desc.ops->stored(d.priv) - before < 65536);
+	/* pages that hold nothing cannot be read */
+	d.desc.ops->page_free(d.priv, 5, 1);
+	CHECK_EQ(get_pages(&d, 5, page, 1), -EIO);
+	close_provider(&d);
+}
+
+static void test_limit(void)
+{
+	struct test_device d =
+		open_provider("zram", NPAGES, PAIRS("limit=1M", "level=9"));
+	static unsigned char page[2 * PAGE];
+	uint64_t held = 0;
+	int err;
+
+	make_page(page, 2);
+	make_page(page + PAGE, 6);
+	while (!(err = put_pages(&d, held, page, 2)))
+		held += 2;
+	CHECK_EQ(err, -ENOSPC);
+	CHECK_EQ(held, 256);
+	CHECK(d.desc.ops->stored(d.priv) <= (1 << 20) + held * 16);
+	/* none of a failed call counts; what was there is still right */
+	CHECK_EQ(get_pages(&d, held, page, 1), -EIO);
+	CHECK_EQ(get_pages(&d, 10, page, 2), 0);
+	check_page(page, 2);
+	check_page(page + PAGE, 6);
+	d.desc.ops->page_free(d.priv, 0, 2);
+	CHECK_EQ(put_pages(&d, 1000, page, 2), 0);
+	/* memory of one size serves another */
+	d.desc.ops->page_free(d.priv, 2, held - 2);
+	for (uint64_t i = 0; i < 300; i++) {
+		make_page(page, i * 4 + 1);
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	close_provider(&d);
+}
+
+/* ---- Many threads ---- */
+
+#define NR_THREADS 4
+#define SHARE	   (NPAGES / NR_THREADS)
+
+static struct test_device shared;
+
+/* Each has pages of its own; all free into, and take from, the same chunks. */
+static void *worker(void *arg)
+{
+	uint64_t nr = (uint64_t)(uintptr_t)arg, rng = nr + 1, id = nr << 32;
+	uint64_t ids[SHARE] = { 0 };
+	unsigned char page[PAGE];
+
+	for (int i = 0; i < (test_is_soak() ? 1000000 : 10000); i++) {
+		size_t at = test_below(&rng, SHARE);
+		uint64_t dpfn = nr * SHARE + at;
+
+		if (ids[at] && test_below(&rng, 2)) {
+			CHECK_EQ(get_pages(&shared, dpfn, page, 1), 0);
+			check_page(page, ids[at]);
+			shared.desc.ops->page_free(shared.priv, dpfn, 1);
+			ids[at] = 0;
+		} else {
+			ids[at] = ++id;
+			make_page(page, id);
+			CHECK_EQ(put_pages(&shared, dpfn, page, 1), 0);
+		}
+	}
+	shared.desc.ops->page_free(shared.priv, nr * SHARE, SHARE);
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	pthread_t threads[NR_THREADS];
+
+	shared = open_provider("zram", NPAGES, NULL);
+	CHECK(shared.desc.flags & UHMM_DEVICE_CONCURRENT);
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, worker, (void *)i),
+			 0);
+	for (int i = 0; i < NR_THREADS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK(shared.desc.ops->stored(shared.priv) <= 32 * 65536);
+	close_provider(&shared);
+}
+
+int main(void)
+{
+	test_forms();
+	test_limit();
+	test_model();
+	test_threads();
+	return 0;
+}
