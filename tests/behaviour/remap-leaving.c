@@ -18,8 +18,9 @@ int main(void)
 
 	test_fill(p, NPAGES, 1);
 	test_fill(p + NPAGES * PAGE, 50, 5);
-	mover = (struct test_mover){ .u = u, .dev = dev, .p = p,
-				     .npages = NPAGES };
+	mover = (struct test_mover){
+		.u = u, .dev = dev, .p = p, .npages = NPAGES
+	};
 	ops.hold_in = 1;
 	test_mover_start(&mover);
 	test_wait_held(&ops);
