@@ -424,7 +424,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
-/* migrate.c, pin.c, snapshot.c: bodies of the public calls, on a stack that may lock */
+/* migrate.c, pin.c, snapshot.c: bodies of the public calls */
 ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why);
 int do_register(struct uhmm *u, uintptr_t addr, size_t len);

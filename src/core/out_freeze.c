@@ -275,6 +275,11 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 		}
 		block_unlock(o->u, b);
 	}
+	if (err == -EAGAIN) { /* the application never stands still */
+		set_for_each(want, i)
+			out_why(o, i, UHMM_WHY_BUSY);
+		err = 1;
+	}
 	return err;
 }
 
