@@ -183,12 +183,12 @@ static void note_refused(struct out *o)
 
 static void assign_dpfns(struct out *o)
 {
+	struct mm_set all = set_or(&o->framed, &o->held);
 	unsigned next = 0;
 
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (set_has(&o->framed, i) || set_has(&o->held, i) ||
-		    set_has(&o->zero, i))
-			o->dpfn[i] = o->spare[next++];
+	all = set_or(&all, &o->zero);
+	set_for_each(&all, i)
+		o->dpfn[i] = o->spare[next++];
 	for (unsigned i = next; i < o->nspare; i++)
 		o->spare[i - next] = o->spare[i];
 	o->nspare -= next;
@@ -327,39 +327,51 @@ static int freeze_pages(struct out *o, const struct mm_set *want,
 
 /* ---- 3: copy ---------------------------------------------------------- */
 
-static unsigned build_segments(struct out *o, unsigned first, unsigned last)
+static unsigned build_segments(struct out *o, const struct mm_set *set)
 {
 	uintptr_t slot = block_slot_va(o->u, o->b);
 	unsigned nr = 0;
 
-	for (unsigned i = first; i < last; i++)
-		if (set_has(&o->framed, i) || set_has(&o->held, i))
-			nr = segment_add(o->seg, nr, o->dpfn[i],
-					 (void *)(slot + i * MM_PAGE_SIZE));
+	set_for_each(set, i)
+		nr = segment_add(o->seg, nr, o->dpfn[i],
+				 (void *)(slot + i * MM_PAGE_SIZE));
 	return nr;
 }
 
-/*
- * Copy pages [first, last).  When that fails, by halves: one bad page, or a
- * device that is nearly full, must not hold back the others.
- */
-static void copy_pages(struct out *o, unsigned first, unsigned last)
+/* Pages [first, last) of it. */
+static struct mm_set part(const struct mm_set *set, unsigned first,
+			  unsigned last)
 {
-	unsigned nr = build_segments(o, first, last);
+	struct mm_set range;
+
+	set_clear(&range);
+	set_add_run(&range, first, last);
+	return set_and(set, &range);
+}
+
+/*
+ * Copy the pages of @set in [first, last).  When that fails, by halves: one
+ * bad page, or a device that is nearly full, must not hold back the others.
+ */
+static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
+		       unsigned last)
+{
+	unsigned nr = build_segments(o, set);
 	unsigned mid = first + (last - first) / 2;
+	struct mm_set half;
 
 	if (!nr)
 		return;
 	if (!device_copy_in(o->dev, o->seg, nr)) {
-		for (unsigned i = first; i < last; i++)
-			if (set_has(&o->framed, i) || set_has(&o->held, i))
-				set_add(&o->done, i);
+		o->done = set_or(&o->done, set);
 		return;
 	}
 	if (last - first == 1)
 		return;
-	copy_pages(o, first, mid);
-	copy_pages(o, mid, last);
+	half = part(set, first, mid);
+	copy_pages(o, &half, first, mid);
+	half = part(set, mid, last);
+	copy_pages(o, &half, mid, last);
 }
 
 static void clear_pages(struct out *o)
@@ -375,7 +387,7 @@ static void clear_pages(struct out *o)
 
 static void copy_all(struct out *o)
 {
-	struct mm_set held = o->held;
+	struct mm_set held = o->held, all = set_or(&o->framed, &o->held);
 
 	if (!set_empty(&held)) {
 		struct slot *s = slot_of(o->u, o->b->slot);
@@ -384,7 +396,7 @@ static void copy_all(struct out *o)
 		o->u->mm->ops->copy_out(o->u->mm, o->b->va,
 					block_slot_va(o->u, o->b), &held);
 	}
-	copy_pages(o, 0, MM_BLOCK_PAGES);
+	copy_pages(o, &all, 0, MM_BLOCK_PAGES);
 	held = set_minus(&o->held, &held); /* could not be read: not copied */
 	o->done = set_minus(&o->done, &held);
 	clear_pages(o);
