@@ -54,6 +54,7 @@
 #define MAX_HEIGHT  12
 #define MAX_SLOTS   16384u
 #define NR_REQUESTS 64
+#define NR_RESERVED 4 /* of them never wait for completions to be read */
 
 /* ---- Blocks (block.c) ---- */
 
@@ -205,6 +206,7 @@ struct requests {
 	struct sys_mutex lock;
 	struct request slot[NR_REQUESTS];
 	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
+	uint32_t nr_background; /* slots of background moves, read or not */
 	_Atomic uint32_t kick;
 	_Atomic uint32_t freed; /* futex: a slot became free */
 	struct sys_thread thread;
