@@ -39,6 +39,8 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_set_limit(u, r->len);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
+	case REQ_NOTHING:
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -49,13 +51,9 @@ static uint32_t take_slot(struct requests *q, const struct request *req)
 {
 	uint32_t slot = q->free;
 
-	if (!slot)
+	if (!slot || (req->background && q->nr_background == NR_BACKGROUND))
 		return 0;
-	if (req->background) {
-		if (q->nr_background == NR_REQUESTS - NR_RESERVED)
-			return 0;
-		q->nr_background++;
-	}
+	q->nr_background += req->background;
 	q->free = q->slot[slot - 1].next;
 	q->slot[slot - 1] = *req;
 	q->slot[slot - 1].next = 0;
@@ -211,16 +209,13 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
 }
 
-/*
- * What ends a device, or all of them, comes after the moves that are queued:
- * they could name it, or put pages where nobody would find them.
- */
+/* What ends a device comes after the moves that are queued: they may name it. */
 static bool must_queue(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;
 	bool running;
 
-	if (req->op != REQ_HOME && req->op != REQ_REMOVE)
+	if (req->op != REQ_REMOVE)
 		return false;
 	sys_mutex_lock(&q->lock);
 	running = q->running;
@@ -285,6 +280,15 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	sys_mutex_unlock(&q->lock);
 	memcpy(ret, list, n * sizeof(*ret));
 	return (ssize_t)n;
+}
+
+/* All background moves have ended.  No new ones may be started meanwhile. */
+void request_drain(struct uhmm *u)
+{
+	struct request nothing = { .op = REQ_NOTHING };
+
+	if (u->requests.running)
+		run_on_worker(u, &nothing);
 }
 
 /* ---- Life ------------------------------------------------------------- */

@@ -16,10 +16,12 @@ int main(void)
 	struct uhmm_device *dev = test_device_of(u, &ops, 3 * NPAGES);
 	char *p = test_map_blocks(1), *to = test_map_blocks(1);
 
+	CHECK_EQ(uhmm_register(u, p, BLOCK), 0); /* mremap(2) takes one mapping */
 	test_fill(p, NPAGES, 1);
 	test_fill(p + NPAGES * PAGE, 50, 5);
-	mover = (struct test_mover){ .u = u, .dev = dev, .p = p,
-				     .npages = NPAGES };
+	mover = (struct test_mover){
+		.u = u, .dev = dev, .p = p, .npages = NPAGES
+	};
 	ops.hold_in = 1;
 	test_mover_start(&mover);
 	test_wait_held(&ops);

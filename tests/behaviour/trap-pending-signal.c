@@ -26,7 +26,8 @@ static void *reader(void *arg)
 
 int main(void)
 {
-	struct sigaction act = { .sa_handler = on_usr1, .sa_flags = SA_RESTART };
+	struct sigaction act = { .sa_handler = on_usr1,
+				 .sa_flags = SA_RESTART };
 	static char data[2 * PAGE];
 	struct uhmm_device *dev;
 	struct uhmm *u;

@@ -33,8 +33,7 @@ static void ring_open(struct ring *r)
 	len = r->p.sq_off.array + r->p.sq_entries * sizeof(uint32_t);
 	r->sq = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_POPULATE, r->fd, IORING_OFF_SQ_RING);
-	len = r->p.cq_off.cqes +
-	      r->p.cq_entries * sizeof(struct io_uring_cqe);
+	len = r->p.cq_off.cqes + r->p.cq_entries * sizeof(struct io_uring_cqe);
 	r->cq = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_POPULATE, r->fd, IORING_OFF_CQ_RING);
 	r->sqes = mmap(NULL, r->p.sq_entries * sizeof(struct io_uring_sqe),
