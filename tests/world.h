@@ -44,7 +44,7 @@ struct store {
 	_Atomic long fail[STORE_NR_CALLS];
 	_Atomic bool broken[STORE_NR_CALLS];
 	unsigned one_in;
-	uint64_t seed;
+	_Atomic uint64_t seed;
 	void (*hook)(struct store *s, enum store_call call,
 		     const struct uhmm_segment *seg);
 	void *arg;
@@ -60,8 +60,12 @@ static inline int store_enter(struct store *s, enum store_call call,
 	if (atomic_load(&s->fail[call]) > 0 &&
 	    atomic_fetch_sub(&s->fail[call], 1) == 1)
 		return -EIO;
-	if (s->one_in && !test_below(&s->seed, s->one_in))
-		return -EIO;
+	if (s->one_in) {
+		uint64_t seed = atomic_fetch_add(&s->seed, 1) * 1000003;
+
+		if (!test_below(&seed, s->one_in))
+			return -EIO;
+	}
 	return atomic_load(&s->broken[call]) ? -EIO : 0;
 }
 
@@ -236,6 +240,8 @@ static inline uint64_t device_used(struct uhmm_device *dev)
 struct world {
 	struct uhmm *u;
 	struct mm *mm;
+	const struct mm_ops *orig; /* see world_hold() */
+	struct mm_ops *ops;
 };
 
 /* Messages that tell of a bug of ours, never of a device or a program. */
@@ -252,7 +258,7 @@ static inline void world_log(void *arg, int level, const char *msg)
 
 static inline struct world world_open(const struct uhmm_params *params)
 {
-	struct world w;
+	struct world w = { 0 };
 
 	CHECK_EQ(core_open(params, mm_fake_open, &w.u), 0);
 	uhmm_set_log(w.u, world_log, NULL);
@@ -522,16 +528,20 @@ static inline void world_keep_mm(struct mm *mm)
 	(void)mm;
 }
 
-static inline void world_hold(struct world *w, struct mm_ops *ops)
+static inline void world_hold(struct world *w)
 {
-	*ops = *w->mm->ops;
-	ops->close = world_keep_mm;
-	w->mm->ops = ops;
+	w->orig = w->mm->ops;
+	w->ops = malloc(sizeof(*w->ops));
+	CHECK(w->ops != NULL);
+	*w->ops = *w->orig;
+	w->ops->close = world_keep_mm;
+	w->mm->ops = w->ops;
 }
 
-static inline void world_let_go(struct world *w, const struct mm_ops *orig)
+static inline void world_let_go(struct world *w)
 {
-	orig->close(w->mm);
+	w->orig->close(w->mm);
+	free(w->ops);
 	w->mm = NULL;
 }
 

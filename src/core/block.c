@@ -90,10 +90,15 @@ void block_lock(struct block *b)
 	sys_mutex_lock(&b->lock);
 }
 
+static unsigned nr_charged(const struct block *b)
+{
+	return atomic_load_explicit(&b->nr_charged, memory_order_relaxed);
+}
+
 /* A table that says nothing is not worth its memory. */
 static bool table_is_plain(const struct block *b)
 {
-	unsigned n = b->nr_charged + b->nr_pinned;
+	unsigned n = nr_charged(b) + b->nr_pinned;
 
 	for (int s = P_RAM + 1; s < P_NR_STATES; s++)
 		n += b->nr[s];
@@ -147,7 +152,9 @@ static void count_state(struct block *b, uint64_t w, int by)
 		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
 	if (!page_in_ram(w))
 		return;
-	b->nr_charged = (uint16_t)(b->nr_charged + by);
+	atomic_store_explicit(&b->nr_charged,
+			      (uint16_t)((int)nr_charged(b) + by),
+			      memory_order_relaxed);
 	b->ram_delta = (int16_t)(b->ram_delta + by);
 }
 

@@ -214,9 +214,7 @@ static void destroy(struct uhmm *u)
 	request_stop(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
-	for (unsigned id = 1; id < MAX_DEVICES; id++)
-		if (u->devices[id])
-			device_destroy(u->devices[id]);
+	device_free_all(u);
 	policy_destroy(u);
 	request_destroy(u);
 	slot_destroy(u);

@@ -66,22 +66,22 @@ struct block {
 	uintptr_t va;
 	struct sys_mutex lock;
 	struct sys_mutex mover;
-	_Atomic uint32_t settled; /* futex: counts moves that ended */
-	_Atomic uint32_t waiting; /* faults that wait for that */
-	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
-	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
-	int16_t ram_delta;	  /* not yet in uhmm.ram */
-	int16_t device_delta;	  /* nor in uhmm.on_device */
-	int16_t frozen_delta;	  /* nor in uhmm.frozen */
-	uint16_t nr[P_NR_STATES]; /* pages in each state, P_RAM left out */
-	uint16_t nr_charged;	  /* pages counted as RAM */
+	_Atomic uint32_t settled;    /* futex: counts moves that ended */
+	_Atomic uint32_t waiting;    /* faults that wait for that */
+	uint64_t *table;	     /* NULL: all pages P_RAM, not charged */
+	uint32_t slot;		     /* where frozen pages are, or NO_SLOT */
+	int16_t ram_delta;	     /* not yet in uhmm.ram */
+	int16_t device_delta;	     /* nor in uhmm.on_device */
+	int16_t frozen_delta;	     /* nor in uhmm.frozen */
+	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
+	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
 	uint16_t nr_pinned;
-	uint16_t next_fault; /* page at which a stream would go on */
-	uint16_t window;     /* pages to resolve at once */
-	int8_t share;	     /* clean.c: below 0 it does not pay here */
-	uint8_t parked;	     /* on the policy's queue */
-	bool huge;	     /* left as one huge page, no page table since */
-	uint32_t index;	     /* in uhmm.blocks */
+	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
+	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
+	int8_t share;		     /* clean.c: below 0 it does not pay here */
+	uint16_t parked;   /* pages with which it is on the policy's queue */
+	_Atomic bool huge; /* left as one huge page; a hint unlocked */
+	uint32_t index;	   /* in uhmm.blocks */
 };
 
 struct index_leaf {
@@ -140,7 +140,7 @@ struct slot_pool {
 	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
 	_Atomic uint64_t pages;	     /* stock in all of them */
-	uint64_t limit;		     /* of that */
+	_Atomic uint64_t limit;	     /* of that */
 };
 
 /* Single pages of our own for lone faults: claimed by a bit, without locks. */
@@ -158,11 +158,12 @@ struct pagemap {
 	uint64_t npages;
 	uint64_t cursor; /* no word before it has a free page */
 	_Atomic uint64_t nused;
-	bool closed; /* nothing new */
+	_Atomic bool closed; /* nothing new */
 };
 
 struct uhmm_device {
 	struct uhmm *u;
+	struct uhmm_device *next; /* of those removed */
 	unsigned id;
 	struct uhmm_device_desc desc;
 	struct uhmm_device_ops ops;
@@ -232,7 +233,7 @@ struct policy {
 	uintptr_t throttled[MAX_THROTTLED]; /* faults waiting for room */
 	unsigned nr_throttled;
 	struct sys_thread thread;
-	bool running, stop;
+	_Atomic bool running, stop;
 };
 
 /* ---- Counters (stats.c) ---- */
@@ -258,8 +259,9 @@ struct uhmm {
 	struct slot_pool slots;
 	struct bounce bounce;
 	struct sys_mutex devices_lock;
-	struct uhmm_device *devices[MAX_DEVICES];
-	_Atomic int64_t ram; /* pages */
+	_Atomic(struct uhmm_device *) devices[MAX_DEVICES];
+	struct uhmm_device *removed; /* list; freed at close */
+	_Atomic int64_t ram;	     /* pages */
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t on_device, frozen;
 	struct requests requests;
@@ -352,7 +354,7 @@ void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram);
 int do_remove(struct uhmm_device *dev);
-void device_destroy(struct uhmm_device *dev);
+void device_free_all(struct uhmm *u); /* at the end */
 bool device_in_callback(void);
 
 /* out.c: pages of one block to a device.  @why: of all 512 pages, or NULL */
@@ -424,7 +426,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
-/* migrate.c, pin.c, snapshot.c: bodies of the public calls, on a stack that may lock */
+/* migrate.c, pin.c, snapshot.c: bodies of the public calls */
 ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why);
 int do_register(struct uhmm *u, uintptr_t addr, size_t len);

@@ -34,7 +34,7 @@ static void leave(struct uhmm_device *dev)
 
 struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 {
-	return u->devices[id];
+	return atomic_load_explicit(&u->devices[id], memory_order_acquire);
 }
 
 static uint64_t total(const struct uhmm_segment *seg, size_t nr)
@@ -252,7 +252,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 }
 
 /* Nothing is on it any more, or nobody will ask. */
-void device_destroy(struct uhmm_device *dev)
+static void device_destroy(struct uhmm_device *dev)
 {
 	sys_mutex_lock(&dev->u->devices_lock);
 	dev->u->devices[dev->id] = NULL;
@@ -260,7 +260,36 @@ void device_destroy(struct uhmm_device *dev)
 	if (dev->ops.release)
 		dev->ops.release(dev->priv);
 	pagemap_destroy(&dev->pagemap);
-	sys_free(dev, sizeof(*dev));
+}
+
+/*
+ * The demoter may have picked it as one with room a moment ago: it will find
+ * it closed, so it must still be there.
+ */
+static void retire(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+
+	device_destroy(dev);
+	sys_mutex_lock(&u->devices_lock);
+	dev->next = u->removed;
+	u->removed = dev;
+	sys_mutex_unlock(&u->devices_lock);
+}
+
+void device_free_all(struct uhmm *u)
+{
+	struct uhmm_device *dev;
+
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		dev = device_get(u, id);
+		if (dev)
+			retire(dev);
+	}
+	while ((dev = u->removed)) {
+		u->removed = dev->next;
+		sys_free(dev, sizeof(*dev));
+	}
 }
 
 int do_remove(struct uhmm_device *dev)
@@ -278,7 +307,7 @@ int do_remove(struct uhmm_device *dev)
 		sys_yield(); /* a fault is about to free its page */
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
-	device_destroy(dev);
+	retire(dev);
 	return 0;
 }
 

@@ -19,14 +19,25 @@
 
 /* ---- Streams ---------------------------------------------------------- */
 
+/* Hints: read of a neighbour too, whose lock is not held. */
+static unsigned next_fault(const struct block *b)
+{
+	return atomic_load_explicit(&b->next_fault, memory_order_relaxed);
+}
+
+static unsigned last_window(const struct block *b)
+{
+	return atomic_load_explicit(&b->window, memory_order_relaxed);
+}
+
 /* The window with which the block before was streamed to its end. */
 static unsigned inherited_window(struct uhmm *u, const struct block *b)
 {
 	const struct block *prev = block_find(u, b->va - 1);
 
-	if (!prev || prev->next_fault != MM_BLOCK_PAGES)
+	if (!prev || next_fault(prev) != MM_BLOCK_PAGES)
 		return 1;
-	return prev->window;
+	return last_window(prev);
 }
 
 static unsigned next_window(struct uhmm *u, const struct block *b, unsigned i)
@@ -35,8 +46,8 @@ static unsigned next_window(struct uhmm *u, const struct block *b, unsigned i)
 
 	if (i == 0)
 		window = inherited_window(u, b);
-	else if (i == b->next_fault)
-		window = b->window;
+	else if (i == next_fault(b))
+		window = last_window(b);
 	else
 		return 1;
 	return window * 2 > MAX_WINDOW ? MAX_WINDOW : window * 2;
@@ -68,8 +79,10 @@ unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
 	unsigned n;
 
 	n = want_huge(b, i, window) ? MM_BLOCK_PAGES : same_run(b, i, window);
-	b->window = (uint16_t)window;
-	b->next_fault = (uint16_t)(i + n);
+	atomic_store_explicit(&b->window, (uint16_t)window,
+			      memory_order_relaxed);
+	atomic_store_explicit(&b->next_fault, (uint16_t)(i + n),
+			      memory_order_relaxed);
 	return n;
 }
 

@@ -23,23 +23,19 @@ void home_destroy(struct uhmm *u)
 	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
 }
 
+/* NR_BOUNCE: all are in use. */
 static unsigned bounce_get(struct bounce *p)
 {
 	uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
 
-	for (;;) {
-		unsigned bit;
+	while (used != ~UINT64_C(0)) {
+		unsigned bit = (unsigned)__builtin_ctzll(~used);
 
-		if (used == ~UINT64_C(0)) {
-			sys_yield();
-			used = atomic_load(&p->used);
-			continue;
-		}
-		bit = (unsigned)__builtin_ctzll(~used);
 		if (atomic_compare_exchange_weak(&p->used, &used,
 						 used | UINT64_C(1) << bit))
 			return bit;
 	}
+	return NR_BOUNCE;
 }
 
 static void bounce_put(struct bounce *p, unsigned bit)
@@ -114,6 +110,11 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	enum mm_outcome out;
 	int err;
 
+	if (bit == NR_BOUNCE) { /* who has them may wait for this lock */
+		block_unlock(l->u, l->b);
+		sys_yield();
+		return MM_RETRY;
+	}
 	block_set(l->u, l->b, l->i,
 		  page_on_device(P_COMING, l->dev->id, l->dpfn));
 	block_unlock(l->u, l->b);

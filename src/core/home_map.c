@@ -38,8 +38,15 @@ ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
 {
 	const char *ram = (char *)block_slot_va(u, b) + i * MM_PAGE_SIZE;
-	ssize_t n = home_map(u, b, i, last, ram, slot_of(u, b->slot), false);
+	bool is_read = page_state(block_word(b, i)) == P_LEAVING;
+	ssize_t n;
 
+	/*
+	 * A frame that the provider is reading stays where it is: a read of
+	 * one that is gone would leave a page of zeroes in its place.
+	 */
+	n = home_map(u, b, i, last, ram, is_read ? NULL : slot_of(u, b->slot),
+		     false);
 	if (n == -EEXIST) /* it is there after all: that one counts */
 		n = 1;
 	for (ssize_t k = 0; k < n; k++)

@@ -218,15 +218,23 @@ void out_reset(struct out *o)
 int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	uint32_t slot;
+	bool has;
 
-	if (b->slot != NO_SLOT)
+	block_lock(b);
+	has = b->slot != NO_SLOT;
+	block_unlock(u, b);
+	if (has)
 		return 0;
 	slot = slot_get_empty(u, want);
 	if (slot == NO_SLOT)
 		return -ENOMEM;
 	block_lock(b);
-	b->slot = slot;
+	has = b->slot != NO_SLOT; /* a frozen page was moved here meanwhile */
+	if (!has)
+		b->slot = slot;
 	block_unlock(u, b);
+	if (has)
+		slot_put(u, slot);
 	return 0;
 }
 
@@ -274,6 +282,11 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 			assign_dpfns(o);
 		}
 		block_unlock(o->u, b);
+	}
+	if (err == -EAGAIN) { /* the application never stands still */
+		set_for_each(want, i)
+			out_why(o, i, UHMM_WHY_BUSY);
+		err = 1;
 	}
 	return err;
 }

@@ -23,9 +23,11 @@ static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 	return 0;
 }
 
+/* An unmap in between took the pins with it. */
 static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
 {
-	block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
+	if (page_pins(block_word(b, i)))
+		block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
 }
 
 /* All pages of @want or none. */

@@ -54,7 +54,7 @@ static void enqueue(struct uhmm *u, struct block *b, unsigned pages)
 	p->queue[at] = b->index;
 	p->queue_len++;
 	p->parked += pages;
-	b->parked = 1;
+	b->parked = (uint16_t)pages;
 }
 
 static struct block *dequeue(struct uhmm *u)
@@ -64,6 +64,7 @@ static struct block *dequeue(struct uhmm *u)
 
 	p->queue_head = (p->queue_head + 1) % p->queue_size;
 	p->queue_len--;
+	p->parked -= b->parked;
 	b->parked = 0;
 	return b;
 }
@@ -90,7 +91,7 @@ static void wake_throttled(struct uhmm *u)
 static struct uhmm_device *device_with_room(struct uhmm *u)
 {
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = u->devices[id];
+		struct uhmm_device *dev = device_get(u, id);
 
 		if (dev && !dev->pagemap.closed &&
 		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages)
@@ -138,19 +139,28 @@ static int demote_now(struct uhmm *u, struct block *b,
 	return n > 0 ? n : 0;
 }
 
+static unsigned nr_in(struct uhmm *u, struct block *b, enum page_state s)
+{
+	unsigned n;
+
+	block_lock(b);
+	n = b->nr[s];
+	block_unlock(u, b);
+	return n;
+}
+
 static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
 {
 	struct block *b = dequeue(u);
-	uint64_t parked = b->nr[P_FROZEN];
 	struct mm_set all;
+	unsigned left;
 	int n;
 
 	memset(&all, 0xff, sizeof(all));
 	n = out_block(u, b, &all, dev, OUT_DEMOTE, NULL);
-	u->policy.parked -= parked < u->policy.parked ? parked :
-							u->policy.parked;
-	if (!u->policy.queue_len)
-		u->policy.parked = 0;
+	left = nr_in(u, b, P_FROZEN);
+	if (left) /* the device is full; there may be another */
+		enqueue(u, b, left);
 	return n > 0 ? n : 0;
 }
 
@@ -159,7 +169,7 @@ static int drop_clean(struct uhmm *u, struct block *b)
 {
 	struct mm_set all;
 
-	if (!b->nr[P_CLEAN])
+	if (!nr_in(u, b, P_CLEAN))
 		return 0;
 	memset(&all, 0xff, sizeof(all));
 	return clean_drop(u, b, &all);
@@ -219,7 +229,8 @@ static int turn_hand(struct uhmm *u, int *ret_freed)
 		struct block *b = u->blocks[u->policy.hand++ % nr];
 		int n;
 
-		if (b->parked || !b->nr_charged)
+		if (b->parked ||
+		    !atomic_load_explicit(&b->nr_charged, memory_order_relaxed))
 			continue;
 		gate_enter(u);
 		n = park_or_demote(u, b, ret_freed);
@@ -255,20 +266,22 @@ static bool enough_parked(struct uhmm *u)
 int policy_step(struct uhmm *u)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int freed = 0, n = 0;
+	bool enough = dev && enough_parked(u);
+	int freed = 0, n = 0, turned;
 
-	if ((!dev || !enough_parked(u)) && turn_hand(u, &freed)) {
+	if (!enough && turn_hand(u, &freed)) {
 		count_add(&u->count.evicted, (uint64_t)freed);
 		return freed ? freed : -EAGAIN;
 	}
-	while (dev && u->policy.queue_len) {
+	for (uint32_t k = u->policy.queue_len; dev && k && !n; k--)
 		n = oldest(u, dev);
-		if (n)
-			break;
-	}
-	if (n)
-		count_add(&u->count.evicted, (uint64_t)n);
-	return n;
+	count_add(&u->count.evicted, (uint64_t)n);
+	if (n || !enough)
+		return n;
+	/* all that was parked has been touched, or found no room */
+	turned = turn_hand(u, &freed);
+	count_add(&u->count.evicted, (uint64_t)freed);
+	return freed || !turned ? freed : -EAGAIN;
 }
 
 /* ---- Faults that wait for room ---------------------------------------- */
@@ -276,7 +289,7 @@ int policy_step(struct uhmm *u)
 /* Is there no room, and hope that some will be made? */
 bool policy_full(struct uhmm *u)
 {
-	return above(u, 0) && u->policy.running &&
+	return above(u, 0) && u->policy.running && !u->policy.stop &&
 	       !atomic_load(&u->policy.idle) &&
 	       !atomic_load(&u->policy.faulting);
 }
@@ -437,8 +450,10 @@ int do_set_limit(struct uhmm *u, uint64_t bytes)
 
 	atomic_store(&u->policy.limit, bytes >> MM_PAGE_SHIFT);
 	share_pool(u, bytes >> MM_PAGE_SHIFT);
-	if (!bytes)
+	if (!bytes) {
+		policy_kick(u); /* nobody has to wait any more */
 		return 0;
+	}
 	err = start_thread(u);
 	if (!err && first)
 		err = seed_all(u);

@@ -12,6 +12,8 @@
 
 #include "core/core.h"
 
+#define STACK_NEED (128 * 1024) /* what a call may use below its caller */
+
 /* ---- Execution -------------------------------------------------------- */
 
 static int64_t execute(struct uhmm *u, const struct request *r)
@@ -101,9 +103,11 @@ static void finish(struct requests *q, uint32_t slot, int64_t result)
 	if (r->background) {
 		append(q, &q->done_head, &q->done_tail, slot);
 		sys_eventfd_set(q->fd);
+	} else {
+		atomic_store(&r->done, 1);
 	}
 	sys_mutex_unlock(&q->lock);
-	atomic_store(&r->done, 1);
+	/* the slot may be another's by now: a wake-up for nothing at worst */
 	sys_futex_wake(&r->done, 1);
 }
 
@@ -202,7 +206,21 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	if (req->len && sp + MM_BLOCK_SIZE >= req->addr &&
 	    sp < req->addr + req->len + MM_BLOCK_SIZE)
 		return true;
-	return region_next(u, page, page + 1, &s, &e);
+	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
+}
+
+/* What ends a device comes after the moves that are queued: they may name it. */
+static bool must_queue(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	bool running;
+
+	if (req->op != REQ_REMOVE)
+		return false;
+	sys_mutex_lock(&q->lock);
+	running = q->running;
+	sys_mutex_unlock(&q->lock);
+	return running;
 }
 
 int64_t request_run(struct uhmm *u, const struct request *req)
@@ -216,7 +234,7 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
-	if (on_managed_stack(u, req))
+	if (on_managed_stack(u, req) || must_queue(u, req))
 		return run_on_worker(u, req);
 	sys_signals_block(&mask);
 	result = execute(u, req);

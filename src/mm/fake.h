@@ -60,7 +60,7 @@ enum fake_state {
 	FAKE_UNMAPPED,
 	FAKE_EMPTY,
 	FAKE_PRESENT,
-	FAKE_PROTECTED, /* present, write-protected: frozen in place, or shared */
+	FAKE_PROTECTED, /* present, but write-protected */
 	FAKE_POISONED,
 };
 

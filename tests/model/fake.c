@@ -122,6 +122,7 @@ static struct world open_space(struct space *s, const struct variant *v)
 				      .fault_mode = v->mode };
 	struct world w = world_open(&params);
 
+	world_hold(&w);
 	*s = (struct space){
 		.u = w.u,
 		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST },
@@ -148,18 +149,13 @@ static struct world open_space(struct space *s, const struct variant *v)
 
 static void close_space(struct space *s, struct world *w)
 {
-	const struct mm_ops *orig = w->mm->ops;
-	struct mm_ops ops;
-	int err;
+	int err = uhmm_close(w->u);
 
-	world_hold(w, &ops);
-	err = uhmm_close(w->u);
 	CHECK(!err || (err == -EIO && s->one_in));
 	for (unsigned i = 0; i < NR_DEVICES; i++)
 		if (s->dev[i])
 			CHECK(s->store[i].is_released);
 	s->u = NULL;
-	w->mm->ops = orig;
 }
 
 static void run_alone(const struct variant *v, uint64_t seed, uint64_t steps)
@@ -179,14 +175,14 @@ static void run_alone(const struct variant *v, uint64_t seed, uint64_t steps)
 	world_check(&w);
 	close_space(&s, &w);
 	model_check_closed(&m);
-	world_let_go(&w, w.mm->ops);
+	world_let_go(&w);
 	model_fini(&m);
 }
 
 static void *thread_main(void *arg)
 {
 	struct model *m = arg;
-	uint64_t steps = test_is_soak() ? 20000 : 300;
+	uint64_t steps = test_is_soak() ? 20000 : 200;
 
 	while (m->steps < steps)
 		model_step(m);
@@ -215,7 +211,7 @@ static void run_two(const struct variant *v, uint64_t seed)
 		model_check_closed(&m[i]);
 		model_fini(&m[i]);
 	}
-	world_let_go(&w, w.mm->ops);
+	world_let_go(&w);
 }
 
 int main(int argc, char **argv)
@@ -238,7 +234,7 @@ int main(int argc, char **argv)
 	for (uint64_t k = 0; k < rounds; k++)
 		for (unsigned i = first; i < last; i++) {
 			if (argc < 3 || !two)
-				run_alone(&variants[i], seed + k, 800);
+				run_alone(&variants[i], seed + k, 500);
 			if (two)
 				run_two(&variants[i], seed + k);
 		}

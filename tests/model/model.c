@@ -538,7 +538,7 @@ static void do_devices(struct model *m)
 
 static void do_limit(struct model *m)
 {
-	struct world w = { m->s->u, m->s->u->mm };
+	struct world w = { .u = m->s->u, .mm = m->s->u->mm };
 	uint64_t limit = below(m, 4) ? 64 + below(m, m->npages) : 0;
 
 	TRACE("limit %ju\n", (uintmax_t)limit);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The frame pool: bare slots are bare, stock is found again, counted, bounded
- * and given back.
+ * The frame pool: what must be empty is empty, stock is found again, counted,
+ * bounded and given back.
  */
 #include "world.h"
 
@@ -10,30 +10,27 @@ static uint64_t pages(struct uhmm *u)
 	return atomic_load(&u->slots.pages);
 }
 
-static uint32_t get_bare(struct uhmm *u)
+static struct mm_set run(unsigned first, unsigned last)
 {
-	struct mm_set all;
+	struct mm_set s;
 
-	memset(&all, 0xff, sizeof(all));
-	return slot_get_empty(u, &all);
+	set_clear(&s);
+	set_add_run(&s, first, last);
+	return s;
 }
 
-static void test_bare(void)
+/* A slot for pages [first, last), of which nothing is there. */
+static uint32_t get_empty(struct uhmm *u, unsigned first, unsigned last)
 {
-	struct world w = world_open(NULL);
-	uint32_t a = get_bare(w.u), b = get_bare(w.u);
+	struct mm_set want = run(first, last), there;
+	uint32_t slot = slot_get_empty(u, &want);
 
-	CHECK(a != NO_SLOT && b != NO_SLOT && a != b);
-	CHECK_EQ(slot_va(w.u, b) % MM_BLOCK_SIZE, 0);
-	CHECK(set_empty(&slot_of(w.u, a)->stock));
-	slot_put(w.u, a);
-	slot_put(w.u, b);
-	CHECK_EQ(get_bare(w.u), a); /* first in, first out */
-	CHECK_EQ(get_bare(w.u), b);
-	slot_put(w.u, a);
-	slot_put(w.u, b);
-	CHECK_EQ(pages(w.u), 0);
-	world_close(&w);
+	CHECK(slot != NO_SLOT);
+	there = set_and(&slot_of(u, slot)->stock, &want);
+	CHECK(set_empty(&there));
+	for (unsigned i = first; i < last; i++)
+		CHECK_EQ(*(char *)(slot_va(u, slot) + i * PAGE), 0);
+	return slot;
 }
 
 static void stock(struct uhmm *u, uint32_t slot, unsigned first, unsigned last)
@@ -43,40 +40,79 @@ static void stock(struct uhmm *u, uint32_t slot, unsigned first, unsigned last)
 	set_add_run(&slot_of(u, slot)->stock, first, last);
 }
 
+static void test_bare(void)
+{
+	struct world w = world_open(NULL);
+	uint32_t a = get_empty(w.u, 0, 512), b = get_empty(w.u, 0, 512);
+
+	CHECK(a != b);
+	CHECK_EQ(slot_va(w.u, b) % MM_BLOCK_SIZE, 0);
+	CHECK(set_empty(&slot_of(w.u, a)->stock));
+	slot_put(w.u, a);
+	slot_put(w.u, b);
+	CHECK_EQ(get_empty(w.u, 0, 512), a); /* first in, first out */
+	CHECK_EQ(get_empty(w.u, 0, 512), b);
+	slot_put(w.u, a);
+	slot_put(w.u, b);
+	CHECK_EQ(pages(w.u), 0);
+	world_close(&w);
+}
+
 static void test_stock(void)
 {
 	struct world w = world_open(NULL);
 	struct uhmm *u = w.u;
-	uint32_t a = get_bare(u);
-	struct mm_set want;
+	uint32_t a = get_empty(u, 0, 512), b;
+	struct mm_set want = run(0, 200);
 
-	set_clear(&want);
-	set_add_run(&want, 0, 150);
 	stock(u, a, 0, 100);
 	slot_put(u, a);
 	CHECK_EQ(pages(u), 100);
 	CHECK(slot_get(u, &want, true) == NO_SLOT); /* no huge one */
-	CHECK(get_bare(u) != a);
 	CHECK_EQ(slot_get(u, &want, false), a);
 	CHECK_EQ(pages(u), 0);
 	slot_put(u, a);
-	set_add_run(&want, 150, 400); /* less than half would be there */
-	CHECK(slot_get(u, &want, false) != a);
+	want = run(0, 400); /* less than half would be there */
+	b = slot_get(u, &want, false);
+	CHECK(b != a && b != NO_SLOT);
+	slot_put(u, b);
 	CHECK_EQ(pages(u), 100);
 	slot_trim(u, 99);
 	CHECK_EQ(pages(u), 0);
 	CHECK_EQ(*(char *)slot_va(u, a), 0);
-	CHECK_EQ(uhmm_close(u), 0);
+	world_close(&w);
+}
+
+/* Single pages, one after another, share a slot. */
+static void test_thin(void)
+{
+	struct world w = world_open(NULL);
+	struct uhmm *u = w.u;
+	uint32_t a = get_empty(u, 0, 1), b;
+
+	stock(u, a, 0, 1);
+	slot_put(u, a);
+	for (unsigned i = 1; i < 20; i++) {
+		b = get_empty(u, i, i + 1);
+		CHECK_EQ(b, a);
+		stock(u, b, i, i + 1);
+		slot_put(u, b);
+	}
+	CHECK_EQ(pages(u), 20);
+	b = get_empty(u, 5, 6); /* taken there */
+	slot_put(u, b);
+	slot_trim(u, 0);
+	CHECK_EQ(pages(u), 0);
+	world_close(&w);
 }
 
 static void test_huge(void)
 {
 	struct world w = world_open(NULL);
 	struct uhmm *u = w.u;
-	uint32_t a = get_bare(u), b;
-	struct mm_set all;
+	uint32_t a = get_empty(u, 0, 512), b;
+	struct mm_set all = run(0, 512);
 
-	memset(&all, 0xff, sizeof(all));
 	stock(u, a, 0, MM_BLOCK_PAGES);
 	slot_of(u, a)->huge = true;
 	slot_put(u, a);
@@ -98,7 +134,7 @@ static void test_bounds(void)
 				      .pool_limit = 100 * PAGE };
 	struct world w = world_open(&params);
 	struct uhmm *u = w.u;
-	uint32_t a = get_bare(u), b = get_bare(u);
+	uint32_t a = get_empty(u, 0, 512), b = get_empty(u, 0, 512);
 
 	stock(u, a, 0, 60);
 	stock(u, b, 0, 60);
@@ -111,47 +147,31 @@ static void test_bounds(void)
 
 	params.flags = UHMM_OPEN_NO_RECYCLE;
 	w = world_open(&params);
-	a = get_bare(w.u);
+	a = get_empty(w.u, 0, 1);
 	stock(w.u, a, 0, 1);
 	slot_put(w.u, a);
 	CHECK_EQ(pages(w.u), 0);
 	world_close(&w);
 }
 
-/* Slots with a few pages take more of them, at other offsets. */
-static void test_thin(void)
-{
-	struct world w = world_open(NULL);
-	struct uhmm *u = w.u;
-	uint32_t a = get_bare(u), b;
-	struct mm_set want;
-
-	set_clear(&want);
-	set_add(&want, 7);
-	stock(u, a, 3, 5);
-	slot_put(u, a);
-	CHECK_EQ(slot_get_empty(u, &want), a);
-	slot_put(u, a);
-	set_add(&want, 4); /* taken */
-	b = slot_get_empty(u, &want);
-	CHECK(b != a);
-	slot_put(u, b);
-	world_close(&w);
-}
-
-/* Out of slots is an answer, not an end. */
+/*
+ * Out of bare slots: one with stock serves, emptied.  Out of all: an answer,
+ * not an end.
+ */
 static void test_exhausted(void)
 {
 	struct world w = world_open(NULL);
 	struct uhmm *u = w.u;
-	uint32_t used = u->slots.nr_used, a;
+	uint32_t a = get_empty(u, 0, 512), used = u->slots.nr_used;
+	struct mm_set want = run(0, 512);
 
-	a = get_bare(u);
-	used = u->slots.nr_used;
 	u->slots.nr_used = MAX_SLOTS;
-	CHECK(get_bare(u) == NO_SLOT);
+	CHECK(slot_get_empty(u, &want) == NO_SLOT);
+	CHECK(slot_get(u, &want, false) == NO_SLOT);
+	stock(u, a, 0, 300);
 	slot_put(u, a);
-	CHECK_EQ(get_bare(u), a);
+	CHECK_EQ(get_empty(u, 0, 512), a);
+	CHECK_EQ(pages(u), 0);
 	slot_put(u, a);
 	u->slots.nr_used = used;
 	world_close(&w);
@@ -161,8 +181,8 @@ int main(void)
 {
 	test_bare();
 	test_stock();
-	test_huge();
 	test_thin();
+	test_huge();
 	test_bounds();
 	test_exhausted();
 	return 0;
