@@ -215,12 +215,12 @@ static inline void test_move(struct uhmm *u, void *p, size_t npages,
 /* ---- What takes a moment, and what must not happen ---- */
 
 /* True at last; at once is not promised, five seconds are too long. */
-#define CHECK_SOON(cond)                                              \
-	do {                                                          \
-		struct timespec ms = { 0, 1000 * 1000 };              \
-		for (int tries = 5000; !(cond) && tries; tries--)     \
-			nanosleep(&ms, NULL);                         \
-		CHECK(cond);                                          \
+#define CHECK_SOON(cond)                                          \
+	do {                                                      \
+		struct timespec ms = { 0, 1000 * 1000 };          \
+		for (int tries = 5000; !(cond) && tries; tries--) \
+			nanosleep(&ms, NULL);                     \
+		CHECK(cond);                                      \
 	} while (0)
 
 static sigjmp_buf test_jump;

@@ -107,9 +107,8 @@ static inline int test_copy_out(void *priv, const struct uhmm_segment *seg,
 	return 0;
 }
 
-static inline struct uhmm_device *test_device_of(struct uhmm *u,
-						 struct test_ops *t,
-						 size_t npages)
+static inline struct uhmm_device *
+test_device_of(struct uhmm *u, struct test_ops *t, size_t npages)
 {
 	static const struct uhmm_device_ops ops = {
 		.size = sizeof(ops),

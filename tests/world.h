@@ -505,6 +505,7 @@ static inline void world_check(struct world *w)
 	}
 	stock = world_check_list(u, &sum, &u->slots.bare);
 	CHECK_EQ(stock, 0);
+	stock += world_check_list(u, &sum, &u->slots.thin);
 	stock += world_check_list(u, &sum, &u->slots.stocked[0]);
 	stock += world_check_list(u, &sum, &u->slots.stocked[1]);
 	CHECK_EQ(atomic_load(&u->slots.pages), stock);

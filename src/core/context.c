@@ -268,6 +268,7 @@ int uhmm_close(struct uhmm *u)
 	if (device_in_callback())
 		return -EDEADLK;
 	policy_stop(u);
+	request_drain(u);
 	err = request_run(u, &home);
 	delist(u);
 	destroy(u);

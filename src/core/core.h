@@ -47,13 +47,14 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
-#define VA_BITS	    47
-#define INDEX_BITS  13
-#define INDEX_SIZE  (1u << INDEX_BITS)
-#define MAX_DEVICES 256 /* number 0 is RAM */
-#define MAX_HEIGHT  12
-#define MAX_SLOTS   16384u
-#define NR_REQUESTS 64
+#define VA_BITS	      47
+#define INDEX_BITS    13
+#define INDEX_SIZE    (1u << INDEX_BITS)
+#define MAX_DEVICES   256 /* number 0 is RAM */
+#define MAX_HEIGHT    12
+#define MAX_SLOTS     16384u
+#define NR_REQUESTS   64
+#define NR_BACKGROUND 48 /* of these; the rest is for callers that wait */
 
 /* ---- Blocks (block.c) ---- */
 
@@ -184,6 +185,7 @@ enum request_op {
 	REQ_SNAPSHOT,
 	REQ_LIMIT,
 	REQ_HOME,
+	REQ_NOTHING,
 };
 
 struct request {
@@ -204,6 +206,7 @@ struct requests {
 	struct sys_mutex lock;
 	struct request slot[NR_REQUESTS];
 	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
+	uint32_t nr_background; /* until their completion is read */
 	_Atomic uint32_t kick;
 	_Atomic uint32_t freed; /* futex: a slot became free */
 	struct sys_thread thread;
@@ -434,6 +437,7 @@ int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
 int request_init(struct uhmm *u);
 int64_t request_run(struct uhmm *u, const struct request *req);
 int request_start(struct uhmm *u, const struct request *req);
+void request_drain(struct uhmm *u);
 void request_stop(struct uhmm *u);
 void request_destroy(struct uhmm *u);
 

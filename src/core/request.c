@@ -37,6 +37,8 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_set_limit(u, r->len);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
+	case REQ_NOTHING:
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -47,8 +49,9 @@ static uint32_t take_slot(struct requests *q, const struct request *req)
 {
 	uint32_t slot = q->free;
 
-	if (!slot)
+	if (!slot || (req->background && q->nr_background == NR_BACKGROUND))
 		return 0;
+	q->nr_background += req->background;
 	q->free = q->slot[slot - 1].next;
 	q->slot[slot - 1] = *req;
 	q->slot[slot - 1].next = 0;
@@ -57,6 +60,7 @@ static uint32_t take_slot(struct requests *q, const struct request *req)
 
 static void free_slot(struct requests *q, uint32_t slot)
 {
+	q->nr_background -= q->slot[slot - 1].background;
 	q->slot[slot - 1].next = q->free;
 	q->free = slot;
 	atomic_fetch_add(&q->freed, 1);
@@ -258,6 +262,15 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	sys_mutex_unlock(&q->lock);
 	memcpy(ret, list, n * sizeof(*ret));
 	return (ssize_t)n;
+}
+
+/* All background moves have ended.  No new ones may be started meanwhile. */
+void request_drain(struct uhmm *u)
+{
+	struct request nothing = { .op = REQ_NOTHING };
+
+	if (u->requests.running)
+		run_on_worker(u, &nothing);
 }
 
 /* ---- Life ------------------------------------------------------------- */

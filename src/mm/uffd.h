@@ -25,6 +25,10 @@
  * gate: while it is in, no message is read, and an event that comes up shows
  * as -EAGAIN of any ioctl on @u (see uffd_is_changing()).
  *
+ * What puts data at an address goes through it, too.  Otherwise data could
+ * come back after an madvise(MADV_DONTNEED) that has returned already: its
+ * event has been read, but the page is not yet known to be discarded.
+ *
  * Lock order: event_lock, then whatever the client takes; ranges.lock last.
  */
 #ifndef UHMM_UFFD_H
@@ -224,6 +228,8 @@ void uffd_sync(struct mm *mm);
 void uffd_drain(struct uffd *b);
 /* -EAGAIN: an event is on its way; let it be applied. */
 int uffd_gate_enter(struct uffd *b);
+int uffd_gate_pass(struct uffd *b);
+void uffd_gate_passed(struct uffd *b);
 /* Whether an event came up while inside. */
 bool uffd_gate_leave(struct uffd *b);
 

@@ -29,19 +29,25 @@ static inline void relax(int spins)
 
 /* ---- The gate ---- */
 
-int uffd_gate_enter(struct uffd *b)
+static int enter(struct uffd *b)
 {
 	for (int spins = 0;; spins++) {
 		atomic_fetch_add(&b->inside, 1);
 		/* Pairs with begin_read(): one of the two sees the other. */
 		if (!atomic_load(&b->reading))
-			break;
+			return 0;
 		atomic_fetch_sub(&b->inside, 1);
 		/* Being applied, perhaps by who waits for the caller's lock. */
 		if (atomic_load(&b->reading) == 2)
 			return -EAGAIN;
 		relax(spins);
 	}
+}
+
+int uffd_gate_enter(struct uffd *b)
+{
+	if (enter(b))
+		return -EAGAIN;
 	if (!uffd_is_changing(b))
 		return 0;
 	atomic_fetch_sub(&b->inside, 1);
@@ -54,6 +60,21 @@ bool uffd_gate_leave(struct uffd *b)
 
 	atomic_fetch_sub(&b->inside, 1);
 	return changed;
+}
+
+/* For one ioctl on @u, which says by itself when an event comes up. */
+int uffd_gate_pass(struct uffd *b)
+{
+	int ret = enter(b);
+
+	if (ret)
+		uffd_saw_again = true;
+	return ret;
+}
+
+void uffd_gate_passed(struct uffd *b)
+{
+	atomic_fetch_sub(&b->inside, 1);
 }
 
 static void begin_read(struct uffd *b)

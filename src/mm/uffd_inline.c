@@ -47,17 +47,6 @@ static unsigned fault_flags(const void *context)
 #endif
 }
 
-static struct uffd *owner_of(uintptr_t addr)
-{
-	for (int i = 0; i < MAX_OPEN; i++) {
-		struct uffd *b = atomic_load(&bus.open[i]);
-
-		if (b && uffd_ranges_has(b, addr))
-			return b;
-	}
-	return NULL;
-}
-
 /* Let an event that has been read be applied. */
 static void wait_for_event(const struct uffd *b)
 {
@@ -68,12 +57,26 @@ static void wait_for_event(const struct uffd *b)
 			sys_yield();
 }
 
+/* A range that has just been remapped is known once its event is applied. */
+static struct uffd *owner_of(uintptr_t addr)
+{
+	for (int i = 0; i < MAX_OPEN; i++) {
+		struct uffd *b = atomic_load(&bus.open[i]);
+
+		if (!b)
+			continue;
+		wait_for_event(b);
+		if (uffd_ranges_has(b, addr))
+			return b;
+	}
+	return NULL;
+}
+
 /* Return: false when the program is to get the signal. */
 static bool resolve(struct uffd *b, uintptr_t addr, unsigned flags)
 {
 	const struct mm_client *c = b->mm.client;
 
-	wait_for_event(b);
 	uffd_saw_again = false;
 	switch (c->fault(c->priv, addr & ~(MM_PAGE_SIZE - 1), flags)) {
 	case MM_SIGBUS:
@@ -88,6 +91,26 @@ static bool resolve(struct uffd *b, uintptr_t addr, unsigned flags)
 		break;
 	}
 	return true;
+}
+
+/*
+ * A mapping that mremap(2) made longer is registered to its end, and nothing
+ * says so.  The kernel lets us put zeroes there, and nowhere else.
+ */
+static bool resolve_unknown(uintptr_t addr)
+{
+	addr &= ~(MM_PAGE_SIZE - 1);
+	for (int i = 0; i < MAX_OPEN; i++) {
+		struct uffd *b = atomic_load(&bus.open[i]);
+		ssize_t ret;
+
+		if (!b)
+			continue;
+		ret = uffd_zeropage(b, addr, MM_PAGE_SIZE);
+		if (ret > 0 || ret == -EEXIST || ret == -EAGAIN)
+			return true;
+	}
+	return false;
 }
 
 static void pass_on(int sig, siginfo_t *info, void *context)
@@ -118,7 +141,10 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 	if (info->si_code == BUS_ADRERR)
 		b = owner_of(addr);
-	ours = b && resolve(b, addr, fault_flags(context));
+	if (b)
+		ours = resolve(b, addr, fault_flags(context));
+	else
+		ours = info->si_code == BUS_ADRERR && resolve_unknown(addr);
 	errno = saved;
 	if (!ours)
 		pass_on(sig, info, context);

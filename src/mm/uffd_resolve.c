@@ -51,6 +51,31 @@ static ssize_t in_pages(ssize_t bytes)
 	return bytes > 0 ? bytes >> MM_PAGE_SHIFT : bytes;
 }
 
+/* With the gate around it, lest discarded data come back: see uffd.h. */
+static ssize_t gated_copy(struct uffd *b, uintptr_t va, const void *src,
+			  size_t len, uint64_t mode)
+{
+	ssize_t ret = uffd_gate_pass(b);
+
+	if (ret)
+		return ret;
+	ret = uffd_copy(b, va, src, len, mode);
+	uffd_gate_passed(b);
+	return ret;
+}
+
+static ssize_t gated_move(struct uffd *b, uintptr_t va, uintptr_t frame,
+			  size_t len)
+{
+	ssize_t ret = uffd_gate_pass(b);
+
+	if (ret)
+		return ret;
+	ret = uffd_move(b->u, va, frame, len);
+	uffd_gate_passed(b);
+	return ret;
+}
+
 /* A range across two mappings is refused as a whole: try less of it. */
 static bool may_be_across(ssize_t err, size_t npages)
 {
@@ -69,8 +94,8 @@ static ssize_t fill(struct uffd *b, uintptr_t va, const void *src,
 
 		if (step > npages - done)
 			step = npages - done;
-		ret = in_pages(uffd_copy(b, va + off, (const char *)src + off,
-					 step * MM_PAGE_SIZE, mode));
+		ret = in_pages(gated_copy(b, va + off, (const char *)src + off,
+					  step * MM_PAGE_SIZE, mode));
 		if (ret > 0)
 			done += (size_t)ret;
 		else if (may_be_across(ret, step))
@@ -160,8 +185,8 @@ ssize_t uffd_give(struct mm *mm, uintptr_t va, uintptr_t frame, size_t npages,
 	while (done < npages) {
 		uintptr_t off = done * MM_PAGE_SIZE;
 
-		ret = in_pages(uffd_move(b->u, va + off, frame + off,
-					 (npages - done) * MM_PAGE_SIZE));
+		ret = in_pages(gated_move(b, va + off, frame + off,
+					  (npages - done) * MM_PAGE_SIZE));
 		if (ret <= 0)
 			break;
 		done += (size_t)ret;

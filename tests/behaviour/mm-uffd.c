@@ -180,9 +180,14 @@ static bool area_is(unsigned first, unsigned last, unsigned seed)
 
 static void map_area(int advice)
 {
-	char *p = sys_reserve(AREA, MM_BLOCK_SIZE);
+	/* not from sys.h: that would be memory of uhmm's own */
+	char *m = mmap(NULL, AREA + MM_BLOCK_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t at = ((uintptr_t)m + MM_BLOCK_SIZE - 1) & -MM_BLOCK_SIZE;
+	char *p = (char *)at;
 
-	mprotect(p, AREA, PROT_READ | PROT_WRITE);
+	munmap(m, at - (uintptr_t)m);
+	munmap(p + AREA, MM_BLOCK_SIZE - (at - (uintptr_t)m));
 	madvise(p, AREA, advice);
 	t.area = p;
 	for (unsigned i = 0; i < PAGES; i++) {

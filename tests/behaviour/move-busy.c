@@ -18,10 +18,12 @@ int main(void)
 	char *p = test_map_blocks(1);
 
 	test_fill(p, NPAGES, 1);
-	mover = (struct test_mover){ .u = u, .dev = dev, .p = p,
-				     .npages = NPAGES };
-	second = (struct test_mover){ .u = u, .dev = other, .p = p,
-				      .npages = NPAGES };
+	mover = (struct test_mover){
+		.u = u, .dev = dev, .p = p, .npages = NPAGES
+	};
+	second = (struct test_mover){
+		.u = u, .dev = other, .p = p, .npages = NPAGES
+	};
 	ops.hold_in = 1;
 	test_mover_start(&mover);
 	test_wait_held(&ops);

@@ -19,8 +19,9 @@ int main(void)
 	size_t went = 0;
 
 	test_fill(p, NPAGES, 1);
-	mover = (struct test_mover){ .u = u, .dev = dev, .p = p,
-				     .npages = NPAGES };
+	mover = (struct test_mover){
+		.u = u, .dev = dev, .p = p, .npages = NPAGES
+	};
 	ops.hold_in = 1;
 	test_mover_start(&mover);
 	test_wait_held(&ops);

@@ -40,8 +40,8 @@ int main(void)
 	fd = foreign(theirs, 50 * PAGE);
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES - 50);
 	for (size_t i = 0; i < NPAGES; i++)
-		CHECK_EQ(why[i], i >= 100 && i < 150 ? UHMM_WHY_FOREIGN :
-						       UHMM_WHY_OK);
+		CHECK_EQ(why[i],
+			 i >= 100 && i < 150 ? UHMM_WHY_FOREIGN : UHMM_WHY_OK);
 	CHECK_EQ(uhmm_migrate(u, theirs, 50 * PAGE, dev), -EBUSY);
 	CHECK_EQ(uhmm_register(u, theirs, 50 * PAGE), -EBUSY);
 	CHECK_EQ(uhmm_pin(u, theirs, 50 * PAGE), -EBUSY);

@@ -20,8 +20,8 @@ int main(void)
 		test_skip("may not lock 200 KiB");
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES - 50);
 	for (size_t i = 0; i < NPAGES; i++)
-		CHECK_EQ(why[i], i >= 100 && i < 150 ? UHMM_WHY_LOCKED :
-						       UHMM_WHY_OK);
+		CHECK_EQ(why[i],
+			 i >= 100 && i < 150 ? UHMM_WHY_LOCKED : UHMM_WHY_OK);
 	CHECK_EQ(test_count_on(u, lock, 50, NULL), 50);
 	test_fill(lock, 50, 2); /* still writable */
 	test_verify(lock, 50, 2);

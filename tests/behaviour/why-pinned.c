@@ -16,8 +16,8 @@ int main(void)
 	CHECK_EQ(uhmm_pin(u, p + 100 * PAGE, 50 * PAGE), 0);
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES - 50);
 	for (size_t i = 0; i < NPAGES; i++)
-		CHECK_EQ(why[i], i >= 100 && i < 150 ? UHMM_WHY_PINNED :
-						       UHMM_WHY_OK);
+		CHECK_EQ(why[i],
+			 i >= 100 && i < 150 ? UHMM_WHY_PINNED : UHMM_WHY_OK);
 	CHECK_EQ(test_count_on(u, p, NPAGES, dev), NPAGES - 50);
 	CHECK_EQ(test_stats(u).refused, 50);
 	test_verify(p, NPAGES, 1);

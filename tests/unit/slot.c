@@ -10,18 +10,26 @@ static uint64_t pages(struct uhmm *u)
 	return atomic_load(&u->slots.pages);
 }
 
+static uint32_t get_bare(struct uhmm *u)
+{
+	struct mm_set all;
+
+	memset(&all, 0xff, sizeof(all));
+	return slot_get_empty(u, &all);
+}
+
 static void test_bare(void)
 {
 	struct world w = world_open(NULL);
-	uint32_t a = slot_get(w.u, NULL, false), b = slot_get(w.u, NULL, false);
+	uint32_t a = get_bare(w.u), b = get_bare(w.u);
 
 	CHECK(a != NO_SLOT && b != NO_SLOT && a != b);
 	CHECK_EQ(slot_va(w.u, b) % MM_BLOCK_SIZE, 0);
 	CHECK(set_empty(&slot_of(w.u, a)->stock));
 	slot_put(w.u, a);
 	slot_put(w.u, b);
-	CHECK_EQ(slot_get(w.u, NULL, false), a); /* first in, first out */
-	CHECK_EQ(slot_get(w.u, NULL, false), b);
+	CHECK_EQ(get_bare(w.u), a); /* first in, first out */
+	CHECK_EQ(get_bare(w.u), b);
 	slot_put(w.u, a);
 	slot_put(w.u, b);
 	CHECK_EQ(pages(w.u), 0);
@@ -39,23 +47,23 @@ static void test_stock(void)
 {
 	struct world w = world_open(NULL);
 	struct uhmm *u = w.u;
-	uint32_t a = slot_get(u, NULL, false);
+	uint32_t a = get_bare(u);
 	struct mm_set want;
 
 	set_clear(&want);
-	set_add_run(&want, 0, 10);
-	stock(u, a, 0, 5);
+	set_add_run(&want, 0, 150);
+	stock(u, a, 0, 100);
 	slot_put(u, a);
-	CHECK_EQ(pages(u), 5);
+	CHECK_EQ(pages(u), 100);
 	CHECK(slot_get(u, &want, true) == NO_SLOT); /* no huge one */
-	CHECK(slot_get(u, NULL, false) != a);
+	CHECK(get_bare(u) != a);
 	CHECK_EQ(slot_get(u, &want, false), a);
 	CHECK_EQ(pages(u), 0);
 	slot_put(u, a);
-	set_add_run(&want, 10, 20); /* less than half would be there */
+	set_add_run(&want, 150, 400); /* less than half would be there */
 	CHECK(slot_get(u, &want, false) != a);
-	CHECK_EQ(pages(u), 5);
-	slot_trim(u, 4);
+	CHECK_EQ(pages(u), 100);
+	slot_trim(u, 99);
 	CHECK_EQ(pages(u), 0);
 	CHECK_EQ(*(char *)slot_va(u, a), 0);
 	CHECK_EQ(uhmm_close(u), 0);
@@ -65,7 +73,7 @@ static void test_huge(void)
 {
 	struct world w = world_open(NULL);
 	struct uhmm *u = w.u;
-	uint32_t a = slot_get(u, NULL, false), b;
+	uint32_t a = get_bare(u), b;
 	struct mm_set all;
 
 	memset(&all, 0xff, sizeof(all));
@@ -90,7 +98,7 @@ static void test_bounds(void)
 				      .pool_limit = 100 * PAGE };
 	struct world w = world_open(&params);
 	struct uhmm *u = w.u;
-	uint32_t a = slot_get(u, NULL, false), b = slot_get(u, NULL, false);
+	uint32_t a = get_bare(u), b = get_bare(u);
 
 	stock(u, a, 0, 60);
 	stock(u, b, 0, 60);
@@ -103,10 +111,31 @@ static void test_bounds(void)
 
 	params.flags = UHMM_OPEN_NO_RECYCLE;
 	w = world_open(&params);
-	a = slot_get(w.u, NULL, false);
+	a = get_bare(w.u);
 	stock(w.u, a, 0, 1);
 	slot_put(w.u, a);
 	CHECK_EQ(pages(w.u), 0);
+	world_close(&w);
+}
+
+/* Slots with a few pages take more of them, at other offsets. */
+static void test_thin(void)
+{
+	struct world w = world_open(NULL);
+	struct uhmm *u = w.u;
+	uint32_t a = get_bare(u), b;
+	struct mm_set want;
+
+	set_clear(&want);
+	set_add(&want, 7);
+	stock(u, a, 3, 5);
+	slot_put(u, a);
+	CHECK_EQ(slot_get_empty(u, &want), a);
+	slot_put(u, a);
+	set_add(&want, 4); /* taken */
+	b = slot_get_empty(u, &want);
+	CHECK(b != a);
+	slot_put(u, b);
 	world_close(&w);
 }
 
@@ -117,12 +146,12 @@ static void test_exhausted(void)
 	struct uhmm *u = w.u;
 	uint32_t used = u->slots.nr_used, a;
 
-	a = slot_get(u, NULL, false);
+	a = get_bare(u);
 	used = u->slots.nr_used;
 	u->slots.nr_used = MAX_SLOTS;
-	CHECK(slot_get(u, NULL, false) == NO_SLOT);
+	CHECK(get_bare(u) == NO_SLOT);
 	slot_put(u, a);
-	CHECK_EQ(slot_get(u, NULL, false), a);
+	CHECK_EQ(get_bare(u), a);
 	slot_put(u, a);
 	u->slots.nr_used = used;
 	world_close(&w);
@@ -133,6 +162,7 @@ int main(void)
 	test_bare();
 	test_stock();
 	test_huge();
+	test_thin();
 	test_bounds();
 	test_exhausted();
 	return 0;

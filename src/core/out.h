@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* out.h - one move of pages of one block to a device, in steps; see out.c */
+#ifndef UHMM_OUT_H
+#define UHMM_OUT_H
+
+#include "core/core.h"
+
+/*
+ * @frozen, @empty: selected, and already in frames or known to be nothing
+ * @framed, @held, @zero: frozen in frames, in place, or nothing there
+ * @done: copied to the device
+ * @dpfn: for each page of the three; @spare: for those that did not go
+ */
+struct out {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	uint8_t *why;
+	enum out_how how;
+	struct mm_freeze f;
+	struct mm_set frozen, empty;
+	struct mm_set framed, held, zero, done;
+	unsigned nspare;
+	unsigned went;
+	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */
+	uint64_t spare[MM_BLOCK_PAGES];
+	struct uhmm_segment seg[MM_BLOCK_PAGES];
+};
+
+/* out_freeze.c */
+void out_init(struct out *o, struct uhmm *u, struct block *b);
+void out_why(struct out *o, unsigned i, enum uhmm_why why);
+/* Give back what was selected but not frozen. */
+void out_reset(struct out *o);
+/*
+ * The block gets a slot with nothing at @want.  It is set before anything is
+ * frozen, and the mover lock keeps it.
+ */
+int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want);
+/* Select and freeze.  Return: 0 to go on, 1 when nothing is to be done. */
+int out_freeze(struct out *o, const struct mm_set *want, enum out_how how);
+/* The same for a whole block by its mapping.  Return: whether that was so. */
+bool out_stash(struct out *o, const struct mm_set *want);
+
+#endif
