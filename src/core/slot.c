@@ -118,13 +118,17 @@ static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
 	return 0;
 }
 
+/* In one call, whatever the gaps: each call flushes the TLB. */
 static void drop_stock(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
+	unsigned from = set_find(&s->stock, 0, true), to = from;
 
 	set_for_each_run(&s->stock, first, last)
-		u->mm->ops->drop(u->mm, slot_va(u, slot) + first * MM_PAGE_SIZE,
-				 last - first);
+		to = last;
+	if (to > from)
+		u->mm->ops->drop(u->mm, slot_va(u, slot) + from * MM_PAGE_SIZE,
+				 to - from);
 	set_clear(&s->stock);
 	s->nr_stock = 0;
 	s->huge = false;
