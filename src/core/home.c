@@ -349,15 +349,21 @@ static int home_round(struct fetch *f, struct mm_set *want,
 }
 
 /* Is there anything that could come home?  Most blocks have nothing. */
-static bool is_home(struct uhmm *u, struct block *b)
+static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	unsigned away = 0;
+	bool home = true;
 
 	block_lock(b);
 	for (int s = P_CLEAN; s <= P_CLEARING; s++)
 		away += b->nr[s];
+	for (unsigned i = set_find(want, 0, true);
+	     away && home && i < MM_BLOCK_PAGES;
+	     i = set_find(want, i + 1, true))
+		home = page_state(block_word(b, i)) < P_CLEAN ||
+		       page_state(block_word(b, i)) > P_CLEARING;
 	block_unlock(u, b);
-	return !away;
+	return home;
 }
 
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -367,7 +373,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct fetch f;
 	int ret = 1, err = 0;
 
-	while (ret > 0 && !is_home(u, b)) {
+	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.why = why;
