@@ -317,8 +317,8 @@ static void do_home(struct model *m, struct range r)
 	CHECK(n >= 0);
 	for (size_t i = 0; i < r.n; i++) {
 		ok += why[i] == UHMM_WHY_OK;
-		if (why[i] != UHMM_WHY_OK)
-			CHECK(m->s->one_in);
+		if (why[i] != UHMM_WHY_OK) /* or demoted again by now */
+			CHECK(m->s->one_in || !m->is_alone);
 		else if (m->is_alone)
 			CHECK(!is_away(m, r.first + i));
 	}
