@@ -13,10 +13,13 @@
 
 #define LEN (64 * MIB)
 
+/*
+ * Block by block the two take turns, each in memory of its own.
+ */
 struct bulk {
 	struct ours ours;
-	char *mem; /* moved by us, copied from and to by the bare program */
-	char *dev; /* the bare program's device */
+	char *mine;	 /* moved by uhmm */
+	char *mem, *dev; /* copied from and to by the bare program */
 	size_t len;
 };
 
@@ -24,41 +27,49 @@ struct figures {
 	struct result out, in;
 };
 
-static uint64_t copy_all(char *dst, const char *src, size_t len)
+/* Nano-seconds. */
+struct sum {
+	uint64_t ours, bare;
+};
+
+static uint64_t copy_block(char *dst, const char *src)
 {
 	uint64_t start = now_ns();
 
-	for (size_t i = 0; i < len; i += BLOCK)
-		bare_nt_copy(dst + i, src + i, BLOCK);
+	bare_nt_copy(dst, src, BLOCK);
 	return now_ns() - start;
 }
 
-static uint64_t move_all(struct bulk *b, struct uhmm_device *dev)
+static uint64_t move_block(struct bulk *b, char *p, struct uhmm_device *dev)
 {
 	uint64_t start = now_ns();
 
-	for (size_t i = 0; i < b->len; i += BLOCK)
-		ours_move(&b->ours, b->mem + i, BLOCK, dev);
+	ours_move(&b->ours, p, BLOCK, dev);
 	return now_ns() - start;
 }
 
-static void add(struct result *r, size_t len, uint64_t ours, uint64_t bare)
+static void add(struct result *r, size_t len, const struct sum *sum)
 {
-	result_add(r, gbps(len, ours), gbps(len, bare));
+	result_add(r, gbps(len, sum->ours), gbps(len, sum->bare));
 }
 
 static void bulk_round(struct bulk *b, struct figures *f)
 {
-	uint64_t bare, ours;
+	struct sum out = { 0 }, in = { 0 };
 
+	touch(b->mine, b->len, 2);
 	touch(b->mem, b->len, 2);
-	bare = copy_all(b->dev, b->mem, b->len);
-	ours = move_all(b, b->ours.dev);
-	add(&f->out, b->len, ours, bare);
+	for (size_t i = 0; i < b->len; i += BLOCK) {
+		out.bare += copy_block(b->dev + i, b->mem + i);
+		out.ours += move_block(b, b->mine + i, b->ours.dev);
+	}
+	add(&f->out, b->len, &out);
 	warm(b->len);
-	ours = move_all(b, NULL);
-	bare = copy_all(b->mem, b->dev, b->len);
-	add(&f->in, b->len, ours, bare);
+	for (size_t i = 0; i < b->len; i += BLOCK) {
+		in.bare += copy_block(b->mem + i, b->dev + i);
+		in.ours += move_block(b, b->mine + i, NULL);
+	}
+	add(&f->in, b->len, &in);
 }
 
 static int bulk_open(struct bulk *b, struct bench_run *run, bool huge,
@@ -76,18 +87,22 @@ static int bulk_open(struct bulk *b, struct bench_run *run, bool huge,
 	if (err)
 		return err;
 	b->len = bench_quick(run) ? LEN / 4 : LEN;
+	b->mine = map_pages(b->len, huge);
 	b->mem = map_pages(b->len, huge);
 	b->dev = map_pages(b->len, true);
+	touch(b->mine, b->len, 1);
 	touch(b->mem, b->len, 1);
 	touch(b->dev, b->len, 1);
-	move_all(b, b->ours.dev); /* its memory, and the frames */
-	move_all(b, NULL);
+	/* its memory, and the frames */
+	ours_move(&b->ours, b->mine, b->len, b->ours.dev);
+	ours_move(&b->ours, b->mine, b->len, NULL);
 	return 0;
 }
 
 static void bulk_close(struct bulk *b)
 {
 	ours_close(&b->ours);
+	munmap(b->mine, b->len);
 	munmap(b->mem, b->len);
 	munmap(b->dev, b->len);
 }

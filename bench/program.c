@@ -61,7 +61,7 @@ static int measure(struct bench_run *run, const char *name,
 
 	for (size_t i = 0; plain[i] && i < 12; i++)
 		ours[3 + i] = plain[i];
-	for (unsigned r = 0; r < rounds(run, 9); r++) {
+	for (unsigned r = 0; r < rounds(run, 7); r++) {
 		double bare = run_once(plain);
 		double us = run_once(ours);
 
@@ -79,13 +79,13 @@ static int program(struct bench_run *run)
 		"sort", "-S", "256M", "--parallel=1", input, NULL
 	};
 	const char *xz[] = { "xz", "-1", "-T1", "-k", "-c", input, NULL };
-	int err = make_input(bench_quick(run) ? MIB : 8 * MIB);
+	int err = make_input(bench_quick(run) ? MIB : 16 * MIB);
 
 	if (err)
 		return err;
 	setenv("LC_ALL", "C", 1);
 	err = measure(run, "run-sort", sort);
-	if (!err && !truncate(input, MIB))
+	if (!err && !truncate(input, bench_quick(run) ? MIB / 4 : 2 * MIB))
 		err = measure(run, "run-xz", xz);
 	unlink(input);
 	memcpy(input + sizeof(input) - 7, "XXXXXX", 6);

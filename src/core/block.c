@@ -138,24 +138,26 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return b->table ? 0 : -ENOMEM;
 }
 
+#define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING)
+#define IN_FRAMES (1u << P_FROZEN | 1u << P_LEAVING)
+
+/* For each page of each move: without branches. */
 static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
+	int ram = page_in_ram(w) * by;
 
-	if (s != P_RAM)
-		b->nr[s] = (uint16_t)(b->nr[s] + by);
-	if (s == P_DEVICE || s == P_COMING)
-		b->device_delta = (int16_t)(b->device_delta + by);
-	if (s == P_FROZEN || s == P_LEAVING)
-		b->frozen_delta = (int16_t)(b->frozen_delta + by);
+	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
+	b->device_delta =
+		(int16_t)(b->device_delta + (int)(ON_DEVICE >> s & 1) * by);
+	b->frozen_delta =
+		(int16_t)(b->frozen_delta + (int)(IN_FRAMES >> s & 1) * by);
+	atomic_store_explicit(&b->nr_charged,
+			      (uint16_t)((int)nr_charged(b) + ram),
+			      memory_order_relaxed);
+	b->ram_delta = (int16_t)(b->ram_delta + ram);
 	if (page_pins(w))
 		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
-	if (!page_in_ram(w))
-		return;
-	atomic_store_explicit(&b->nr_charged,
-			      (uint16_t)((int)nr_charged(b) + by),
-			      memory_order_relaxed);
-	b->ram_delta = (int16_t)(b->ram_delta + by);
 }
 
 /* @b is locked and has a table. */

@@ -74,6 +74,8 @@ int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 	int err = 0;
 
 	set_clear(&broken);
+	if (!b->nr[P_CLEAN])
+		goto out;
 	set_for_each(want, i) {
 		uint64_t w = block_word(b, i);
 
@@ -90,6 +92,7 @@ int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 
 		err = e ? e : err;
 	}
+out:
 	block_unlock(u, b);
 	free_words(u, words, n);
 	return err;
@@ -110,6 +113,8 @@ static void mark_zapping(struct drop *d, const struct mm_set *want)
 {
 	set_clear(&d->set);
 	block_lock(d->b);
+	if (!d->b->nr[P_CLEAN])
+		goto out;
 	set_for_each(want, i) {
 		uint64_t w = block_word(d->b, i);
 
@@ -119,6 +124,7 @@ static void mark_zapping(struct drop *d, const struct mm_set *want)
 		set_add(&d->set, i);
 		block_arrive(d->u, d->b, i, page_dev(w), page_dpfn(w), E_ZAP);
 	}
+out:
 	block_unlock(d->u, d->b);
 }
 

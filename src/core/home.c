@@ -23,7 +23,7 @@ struct fetch {
 	struct uhmm_device *dev;
 	enum home_how how;
 	uint8_t *why;
-	struct mm_set set, read, failed;
+	struct mm_set set, read, failed, gone;
 	uint32_t slot;
 	char *ram;
 	unsigned nfree, came;
@@ -168,6 +168,8 @@ static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 	}
 	if (n <= 0) {
 		stay(f, i, n == -ENOENT ? UHMM_WHY_UNMAPPED : UHMM_WHY_BUSY);
+		if (n == -ENOENT)
+			set_add(&f->gone, i);
 		return i + 1;
 	}
 	for (ssize_t k = 0; k < n; k++)
@@ -349,15 +351,44 @@ static int home_round(struct fetch *f, struct mm_set *want,
 }
 
 /* Is there anything that could come home?  Most blocks have nothing. */
-static bool is_home(struct uhmm *u, struct block *b)
+static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	unsigned away = 0;
+	bool home = true;
 
 	block_lock(b);
 	for (int s = P_CLEAN; s <= P_CLEARING; s++)
 		away += b->nr[s];
+	for (unsigned i = set_find(want, 0, true);
+	     away && home && i < MM_BLOCK_PAGES;
+	     i = set_find(want, i + 1, true))
+		home = page_state(block_word(b, i)) < P_CLEAN ||
+		       page_state(block_word(b, i)) > P_CLEARING;
 	block_unlock(u, b);
-	return !away;
+	return home;
+}
+
+/*
+ * Nothing is mapped where these pages belong, and no event that would say so
+ * is under way: their mapping went unnoticed, and their data with it.
+ */
+static void forget_gone(struct fetch *f)
+{
+	bool (*is_still)(struct mm *) = f->u->mm->ops->is_still;
+
+	f->nfree = 0;
+	if (set_empty(&f->gone) || (is_still && !is_still(f->u->mm)))
+		return;
+	block_lock(f->b);
+	set_for_each(&f->gone, i) {
+		if (block_word(f->b, i) !=
+		    page_on_device(P_DEVICE, f->dev->id, f->dpfn[i]))
+			continue;
+		block_event(f->u, f->b, i, E_FORGET);
+		free_later(f, i);
+	}
+	block_unlock(f->u, f->b);
+	device_free(f->dev, f->free, f->nfree);
 }
 
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -367,11 +398,12 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct fetch f;
 	int ret = 1, err = 0;
 
-	while (ret > 0 && !is_home(u, b)) {
+	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.why = why;
 		ret = home_round(&f, &todo, only);
+		forget_gone(&f);
 		if (!set_empty(&f.failed))
 			err = -EIO;
 	}

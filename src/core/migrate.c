@@ -21,12 +21,13 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 
 	set_clear(&others);
 	block_lock(b);
-	set_for_each(want, i) {
-		uint64_t w = block_word(b, i);
+	if (b->nr[P_DEVICE])
+		set_for_each(want, i) {
+			uint64_t w = block_word(b, i);
 
-		if (page_state(w) == P_DEVICE && page_dev(w) != dev->id)
-			set_add(&others, i);
-	}
+			if (page_state(w) == P_DEVICE && page_dev(w) != dev->id)
+				set_add(&others, i);
+		}
 	block_unlock(u, b);
 	if (set_empty(&others))
 		return 0;
@@ -107,11 +108,12 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	else if (*ret_managed)
 		err = block_to_ram(u, start, &want, why);
 	gate_leave(u);
-	for (unsigned i = first; i < last; i++) {
-		if (!set_has(&want, i))
-			why[i] = UHMM_WHY_UNSUPPORTED;
+	if (set_count(&want) < last - first)
+		for (unsigned i = first; i < last; i++)
+			if (!set_has(&want, i))
+				why[i] = UHMM_WHY_UNSUPPORTED;
+	for (unsigned i = first; i < last; i++)
 		n += why[i] == UHMM_WHY_OK;
-	}
 	if (ret_why)
 		memcpy(ret_why, why + first, last - first);
 	return err ? err : n;

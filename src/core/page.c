@@ -10,7 +10,7 @@
 /* Shifted by one, so that an entry left out reads as "makes no sense". */
 #define TO(state) ((state) + 1)
 
-static const uint8_t next[P_NR_STATES][E_NR_EVENTS] = {
+const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 	[P_RAM] = {
 		[E_TAKE] = TO(P_LEAVING),
 		[E_HOLD] = TO(P_HELD),
@@ -119,11 +119,6 @@ static const char *const event_names[E_NR_EVENTS] = {
 	[E_HOME] = "home",	 [E_SHARE] = "share", [E_ZERO] = "zero",
 	[E_DISCARD] = "discard", [E_LOSE] = "lose",   [E_FORGET] = "forget",
 };
-
-int page_next(enum page_state state, enum page_event event)
-{
-	return (int)next[state][event] - 1;
-}
 
 const char *page_state_name(enum page_state state)
 {

@@ -99,25 +99,25 @@ static inline uint64_t page_pins(uint64_t w)
 	return page_can_pin(w) ? w >> PAGE_PIN_SHIFT & PAGE_PIN_MAX : 0;
 }
 
+#define PAGE_HOLDS_RAM                                                     \
+	(1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING | 1u << P_HELD | \
+	 1u << P_ZAPPING)
+
 /* Does the page hold RAM that we count? */
 static inline bool page_in_ram(uint64_t w)
 {
-	switch (page_state(w)) {
-	case P_RAM:
-		return w & PAGE_CHARGED;
-	case P_CLEAN:
-	case P_FROZEN:
-	case P_LEAVING:
-	case P_HELD:
-	case P_ZAPPING:
-		return true;
-	default:
-		return false;
-	}
+	unsigned charged = !!(w & PAGE_CHARGED);
+
+	return (PAGE_HOLDS_RAM | charged << P_RAM) >> page_state(w) & 1;
 }
 
+extern const uint8_t page_table[P_NR_STATES][E_NR_EVENTS];
+
 /* The state after @event, or -1 where the event makes no sense. */
-int page_next(enum page_state state, enum page_event event);
+static inline int page_next(enum page_state state, enum page_event event)
+{
+	return (int)page_table[state][event] - 1;
+}
 const char *page_state_name(enum page_state state);
 const char *page_event_name(enum page_event event);
 

@@ -118,13 +118,17 @@ static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
 	return 0;
 }
 
+/* In one call, whatever the gaps: each call flushes the TLB. */
 static void drop_stock(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
+	unsigned from = set_find(&s->stock, 0, true), to = from;
 
 	set_for_each_run(&s->stock, first, last)
-		u->mm->ops->drop(u->mm, slot_va(u, slot) + first * MM_PAGE_SIZE,
-				 last - first);
+		to = last;
+	if (to > from)
+		u->mm->ops->drop(u->mm, slot_va(u, slot) + from * MM_PAGE_SIZE,
+				 to - from);
 	set_clear(&s->stock);
 	s->nr_stock = 0;
 	s->huge = false;
@@ -206,7 +210,10 @@ static void put_locked(struct slot_pool *p, uint32_t slot)
 	atomic_fetch_add(&p->pages, s->nr_stock);
 }
 
-/* Its frames' data are not needed any more. */
+/*
+ * Its frames' data are not needed any more.  When the pool is full the oldest
+ * slot makes room for many with little in them.
+ */
 void slot_put(struct uhmm *u, uint32_t slot)
 {
 	struct slot_pool *p = &u->slots;
@@ -214,6 +221,9 @@ void slot_put(struct uhmm *u, uint32_t slot)
 
 	s->nr_stock = set_count(&s->stock);
 	s->huge = s->huge && s->nr_stock == MM_BLOCK_PAGES;
+	if (s->nr_stock < THIN_STOCK && !may_keep(u, s->nr_stock) &&
+	    s->nr_stock <= p->limit)
+		slot_trim(u, p->limit - s->nr_stock);
 	if (s->nr_stock && !may_keep(u, s->nr_stock))
 		drop_stock(u, slot);
 	sys_mutex_lock(&p->lock);
@@ -229,9 +239,9 @@ void slot_trim(struct uhmm *u, uint64_t pages)
 		uint32_t slot;
 
 		sys_mutex_lock(&p->lock);
-		slot = list_take(p, &p->thin);
+		slot = list_take(p, &p->stocked[0]);
 		if (!slot)
-			slot = list_take(p, &p->stocked[0]);
+			slot = list_take(p, &p->thin);
 		if (!slot)
 			slot = list_take(p, &p->stocked[1]);
 		taken(p, slot);

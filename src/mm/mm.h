@@ -118,6 +118,11 @@ struct mm_ops {
 	 */
 	void (*sync)(struct mm *mm);
 	/*
+	 * Apply all events there are.  Return: whether none is under way, so
+	 * that what an op answered before the call is final.  NULL: always.
+	 */
+	bool (*is_still)(struct mm *mm);
+	/*
 	 * Classify [start, end), in order, without gaps, one extent for each
 	 * mapping.  Memory of our own is MM_UNSUPPORTED.  Return: extents
 	 * written (at most @max; call again from the last end for more).

@@ -55,6 +55,7 @@ static const struct mm_ops ops = {
 	.close = uffd_close,
 	.child = uffd_child,
 	.sync = uffd_sync,
+	.is_still = uffd_is_still,
 	.survey = uffd_survey,
 	.track = uffd_track,
 	.untrack = uffd_untrack,

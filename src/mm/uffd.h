@@ -224,6 +224,7 @@ int uffd_slot_renew(struct uffd *b, uintptr_t slot);
 int uffd_threads_start(struct uffd *b, unsigned nr);
 void uffd_threads_stop(struct uffd *b);
 void uffd_sync(struct mm *mm);
+bool uffd_is_still(struct mm *mm);
 /* Read and apply all that waits.  Holds event_lock before and after. */
 void uffd_drain(struct uffd *b);
 /* -EAGAIN: an event is on its way; let it be applied. */

@@ -177,6 +177,20 @@ void uffd_sync(struct mm *mm)
 	sys_mutex_unlock(&b->event_lock);
 }
 
+bool uffd_is_still(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	bool still;
+
+	sys_mutex_lock(&b->event_lock);
+	uffd_drain(b);
+	still = !uffd_is_changing(b);
+	sys_mutex_unlock(&b->event_lock);
+	if (!still)
+		sys_yield();
+	return still;
+}
+
 /* ---- Faults ---- */
 
 /* The address space is changing: let the event be read, then look again. */
