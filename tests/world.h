@@ -11,6 +11,7 @@
 #define UHMM_WORLD_H
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "core/core.h"
 #include "mm/fake.h"
@@ -242,6 +243,7 @@ struct world {
 	struct mm *mm;
 	const struct mm_ops *orig; /* see world_hold() */
 	struct mm_ops *ops;
+	bool is_real; /* nobody may look into the page table */
 };
 
 /* Messages that tell of a bug of ours, never of a device or a program. */
@@ -410,8 +412,10 @@ static inline void world_see_dpfn(struct uhmm *u, struct world_sum *sum,
 static inline void world_check_page(struct world *w, uintptr_t va,
 				    uint64_t word, struct world_sum *sum)
 {
-	enum fake_state there = fake_state(w->mm, va);
+	enum fake_state there = w->is_real ? FAKE_EMPTY : fake_state(w->mm, va);
 
+	if (w->is_real && page_state(word) == P_CLEAN)
+		there = FAKE_PROTECTED;
 	switch (page_state(word)) {
 	case P_RAM:
 	case P_DROPPED:
@@ -488,12 +492,44 @@ static inline uint64_t world_check_list(struct uhmm *u, struct world_sum *sum,
 	return pages;
 }
 
+/*
+ * A handler thread wakes who waits for a page before it has done its sums:
+ * give it the time.
+ */
+static inline bool world_is_quiet(struct world *w)
+{
+	int64_t charged = 0, kept = 0, used = 0;
+	uint32_t slots = 0;
+	struct uhmm *u = w->u;
+
+	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
+		struct block *b = u->blocks[i];
+
+		block_lock(b);
+		charged += b->nr_charged;
+		kept += b->nr[P_DEVICE] + b->nr[P_COMING] + b->nr[P_CLEAN];
+		block_unlock(u, b);
+	}
+	for (unsigned id = 1; id < MAX_DEVICES; id++)
+		if (device_get(u, id))
+			used += (int64_t)atomic_load(
+				&device_get(u, id)->pagemap.nused);
+	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++)
+		slots += u->blocks[i]->slot != NO_SLOT;
+	slots += u->slots.bare.len + u->slots.thin.len +
+		 u->slots.stocked[0].len + u->slots.stocked[1].len;
+	return atomic_load(&u->ram) == charged && used == kept &&
+	       slots == u->slots.nr_used && !atomic_load(&u->bounce.used);
+}
+
 static inline void world_check(struct world *w)
 {
 	static struct world_sum sum;
 	struct uhmm *u = w->u;
 	uint64_t stock;
 
+	for (int i = 0; w->is_real && i < 1000 && !world_is_quiet(w); i++)
+		usleep(1000);
 	memset(&sum, 0, sizeof(sum));
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
 		block_lock(u->blocks[i]);

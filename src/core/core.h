@@ -147,7 +147,7 @@ struct slot_pool {
 #define NR_BOUNCE 64
 struct bounce {
 	_Atomic uint64_t used;
-	char *pages;
+	char *pages; /* and one more, for events */
 };
 
 /* ---- Devices (device.c, pagemap.c) ---- */

@@ -10,6 +10,8 @@
 
 #include "core/core.h"
 
+#define REMAP_TRIES 100000 /* there may be memory again in a while */
+
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
 
 /* Nobody is at work on its device page. */
@@ -137,120 +139,194 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 
 /* ---- Remap ------------------------------------------------------------ */
 
-/* From its frame, or, if it was clean and on its way out, from the device. */
-static void copy_frame(struct uhmm *u, struct block *from, unsigned i,
-		       uint64_t w, char *dst)
-{
-	struct uhmm_segment seg = { page_dpfn(w), dst, 1 };
+/*
+ * One page that changed its address.  @data: what the device holds of the page
+ * if its word is still @copied.
+ */
+struct remap {
+	struct uhmm *u;
+	struct block *from, *to;
+	unsigned i, k;
+	char *data;
+	uint64_t copied;
+};
 
-	if (page_state(w) != P_ZAPPING || !page_dev(w))
-		sys_copy(dst, (char *)block_slot_va(u, from) + i * MM_PAGE_SIZE,
-			 MM_PAGE_SIZE);
-	else if (device_copy_out(device_get(u, page_dev(w)), &seg, 1))
-		sys_logf(&u->log, SYS_ERR, "a moved page could not be read");
+/* Two blocks are locked nowhere else, and events run one at a time. */
+static void lock_both(const struct remap *r)
+{
+	block_lock(r->from);
+	if (r->to != r->from)
+		block_lock(r->to);
+}
+
+static void unlock_both(const struct remap *r)
+{
+	if (r->to != r->from)
+		block_unlock(r->u, r->to);
+	block_unlock(r->u, r->from);
+}
+
+static bool is_there(const struct remap *r)
+{
+	struct mm_set there;
+
+	return !r->u->mm->ops->resident(r->u->mm, r->to->va, &there) &&
+	       set_has(&there, r->k);
 }
 
 /* Frames stay with their block; the moved page gets a frame in its new one. */
-static void move_frame(struct uhmm *u, struct block *from, unsigned i,
-		       struct block *to, unsigned k)
+static int move_frame(struct remap *r, const char *data)
 {
-	uint64_t w = block_word(from, i);
+	struct block *to = r->to;
 	struct mm_set one;
 
 	set_clear(&one);
-	set_add(&one, k);
-	block_lock(to);
+	set_add(&one, r->k);
 	if (to->slot == NO_SLOT)
-		to->slot = slot_get_empty(u, &one);
-	if (to->slot == NO_SLOT || block_ensure_table(u, to)) {
-		sys_logf(&u->log, SYS_ERR, "no frame for a moved page");
-	} else {
-		copy_frame(u, from, i, w,
-			   (char *)block_slot_va(u, to) + k * MM_PAGE_SIZE);
-		set_add(&slot_of(u, to->slot)->stock, k);
-		block_set(u, to, k, P_FROZEN);
+		to->slot = slot_get_empty(r->u, &one);
+	if (to->slot == NO_SLOT)
+		return -ENOMEM;
+	sys_copy((char *)block_slot_va(r->u, to) + r->k * MM_PAGE_SIZE, data,
+		 MM_PAGE_SIZE);
+	set_add(&slot_of(r->u, to->slot)->stock, r->k);
+	block_set(r->u, to, r->k, P_FROZEN);
+	return 0;
+}
+
+static const char *frame_of(const struct remap *r)
+{
+	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
+}
+
+/*
+ * What a page under removal is depends on what came first.  Its mover finds
+ * the word changed, gives up and frees the device page.
+ */
+static int move_zapping(struct remap *r, uint64_t w)
+{
+	if (is_there(r)) {
+		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
+		return 0;
 	}
-	block_unlock(u, to);
+	return move_frame(r, page_dev(w) ? r->data : frame_of(r));
 }
 
-static void move_word(struct uhmm *u, struct block *to, unsigned k, uint64_t w)
+/* Locked.  Return: 0, -ENOMEM. */
+static int move_page(struct remap *r, uint64_t w)
 {
-	block_lock(to);
-	if (block_ensure_table(u, to))
-		sys_logf(&u->log, SYS_ERR, "no memory for a moved page");
-	else
-		block_set(u, to, k, w);
-	block_unlock(u, to);
-}
+	int err = block_ensure_table(r->u, r->to);
 
-/* A page's word; a copy home ends without our help, so wait for it. */
-static uint64_t settled_word(struct uhmm *u, struct block *b, unsigned i)
-{
-	uint64_t w;
-
-	block_lock(b);
-	while (page_state(w = block_word(b, i)) == P_COMING) {
-		uint32_t seen = atomic_load(&b->settled);
-
-		atomic_store(&b->waiting, 1);
-		block_unlock(u, b);
-		sys_futex_wait(&b->settled, seen, 1000 * 1000);
-		block_lock(b);
-	}
-	block_unlock(u, b);
-	return w;
-}
-
-/* What the page is at its new address, given what it was at the old one. */
-static void remap_page(struct uhmm *u, struct block *from, unsigned i,
-		       struct block *to, unsigned k)
-{
-	uint64_t w = settled_word(u, from, i);
-
+	if (err)
+		return err;
 	switch (page_state(w)) {
+	case P_ZAPPING:
+		err = move_zapping(r, w);
+		break;
 	case P_FROZEN:
 	case P_LEAVING:
-	case P_ZAPPING:
-		move_frame(u, from, i, to, k);
+		err = move_frame(r, frame_of(r));
 		break;
 	case P_CLEARING:
-		move_word(u, to, k, P_EMPTY);
+		block_set(r->u, r->to, r->k, P_EMPTY);
 		break;
 	case P_HELD:
-		move_word(u, to, k, P_RAM | PAGE_CHARGED);
+		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
 		break;
 	default:
-		move_word(u, to, k, w);
+		block_set(r->u, r->to, r->k, w);
 	}
-	block_lock(from);
-	if (from->table)
-		block_event(u, from, i, E_FORGET);
-	block_unlock(u, from);
+	if (!err)
+		block_event(r->u, r->from, r->i, E_FORGET);
+	return err;
 }
 
-static void remap_range(struct uhmm *u, uintptr_t from, uintptr_t to,
-			size_t len)
+/* A copy home ends without our help, so wait for it.  Unlocks. */
+static void wait_while_coming(const struct remap *r)
 {
-	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
-		struct block *b = block_find(u, from + off);
-		struct block *t;
+	uint32_t seen = atomic_load(&r->from->settled);
 
-		if (!b || !settled_word(u, b, page_index(from + off)))
-			continue;
-		t = block_get(u, to + off);
-		if (t)
-			remap_page(u, b, page_index(from + off), t,
-				   page_index(to + off));
-		else
-			sys_logf(&u->log, SYS_ERR, "no memory to move a page");
+	atomic_store(&r->from->waiting, 1);
+	unlock_both(r);
+	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
+}
+
+/* It may be on the device alone, of which its mover will free it.  Unlocks. */
+static void copy_clean(struct remap *r, uint64_t w)
+{
+	struct uhmm_segment seg = { page_dpfn(w), r->data, 1 };
+	int err = -EIO;
+
+	unlock_both(r);
+	for (int k = 0; err && k < HOME_ATTEMPTS; k++)
+		err = device_copy_out(device_get(r->u, page_dev(w)), &seg, 1);
+	if (err)
+		sys_logf(&r->u->log, SYS_ERR, "a moved page could not be read");
+	r->copied = w;
+}
+
+static bool needs_copy(const struct remap *r, uint64_t w)
+{
+	const uint64_t zap = PAGE_ZAP_SEEN | PAGE_ZAP_DROP;
+
+	return page_state(w) == P_ZAPPING && page_dev(w) &&
+	       (w & ~zap) != (r->copied & ~zap);
+}
+
+/* Return: whether it is done.  Unlocks. */
+static bool try_remap(struct remap *r)
+{
+	uint64_t w;
+	int err;
+
+	lock_both(r);
+	w = block_word(r->from, r->i);
+	if (page_state(w) == P_COMING) {
+		wait_while_coming(r);
+		return false;
 	}
+	if (needs_copy(r, w)) {
+		copy_clean(r, w);
+		return false;
+	}
+	err = w ? move_page(r, w) : 0;
+	unlock_both(r);
+	return !err;
+}
+
+static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
+{
+	bool plain;
+
+	block_lock(b);
+	plain = !block_word(b, i);
+	block_unlock(u, b);
+	return plain;
+}
+
+static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
+{
+	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
+
+	r.from = block_find(u, from);
+	if (!r.from || is_plain(u, r.from, r.i))
+		return;
+	r.data = u->bounce.pages + NR_BOUNCE * MM_PAGE_SIZE;
+	for (int tries = 0; tries < REMAP_TRIES; tries++) {
+		r.to = block_get(u, to);
+		if (r.to && try_remap(&r))
+			return;
+		sys_yield();
+	}
+	sys_logf(&u->log, SYS_ERR, "page %#lx is lost: no memory to move it",
+		 (unsigned long)from);
 }
 
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
-	remap_range(u, from, to, len);
+	for (size_t off = 0; off < len; off += MM_PAGE_SIZE)
+		remap_page(u, from + off, to + off);
 	core_unmap(u, from, from + len);
 	if (region_add(u, to, to + len))
 		sys_logf(&u->log, SYS_ERR, "no memory to manage a range");

@@ -150,6 +150,22 @@ static enum mm_outcome held_fault(struct uhmm *u, struct block *b, unsigned i,
 	return MM_RETRY;
 }
 
+static bool is_resident(struct uhmm *u, const struct block *b, unsigned i)
+{
+	struct mm_set there;
+
+	return !u->mm->ops->resident(u->mm, b->va, &there) &&
+	       set_has(&there, i);
+}
+
+/* Another thread's fault mapped it: the toucher only has to be woken. */
+static enum mm_outcome late_fault(struct uhmm *u, struct block *b)
+{
+	block_unlock(u, b);
+	count_add(&u->count.spurious, 1);
+	return MM_RETRY;
+}
+
 /*
  * The first write: the copy on the device is given up, at once for a run that
  * is written in sequence.  A page that is not there after all is fetched.
@@ -160,6 +176,8 @@ static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 	struct mm_set run;
 
+	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i))
+		return late_fault(u, b);
 	if (!(flags & MM_FAULT_WP)) {
 		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
 		return home_fault(u, b, i, true);

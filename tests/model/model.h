@@ -31,6 +31,7 @@ struct space {
 	unsigned one_in; /* device calls fail so often; 0: never */
 	bool is_exact;	 /* nothing refuses: every page must go */
 	bool hole_is_error;
+	bool is_real;
 	void *(*at)(struct space *s, size_t page);
 	void (*map)(struct space *s, size_t page, size_t n);
 	void (*unmap)(struct space *s, size_t page, size_t n);
@@ -44,8 +45,24 @@ struct space {
 		     size_t len);
 	const unsigned char *(*peek)(struct space *s, size_t page);
 	bool (*is_poisoned)(struct space *s, size_t page);
-	void *priv;
+	void (*let_go)(struct space *s); /* after space_close() */
+	void *priv, *priv2;
 };
+
+/* @refuse, @fail: one in so many, 0 for never. */
+struct space_how {
+	const char *off; /* features_off */
+	unsigned flags;	 /* enum uhmm_open_flags */
+	unsigned mode;	 /* enum uhmm_fault_mode */
+	unsigned refuse, fail;
+	uint64_t seed;
+};
+
+typedef int space_open_fn(struct space *s, const struct space_how *how);
+space_open_fn space_open_fake;
+space_open_fn space_open_real;
+/* What uhmm_close() says.  The memory stays, to be looked at. */
+int space_close(struct space *s);
 
 struct page_model {
 	bool is_mapped, is_lost, is_readonly;
@@ -77,5 +94,9 @@ void model_check(struct model *m);
 void model_check_closed(struct model *m);
 
 void space_add_device(struct space *s, unsigned i);
+
+/* Each way, alone and on two threads; argv: one way, and 1 or 2 threads. */
+int model_main(int argc, char **argv, space_open_fn *open,
+	       const struct space_how *how, unsigned nr);
 
 #endif
