@@ -16,7 +16,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/out.h"
 
 #define WRITE_COSTS 8	/* reads that go by until sharing is tried again */
 #define LEAST_SHARE -64 /* after however many writes */
@@ -113,8 +113,6 @@ static void mark_zapping(struct drop *d, const struct mm_set *want)
 {
 	set_clear(&d->set);
 	block_lock(d->b);
-	if (!d->b->nr[P_CLEAN])
-		goto out;
 	set_for_each(want, i) {
 		uint64_t w = block_word(d->b, i);
 
@@ -124,7 +122,6 @@ static void mark_zapping(struct drop *d, const struct mm_set *want)
 		set_add(&d->set, i);
 		block_arrive(d->u, d->b, i, page_dev(w), page_dpfn(w), E_ZAP);
 	}
-out:
 	block_unlock(d->u, d->b);
 }
 
@@ -145,7 +142,8 @@ static void dropped(struct drop *d, unsigned i, bool gone)
 	}
 }
 
-int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+static int drop_in_place(struct uhmm *u, struct block *b,
+			 const struct mm_set *want)
 {
 	struct mm_set gone;
 	struct drop d;
@@ -153,18 +151,71 @@ int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	d.u = u;
 	d.b = b;
 	d.nfree = d.went = 0;
-	sys_mutex_lock(&b->mover);
 	mark_zapping(&d, want);
-	if (!set_empty(&d.set)) {
-		gone = d.set;
-		u->mm->ops->commit(u->mm, b->va, &gone);
-		block_lock(b);
-		set_for_each(&d.set, i)
-			dropped(&d, i, set_has(&gone, i));
-		block_unlock(u, b);
-		block_settle(u, b, false);
-	}
-	sys_mutex_unlock(&b->mover);
+	if (set_empty(&d.set))
+		return 0;
+	gone = d.set;
+	u->mm->ops->commit(u->mm, b->va, &gone);
+	block_lock(b);
+	set_for_each(&d.set, i)
+		dropped(&d, i, set_has(&gone, i));
+	block_unlock(u, b);
+	block_settle(u, b, false);
 	free_words(u, d.free, d.nfree);
 	return (int)d.went;
+}
+
+/* ---- The same where pages can be moved: no event, one step ------------- */
+
+/* A frame is what is left of the page; a hole is gone already. */
+static int note_moved(struct out *o)
+{
+	struct mm_set gone = set_or(&o->f.framed, &o->f.holes);
+
+	set_for_each(&gone, i) {
+		uint64_t w = block_word(o->b, i);
+
+		block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w),
+			     E_ARRIVE);
+	}
+	return (int)set_count(&gone);
+}
+
+static int drop_by_move(struct uhmm *u, struct block *b,
+			const struct mm_set *want)
+{
+	struct out o;
+	int n = 0;
+
+	out_init(&o, u, b);
+	if (out_give_slot(u, b, want))
+		return 0;
+	block_lock(b);
+	set_for_each(want, i)
+		if (page_state(block_word(b, i)) == P_CLEAN)
+			set_add(&o.f.want, i);
+	if (!out_take_frames(&o))
+		n = note_moved(&o);
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	return n;
+}
+
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	bool none;
+	int n = 0;
+
+	block_lock(b);
+	none = !b->nr[P_CLEAN];
+	block_unlock(u, b);
+	if (none)
+		return 0;
+	sys_mutex_lock(&b->mover);
+	if (u->mm->can_move)
+		n = drop_by_move(u, b, want);
+	if (!n) /* a read-only mapping, say */
+		n = drop_in_place(u, b, want);
+	sys_mutex_unlock(&b->mover);
+	return n;
 }

@@ -175,6 +175,7 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 
 	u->client = (struct mm_client){ .priv = u,
 					.fault = core_fault,
+					.tracked = core_tracked,
 					.discard = core_discard,
 					.unmap = core_unmap,
 					.remap = core_remap };

@@ -432,6 +432,7 @@ int range_check(struct uhmm *u, const void *addr, size_t len);
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /* Bring pages home and manage them no more.  -EIO: some were lost. */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
+int core_tracked(void *priv, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls */

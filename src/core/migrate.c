@@ -47,7 +47,8 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	clean_drop(u, b, want);
 	fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
-	return err < 0 ? err : 0;
+	/* -EAGAIN: the application kept changing it, so it is busy. */
+	return err < 0 && err != -EAGAIN ? err : 0;
 }
 
 /* ---- To RAM ----------------------------------------------------------- */

@@ -39,6 +39,8 @@ void out_reset(struct out *o);
 int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want);
 /* Select and freeze.  Return: 0 to go on, 1 when nothing is to be done. */
 int out_freeze(struct out *o, const struct mm_set *want, enum out_how how);
+/* Freeze o->f.want and note what is in frames now; the block is locked. */
+int out_take_frames(struct out *o);
 /* The same for a whole block by its mapping.  Return: whether that was so. */
 bool out_stash(struct out *o, const struct mm_set *want);
 

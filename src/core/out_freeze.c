@@ -369,6 +369,17 @@ bool out_stash(struct out *o, const struct mm_set *want)
 	return !err;
 }
 
+/* ---- Frames only ------------------------------------------------------ */
+
+int out_take_frames(struct out *o)
+{
+	int err = try_freeze(o);
+
+	if (!err && !set_empty(&o->f.want))
+		note_frozen(o);
+	return err;
+}
+
 /* ---- Parking ---------------------------------------------------------- */
 
 static void select_parkable(struct block *b, struct mm_set *want)
@@ -409,11 +420,9 @@ int out_park(struct uhmm *u, struct block *b)
 		goto out;
 	block_lock(b);
 	select_parkable(b, &o.f.want);
-	err = try_freeze(&o);
-	if (!err && !set_empty(&o.f.want)) {
-		note_frozen(&o);
+	err = out_take_frames(&o);
+	if (!err)
 		park_frozen(&o);
-	}
 	out_release_slot(u, b);
 	block_unlock(u, b);
 out:

@@ -70,6 +70,12 @@ struct take {
 	unsigned n;
 };
 
+/* Between two events: none of the range is applied before it is known. */
+int core_tracked(void *priv, uintptr_t start, uintptr_t end)
+{
+	return region_add(priv, start, end);
+}
+
 /* Again while the address space is changing. */
 static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
@@ -88,11 +94,8 @@ static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 {
 	int err = track(u, start, end);
 
-	if (err)
-		return err;
-	err = region_add(u, start, end);
 	if (err) {
-		u->mm->ops->untrack(u->mm, start, end);
+		region_del(u, start, end);
 		return err;
 	}
 	if (t->n && t->last[t->n - 1] == start) {

@@ -209,7 +209,7 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
 }
 
-/* What ends a device comes after the moves that are queued: they may name it. */
+/* What ends a device comes after queued moves: they may name it. */
 static bool must_queue(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;

@@ -124,16 +124,20 @@ static int check_trackable(struct fake *f, uintptr_t start, uintptr_t end)
 static int fake_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct fake *f = fake_of(mm);
+	const struct mm_client *c = mm->client;
 	int err;
 
 	if (sys_should_fail("fake track"))
 		return -ENOMEM;
+	fake_event_begin(f);
 	sys_mutex_lock(&f->lock);
-	err = atomic_load(&f->pending) ? -EAGAIN :
-					 check_trackable(f, start, end);
-	for (; !err && start < end; start += MM_PAGE_SIZE)
-		f->pages[fake_index(start)].is_tracked = true;
+	err = check_trackable(f, start, end);
+	for (uintptr_t at = start; !err && at < end; at += MM_PAGE_SIZE)
+		f->pages[fake_index(at)].is_tracked = true;
 	sys_mutex_unlock(&f->lock);
+	if (!err && c->tracked)
+		err = c->tracked(c->priv, start, end);
+	fake_event_end(f);
 	return err;
 }
 

@@ -56,6 +56,11 @@ enum mm_outcome {
 struct mm_client {
 	void *priv;
 	enum mm_outcome (*fault)(void *priv, uintptr_t addr, unsigned flags);
+	/*
+	 * [start, end) is tracked from now on; called by track(), between two
+	 * events.  -errno undoes it.  May be NULL.
+	 */
+	int (*tracked)(void *priv, uintptr_t start, uintptr_t end);
 	/* [start, end) was or will in a moment be emptied by the application */
 	void (*discard)(void *priv, uintptr_t start, uintptr_t end);
 	/* [start, end) is unmapped, possibly with something new in its place */
@@ -133,7 +138,8 @@ struct mm_ops {
 	 * Have faults and events of [start, end) delivered.  The range is all
 	 * MM_ANON.  Stale events for it have been delivered before: called
 	 * without locks that they need.  -EBUSY: it belongs to another
-	 * userfaultfd.  -ENOMEM: too many mappings.
+	 * userfaultfd.  -ENOMEM: too many mappings.  What is not MM_ANON any
+	 * more is left out.
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* All pages are home and unprotected.  Unmapped parts are skipped. */

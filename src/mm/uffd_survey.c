@@ -60,6 +60,7 @@ static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 
 struct reader {
 	int fd;
+	int err; /* of the last read */
 	size_t have, at;
 	char buf[1024];
 };
@@ -69,8 +70,10 @@ static int get_char(struct reader *r)
 	if (r->at == r->have) {
 		ssize_t ret = sys_read(r->fd, r->buf, sizeof(r->buf));
 
-		if (ret <= 0)
+		if (ret <= 0) {
+			r->err = (int)ret;
 			return -1;
+		}
 		r->have = (size_t)ret;
 		r->at = 0;
 	}
@@ -140,7 +143,7 @@ static int read_maps(uintptr_t addr, struct uffd_vma *ret)
 		}
 	}
 	sys_close(r.fd);
-	return err;
+	return r.err ? r.err : err;
 }
 
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)

@@ -28,6 +28,31 @@ static void back_off(int tries)
 }
 
 /*
+ * Tell the client, before any event of the range can be applied.  What was
+ * unmapped since it was surveyed is no part of it.  Holds event_lock.
+ */
+static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	const struct mm_client *c = b->mm.client;
+	int ret = 0;
+
+	while (start < end && !ret) {
+		struct mm_extent e;
+		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
+
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		start = e.end;
+		if (e.kind != MM_ANON)
+			continue;
+		uffd_ranges_add(b, e.start, e.end);
+		if (c->tracked)
+			ret = c->tracked(c->priv, e.start, e.end);
+	}
+	return ret;
+}
+
+/*
  * An event that was raised before could still be unread, and be taken for one
  * of the new range.  So none may be in flight after registration: each one
  * read before is applied, because event_lock is held throughout.
@@ -36,7 +61,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
 	bool settled = false;
-	int ret = 0;
+	int ret = 0, err = 0;
 
 	for (int i = 0; i < TRIES && !ret && !settled; i++) {
 		if (i)
@@ -48,14 +73,16 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 					    UFFDIO_REGISTER_MODE_WP);
 		settled = !uffd_is_changing(b);
 		if (!ret && settled)
-			uffd_ranges_add(b, start, end);
+			err = tell(b, start, end);
 		sys_mutex_unlock(&b->event_lock);
 	}
-	if (!ret && !settled) {
+	if (ret) /* perhaps it is another's: not ours to unregister */
+		return ret;
+	if (!settled)
+		err = -EAGAIN;
+	if (err)
 		uffd_untrack(mm, start, end);
-		ret = -EAGAIN;
-	}
-	return ret;
+	return err;
 }
 
 int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)

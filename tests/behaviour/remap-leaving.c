@@ -16,7 +16,8 @@ int main(void)
 	struct uhmm_device *dev = test_device_of(u, &ops, 3 * NPAGES);
 	char *p = test_map_blocks(1), *to = test_map_blocks(1);
 
-	CHECK_EQ(uhmm_register(u, p, BLOCK), 0); /* mremap(2) takes one mapping */
+	CHECK_EQ(uhmm_register(u, p, BLOCK),
+		 0); /* mremap(2) takes one mapping */
 	test_fill(p, NPAGES, 1);
 	test_fill(p + NPAGES * PAGE, 50, 5);
 	mover = (struct test_mover){

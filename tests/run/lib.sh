@@ -4,6 +4,9 @@
 # What the scripts of this folder share.  Each runs alone as well: it then
 # takes the tool from build/ or from UHMM.
 
+# Meson sets it; glibc then touches all of what it hands out, jemalloc does not.
+unset MALLOC_PERTURB_
+
 UHMM_SOURCE=${UHMM_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 UHMM_BUILD=${UHMM_BUILD:-$UHMM_SOURCE/build/gcc}
 UHMM=${UHMM:-$UHMM_BUILD/tools/uhmm/uhmm}

@@ -31,7 +31,7 @@ prepare_sort()
 
 job_sort()
 {
-	"$@" sort --parallel=2 -S 1G text >"$out"
+	"$@" sort --parallel=2 -S 400M text >"$out"
 }
 
 prepare_sqlite()
