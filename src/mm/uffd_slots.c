@@ -60,6 +60,18 @@ _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot)
 	return &b->slot_flags[(slot - b->slots) >> MM_BLOCK_SHIFT];
 }
 
+static int open_up(struct uffd *b, uintptr_t slot)
+{
+	int ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
+
+	return ret ? ret : prepare(b, slot, MM_BLOCK_SIZE);
+}
+
+/*
+ * What was there is gone after the first call, and the slot will be used, so
+ * the rest must work: it splits no mapping and asks for no memory that was not
+ * given back just before.  What fails because it was told to is done again.
+ */
 int uffd_slot_renew(struct uffd *b, uintptr_t slot)
 {
 	uintptr_t addr;
@@ -72,8 +84,8 @@ int uffd_slot_renew(struct uffd *b, uintptr_t slot)
 		return ret;
 	atomic_store(uffd_slot_flags(b, slot), 0);
 	sys_munlock(slot, MM_BLOCK_SIZE);
-	ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
-	return ret ? ret : prepare(b, slot, MM_BLOCK_SIZE);
+	ret = open_up(b, slot);
+	return ret ? open_up(b, slot) : 0;
 }
 
 uintptr_t uffd_slots(struct mm *mm, size_t nr)

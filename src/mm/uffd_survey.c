@@ -135,7 +135,7 @@ static int read_maps(uintptr_t addr, struct uffd_vma *ret)
 
 	r.fd = sys_open("/proc/self/maps", O_RDONLY);
 	if (r.fd < 0)
-		return r.fd;
+		return -ENOMEM;
 	while (get_line(&r, ret)) {
 		if (ret->end > addr) {
 			err = 0;
@@ -143,9 +143,10 @@ static int read_maps(uintptr_t addr, struct uffd_vma *ret)
 		}
 	}
 	sys_close(r.fd);
-	return r.err ? r.err : err;
+	return r.err ? -ENOMEM : err;
 }
 
+/* Return: 0, -ENOENT, or -ENOMEM when it could not be found out. */
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	if (b->has.procmap)

@@ -69,6 +69,7 @@ static void start_watch(void)
 
 	CHECK_EQ(sigaction(SIGALRM, &act, NULL), 0);
 	CHECK_EQ(sigaction(SIGBUS, &act, NULL), 0);
+	CHECK_EQ(sigaction(SIGSEGV, &act, NULL), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, watch, NULL), 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
