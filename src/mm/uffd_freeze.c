@@ -433,7 +433,8 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 		return -EAGAIN;
 	}
 	/* What was not there may just have been moved elsewhere. */
-	set_for_each(&f->holes, i) f->why[i] = UHMM_WHY_BUSY;
+	set_for_each(&f->holes, i)
+		f->why[i] = UHMM_WHY_BUSY;
 	set_clear(&f->holes);
 	return ret;
 }
