@@ -156,7 +156,8 @@ struct uhmm_option {
  * @summary: one line
  * @options: ends with a NULL key; NULL for none
  * @open: fill in @desc (whose name and size are set, npages from SIZE) and
- *	*@ret_priv.  @values are in the order of @options.  -errno refuses.
+ *	*@ret_priv.  @values are in the order of @options, and valid during the
+ *	call only.  -errno refuses.
  * @wrap: a wrapper instead of a provider: as @open, on top of the device
  *	described by @inner and @inner_priv, which the wrapper owns on success
  *	and releases by inner->ops->release in its own release().  Exactly one

@@ -169,7 +169,8 @@ int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
  * be demoted the limit is exceeded, which the statistics show.
  * @bytes: 0 means no limit
  *
- * Return: 0; -EINVAL when not page aligned.
+ * Return: 0; -EINVAL when not page aligned; -ENOMEM or -EAGAIN when the thread
+ * that holds the limit cannot be started.
  */
 int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes);
 

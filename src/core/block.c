@@ -49,8 +49,14 @@ static struct index_leaf *leaf_get(struct uhmm *u, uintptr_t addr)
 	return leaf;
 }
 
+struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr)
+{
+	return &u->births[(addr >> MM_BLOCK_SHIFT) % NR_BIRTHS];
+}
+
 static struct block *block_new(struct uhmm *u, uintptr_t addr)
 {
+	struct sys_mutex *birth = block_birth_lock(u, addr);
 	uint32_t nr = atomic_load(&u->nr_blocks);
 	struct index_leaf *leaf = leaf_get(u, addr);
 	struct block *b;
@@ -65,8 +71,10 @@ static struct block *block_new(struct uhmm *u, uintptr_t addr)
 	b->slot = NO_SLOT;
 	u->blocks[nr] = b;
 	atomic_store_explicit(&u->nr_blocks, nr + 1, memory_order_release);
+	sys_mutex_lock(birth);
 	atomic_store_explicit(&leaf->block[block_index(addr)], b,
 			      memory_order_release);
+	sys_mutex_unlock(birth);
 	return b;
 }
 

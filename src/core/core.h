@@ -11,6 +11,7 @@
  *	(event)		the backend's: events are applied one at a time
  *	regions		writers of the region tree; readers need none (RCU)
  *	block		one a block: its table.  Never held over a callback
+ *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
  *	device		only around callbacks of a provider that wants it;
  *			nothing else is taken under it
@@ -51,6 +52,7 @@
 #define INDEX_BITS    13
 #define INDEX_SIZE    (1u << INDEX_BITS)
 #define MAX_DEVICES   256 /* number 0 is RAM */
+#define NR_BIRTHS     256
 #define MAX_HEIGHT    12
 #define MAX_SLOTS     16384u
 #define NR_REQUESTS   64
@@ -252,7 +254,8 @@ struct uhmm {
 	struct sys_log log;
 	struct index *index;
 	struct slab block_slab, table_slab;
-	struct sys_mutex blocks_lock; /* adding to @blocks */
+	struct sys_mutex blocks_lock;	    /* adding to @blocks */
+	struct sys_mutex births[NR_BIRTHS]; /* see block_birth_lock() */
 	struct block **blocks;
 	_Atomic uint32_t nr_blocks;
 	struct region_tree regions;
@@ -277,6 +280,11 @@ struct uhmm {
 /* block.c */
 struct block *block_find(struct uhmm *u, uintptr_t addr);
 struct block *block_get(struct uhmm *u, uintptr_t addr);
+/*
+ * While it is held the block of @addr, if there is none, does not appear: who
+ * faults where nothing has moved yet is done before the first move begins.
+ */
+struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);

@@ -271,20 +271,33 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 	}
 }
 
+/* As long as nothing there has moved.  Locked so that no move begins. */
+static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
+				  unsigned flags)
+{
+	ssize_t n = u->mm->ops->zero(u->mm, addr, 1, flags & MM_FAULT_WRITE);
+
+	count_add(n == 1 ? &u->count.zero_faults : &u->count.spurious, 1);
+	return n == 1 ? MM_RESOLVED : MM_RETRY;
+}
+
 /* Memory that was registered but of which we know nothing yet. */
 static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
 				   unsigned flags)
 {
-	ssize_t n;
+	struct sys_mutex *lock = block_birth_lock(u, addr);
+	enum mm_outcome out = MM_RETRY;
 
 	addr &= ~(MM_PAGE_SIZE - 1);
 	if (flags & MM_FAULT_WP) {
 		u->mm->ops->unprotect(u->mm, addr, 1);
 		return MM_RETRY;
 	}
-	n = u->mm->ops->zero(u->mm, addr, 1, flags & MM_FAULT_WRITE);
-	count_add(n == 1 ? &u->count.zero_faults : &u->count.spurious, 1);
-	return n == 1 ? MM_RESOLVED : MM_RETRY;
+	sys_mutex_lock(lock);
+	if (!block_find(u, addr))
+		out = zero_plain(u, addr, flags);
+	sys_mutex_unlock(lock);
+	return out;
 }
 
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)

@@ -161,7 +161,7 @@ static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 			     f->share);
 
 	if (n == -EEXIST) {
-		sys_logf(&f->u->log, SYS_ERR, "page %#lx was there already",
+		sys_logf(&f->u->log, SYS_INFO, "page %#lx was there already",
 			 (unsigned long)(f->b->va + i * MM_PAGE_SIZE));
 		f->share = false;
 		n = 1;

@@ -4,22 +4,30 @@
  *
  * One handler is pinned to each CPU.  All wake for a fault; the one on the
  * faulting CPU runs at once, because the faulter has just gone to sleep, and
- * the others find nothing to read.
+ * the others find nothing to read.  None has a higher priority than others: the
+ * handlers that are woken in vain would run first, and on the wrong CPU.
  *
  * Nothing here may allocate, print or take a lock that the application can
  * hold: it may be held by a thread that waits for us.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "mm/uffd.h"
 
 enum {
-	SPINS = 64
+	SPINS = 64,
+	YIELDS = 16,
+	TRIES = 32,
+	NAP_NS = 50 * 1000,
 };
 
-static inline void relax(int spins)
+/* Wait for @word to change from @value: at first for who runs meanwhile. */
+static void relax(int spins, _Atomic uint32_t *word, uint32_t value)
 {
-	if (spins > SPINS)
+	if (spins >= SPINS + YIELDS)
+		sys_futex_wait(word, value, NAP_NS);
+	else if (spins >= SPINS)
 		sys_yield();
 #if defined(__x86_64__)
 	else
@@ -32,15 +40,20 @@ static inline void relax(int spins)
 static int enter(struct uffd *b)
 {
 	for (int spins = 0;; spins++) {
-		atomic_fetch_add(&b->inside, 1);
-		/* Pairs with begin_read(): one of the two sees the other. */
-		if (!atomic_load(&b->reading))
-			return 0;
-		atomic_fetch_sub(&b->inside, 1);
+		uint32_t reading = atomic_load(&b->reading);
+
+		if (!reading) {
+			atomic_fetch_add(&b->inside, 1);
+			/* Pairs with begin_read(): one sees the other. */
+			if (!atomic_load(&b->reading))
+				return 0;
+			atomic_fetch_sub(&b->inside, 1);
+		}
 		/* Being applied, perhaps by who waits for the caller's lock. */
-		if (atomic_load(&b->reading) == 2)
+		if (reading == 2)
 			return -EAGAIN;
-		relax(spins);
+		if (reading)
+			relax(spins, &b->reading, reading);
 	}
 }
 
@@ -77,18 +90,30 @@ void uffd_gate_passed(struct uffd *b)
 	atomic_fetch_sub(&b->inside, 1);
 }
 
-static void begin_read(struct uffd *b)
-{
-	atomic_fetch_add(&b->seq, 1);
-	atomic_store(&b->reading, 1);
-	for (int spins = 0; atomic_load(&b->inside); spins++)
-		relax(spins);
-}
-
 static void end_read(struct uffd *b)
 {
 	atomic_store_explicit(&b->reading, 0, memory_order_release);
 	atomic_fetch_add_explicit(&b->seq, 1, memory_order_release);
+}
+
+/*
+ * Close the gate, if that takes no longer than @patience.  While it is closed
+ * each fault stalls: so the caller must not be made to wait for a CPU.
+ */
+static bool begin_read(struct uffd *b, int patience)
+{
+	uint32_t inside;
+
+	atomic_fetch_add(&b->seq, 1);
+	atomic_store(&b->reading, 1);
+	for (int spins = 0; (inside = atomic_load(&b->inside)); spins++) {
+		if (spins >= patience) {
+			end_read(b);
+			return false;
+		}
+		relax(spins, &b->inside, inside);
+	}
+	return true;
 }
 
 /* ---- Events ---- */
@@ -125,13 +150,22 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 
 /*
  * Read one message, and apply it if it is an event.  Holds event_lock.
- * Return: 1 for a fault, 0 for an event, -EAGAIN when there is none.
+ * Return: 1 for a fault, 0 for an event, -EAGAIN when there is none, -EBUSY
+ * when the gate could not be closed at once: try again.
+ *
+ * Who is in the gate has most likely read what the caller was woken for.
  */
-static int read_one(struct uffd *b, struct uffd_msg *msg)
+static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 {
 	ssize_t ret;
 
-	begin_read(b);
+	if (tries < TRIES && atomic_load(&b->inside)) {
+		for (int i = 0; i < SPINS && atomic_load(&b->inside); i++)
+			relax(i, &b->inside, 0);
+		return -EBUSY;
+	}
+	if (!begin_read(b, tries < TRIES ? SPINS : INT_MAX))
+		return -EBUSY;
 	ret = sys_read(b->u, msg, sizeof(*msg));
 	if (ret == sizeof(*msg) && msg->event != UFFD_EVENT_PAGEFAULT) {
 		atomic_store(&b->reading, 2);
@@ -141,6 +175,19 @@ static int read_one(struct uffd *b, struct uffd_msg *msg)
 	if (ret != sizeof(*msg))
 		return -EAGAIN;
 	return msg->event == UFFD_EVENT_PAGEFAULT;
+}
+
+/* The same, however long it takes. */
+static int read_surely(struct uffd *b, struct uffd_msg *msg)
+{
+	int ret;
+
+	for (int tries = 0;; tries++) {
+		ret = read_one(b, msg, tries);
+		if (ret != -EBUSY)
+			return ret;
+		sys_yield();
+	}
 }
 
 /*
@@ -154,7 +201,7 @@ void uffd_drain(struct uffd *b)
 	struct uffd_msg msg;
 	int ret;
 
-	while ((ret = read_one(b, &msg)) >= 0) {
+	while ((ret = read_surely(b, &msg)) >= 0) {
 		uintptr_t va = msg.arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
 
 		if (ret == 0)
@@ -230,6 +277,28 @@ static void serve(struct uffd *b, const struct uffd_msg *msg)
 	}
 }
 
+/*
+ * Read and serve one message.  Return: false to try again soon.
+ *
+ * Who finds the lock taken was woken for a message that is being read; to read
+ * on its heels would only hold up the fault that is being served.
+ */
+static bool handle(struct uffd *b, int tries)
+{
+	struct uffd_msg msg;
+	int ret;
+
+	if (!sys_mutex_trylock(&b->event_lock)) {
+		uffd_sync(&b->mm);
+		return true;
+	}
+	ret = read_one(b, &msg, tries);
+	sys_mutex_unlock(&b->event_lock);
+	if (ret > 0)
+		serve(b, &msg);
+	return ret != -EBUSY;
+}
+
 static void handler(void *arg)
 {
 	struct uffd *b = arg;
@@ -237,20 +306,20 @@ static void handler(void *arg)
 		{ .fd = b->u, .events = POLLIN },
 		{ .fd = b->stop_fd, .events = POLLIN },
 	};
-	struct uffd_msg msg;
+	int tries = 0;
 
 	for (;;) {
-		int ret;
-
 		if (sys_poll(fds, 2, -1) <= 0)
 			continue;
 		if (fds[1].revents)
 			return;
-		sys_mutex_lock(&b->event_lock);
-		ret = read_one(b, &msg);
-		sys_mutex_unlock(&b->event_lock);
-		if (ret > 0)
-			serve(b, &msg);
+		if (handle(b, tries)) {
+			tries = 0;
+		} else {
+			tries++;
+			if (tries > 1)
+				sys_yield();
+		}
 	}
 }
 

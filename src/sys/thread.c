@@ -145,8 +145,9 @@ static int create(struct sys_thread *t, struct start *s)
 		      pthread_create(&id, &attr, run, s);
 	sys_signals_restore(old);
 	pthread_attr_destroy(&attr);
+	/* To our callers -EAGAIN would mean that trying again helps. */
 	if (ret)
-		return -ret;
+		return ret == EAGAIN ? -ENOMEM : -ret;
 	t->id = (unsigned long)id;
 	return 0;
 }
