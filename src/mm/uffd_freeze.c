@@ -426,10 +426,16 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	if (ret)
 		return ret;
 	ret = look_and_take(b, f, first, last);
-	if (uffd_gate_leave(b) && !is_still_ours(b, f)) {
+	if (!uffd_gate_leave(b))
+		return ret;
+	if (!is_still_ours(b, f)) {
 		freeze_clear(f);
 		return -EAGAIN;
 	}
+	/* What was not there may just have been moved elsewhere. */
+	set_for_each(&f->holes, i)
+		f->why[i] = UHMM_WHY_BUSY;
+	set_clear(&f->holes);
 	return ret;
 }
 
