@@ -284,9 +284,8 @@ static void start_up(struct run *r)
 	r->ram = open_device(r, "ram:8M");
 	r->zram = open_device(r, "zram:8M,level=1");
 	step("register");
-	check_answer("register",
-		     uhmm_register(r->u, at(r, 0), NR_PAGES * PAGE), -ENOMEM,
-		     -EBUSY, 0);
+	check_answer("register", uhmm_register(r->u, at(r, 0), NR_PAGES * PAGE),
+		     -ENOMEM, -EBUSY, 0);
 }
 
 static void out_and_touch(struct run *r)
@@ -388,8 +387,7 @@ static void drop_some(struct run *r)
 static void live_on_little(struct run *r)
 {
 	step("limit");
-	check_answer("limit", uhmm_set_ram_limit(r->u, 300 * PAGE), -ENOMEM,
-		     0);
+	check_answer("limit", uhmm_set_ram_limit(r->u, 300 * PAGE), -ENOMEM, 0);
 	step("touch under a limit");
 	verify(r, 0, NR_PAGES, 1);
 	fill(r, 0, 60);
@@ -519,8 +517,7 @@ int sweep_main(int argc, char **argv, struct place *p)
 		CHECK(run_once(p, ALL));
 		was = count_holdings();
 	}
-	for (int64_t n = only ? only : 1; !calls;
-	     n += all || n < 300 ? 1 : 7) {
+	for (int64_t n = only ? only : 1; !calls; n += all || n < 300 ? 1 : 7) {
 		calls = run_once(p, n);
 		step("leaks");
 		check_holdings(&was);
