@@ -12,8 +12,7 @@
 
 static int open_real(struct place *p, struct uhmm **ret_u)
 {
-	struct uhmm_params params = { .size = sizeof(params),
-				      .nr_threads = 2 };
+	struct uhmm_params params = { .size = sizeof(params), .nr_threads = 2 };
 
 	(void)p;
 	if (test_mode_is("threads"))
