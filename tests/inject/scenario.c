@@ -517,6 +517,11 @@ static int64_t run_once(struct place *p, int64_t nth)
 	return failed ? 0 : nth - left;
 }
 
+static int64_t step_from(int64_t n, uint64_t *seed)
+{
+	return 1 + (int64_t)test_below(seed, n < OPENING ? 3 : 19);
+}
+
 int sweep_main(int argc, char **argv, struct place *p)
 {
 	int64_t only = argc > 1 ? strtoll(argv[1], NULL, 0) : 0, calls = 0;
@@ -530,7 +535,7 @@ int sweep_main(int argc, char **argv, struct place *p)
 		was = count_holdings();
 	}
 	for (int64_t n = only ? only : 1; !calls;
-	     n += all || n < OPENING ? 1 : 1 + (int64_t)test_below(&seed, 9)) {
+	     n += all ? 1 : step_from(n, &seed)) {
 		calls = run_once(p, n);
 		step("leaks");
 		check_holdings(&was);

@@ -38,8 +38,8 @@ struct place {
 };
 
 /*
- * All n, or the one in argv[1]; a failure prints it.  Ordinarily, once the
- * context is open, one n in five, others in each run; all by ./check soak.
+ * All n, or the one in argv[1]; a failure prints it.  Ordinarily a
+ * sample, another one in each run; all n by ./check soak.
  */
 int sweep_main(int argc, char **argv, struct place *p);
 
