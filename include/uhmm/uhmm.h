@@ -111,7 +111,7 @@ struct uhmm_params {
  *
  * Return: 0; -EINVAL for an unknown mode or feature name; -E2BIG for a newer
  * struct with fields set that this library does not know; -ENOSYS or -EPERM
- * where userfaultfd(2) is missing or forbidden; -ENOMEM.
+ * where userfaultfd(2) is missing or forbidden; -EMFILE; -ENOMEM.
  */
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
 
@@ -169,8 +169,7 @@ int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
  * be demoted the limit is exceeded, which the statistics show.
  * @bytes: 0 means no limit
  *
- * Return: 0; -EINVAL when not page aligned; -ENOMEM or -EAGAIN when the thread
- * that holds the limit cannot be started.
+ * Return: 0; -EINVAL when not page aligned; -ENOMEM.
  */
 int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes);
 

@@ -37,7 +37,10 @@ struct place {
 	void *priv;
 };
 
-/* All n, or the one in argv[1]; a failure prints it. */
+/*
+ * All n, or the one in argv[1]; a failure prints it.  Ordinarily a
+ * sample, another one in each run; all n by ./check soak.
+ */
 int sweep_main(int argc, char **argv, struct place *p);
 
 #endif
