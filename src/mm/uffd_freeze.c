@@ -94,6 +94,22 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 	return first;
 }
 
+/*
+ * Linux 6.18 moves pages in batches, and when a page is written to meanwhile
+ * it sometimes begins a batch again that it has moved: the frame is found in
+ * use then.  Nobody else fills frames or empties the range: freeze() is called
+ * with the block locked.
+ */
+static bool has_moved(const struct uffd *b, const struct mm_freeze *f,
+		      unsigned i)
+{
+	struct mm_set at_va, at_slot, huge;
+
+	return !uffd_scan(b, f->va, i, i + 1, &at_va, &huge) &&
+	       !uffd_scan(b, f->slot, i, i + 1, &at_slot, &huge) &&
+	       !set_has(&at_va, i) && set_has(&at_slot, i);
+}
+
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		  struct mm_set *in_place, ssize_t err)
@@ -113,7 +129,10 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		f->why[i] = why_fault(b, va);
 		return true;
 	case -EEXIST:
-		f->why[i] = UHMM_WHY_BUSY;
+		if (has_moved(b, f, i))
+			set_add(&f->framed, i);
+		else
+			f->why[i] = UHMM_WHY_BUSY;
 		return true;
 	default: /* -EAGAIN, -ENOMEM */
 		return false;
