@@ -292,6 +292,40 @@ void device_free_all(struct uhmm *u)
 	}
 }
 
+static bool has_pages(struct uhmm_device *dev, struct block *b)
+{
+	bool any = false;
+
+	block_lock(b);
+	for (unsigned i = 0; b->table && !any && i < MM_BLOCK_PAGES; i++) {
+		enum page_state s = page_state(b->table[i]);
+
+		any = (s == P_DEVICE || s == P_COMING || s == P_CLEAN) &&
+		      page_dev(b->table[i]) == dev->id;
+	}
+	block_unlock(dev->u, b);
+	return any;
+}
+
+/*
+ * Pages that are home may not be free yet: whoever brought one home woke its
+ * toucher first.  That thread may not run for long, but nothing stops it.
+ */
+static void wait_for_frees(struct uhmm_device *dev)
+{
+	_Atomic uint32_t nobody = 0;
+	struct uhmm *u = dev->u;
+
+	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++)
+		if (has_pages(dev, u->blocks[i]))
+			return;
+	for (int i = 0; i < 10000 && atomic_load(&dev->pagemap.nused); i++)
+		if (i < 100)
+			sys_yield();
+		else
+			sys_futex_wait(&nobody, 0, 1000 * 1000);
+}
+
 int do_remove(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
@@ -303,8 +337,7 @@ int do_remove(struct uhmm_device *dev)
 		sys_mutex_unlock(&u->blocks[i]->mover);
 	}
 	home_all(u, dev, HOME_MIGRATE);
-	for (int i = 0; i < 1000 && atomic_load(&dev->pagemap.nused); i++)
-		sys_yield(); /* a fault is about to free its page */
+	wait_for_frees(dev);
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
 	retire(dev);
