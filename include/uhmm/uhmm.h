@@ -341,15 +341,24 @@ int uhmm_unpin(struct uhmm *u, void *addr, size_t len);
 /* ---- Where pages are --------------------------------------------------- */
 
 /*
- * An entry of a snapshot, with the shape of the kernel's hmm_pfn: flags on
- * top, the device's number (0 is RAM), and for a device page its dpfn.
+ * An entry of a page table, with the shape of the kernel's hmm_pfn: flags on
+ * top, the order of the page (9: it is part of a huge page of 2 MiB, 18: of
+ * 1 GiB), the device's number (0 is RAM), and for a device page its dpfn.  An
+ * entry of RAM in a mirror has the number of the address to access it at.
  */
 typedef uint64_t uhmm_pfn_t;
 #define UHMM_PFN_VALID	(UINT64_C(1) << 63) /* holds data */
 #define UHMM_PFN_WRITE	(UINT64_C(1) << 62) /* the owner may write */
 #define UHMM_PFN_ERROR	(UINT64_C(1) << 61) /* poisoned */
-#define UHMM_PFN_PINNED (UINT64_C(1) << 60) /* held by uhmm_pin() */
-#define UHMM_PFN_FROZEN (UINT64_C(1) << 59) /* in a frame: a touch is cheap */
+#define UHMM_PFN_PINNED (UINT64_C(1) << 47) /* held by uhmm_pin() */
+#define UHMM_PFN_FROZEN (UINT64_C(1) << 46) /* in a frame: a touch is cheap */
+#define UHMM_PFN_ZERO	(UINT64_C(1) << 45) /* the shared page of zeroes */
+
+/** uhmm_pfn_order() - log2 of the pages that are mapped together */
+static inline unsigned uhmm_pfn_order(uhmm_pfn_t pfn)
+{
+	return (unsigned)(pfn >> 56) & 0x1f;
+}
 
 /** uhmm_pfn_device() - the device of an entry, as in uhmm_device_info.id */
 static inline unsigned uhmm_pfn_device(uhmm_pfn_t pfn)
@@ -360,7 +369,13 @@ static inline unsigned uhmm_pfn_device(uhmm_pfn_t pfn)
 /** uhmm_pfn_dpfn() - the device page of an entry that is on a device */
 static inline uint64_t uhmm_pfn_dpfn(uhmm_pfn_t pfn)
 {
-	return pfn & ((UINT64_C(1) << 48) - 1);
+	return pfn & ((UINT64_C(1) << 45) - 1);
+}
+
+/** uhmm_pfn_addr() - where to access an entry of RAM in a mirror */
+static inline void *uhmm_pfn_addr(uhmm_pfn_t pfn)
+{
+	return (void *)(uintptr_t)(uhmm_pfn_dpfn(pfn) << UHMM_PAGE_SHIFT);
 }
 
 /**

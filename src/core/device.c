@@ -181,7 +181,7 @@ static int check_desc(const struct uhmm_device_desc *d)
 
 	if (!d->name || !*d->name || !ops || !d->npages)
 		return -EINVAL;
-	if (d->npages >> (64 - PAGE_DPFN_SHIFT))
+	if (d->npages >> DPFN_BITS)
 		return -EINVAL;
 	if (d->type != UHMM_MEMORY_DEVICE_PRIVATE ||
 	    d->flags & ~(uint32_t)UHMM_DEVICE_CONCURRENT)

@@ -3,7 +3,7 @@
  * page.h - the state of one page, a 64-bit word.
  *
  * Bits 0-3 are the state.  A page on a device carries the device's number in
- * bits 8-15 and its dpfn in bits 16-63; a page of RAM carries its pins in
+ * bits 8-15 and its dpfn in bits 16-60; a page of RAM carries its pins in
  * bits 16-31.  A zero word is a page of RAM that nobody asked about.
  *
  *	                E_TAKE                    E_ARRIVE
@@ -62,6 +62,7 @@ enum page_event {
 #define PAGE_ZAP_DROP	(UINT64_C(1) << 6) /* and another: the application's */
 #define PAGE_DEV_SHIFT	8
 #define PAGE_DPFN_SHIFT 16
+#define DPFN_BITS	45 /* as in a uhmm_pfn_t */
 #define PAGE_PIN_SHIFT	16
 #define PAGE_PIN_ONE	(UINT64_C(1) << PAGE_PIN_SHIFT)
 #define PAGE_PIN_MAX	UINT64_C(0xffff)
