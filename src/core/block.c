@@ -226,6 +226,17 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 	block_set(u, b, i, page_on_device(to, dev, dpfn));
 }
 
+/* Its mapping begins to move: what the word says of RAM and device stays. */
+void block_stash(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
+	enum page_state to = event_to(u, b, i, E_STASH);
+
+	if (page_in_ram(w))
+		kept |= PAGE_CHARGED;
+	block_set(u, b, i, (uint64_t)to | kept);
+}
+
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b)
 {
 	return slot_va(u, b->slot);

@@ -22,8 +22,8 @@
  *
  * DOC: Moves
  *
- * A page under way has a state that names its mover (P_LEAVING, P_HELD,
- * P_ZAPPING, P_CLEARING: the holder of the block's mover lock; P_COMING: who
+ * A page under way has a state that names its mover (P_LEAVING, P_STASHING,
+ * P_CLEARING: the holder of the block's mover lock; P_COMING: who
  * set it).  Copies run without the block's lock.  Afterwards the mover looks
  * again: if the word is as it left it, the page is its own and goes on;
  * otherwise the CPU or the application was faster and wins.  Words cannot
@@ -119,12 +119,14 @@ struct region_tree {
 /*
  * @stock: pages that hold memory; kept true by whoever has the slot
  * @huge: that memory is one huge page
+ * @stashed: a part is mapped as it was elsewhere: not to be used again so
  */
 struct slot {
 	struct mm_set stock;
 	uint32_t next;	   /* of its list, + 1 */
 	uint32_t nr_stock; /* while in the pool */
 	bool huge;
+	bool stashed;
 };
 
 /* First in, first out: a frame rests before it is used again. */
@@ -149,7 +151,7 @@ struct slot_pool {
 #define NR_BOUNCE 64
 struct bounce {
 	_Atomic uint64_t used;
-	char *pages; /* and one more, for events */
+	char *pages;
 };
 
 /* ---- Devices (device.c, pagemap.c) ---- */
@@ -302,6 +304,7 @@ enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
+void block_stash(struct uhmm *u, struct block *b, unsigned i);
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
 static inline unsigned page_index(uintptr_t addr)
 {

@@ -25,25 +25,14 @@ static void free_device_page(struct uhmm *u, uint64_t w)
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
 }
 
-/*
- * A page in removal causes one event by itself, whoever else discards it:
- * the second one is the application's.
- */
-static void discard_zapping(struct block *b, unsigned i)
-{
-	uint64_t *w = &b->table[i];
-
-	*w |= *w & PAGE_ZAP_SEEN ? PAGE_ZAP_DROP : PAGE_ZAP_SEEN;
-}
-
 /* Return: a device page to be freed, or 0. */
 static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
 
 	switch (page_state(w)) {
-	case P_ZAPPING:
-		discard_zapping(b, i);
+	case P_STASHING: /* its mover looks */
+		b->table[i] |= PAGE_DROP;
 		return 0;
 	case P_EMPTY:
 	case P_DROPPED:
@@ -139,16 +128,11 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 
 /* ---- Remap ------------------------------------------------------------ */
 
-/*
- * One page that changed its address.  @data: what the device holds of the page
- * if its word is still @copied.
- */
+/* One page that changed its address. */
 struct remap {
 	struct uhmm *u;
 	struct block *from, *to;
 	unsigned i, k;
-	char *data;
-	uint64_t copied;
 };
 
 /* Two blocks are locked nowhere else, and events run one at a time. */
@@ -164,14 +148,6 @@ static void unlock_both(const struct remap *r)
 	if (r->to != r->from)
 		block_unlock(r->u, r->to);
 	block_unlock(r->u, r->from);
-}
-
-static bool is_there(const struct remap *r)
-{
-	struct mm_set there;
-
-	return !r->u->mm->ops->resident(r->u->mm, r->to->va, &there) &&
-	       set_has(&there, r->k);
 }
 
 /* Frames stay with their block; the moved page gets a frame in its new one. */
@@ -198,17 +174,26 @@ static const char *frame_of(const struct remap *r)
 	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
 }
 
-/*
- * What a page under removal is depends on what came first.  Its mover finds
- * the word changed, gives up and frees the device page.
- */
-static int move_zapping(struct remap *r, uint64_t w)
+static bool is_in_frame(const struct remap *r)
 {
-	if (is_there(r)) {
-		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
-		return 0;
-	}
-	return move_frame(r, page_dev(w) ? r->data : frame_of(r));
+	struct mm_set there;
+
+	return !r->u->mm->ops->resident(r->u->mm, block_slot_va(r->u, r->from),
+					&there) &&
+	       set_has(&there, r->i);
+}
+
+/*
+ * Its mapping was to move into the frame, and what came first counts: else the
+ * page went along.  The mover finds the word changed and gives up.
+ */
+static int move_stashing(struct remap *r, uint64_t w)
+{
+	if (is_in_frame(r) && !(w & PAGE_DROP))
+		return move_frame(r, frame_of(r));
+	block_set(r->u, r->to, r->k,
+		  w & PAGE_DROP ? P_DROPPED : P_RAM | PAGE_CHARGED);
+	return 0;
 }
 
 /* Locked.  Return: 0, -ENOMEM. */
@@ -219,8 +204,8 @@ static int move_page(struct remap *r, uint64_t w)
 	if (err)
 		return err;
 	switch (page_state(w)) {
-	case P_ZAPPING:
-		err = move_zapping(r, w);
+	case P_STASHING:
+		err = move_stashing(r, w);
 		break;
 	case P_FROZEN:
 	case P_LEAVING:
@@ -228,9 +213,6 @@ static int move_page(struct remap *r, uint64_t w)
 		break;
 	case P_CLEARING:
 		block_set(r->u, r->to, r->k, P_EMPTY);
-		break;
-	case P_HELD:
-		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
 		break;
 	default:
 		block_set(r->u, r->to, r->k, w);
@@ -250,28 +232,6 @@ static void wait_while_coming(const struct remap *r)
 	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
 }
 
-/* It may be on the device alone, of which its mover will free it.  Unlocks. */
-static void copy_clean(struct remap *r, uint64_t w)
-{
-	struct uhmm_segment seg = { page_dpfn(w), r->data, 1 };
-	int err = -EIO;
-
-	unlock_both(r);
-	for (int k = 0; err && k < HOME_ATTEMPTS; k++)
-		err = device_copy_out(device_get(r->u, page_dev(w)), &seg, 1);
-	if (err)
-		sys_logf(&r->u->log, SYS_ERR, "a moved page could not be read");
-	r->copied = w;
-}
-
-static bool needs_copy(const struct remap *r, uint64_t w)
-{
-	const uint64_t zap = PAGE_ZAP_SEEN | PAGE_ZAP_DROP;
-
-	return page_state(w) == P_ZAPPING && page_dev(w) &&
-	       (w & ~zap) != (r->copied & ~zap);
-}
-
 /* Return: whether it is done.  Unlocks. */
 static bool try_remap(struct remap *r)
 {
@@ -282,10 +242,6 @@ static bool try_remap(struct remap *r)
 	w = block_word(r->from, r->i);
 	if (page_state(w) == P_COMING) {
 		wait_while_coming(r);
-		return false;
-	}
-	if (needs_copy(r, w)) {
-		copy_clean(r, w);
 		return false;
 	}
 	err = w ? move_page(r, w) : 0;
@@ -310,7 +266,6 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 	r.from = block_find(u, from);
 	if (!r.from || is_plain(u, r.from, r.i))
 		return;
-	r.data = u->bounce.pages + NR_BOUNCE * MM_PAGE_SIZE;
 	for (int tries = 0; tries < REMAP_TRIES; tries++) {
 		r.to = block_get(u, to);
 		if (r.to && try_remap(&r))

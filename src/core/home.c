@@ -278,8 +278,7 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 		switch (page_state(block_word(b, i))) {
 		case P_COMING:
 		case P_LEAVING:
-		case P_HELD:
-		case P_ZAPPING:
+		case P_STASHING:
 		case P_CLEARING:
 			return true;
 		default:

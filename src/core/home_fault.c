@@ -14,13 +14,13 @@
 
 int home_init(struct uhmm *u)
 {
-	u->bounce.pages = sys_alloc((NR_BOUNCE + 1) * MM_PAGE_SIZE);
+	u->bounce.pages = sys_alloc(NR_BOUNCE * MM_PAGE_SIZE);
 	return u->bounce.pages ? 0 : -ENOMEM;
 }
 
 void home_destroy(struct uhmm *u)
 {
-	sys_free(u->bounce.pages, (NR_BOUNCE + 1) * MM_PAGE_SIZE);
+	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
 }
 
 /* NR_BOUNCE: all are in use. */

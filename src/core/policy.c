@@ -123,7 +123,7 @@ static unsigned nr_runs(const struct mm_set *s)
 	return n;
 }
 
-/* Scattered pages are taken in place, by batches, where that is allowed. */
+/* Scattered pages go by their mapping, at once, where that is allowed. */
 static bool is_scattered(struct uhmm *u, const struct mm_set *s)
 {
 	return u->flags & UHMM_OPEN_NO_DMA && nr_runs(s) >= 16 &&

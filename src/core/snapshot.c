@@ -25,8 +25,7 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 		       (uhmm_pfn_t)page_dev(w) << 48 | page_dpfn(w);
 	case P_FROZEN:
 	case P_LEAVING:
-	case P_HELD:
-	case P_ZAPPING:
+	case P_STASHING:
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	case P_POISONED:
 		return UHMM_PFN_ERROR;

@@ -8,21 +8,17 @@
  * one step and refuses pages that a device may write to (-EBUSY).  A whole
  * huge page goes as one entry of the page table, in some microseconds.
  *
- * IN PLACE: one UFFDIO_WRITEPROTECT; the copy follows in copy_out().  It works
- * on every mapping and every kernel, costs one TLB flush however scattered the
- * pages are, and does not see DMA.  Taken where MOVE is missing or says that
- * the mapping does not suit it (-EINVAL: read-only, say).  With no_dma also for
- * scattered pages, where MOVE would flush once a run, and for a part of a huge
- * page, which MOVE would have to split.
+ * STASH: uffd_stash.c moves the mapping.  It works on every kernel and every
+ * mapping of anonymous memory, costs one TLB flush for a whole range, and does
+ * not see DMA.  It waits until an event has been read, so it cannot be called
+ * with a block locked, as this is; what is for it is left.  That is all where
+ * MOVE is missing, and what MOVE says does not suit it (-EINVAL: read-only,
+ * say).  With no_dma also scattered pages, for which MOVE would flush once a
+ * run, and a part of a huge page, which MOVE would have to split.
  *
- * A sweep is the better answer to scattered pages, if the caller agrees: all
+ * Otherwise the answer to scattered pages is a sweep, if the caller agrees: all
  * that is there goes in one MOVE, and what was not wanted comes back by
- * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
- * costs an event for each run.
- *
- * For kernels without MOVE there is also uffd_stash(), not called from here: it
- * waits until an event has been read, and the caller holds a block's lock that
- * the reader of the previous event may be waiting for.
+ * UFFDIO_COPY, which needs no flush.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -68,7 +64,7 @@ static uint8_t why_fault(const struct uffd *b, uintptr_t va)
  * @first when [first, *@ret_last) has been dealt with.
  */
 static unsigned refused(const struct uffd *b, struct mm_freeze *f,
-			unsigned first, unsigned last, struct mm_set *in_place,
+			unsigned first, unsigned last, struct mm_set *left,
 			unsigned *ret_last)
 {
 	uintptr_t va = f->va + first * MM_PAGE_SIZE;
@@ -90,7 +86,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 	if (sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL)
 		set_why(f, first, last, UHMM_WHY_LOCKED);
 	else
-		set_add_run(in_place, first, last);
+		set_add_run(left, first, last);
 	return first;
 }
 
@@ -112,7 +108,7 @@ static bool has_moved(const struct uffd *b, const struct mm_freeze *f,
 
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
-		  struct mm_set *in_place, ssize_t err)
+		  struct mm_set *left, ssize_t err)
 {
 	uintptr_t va = f->va + i * MM_PAGE_SIZE;
 
@@ -123,7 +119,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 	case -EBUSY:
 		f->why[i] = why_busy(b, va);
 		if (f->shared && f->why[i] == UHMM_WHY_SHARED)
-			set_add(in_place, i);
+			set_add(left, i);
 		return true;
 	case -EFAULT:
 		f->why[i] = why_fault(b, va);
@@ -140,7 +136,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 }
 
 static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
-		     unsigned last, struct mm_set *in_place)
+		     unsigned last, struct mm_set *left)
 {
 	unsigned end = last;
 
@@ -157,11 +153,11 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 		} else if (ret == -EINVAL) {
 			unsigned dealt;
 
-			end = refused(b, f, first, end, in_place, &dealt);
+			end = refused(b, f, first, end, left, &dealt);
 			if (end > first)
 				continue;
 			first = dealt;
-		} else if (stuck(b, f, first, in_place, ret)) {
+		} else if (stuck(b, f, first, left, ret)) {
 			first++;
 		} else {
 			set_why(f, first, last, UHMM_WHY_BUSY);
@@ -178,7 +174,7 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
  * empty slot frees the table.
  */
 static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
-		       struct mm_set *in_place)
+		       struct mm_set *left)
 {
 	ssize_t ret;
 
@@ -193,15 +189,15 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
 
 		set_add_run(&f->framed, 0, n);
-		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
+		move_run(b, f, n, MM_BLOCK_PAGES, left);
 	} else if (ret == -EBUSY && huge) {
 		uint8_t why = why_busy(b, f->va);
 
 		set_why(f, 0, MM_BLOCK_PAGES, why);
 		if (f->shared && why == UHMM_WHY_SHARED)
-			set_add_run(in_place, 0, MM_BLOCK_PAGES);
+			set_add_run(left, 0, MM_BLOCK_PAGES);
 	} else {
-		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
+		move_run(b, f, 0, MM_BLOCK_PAGES, left);
 	}
 }
 
@@ -222,14 +218,6 @@ static bool is_scattered(const struct mm_set *set)
 	return runs >= SCATTER_RUNS && set_count(set) < runs * SCATTER_LEN;
 }
 
-static bool is_one_run(const struct mm_set *set)
-{
-	unsigned first = set_find(set, 0, true);
-
-	return set_find(set, set_find(set, first, false), true) ==
-	       MM_BLOCK_PAGES;
-}
-
 /* The first and, exclusively, the last page of a set. */
 static void span_of(const struct mm_set *set, unsigned *ret_first,
 		    unsigned *ret_last)
@@ -240,115 +228,62 @@ static void span_of(const struct mm_set *set, unsigned *ret_first,
 		*ret_last = last;
 }
 
-/*
- * Write-protect the span of @take, all of which is there; pages between that
- * are there too (@there) must be let go by the caller: f->wider.
- */
-static int protect_span(const struct uffd *b, struct mm_freeze *f,
-			const struct mm_set *take, const struct mm_set *there)
-{
-	struct mm_set between = set_minus(there, take);
-	unsigned first, last;
-	int ret;
-
-	span_of(take, &first, &last);
-	ret = uffd_protect(b, f->va + first * MM_PAGE_SIZE,
-			   (last - first) * MM_PAGE_SIZE, true);
-	if (ret)
-		return ret;
-	f->inplace = *take;
-	set_del_run(&between, 0, first);
-	set_del_run(&between, last, MM_BLOCK_PAGES);
-	f->wider = !set_empty(&between);
-	return 0;
-}
-
-/* Run by run, and page by page where mappings end within a run. */
-static void protect_runs(const struct uffd *b, struct mm_freeze *f,
-			 const struct mm_set *take)
-{
-	set_for_each_run(take, from, to) {
-		uintptr_t va = f->va + from * MM_PAGE_SIZE;
-
-		if (!uffd_protect(b, va, (to - from) * MM_PAGE_SIZE, true)) {
-			set_add_run(&f->inplace, from, to);
-			continue;
-		}
-		for (unsigned i = from; i < to; i++) {
-			va = f->va + i * MM_PAGE_SIZE;
-			if (!uffd_protect(b, va, MM_PAGE_SIZE, true))
-				set_add(&f->inplace, i);
-			else
-				f->why[i] = UHMM_WHY_BUSY;
-		}
-	}
-}
-
-static int protect(const struct uffd *b, struct mm_freeze *f,
-		   const struct mm_set *take, const struct mm_set *there)
-{
-	int ret = -ENOENT;
-
-	if (set_empty(take))
-		return 0;
-	if (is_scattered(take) || is_one_run(take))
-		ret = protect_span(b, f, take, there);
-	if (ret == -EAGAIN && set_empty(&f->framed))
-		return ret;
-	if (ret)
-		protect_runs(b, f, take);
-	return 0;
-}
-
 /* Few enough bystanders to bring back, and few gaps, each of which flushes. */
-static bool sweep_pays(const struct mm_freeze *f, const struct mm_set *want,
-		       const struct mm_set *there, const struct mm_set *huge)
+static bool sweep_pays(const struct mm_set *want, const struct mm_set *both)
 {
 	unsigned runs = nr_runs(want);
 
-	return f->sweep && is_scattered(want) && set_empty(huge) &&
-	       nr_runs(there) * 4 <= runs &&
-	       set_count(there) - set_count(want) <= runs * SWEEP_EXTRA;
+	return is_scattered(want) && nr_runs(both) * 4 <= runs &&
+	       set_count(both) - set_count(want) <= runs * SWEEP_EXTRA;
 }
 
 static void sweep(const struct uffd *b, struct mm_freeze *f,
-		  const struct mm_set *there, struct mm_set *in_place)
+		  const struct mm_set *both, struct mm_set *left)
 {
-	set_for_each_run(there, first, last) {
-		move_run(b, f, first, last, in_place);
-	}
+	set_for_each_run(both, first, last)
+		move_run(b, f, first, last, left);
 	/* What could not be taken matters only where it was wanted. */
-	*in_place = set_and(in_place, &f->want);
+	*left = set_and(left, &f->want);
 	f->holes = set_and(&f->holes, &f->want);
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (!set_has(&f->want, i))
-			f->why[i] = UHMM_WHY_OK;
+	set_for_each(&f->also, i)
+		f->why[i] = UHMM_WHY_OK;
 }
 
-/* Choose the rung for what is there; what MOVE refuses goes in place. */
-static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
-		const struct mm_set *huge)
+/* By MOVE; what it refuses is left. */
+static void move_all(struct uffd *b, struct mm_freeze *f,
+		     const struct mm_set *want, const struct mm_set *huge)
+{
+	struct mm_set both = set_or(want, &f->also);
+	struct mm_set rest = *want;
+
+	if (set_full(want) && (set_full(huge) || !b->has.scan)) {
+		move_block(b, f, set_full(huge), &f->left);
+	} else if (set_empty(huge) && sweep_pays(want, &both)) {
+		sweep(b, f, &both, &f->left);
+	} else if (b->no_dma && is_scattered(want)) {
+		f->left = *want;
+	} else {
+		if (b->no_dma)
+			f->left = set_and(want, huge);
+		rest = set_minus(want, &f->left);
+		set_for_each_run(&rest, first, last)
+			move_run(b, f, first, last, &f->left);
+	}
+}
+
+/* Choose the rung for what is there. */
+static void take(struct uffd *b, struct mm_freeze *f,
+		 const struct mm_set *there, const struct mm_set *huge)
 {
 	struct mm_set want = set_and(&f->want, there);
 	struct mm_set gone = set_minus(&f->want, there);
-	struct mm_set in_place;
 
-	set_clear(&in_place);
 	f->holes = set_or(&f->holes, &gone);
-	if (b->mm.can_move && sweep_pays(f, &want, there, huge)) {
-		sweep(b, f, there, &in_place);
-	} else if (!b->mm.can_move || (b->no_dma && is_scattered(&want))) {
-		in_place = want;
-	} else if (set_full(&want) && (set_full(huge) || !b->has.scan)) {
-		move_block(b, f, set_full(huge), &in_place);
-	} else {
-		if (b->no_dma)
-			in_place = set_and(&want, huge);
-		want = set_minus(&want, &in_place);
-		set_for_each_run(&want, first, last)
-			move_run(b, f, first, last, &in_place);
-	}
-	return protect(b, f, &in_place, there);
+	f->also = set_and(&f->also, there);
+	if (b->mm.can_move)
+		move_all(b, f, &want, huge);
+	else
+		f->left = want;
 }
 
 /*
@@ -358,23 +293,20 @@ static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
 static int take_few(struct uffd *b, struct mm_freeze *f, unsigned first,
 		    unsigned last)
 {
-	struct mm_set in_place, there, huge, gone;
+	struct mm_set there, huge, gone;
 	int ret;
 
-	set_clear(&in_place);
-	move_run(b, f, first, last, &in_place);
-	if (set_empty(&in_place))
+	set_clear(&f->also);
+	move_run(b, f, first, last, &f->left);
+	if (set_empty(&f->left))
 		return 0;
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
-	if (ret) {
-		set_for_each(&in_place, i)
-			f->why[i] = UHMM_WHY_BUSY;
-		return 0;
-	}
-	gone = set_minus(&in_place, &there);
+	if (ret)
+		return set_empty(&f->framed) ? ret : 0;
+	gone = set_minus(&f->left, &there);
 	f->holes = set_or(&f->holes, &gone);
-	in_place = set_and(&in_place, &there);
-	return protect(b, f, &in_place, &there);
+	f->left = set_and(&f->left, &there);
+	return 0;
 }
 
 static bool is_few(const struct uffd *b, const struct mm_freeze *f,
@@ -394,7 +326,9 @@ static int look_and_take(struct uffd *b, struct mm_freeze *f, unsigned first,
 	if (is_few(b, f, first, last))
 		return take_few(b, f, first, last);
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
-	return ret ? ret : take(b, f, &there, &huge);
+	if (!ret)
+		take(b, f, &there, &huge);
+	return ret;
 }
 
 /*
@@ -421,14 +355,13 @@ static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
 	return true;
 }
 
-static void freeze_clear(struct mm_freeze *f)
+void uffd_freeze_clear(struct mm_freeze *f)
 {
 	set_clear(&f->framed);
-	set_clear(&f->inplace);
+	set_clear(&f->left);
 	set_clear(&f->holes);
 	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
 	f->huge = false;
-	f->wider = false;
 }
 
 int uffd_freeze(struct mm *mm, struct mm_freeze *f)
@@ -437,24 +370,31 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	unsigned first, last;
 	int ret;
 
-	freeze_clear(f);
+	uffd_freeze_clear(f);
 	span_of(&f->want, &first, &last);
 	if (first == last)
 		return 0;
 	ret = uffd_gate_enter(b);
 	if (ret)
 		return ret;
+	f->stamp = uffd_stamp(b, f->va);
 	ret = look_and_take(b, f, first, last);
 	if (!uffd_gate_leave(b))
 		return ret;
 	if (!is_still_ours(b, f)) {
-		freeze_clear(f);
+		uffd_freeze_clear(f);
 		return -EAGAIN;
 	}
-	/* What was not there may just have been moved elsewhere. */
+	/*
+	 * What was not there may just have been moved elsewhere, and what was
+	 * there may be another's.
+	 */
 	set_for_each(&f->holes, i)
 		f->why[i] = UHMM_WHY_BUSY;
+	set_for_each(&f->left, i)
+		f->why[i] = UHMM_WHY_BUSY;
 	set_clear(&f->holes);
+	set_clear(&f->left);
 	return ret;
 }
 

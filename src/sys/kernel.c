@@ -144,22 +144,6 @@ int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec)
 			 0, 0);
 }
 
-int sys_pidfd_self(void)
-{
-	if (sys_should_fail("pidfd_open"))
-		return -EMFILE;
-	return (int)call(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
-}
-
-ssize_t sys_process_madvise(int pidfd, const struct iovec *vec, size_t nr,
-			    int advice)
-{
-	if (sys_should_fail("process_madvise"))
-		return -ENOMEM;
-	return call(SYS_process_madvise, pidfd, (long)vec, (long)nr, advice, 0,
-		    0);
-}
-
 ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len)
 {
 	struct iovec to = { dst, len };
