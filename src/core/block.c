@@ -154,10 +154,10 @@ static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
 	int ram = page_in_ram(w) * by;
+	int away = (int)(ON_DEVICE >> s & 1) | !!(w & PAGE_AWAY);
 
 	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
-	b->device_delta =
-		(int16_t)(b->device_delta + (int)(ON_DEVICE >> s & 1) * by);
+	b->device_delta = (int16_t)(b->device_delta + away * by);
 	b->frozen_delta =
 		(int16_t)(b->frozen_delta + (int)(IN_FRAMES >> s & 1) * by);
 	atomic_store_explicit(&b->nr_charged,
@@ -234,6 +234,8 @@ void block_stash(struct uhmm *u, struct block *b, unsigned i)
 
 	if (page_in_ram(w))
 		kept |= PAGE_CHARGED;
+	if (page_state(w) == P_DEVICE)
+		kept |= PAGE_AWAY;
 	block_set(u, b, i, (uint64_t)to | kept);
 }
 

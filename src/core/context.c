@@ -141,7 +141,7 @@ static void delist(struct uhmm *u)
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_DMA | UHMM_OPEN_NO_RECYCLE;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -167,7 +167,6 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 	struct mm_params mp = {
 		.fault_mode = p->fault_mode,
 		.nr_threads = p->nr_threads,
-		.no_dma = p->flags & UHMM_OPEN_NO_DMA,
 		.nr_slots = MAX_SLOTS,
 		.features_off = p->features_off,
 		.client = &u->client,

@@ -17,7 +17,8 @@
 /* Nobody is at work on its device page. */
 static bool is_at_rest(uint64_t w)
 {
-	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN;
+	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN ||
+	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 
 static void free_device_page(struct uhmm *u, uint64_t w)
@@ -32,8 +33,12 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 
 	switch (page_state(w)) {
 	case P_STASHING: /* its mover looks */
-		b->table[i] |= PAGE_DROP;
-		return 0;
+		if (!(w & PAGE_AWAY)) {
+			b->table[i] |= PAGE_DROP;
+			return 0;
+		}
+		block_set(u, b, i, P_STASHING | PAGE_DROP);
+		return w;
 	case P_EMPTY:
 	case P_DROPPED:
 		return 0;
@@ -189,10 +194,15 @@ static bool is_in_frame(const struct remap *r)
  */
 static int move_stashing(struct remap *r, uint64_t w)
 {
-	if (is_in_frame(r) && !(w & PAGE_DROP))
+	uint64_t there = P_RAM | (w & PAGE_CHARGED);
+
+	if (w & PAGE_AWAY)
+		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
+	else if (w & PAGE_DROP)
+		there = P_DROPPED;
+	else if (is_in_frame(r))
 		return move_frame(r, frame_of(r));
-	block_set(r->u, r->to, r->k,
-		  w & PAGE_DROP ? P_DROPPED : P_RAM | PAGE_CHARGED);
+	block_set(r->u, r->to, r->k, there);
 	return 0;
 }
 

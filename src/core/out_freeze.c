@@ -256,14 +256,38 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 	return set_and(want, &o->managed);
 }
 
-/* What may go with them for a moment: plain RAM that nobody holds.  Locked. */
+static bool may_go_along(const struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (!set_has(&o->managed, i))
+		return false;
+	switch (page_state(w)) {
+	case P_RAM:
+		return !page_pins(w);
+	case P_EMPTY:
+		return !set_has(&o->empty, i);
+	case P_DEVICE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What lies between the pages that are wanted and may go with them for a
+ * moment: plain RAM that nobody holds, and nothing at all.  Locked.
+ */
 static void find_bystanders(struct out *o)
 {
-	set_for_each(&o->managed, i)
-		if (page_state(block_word(o->b, i)) == P_RAM &&
-		    !page_pins(block_word(o->b, i)))
-			set_add(&o->f.also, i);
-	o->f.also = set_minus(&o->f.also, &o->f.want);
+	unsigned end = MM_BLOCK_PAGES;
+
+	set_for_each_run(&o->f.want, first, last) {
+		for (unsigned i = end; i < first; i++)
+			if (may_go_along(o, i))
+				set_add(&o->f.also, i);
+		end = last;
+	}
 }
 
 /* One try.  Return: 0 to go on, 1 when there is nothing to do, -errno. */

@@ -6,25 +6,34 @@
  * Changing a mapping raises an event, which waits for a handler thread, so the
  * block cannot be locked: the pages are P_STASHING for that long, and faults on
  * them wait.  A call costs more than bringing a few pages back, so gaps between
- * the pages that are wanted are closed where what lies there is plain RAM.
+ * the pages that are wanted are closed where what lies there is plain RAM, or
+ * nothing: a page on a device is P_STASHING with PAGE_AWAY then.
  */
 #include "core/out.h"
 
 #define GAP 16 /* pages whose return costs less than another call */
 
-/* @set and those of its gaps that are short and all in @also. */
-static struct mm_set close_gaps(const struct mm_set *set,
-				const struct mm_set *also)
+/* May [first, last) go along, and is little of it RAM? */
+static bool is_cheap(const struct out *o, unsigned first, unsigned last)
+{
+	unsigned ram = 0;
+
+	for (; first < last; first++) {
+		if (!set_has(&o->f.also, first))
+			return false;
+		ram += page_state(block_word(o->b, first)) == P_RAM;
+	}
+	return ram <= GAP;
+}
+
+/* @set and those of its gaps that are cheap. */
+static struct mm_set close_gaps(const struct out *o, const struct mm_set *set)
 {
 	struct mm_set ret = *set;
 	unsigned end = MM_BLOCK_PAGES;
 
 	set_for_each_run(set, first, last) {
-		bool close = first > end && first - end <= GAP;
-
-		for (unsigned i = end; close && i < first; i++)
-			close = set_has(also, i);
-		if (close)
+		if (first > end && is_cheap(o, end, first))
 			set_add_run(&ret, end, first);
 		end = last;
 	}
@@ -36,7 +45,7 @@ void out_set_aside(struct out *o)
 	o->left = o->f.left;
 	if (set_empty(&o->left))
 		return;
-	o->f.want = close_gaps(&o->left, &o->f.also);
+	o->f.want = close_gaps(o, &o->left);
 	set_for_each(&o->f.want, i)
 		block_stash(o->u, o->b, i);
 }
@@ -50,6 +59,14 @@ void out_take_aside(struct out *o)
 	s->stock = set_or(&s->stock, &o->f.framed);
 	s->huge = false;
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
+}
+
+/* It is on a device still. */
+static void still_away(struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
 }
 
 /* Not taken: as it was. */
@@ -94,7 +111,9 @@ void out_sort_aside(struct out *o)
 	set_for_each(&o->f.want, i) {
 		if (was_dropped(o, i))
 			continue;
-		if (set_has(&o->f.holes, i)) {
+		if (block_word(o->b, i) & PAGE_AWAY) {
+			still_away(o, i);
+		} else if (set_has(&o->f.holes, i)) {
 			found_hole(o, i);
 		} else if (!set_has(&o->f.framed, i)) {
 			refused(o, i);

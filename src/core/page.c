@@ -22,6 +22,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_EMPTY] = {
+		[E_STASH] = TO(P_STASHING),
 		[E_CLEAR] = TO(P_CLEARING),
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
@@ -44,6 +45,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_DEVICE] = {
+		[E_STASH] = TO(P_STASHING),
 		[E_SHARE] = TO(P_CLEAN),
 		[E_FETCH] = TO(P_COMING),
 		[E_HOME] = TO(P_RAM),

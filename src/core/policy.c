@@ -114,22 +114,6 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
-static unsigned nr_runs(const struct mm_set *s)
-{
-	unsigned n = 0;
-
-	set_for_each_run(s, first, last)
-		n++;
-	return n;
-}
-
-/* Scattered pages go by their mapping, at once, where that is allowed. */
-static bool is_scattered(struct uhmm *u, const struct mm_set *s)
-{
-	return u->flags & UHMM_OPEN_NO_DMA && nr_runs(s) >= 16 &&
-	       set_count(s) < nr_runs(s) * 8;
-}
-
 static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
@@ -207,7 +191,7 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	demotable(u, b, &want);
 	if (set_empty(&want) || !device_with_room(u))
 		return 0;
-	if (!u->mm->can_move || is_scattered(u, &want)) {
+	if (!u->mm->can_move) {
 		*ret_freed = demote_now(u, b, &want);
 		return *ret_freed;
 	}

@@ -268,12 +268,11 @@ static int fake_freeze(struct mm *mm, struct mm_freeze *z)
 		sys_mutex_unlock(&f->lock);
 		return f->is_dead ? -ENODEV : -EAGAIN;
 	}
-	move = mm->can_move && (!f->prefer_inplace || set_full(&z->want));
+	move = mm->can_move;
 	set_clear(&z->framed);
 	set_clear(&z->left);
 	set_clear(&z->holes);
 	all = with_bystanders(f, z);
-	z->also = set_minus(&all, &z->want);
 	set_for_each(move ? &all : &z->want, i)
 		freeze_page(f, z, i, move);
 	z->left = set_and(&z->left, &z->want);
@@ -563,7 +562,6 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
 	f->mm.can_share = !f->mm.is_inline;
 	f->nr_slots = params->nr_slots;
-	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {
 		fake_close(&f->mm);
 		return -ENOMEM;

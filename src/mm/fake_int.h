@@ -35,7 +35,6 @@ struct fake {
 	unsigned one_in;	     /* by lock */
 	uint64_t random;	     /* by lock */
 	bool is_dead;		     /* in the child of a fork */
-	bool prefer_inplace;	     /* UHMM_OPEN_NO_DMA */
 	/* events not applied yet: faults wait, calls return -EAGAIN */
 	_Atomic uint32_t pending;
 	/* counts everything that a waiting access may wait for */

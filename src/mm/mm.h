@@ -83,8 +83,8 @@ struct mm_extent {
  * One freeze of pages of one block.
  * @va, @slot: their first bytes, both 2 MiB aligned
  * @want: pages to take; all of them tracked and, as far as known, in RAM
- * @also: pages that may be framed too, where that is cheaper; the caller gives
- *	them back
+ * @also: pages that may be framed too, where that is cheaper, if they are
+ *	there; the caller gives them back
  * @shared: pages shared since a fork(2) are wanted as well; else freeze()
  *	refuses them
  * @stamp: set by freeze(); stash() takes nothing if mappings changed since
@@ -219,7 +219,6 @@ struct mm {
 struct mm_params {
 	unsigned fault_mode; /* enum uhmm_fault_mode */
 	unsigned nr_threads;
-	bool no_dma;	 /* UHMM_OPEN_NO_DMA */
 	size_t nr_slots; /* most slots that will ever be asked for */
 	const char *features_off;
 	const struct mm_client *client; /* must outlive the backend */

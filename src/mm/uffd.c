@@ -84,7 +84,6 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 		return NULL;
 	b->mm.ops = &ops;
 	b->mm.client = params->client;
-	b->no_dma = params->no_dma;
 	b->u = b->s = b->stop_fd = -1;
 	b->pagemap = b->maps = -1;
 	b->huge_hints = sys_alloc(UFFD_HUGE_HINTS * sizeof(*b->huge_hints));

@@ -100,7 +100,6 @@ struct uffd_keeper {
 struct uffd {
 	struct mm mm;
 	struct uffd_features has;
-	bool no_dma;
 	_Atomic bool dead; /* the child of a fork */
 
 	int u, s;
@@ -168,7 +167,8 @@ int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on);
 bool uffd_is_changing(const struct uffd *b);
 void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Bytes, or -errno when there are none. */
-ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
+ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len,
+		  uint64_t mode);
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
 		  size_t len, uint64_t mode);
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);

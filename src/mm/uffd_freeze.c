@@ -13,11 +13,10 @@
  * not see DMA.  It waits until an event has been read, so it cannot be called
  * with a block locked, as this is; what is for it is left.  That is all where
  * MOVE is missing, and what MOVE says does not suit it (-EINVAL: read-only,
- * say).  With no_dma also scattered pages, for which MOVE would flush once a
- * run, and a part of a huge page, which MOVE would have to split.
+ * say).
  *
- * Otherwise the answer to scattered pages is a sweep, if the caller agrees: all
- * that is there goes in one MOVE, and what was not wanted comes back by
+ * The answer to scattered pages is a sweep, if the caller agrees: all that is
+ * there goes in one MOVE, over gaps too, and what was not wanted comes back by
  * UFFDIO_COPY, which needs no flush.
  */
 #include <errno.h>
@@ -136,14 +135,14 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 }
 
 static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
-		     unsigned last, struct mm_set *left)
+		     unsigned last, uint64_t mode, struct mm_set *left)
 {
 	unsigned end = last;
 
 	while (first < last) {
 		uintptr_t off = first * MM_PAGE_SIZE;
 		ssize_t ret = uffd_move(b->s, f->slot + off, f->va + off,
-					(end - first) * MM_PAGE_SIZE);
+					(end - first) * MM_PAGE_SIZE, mode);
 
 		if (ret > 0) {
 			unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
@@ -179,7 +178,7 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 	ssize_t ret;
 
 	sys_madvise(f->slot, MM_BLOCK_SIZE, MADV_DONTNEED);
-	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE);
+	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE, 0);
 	if (ret == (ssize_t)MM_BLOCK_SIZE) {
 		set_add_run(&f->framed, 0, MM_BLOCK_PAGES);
 		f->huge = huge;
@@ -189,7 +188,7 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
 
 		set_add_run(&f->framed, 0, n);
-		move_run(b, f, n, MM_BLOCK_PAGES, left);
+		move_run(b, f, n, MM_BLOCK_PAGES, 0, left);
 	} else if (ret == -EBUSY && huge) {
 		uint8_t why = why_busy(b, f->va);
 
@@ -197,7 +196,7 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		if (f->shared && why == UHMM_WHY_SHARED)
 			set_add_run(left, 0, MM_BLOCK_PAGES);
 	} else {
-		move_run(b, f, 0, MM_BLOCK_PAGES, left);
+		move_run(b, f, 0, MM_BLOCK_PAGES, 0, left);
 	}
 }
 
@@ -229,21 +228,25 @@ static void span_of(const struct mm_set *set, unsigned *ret_first,
 }
 
 /* Few enough bystanders to bring back, and few gaps, each of which flushes. */
-static bool sweep_pays(const struct mm_set *want, const struct mm_set *both)
+static bool sweep_pays(const struct mm_set *want, const struct mm_set *both,
+		       const struct mm_set *there)
 {
+	struct mm_set all = set_and(both, there);
 	unsigned runs = nr_runs(want);
 
 	return is_scattered(want) && nr_runs(both) * 4 <= runs &&
-	       set_count(both) - set_count(want) <= runs * SWEEP_EXTRA;
+	       set_count(&all) - set_count(want) <= runs * SWEEP_EXTRA;
 }
 
 static void sweep(const struct uffd *b, struct mm_freeze *f,
-		  const struct mm_set *both, struct mm_set *left)
+		  const struct mm_set *both, const struct mm_set *there)
 {
 	set_for_each_run(both, first, last)
-		move_run(b, f, first, last, left);
+		move_run(b, f, first, last, UAPI_MOVE_ALLOW_SRC_HOLES,
+			 &f->left);
 	/* What could not be taken matters only where it was wanted. */
-	*left = set_and(left, &f->want);
+	f->framed = set_and(&f->framed, there);
+	f->left = set_and(&f->left, &f->want);
 	f->holes = set_and(&f->holes, &f->want);
 	set_for_each(&f->also, i)
 		f->why[i] = UHMM_WHY_OK;
@@ -251,24 +254,18 @@ static void sweep(const struct uffd *b, struct mm_freeze *f,
 
 /* By MOVE; what it refuses is left. */
 static void move_all(struct uffd *b, struct mm_freeze *f,
-		     const struct mm_set *want, const struct mm_set *huge)
+		     const struct mm_set *want, const struct mm_set *there,
+		     const struct mm_set *huge)
 {
 	struct mm_set both = set_or(want, &f->also);
-	struct mm_set rest = *want;
 
-	if (set_full(want) && (set_full(huge) || !b->has.scan)) {
+	if (set_full(want) && (set_full(huge) || !b->has.scan))
 		move_block(b, f, set_full(huge), &f->left);
-	} else if (set_empty(huge) && sweep_pays(want, &both)) {
-		sweep(b, f, &both, &f->left);
-	} else if (b->no_dma && is_scattered(want)) {
-		f->left = *want;
-	} else {
-		if (b->no_dma)
-			f->left = set_and(want, huge);
-		rest = set_minus(want, &f->left);
-		set_for_each_run(&rest, first, last)
-			move_run(b, f, first, last, &f->left);
-	}
+	else if (set_empty(huge) && sweep_pays(want, &both, there))
+		sweep(b, f, &both, there);
+	else
+		set_for_each_run(want, first, last)
+			move_run(b, f, first, last, 0, &f->left);
 }
 
 /* Choose the rung for what is there. */
@@ -279,9 +276,8 @@ static void take(struct uffd *b, struct mm_freeze *f,
 	struct mm_set gone = set_minus(&f->want, there);
 
 	f->holes = set_or(&f->holes, &gone);
-	f->also = set_and(&f->also, there);
 	if (b->mm.can_move)
-		move_all(b, f, &want, huge);
+		move_all(b, f, &want, there, huge);
 	else
 		f->left = want;
 }
@@ -297,7 +293,7 @@ static int take_few(struct uffd *b, struct mm_freeze *f, unsigned first,
 	int ret;
 
 	set_clear(&f->also);
-	move_run(b, f, first, last, &f->left);
+	move_run(b, f, first, last, 0, &f->left);
 	if (set_empty(&f->left))
 		return 0;
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
@@ -312,7 +308,7 @@ static int take_few(struct uffd *b, struct mm_freeze *f, unsigned first,
 static bool is_few(const struct uffd *b, const struct mm_freeze *f,
 		   unsigned first, unsigned last)
 {
-	return b->mm.can_move && !b->no_dma && last - first <= FEW &&
+	return b->mm.can_move && last - first <= FEW &&
 	       set_count(&f->want) == last - first;
 }
 
@@ -320,11 +316,14 @@ static bool is_few(const struct uffd *b, const struct mm_freeze *f,
 static int look_and_take(struct uffd *b, struct mm_freeze *f, unsigned first,
 			 unsigned last)
 {
-	struct mm_set there, huge;
+	struct mm_set there, huge, looked;
 	int ret;
 
 	if (is_few(b, f, first, last))
 		return take_few(b, f, first, last);
+	set_clear(&looked);
+	set_add_run(&looked, first, last);
+	f->also = set_and(&f->also, &looked);
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
 	if (!ret)
 		take(b, f, &there, &huge);
@@ -348,7 +347,7 @@ static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
 		 * Unmapped and mapped again between two instructions of ours;
 		 * the new owner gets its pages back.
 		 */
-		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len);
+		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len, 0);
 		uffd_unregister(b->s, va, len);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include "mm/uffd.h"
 
 enum {
+	YIELDS = 20,
 	POLLS = 400,
 	NAP_NS = 50 * 1000,
 };
@@ -48,7 +49,9 @@ static void keep(struct uffd *b)
 		if (atomic_load(&k->state) != UFFD_KEEPER_ARMED)
 			return;
 		moved = has_moved(b);
-		if (!moved)
+		if (!moved && i < YIELDS)
+			sys_yield();
+		else if (!moved)
 			sys_futex_wait(&k->state, UFFD_KEEPER_ARMED, NAP_NS);
 	}
 	if (!take_over(k))

@@ -916,11 +916,10 @@ static void (*const tests[])(void) = {
 	test_child,
 };
 
-static int run(const char *name, unsigned mode, bool no_dma, const char *off)
+static int run(const char *name, unsigned mode, const char *off)
 {
 	struct mm_params params = {
 		.fault_mode = mode,
-		.no_dma = no_dma,
 		.nr_slots = SLOTS,
 		.features_off = off,
 		.client = &client,
@@ -948,20 +947,16 @@ static int run(const char *name, unsigned mode, bool no_dma, const char *off)
 static const struct config {
 	const char *name;
 	unsigned mode;
-	bool no_dma;
 	const char *off;
 } configs[] = {
-	{ "threads", UHMM_FAULTS_THREADS, false, NULL },
-	{ "threads-no-dma", UHMM_FAULTS_THREADS, true, NULL },
-	{ "threads-no-move", UHMM_FAULTS_THREADS, false, "move" },
-	{ "threads-no-scan", UHMM_FAULTS_THREADS, false, "scan" },
-	{ "threads-6.1", UHMM_FAULTS_THREADS, false,
-	  "move,poison,scan,procmap" },
-	{ "threads-user", UHMM_FAULTS_THREADS, false, "kernel-faults" },
-	{ "inline", UHMM_FAULTS_INLINE, false, NULL },
-	{ "inline-no-dma", UHMM_FAULTS_INLINE, true, NULL },
-	{ "inline-no-move", UHMM_FAULTS_INLINE, false, "move" },
-	{ "inline-6.1", UHMM_FAULTS_INLINE, false, "move,poison,scan,procmap" },
+	{ "threads", UHMM_FAULTS_THREADS, NULL },
+	{ "threads-no-move", UHMM_FAULTS_THREADS, "move" },
+	{ "threads-no-scan", UHMM_FAULTS_THREADS, "scan" },
+	{ "threads-6.1", UHMM_FAULTS_THREADS, "move,poison,scan,procmap" },
+	{ "threads-user", UHMM_FAULTS_THREADS, "kernel-faults" },
+	{ "inline", UHMM_FAULTS_INLINE, NULL },
+	{ "inline-no-move", UHMM_FAULTS_INLINE, "move" },
+	{ "inline-6.1", UHMM_FAULTS_INLINE, "move,poison,scan,procmap" },
 };
 
 static void test_open(void)
@@ -1001,7 +996,7 @@ int main(int argc, char **argv)
 		pid = fork();
 		if (pid == 0) {
 			alarm(120);
-			exit(run(c->name, c->mode, c->no_dma, c->off));
+			exit(run(c->name, c->mode, c->off));
 		}
 		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
 			printf("%s: died: %d\n", c->name, status);

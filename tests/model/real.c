@@ -16,7 +16,6 @@ int main(int argc, char **argv)
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move,scan,procmap" },
 		{ .mode = UHMM_FAULTS_THREADS, .fail = 20 },
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move", .fail = 20 },
-		{ .mode = UHMM_FAULTS_THREADS, .flags = UHMM_OPEN_NO_DMA },
 	};
 	struct uhmm *u;
 	int err = uhmm_open(NULL, &u);
