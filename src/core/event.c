@@ -184,7 +184,7 @@ static bool is_in_frame(const struct remap *r)
 	struct mm_set there;
 
 	return !r->u->mm->ops->resident(r->u->mm, block_slot_va(r->u, r->from),
-					&there) &&
+					r->i, r->i + 1, &there) &&
 	       set_has(&there, r->i);
 }
 

@@ -141,7 +141,7 @@ static bool is_resident(struct uhmm *u, const struct block *b, unsigned i)
 {
 	struct mm_set there;
 
-	return !u->mm->ops->resident(u->mm, b->va, &there) &&
+	return !u->mm->ops->resident(u->mm, b->va, i, i + 1, &there) &&
 	       set_has(&there, i);
 }
 

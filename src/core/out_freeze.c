@@ -34,7 +34,7 @@ static void sort_out_dropped(struct out *o, const struct mm_set *want)
 	struct block *b = o->b;
 
 	if (!b->nr[P_DROPPED] ||
-	    o->u->mm->ops->resident(o->u->mm, b->va, &there))
+	    o->u->mm->ops->resident(o->u->mm, b->va, 0, MM_BLOCK_PAGES, &there))
 		return;
 	set_for_each(want, i)
 		if (page_state(block_word(b, i)) == P_DROPPED &&

@@ -55,7 +55,7 @@ static int snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 
 	if (b)
 		block_lock(b);
-	err = u->mm->ops->resident(u->mm, va, &there);
+	err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	for (unsigned i = first; i < last; i++)
 		pfn[i] = to_pfn(b ? block_word(b, i) : 0, set_has(&there, i));
 	if (b)

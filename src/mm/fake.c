@@ -158,7 +158,8 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-static int fake_resident(struct mm *mm, uintptr_t va, struct mm_set *ret)
+static int fake_resident(struct mm *mm, uintptr_t va, unsigned first,
+			 unsigned last, struct mm_set *ret)
 {
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page;
@@ -167,7 +168,7 @@ static int fake_resident(struct mm *mm, uintptr_t va, struct mm_set *ret)
 		return -ENOMEM;
 	page = lock_page(f, va);
 	set_clear(ret);
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
+	for (unsigned i = first; i < last; i++) {
 		if (page[i].state == FAKE_PRESENT ||
 		    page[i].state == FAKE_PROTECTED)
 			set_add(ret, i);

@@ -139,8 +139,9 @@ struct mm_ops {
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* All pages are home and unprotected.  Unmapped parts are skipped. */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
-	/* Which pages of one block are in RAM. */
-	int (*resident)(struct mm *mm, uintptr_t va, struct mm_set *ret);
+	/* Which of pages [first, last) of the block at @va are in RAM. */
+	int (*resident)(struct mm *mm, uintptr_t va, unsigned first,
+			unsigned last, struct mm_set *ret);
 
 	/* ---- Out ---- */
 

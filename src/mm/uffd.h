@@ -179,7 +179,8 @@ ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Pages of the block that are present or swapped, and of huge pages. */
 int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	      struct mm_set *ret_there, struct mm_set *ret_huge);
-int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
+int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
+		  struct mm_set *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
 void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);

@@ -735,7 +735,7 @@ static void test_resident(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(7, 9, 1);
 	fill_area(100, 300, 1);
-	CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, &set));
+	CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, 0, 512, &set));
 	CHECK(set_count(&set) == 202);
 	CHECK(set_has(&set, 7) && !set_has(&set, 9) && set_has(&set, 299));
 	munmap(t.area, AREA);

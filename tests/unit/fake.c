@@ -249,7 +249,7 @@ static void test_refusals(void)
 	CHECK_EQ(f.why[3], UHMM_WHY_POISONED);
 	CHECK_EQ(f.left.w[0], 16);
 	CHECK(set_empty(&f.framed));
-	CHECK_EQ(mm->ops->resident(mm, FAKE_BASE, &set), 0);
+	CHECK_EQ(mm->ops->resident(mm, FAKE_BASE, 0, 512, &set), 0);
 	CHECK_EQ(set.w[0], 0x17);
 	CHECK_EQ(fake_cpu_read(mm, FAKE_BASE + 3 * P, &set, 1), -EIO);
 	CHECK_EQ(mm->ops->poison(mm, FAKE_BASE, 1), -EEXIST);
