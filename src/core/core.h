@@ -394,6 +394,11 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
 			   bool write);
+/*
+ * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
+ * unlocked on return.
+ */
+int home_lone(struct uhmm *u, struct block *b, unsigned i);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,

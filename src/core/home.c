@@ -320,6 +320,24 @@ static bool home_small(struct fetch *f, const struct mm_set *want,
 	return true;
 }
 
+/* No slot is free: one page at least, when there is no later. */
+static int rescue_one(struct fetch *f, struct mm_set *want,
+		      const struct uhmm_device *only)
+{
+	block_lock(f->b);
+	thaw_wanted(f->u, f->b, want, NULL);
+	set_for_each(want, i) {
+		if (!is_fetchable(f, i, only))
+			continue;
+		if (home_lone(f->u, f->b, i)) {
+			set_add(&f->failed, i);
+			set_del(want, i);
+		}
+		return 1;
+	}
+	return wait_for_movers(f, want, false);
+}
+
 /*
  * One round over the block.  Return: whether to come again, or -errno.  What
  * failed leaves @want.
@@ -335,7 +353,8 @@ static int home_round(struct fetch *f, struct mm_set *want,
 		return 1;
 	f->dev = NULL;
 	if (!get_frames(f, want))
-		return -ENOMEM;
+		return f->how == HOME_RESCUE ? rescue_one(f, want, only) :
+					       -ENOMEM;
 	block_lock(f->b);
 	again = !only && !thaw_wanted(f->u, f->b, want, f->why);
 	mark_coming(f, want, only);

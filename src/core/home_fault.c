@@ -125,6 +125,15 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	return out;
 }
 
+int home_lone(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	struct lone l = { u,	b, device_get(u, page_dev(w)), i, page_dpfn(w),
+			  false };
+
+	return lone_bounce(&l) == MM_SIGBUS ? -EIO : 0;
+}
+
 /* ---- Straight from the device ------------------------------------------ */
 
 /* Unlocks, unless it returns 0: not possible here. */
