@@ -147,7 +147,9 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 }
 
 #define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING)
-#define IN_FRAMES (1u << P_FROZEN | 1u << P_LEAVING)
+#define IN_FRAMES                                               \
+	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
+	 1u << P_REVOKING)
 
 /* For each page of each move: without branches. */
 static void count_state(struct block *b, uint64_t w, int by)

@@ -64,9 +64,13 @@ static void gate_open(struct uhmm *u)
 
 /* ---- Fork ------------------------------------------------------------- */
 
+/* What is private will be shared until it is written to. */
 static void rescue_all(void *arg)
 {
-	home_all(arg, NULL, HOME_RESCUE);
+	struct uhmm *u = arg;
+
+	home_all(u, NULL, HOME_RESCUE);
+	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
 
 /* The worker may be waiting at the gate, and this stack may be away. */
@@ -85,7 +89,8 @@ static void fork_prepare(void)
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		if (atomic_load(&u->on_device) || atomic_load(&u->frozen))
+		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
+		    atomic_load(&u->mirrors.count))
 			rescue_on_own_stack(u);
 	}
 }
@@ -212,6 +217,7 @@ static void destroy(struct uhmm *u)
 {
 	policy_stop(u);
 	request_stop(u);
+	mirror_destroy(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);

@@ -120,6 +120,7 @@ static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
 	for_each_block(priv, start, end, discard_block);
+	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);
 }
 
 void core_unmap(void *priv, uintptr_t start, uintptr_t end)
@@ -129,6 +130,7 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
 	for_each_block(u, start, end, unmap_block);
+	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 }
 
 /* ---- Remap ------------------------------------------------------------ */
@@ -219,6 +221,8 @@ static int move_page(struct remap *r, uint64_t w)
 		break;
 	case P_FROZEN:
 	case P_LEAVING:
+	case P_EXCLUSIVE:
+	case P_REVOKING:
 		err = move_frame(r, frame_of(r));
 		break;
 	case P_CLEARING:
@@ -286,10 +290,23 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 		 (unsigned long)from);
 }
 
+/* Its frame will be copied: nobody may write to it any more. */
+static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
+			 unsigned last)
+{
+	block_lock(b);
+	for (unsigned i = first; b->nr[P_EXCLUSIVE] && i < last; i++)
+		if (page_state(block_word(b, i)) == P_EXCLUSIVE)
+			block_event(u, b, i, E_REVOKE);
+	block_unlock(u, b);
+}
+
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
+	for_each_block(u, from, from + len, revoke_block);
+	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	for (size_t off = 0; off < len; off += MM_PAGE_SIZE)
 		remap_page(u, from + off, to + off);
 	core_unmap(u, from, from + len);

@@ -247,8 +247,11 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_FROZEN:
 	case P_LEAVING:
 		return frame_fault(u, b, i);
+	case P_EXCLUSIVE:
+		return exclusive_fault(u, b, i);
 	case P_COMING:
 	case P_STASHING:
+	case P_REVOKING:
 		return wait_fault(u, b, flags);
 	default:
 		return poisoned_fault(u, b, i);

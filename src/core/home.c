@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/mirror.h"
 
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
@@ -211,6 +211,7 @@ static void fetch_marked(struct fetch *f)
 	struct slot *s;
 
 	block_unlock(f->u, f->b);
+	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
 	s = slot_of(f->u, f->slot);
 	s->stock = set_or(&s->stock, &f->set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
@@ -278,6 +279,7 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 		switch (page_state(block_word(b, i))) {
 		case P_COMING:
 		case P_LEAVING:
+		case P_REVOKING:
 		case P_STASHING:
 		case P_CLEARING:
 			return true;
@@ -347,6 +349,8 @@ static int home_round(struct fetch *f, struct mm_set *want,
 {
 	bool again;
 
+	if (!only)
+		exclusive_end(f->u, f->b, want, 0);
 	block_lock(f->b);
 	clean_break(f->u, f->b, want, only);
 	if (home_small(f, want, only))

@@ -107,6 +107,7 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 {
 	unsigned bit = bounce_get(&l->u->bounce);
 	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
+	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
 	enum mm_outcome out;
 	int err;
 
@@ -118,6 +119,7 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	block_set(l->u, l->b, l->i,
 		  page_on_device(P_COMING, l->dev->id, l->dpfn));
 	block_unlock(l->u, l->b);
+	mirror_invalidate(l->u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_MIGRATE);
 	err = lone_read(l, ram);
 	out = lone_finish(l, ram, err);
 	bounce_put(&l->u->bounce, bit);

@@ -27,7 +27,7 @@ void out_release_slot(struct uhmm *u, struct block *b)
 	uint32_t slot = b->slot;
 
 	if (slot == NO_SLOT || b->nr[P_FROZEN] || b->nr[P_LEAVING] ||
-	    b->nr[P_STASHING])
+	    b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] || b->nr[P_REVOKING])
 		return;
 	b->slot = NO_SLOT;
 	slot_put(u, slot);
@@ -157,6 +157,12 @@ static void settle_all(struct out *o)
 
 /* ---- The whole -------------------------------------------------------- */
 
+/* From here on nobody can write to the frames. */
+static void tell_mirrors(struct out *o)
+{
+	mirror_invalidate_set(o->u, o->b, &o->framed, UHMM_NOTIFY_MIGRATE);
+}
+
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		     int *ret_err)
 {
@@ -173,6 +179,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 			*ret_err = 0;
 		return;
 	}
+	tell_mirrors(o);
 	copy_pages(o, &o->framed, 0, MM_BLOCK_PAGES);
 	clear_pages(o);
 	settle_all(o);

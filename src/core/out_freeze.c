@@ -50,6 +50,17 @@ static void select_ram(struct out *o, unsigned i)
 		set_add(&o->f.want, i);
 }
 
+/* It could not be copied from there; see peer.c. */
+static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
+{
+	const struct pagemap *pm = &o->dev->pagemap;
+
+	if (dev == o->dev->id)
+		return UHMM_WHY_OK;
+	return atomic_load(&pm->nused) < pm->npages ? UHMM_WHY_BUSY :
+						      UHMM_WHY_NO_ROOM;
+}
+
 static void select_page(struct out *o, unsigned i, enum out_how how)
 {
 	uint64_t w = block_word(o->b, i);
@@ -67,9 +78,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_add(&o->empty, i);
 		break;
 	case P_DEVICE:
-		out_why(o, i,
-			page_dev(w) == o->dev->id ? UHMM_WHY_OK :
-						    UHMM_WHY_BUSY);
+		out_why(o, i, why_on_device(o, page_dev(w)));
 		break;
 	case P_POISONED:
 		out_why(o, i, UHMM_WHY_POISONED);
@@ -404,6 +413,7 @@ int out_park(struct uhmm *u, struct block *b)
 		park_frozen(&o);
 	out_release_slot(u, b);
 	block_unlock(u, b);
+	mirror_invalidate_set(u, b, &o.f.framed, UHMM_NOTIFY_MIGRATE);
 out:
 	sys_mutex_unlock(&b->mover);
 	return err ? err : (int)set_count(&o.f.framed);

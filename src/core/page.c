@@ -69,7 +69,19 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_LEAVING] = {
+		[E_EXCLUDE] = TO(P_EXCLUSIVE),
 		[E_ARRIVE] = TO(P_DEVICE),
+		[E_PARK] = TO(P_FROZEN),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_EXCLUSIVE] = {
+		[E_REVOKE] = TO(P_REVOKING),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_REVOKING] = {
 		[E_PARK] = TO(P_FROZEN),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_EMPTY),
@@ -104,16 +116,18 @@ static const char *const state_names[P_NR_STATES] = {
 	[P_DROPPED] = "dropped",   [P_CLEAN] = "clean",
 	[P_DEVICE] = "device",	   [P_COMING] = "coming",
 	[P_FROZEN] = "frozen",	   [P_LEAVING] = "leaving",
-	[P_STASHING] = "stashing", [P_CLEARING] = "clearing",
+	[P_STASHING] = "stashing", [P_EXCLUSIVE] = "exclusive",
+	[P_REVOKING] = "revoking", [P_CLEARING] = "clearing",
 	[P_POISONED] = "poisoned",
 };
 
 static const char *const event_names[E_NR_EVENTS] = {
-	[E_TAKE] = "take",   [E_PARK] = "park",	    [E_HOLE] = "hole",
-	[E_CLEAR] = "clear", [E_STASH] = "stash",   [E_ARRIVE] = "arrive",
-	[E_FETCH] = "fetch", [E_STAY] = "stay",	    [E_HOME] = "home",
-	[E_SHARE] = "share", [E_ZERO] = "zero",	    [E_DISCARD] = "discard",
-	[E_LOSE] = "lose",   [E_FORGET] = "forget",
+	[E_TAKE] = "take",     [E_PARK] = "park",     [E_HOLE] = "hole",
+	[E_CLEAR] = "clear",   [E_STASH] = "stash",   [E_ARRIVE] = "arrive",
+	[E_FETCH] = "fetch",   [E_STAY] = "stay",     [E_HOME] = "home",
+	[E_SHARE] = "share",   [E_ZERO] = "zero",     [E_DISCARD] = "discard",
+	[E_LOSE] = "lose",     [E_FORGET] = "forget", [E_EXCLUDE] = "exclude",
+	[E_REVOKE] = "revoke",
 };
 
 const char *page_state_name(enum page_state state)

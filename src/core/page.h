@@ -22,17 +22,19 @@
 #include <stdint.h>
 
 enum page_state {
-	P_RAM,	    /* the kernel knows: present, or not touched yet */
-	P_EMPTY,    /* nothing there, we know */
-	P_DROPPED,  /* discarded by the application, perhaps not yet gone */
-	P_CLEAN,    /* in RAM, write-protected, and on a device still */
-	P_DEVICE,   /* on a device */
-	P_COMING,   /* on a device, being copied home */
-	P_FROZEN,   /* in a frame, at rest */
-	P_LEAVING,  /* in a frame, being copied to a device */
-	P_STASHING, /* at its address or in a frame: its mapping is moving */
-	P_CLEARING, /* nothing there, a device page is being zeroed for it */
-	P_POISONED, /* lost; a touch is SIGBUS */
+	P_RAM,	     /* the kernel knows: present, or not touched yet */
+	P_EMPTY,     /* nothing there, we know */
+	P_DROPPED,   /* discarded by the application, perhaps not yet gone */
+	P_CLEAN,     /* in RAM, write-protected, and on a device still */
+	P_DEVICE,    /* on a device */
+	P_COMING,    /* on a device, being copied home */
+	P_FROZEN,    /* in a frame, at rest */
+	P_LEAVING,   /* in a frame, being copied to a device */
+	P_EXCLUSIVE, /* in a frame, for one device (exclusive.c) */
+	P_REVOKING,  /* the same, while that device is told to let go */
+	P_STASHING,  /* at its address or in a frame: its mapping is moving */
+	P_CLEARING,  /* nothing there, a device page is being zeroed for it */
+	P_POISONED,  /* lost; a touch is SIGBUS */
 	P_NR_STATES,
 };
 
@@ -43,6 +45,8 @@ enum page_event {
 	E_CLEAR,   /* a device page is being zeroed for it */
 	E_STASH,   /* its mapping begins to move into a frame */
 	E_ARRIVE,  /* its data are on the device */
+	E_EXCLUDE, /* its frame is one device's */
+	E_REVOKE,  /* and the CPU's again, in a moment */
 	E_FETCH,   /* its copy home begins */
 	E_STAY,	   /* that copy failed, or must be done again */
 	E_HOME,	   /* mapped for the CPU, with its data */
@@ -98,7 +102,9 @@ static inline uint64_t page_pins(uint64_t w)
 	return page_can_pin(w) ? w >> PAGE_PIN_SHIFT & PAGE_PIN_MAX : 0;
 }
 
-#define PAGE_HOLDS_RAM (1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING)
+#define PAGE_HOLDS_RAM                                      \
+	(1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING | \
+	 1u << P_EXCLUSIVE | 1u << P_REVOKING)
 
 /* Does the page hold RAM that we count? */
 static inline bool page_in_ram(uint64_t w)

@@ -55,7 +55,7 @@ void fake_event_end(struct fake *f)
 
 /* ---- Which addresses ---- */
 
-static struct fake_page *lock_page(struct fake *f, uintptr_t addr)
+struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr)
 {
 	if (!fake_is_inside(addr, addr + MM_PAGE_SIZE))
 		fake_bug("address outside of the space", addr);
@@ -166,7 +166,7 @@ static int fake_resident(struct mm *mm, uintptr_t va, unsigned first,
 
 	if (sys_should_fail("fake resident"))
 		return -ENOMEM;
-	page = lock_page(f, va);
+	page = fake_lock_page(f, va);
 	set_clear(ret);
 	for (unsigned i = first; i < last; i++) {
 		if (page[i].state == FAKE_PRESENT ||
@@ -264,7 +264,7 @@ static int fake_freeze(struct mm *mm, struct mm_freeze *z)
 
 	if (sys_should_fail("fake freeze"))
 		return -EAGAIN;
-	lock_page(f, z->va);
+	fake_lock_page(f, z->va);
 	if (atomic_load(&f->pending) || f->is_dead) {
 		sys_mutex_unlock(&f->lock);
 		return f->is_dead ? -ENODEV : -EAGAIN;
@@ -310,7 +310,7 @@ static void fake_stash(struct mm *mm, struct mm_freeze *z)
 	struct fake *f = fake_of(mm);
 	bool fails = sys_should_fail("fake stash");
 
-	lock_page(f, z->va);
+	fake_lock_page(f, z->va);
 	set_clear(&z->framed);
 	set_clear(&z->left);
 	set_clear(&z->holes);
@@ -328,7 +328,7 @@ static int fake_unprotect(struct mm *mm, uintptr_t va, size_t npages)
 
 	if (sys_should_fail("fake unprotect"))
 		return -EAGAIN;
-	page = lock_page(f, va);
+	page = fake_lock_page(f, va);
 	if (atomic_load(&f->pending))
 		err = -EAGAIN;
 	for (size_t i = 0; !err && i < npages; i++) {
@@ -363,7 +363,7 @@ static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
 
 	if (sys_should_fail(what))
 		return -ENOMEM;
-	lock_page(f, va);
+	fake_lock_page(f, va);
 	if (atomic_load(&f->pending) || fake_refuses(f))
 		err = -EAGAIN;
 	for (; !err && done < npages; done++, va += MM_PAGE_SIZE) {
@@ -433,7 +433,7 @@ static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)
 
 	if (sys_should_fail("fake poison"))
 		return -EAGAIN;
-	lock_page(f, va);
+	fake_lock_page(f, va);
 	if (atomic_load(&f->pending))
 		err = -EAGAIN;
 	for (; !err && npages; npages--, va += MM_PAGE_SIZE) {
@@ -515,6 +515,8 @@ static const struct mm_ops fake_ops = {
 	.track = fake_track,
 	.untrack = fake_untrack,
 	.resident = fake_resident,
+	.look = fake_look,
+	.populate = fake_populate,
 	.freeze = fake_freeze,
 	.stash = fake_stash,
 	.unprotect = fake_unprotect,

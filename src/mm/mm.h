@@ -79,6 +79,19 @@ struct mm_extent {
 	enum mm_kind kind;
 };
 
+/* A page as the CPU sees it. */
+enum mm_look {
+	MM_LOOK_MAPPED = 1u << 0,   /* something is mapped there */
+	MM_LOOK_READ = 1u << 1,	    /* and may be read */
+	MM_LOOK_WRITE = 1u << 2,    /* or written */
+	MM_LOOK_PRESENT = 1u << 3,  /* the page is there */
+	MM_LOOK_WRITABLE = 1u << 4, /* and a write would not fault */
+	MM_LOOK_ZERO = 1u << 5,	    /* it is the shared page of zeroes */
+	MM_LOOK_HUGE = 1u << 6,	    /* a part of a page of 2 MiB */
+	MM_LOOK_GIGA = 1u << 7,	    /* or of 1 GiB */
+	MM_LOOK_SHARED = 1u << 8,   /* the mapping is shared */
+};
+
 /*
  * One freeze of pages of one block.
  * @va, @slot: their first bytes, both 2 MiB aligned
@@ -142,6 +155,19 @@ struct mm_ops {
 	/* Which of pages [first, last) of the block at @va are in RAM. */
 	int (*resident)(struct mm *mm, uintptr_t va, unsigned first,
 			unsigned last, struct mm_set *ret);
+
+	/*
+	 * What mappings and page table say of @npages pages of any memory, enum
+	 * mm_look each.
+	 */
+	int (*look)(struct mm *mm, uintptr_t start, size_t npages,
+		    uint16_t *ret);
+	/*
+	 * Fault pages in, of mappings that are not tracked, or make tracked
+	 * ones that are there writable.  Called without locks.
+	 */
+	int (*populate)(struct mm *mm, uintptr_t start, size_t npages,
+			bool write);
 
 	/* ---- Out ---- */
 

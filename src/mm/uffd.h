@@ -185,6 +185,11 @@ int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
 void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
+/* ---- uffd_look.c: for mirrors ---- */
+
+int uffd_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
+int uffd_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
+
 /* ---- uffd_survey.c: mappings ---- */
 
 ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
@@ -192,7 +197,9 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 /* The mapping that @addr lies in, or the next one.  -ENOENT: none. */
 struct uffd_vma {
 	uintptr_t start, end;
-	bool anon;
+	bool anon; /* private, and without a file */
+	bool read, write, shared;
+	unsigned order; /* of its pages: more than 0 for hugetlbfs */
 };
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
 
