@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coherent.c - what differs on devices 2 and 3, which the program takes for
+ * coherent memory.
+ *
+ * uhmm has no coherent devices yet.  Until then their pages are on a private
+ * device: real device memory, with the answers of a coherent one, except that
+ * a touch of the CPU brings a page home.  All that pretends is in this file.
+ */
+#include <sys/mman.h>
+
+#include "dmirror.h"
+
+static const struct device *device_of(struct shim *shim, uhmm_pfn_t pfn)
+{
+	unsigned id = uhmm_pfn_device(pfn);
+
+	if (!(pfn & UHMM_PFN_VALID) || !id)
+		return NULL;
+	for (const struct device *d = shim->devices;
+	     d < shim->devices + NR_DEVICES; d++)
+		if (d->dev && d->id == id)
+			return d;
+	return NULL;
+}
+
+/**
+ * struct remote - the pages that a snapshot asks about
+ * @bytes: of the page at @start and those behind it
+ */
+struct remote {
+	struct file *file;
+	uintptr_t start;
+	unsigned char *bytes;
+};
+
+static int add_remote(void *arg, const struct vma *v, uintptr_t start,
+		      uintptr_t end)
+{
+	size_t n = (end - start) / PAGE;
+	struct shim *shim = shim_get();
+	struct remote *r = arg;
+	uhmm_pfn_t pfns[BATCH];
+	unsigned char *byte = r->bytes + (start - r->start) / PAGE;
+	int err = uhmm_snapshot(shim->u, (void *)start, n * PAGE, pfns);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct device *d = device_of(shim, pfns[i]);
+
+		if (!d || !d->coherent || d == r->file->device)
+			continue;
+		byte[i] = PROT_BYTE_COHERENT_REMOTE |
+			  (v->prot & PROT_WRITE ? PROT_BYTE_WRITE :
+						  PROT_BYTE_READ);
+	}
+	return err;
+}
+
+/*
+ * A device sees pages that lie on the other coherent one.  Holes and what
+ * cannot be read are none of them, so they do not stop us.
+ */
+int coherent_remote(struct file *f, uintptr_t start, size_t npages,
+		    unsigned char *bytes)
+{
+	struct remote r = { .file = f, .start = start, .bytes = bytes };
+
+	for (size_t i = 0, end; i < npages; i = end) {
+		int err = 0;
+
+		for (end = i + 1; end < npages && !bytes[end] == !bytes[i];)
+			end++;
+		if (!bytes[i])
+			err = vma_walk(start + i * PAGE, start + end * PAGE,
+				       add_remote, &r);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* A short reference to a coherent page leaves it on its device. */
+bool coherent_may_stay(struct shim *shim, uintptr_t addr)
+{
+	const struct device *d = NULL;
+	uhmm_pfn_t pfn;
+
+	if (shim->u && !uhmm_snapshot(shim->u, (void *)addr, PAGE, &pfn))
+		d = device_of(shim, pfn);
+	return d && d->coherent;
+}

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Run the kernel's selftests for HMM, unchanged, against the shim.
+
+    hmm.py [--nobody] LIBRARY...
+
+They are unpacked from Debian's package of the kernel's source and compiled
+here; nothing of them is in our tree. UHMM_HMM_SOURCE names another tarball
+than that of Linux 6.1. Every test must pass. One is skipped where the system
+has no huge pages; as root we lend it some.
+
+LIBRARY: the shim, then what it needs; copied to where anybody may read."""
+import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+BUILD = os.environ['UHMM_BUILD']
+CC = os.environ.get('CC', 'cc').split()
+FILES = ['tools/testing/selftests/kselftest.h',
+         'tools/testing/selftests/kselftest_harness.h',
+         'tools/testing/selftests/vm/hmm-tests.c',
+         'tools/testing/selftests/mm/hmm-tests.c',
+         'lib/test_hmm_uapi.h', 'mm/gup_test.h']
+NOBODY = 65534
+TIMEOUT = 100
+HUGE_PAGES = '/proc/sys/vm/nr_hugepages'
+HUGE_LOCK = '/run/lock/uhmm-hmm'
+LENT = 16
+
+
+def skip(why):
+    print('skipped:', why)
+    sys.exit(77)
+
+
+# ---- The program
+
+def find_source():
+    wanted = os.environ.get('UHMM_HMM_SOURCE')
+    if wanted:
+        return wanted
+    found = glob.glob('/usr/src/linux-source-*.tar.xz')
+    for tarball in found:
+        if tarball.endswith('-6.1.tar.xz'):
+            return tarball
+    if found:
+        return min(found)
+    if not os.path.exists('/etc/debian_version'):
+        skip("no source of the kernel as Debian packs it")
+    sys.exit('FAILED: install linux-source-6.1 or run ./setup')
+
+
+def unpack(tarball, folder):
+    """Takes some 15 s: all of the tarball has to be read."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    reader = ['tar', '-x', '--xz', '-f', tarball, '-C', folder,
+              '--strip-components=1', '--wildcards']
+    run = subprocess.run(reader + ['*/' + name for name in FILES],
+                         stderr=subprocess.PIPE, text=True, check=False)
+    tests = glob.glob(folder + '/tools/testing/selftests/*/hmm-tests.c')
+    if not tests:
+        sys.exit(f'FAILED: no hmm-tests.c in {tarball}\n{run.stderr}')
+    return tests[0]
+
+
+def compile_tests(source, folder, program):
+    subprocess.run(CC + ['-w', '-O2', '-I', folder, '-o', program, source,
+                         '-lpthread'], check=True)
+
+
+def build():
+    """The path of the compiled tests; made once, by whoever comes first."""
+    tarball = find_source()
+    stat = os.stat(tarball)
+    folder = f'{BUILD}/tests/dmirror/{os.path.basename(tarball)}.d'
+    program = folder + '/hmm-tests'
+    stamp = f'{tarball} {stat.st_size} {stat.st_mtime_ns}'
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + '.stamp', 'a+', encoding='utf-8') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if file.read() != stamp or not os.path.exists(program):
+            file.truncate(0)
+            compile_tests(unpack(tarball, folder), folder, program)
+            file.write(stamp)
+    return program
+
+
+# ---- Huge pages
+
+def read_number(path):
+    with open(path, encoding='ascii') as file:
+        return int(file.read())
+
+
+def free_huge_pages():
+    with open('/proc/meminfo', encoding='ascii') as file:
+        return int(re.search(r'HugePages_Free: *(\d+)', file.read())[1])
+
+
+def set_huge_pages(number):
+    with open(HUGE_PAGES, 'w', encoding='ascii') as file:
+        file.write(str(number))
+
+
+@contextlib.contextmanager
+def huge_pages():
+    """Who comes first lends huge pages, who goes last takes them back.
+
+    The second lock is shared by those who use them: it tells who is last, also
+    when one was killed. The file holds how many there were before."""
+    if os.geteuid() != 0:
+        yield
+        return
+    with (open(HUGE_LOCK + '.lock', 'w', encoding='ascii') as turn,
+          open(HUGE_LOCK + '.before', 'a+', encoding='ascii') as users):
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        users.seek(0)
+        if not users.read():
+            before = read_number(HUGE_PAGES)
+            users.write(str(before))
+            users.flush()
+            set_huge_pages(before + LENT)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                users.seek(0)
+                set_huge_pages(int(users.read()))
+                users.truncate(0)
+
+
+# ---- Running
+
+def needs_userfaultfd(library):
+    uhmm = ctypes.CDLL(library)
+    context = ctypes.c_void_p()
+    err = -uhmm.uhmm_open(None, ctypes.byref(context))
+    if err in (errno.ENOSYS, errno.EPERM):
+        skip('no userfaultfd for us')
+    if not err:
+        uhmm.uhmm_close(context)
+
+
+def kill_session(leader):
+    """The tests run in process groups of their own, which outlive a kill."""
+    for path in glob.glob('/proc/[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            with open(path, encoding='utf-8', errors='replace') as file:
+                fields = file.read().rpartition(')')[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(path.split('/')[2]), signal.SIGKILL)
+
+
+def read_output(stream):
+    """A test that fails says so again and again until its time is up."""
+    lines = []
+    for line in stream:
+        if line not in lines[-2:]:
+            lines.append(line)
+    return ''.join(lines)
+
+
+def run_tests(program, libraries, nobody):
+    identity = {}
+    if nobody:
+        identity = {'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        shutil.copy(program, folder)
+        for path in libraries:
+            name = re.sub(r'(\.so\.\d+).*', r'\1', os.path.basename(path))
+            shutil.copy(path, f'{folder}/{name}')
+        env = dict(os.environ, LD_LIBRARY_PATH=folder,
+                   LD_PRELOAD=f'{folder}/{os.path.basename(libraries[0])}')
+        # Meson sets it; one of the tests writes beyond what it allocated.
+        env.pop('MALLOC_PERTURB_', None)
+        with subprocess.Popen(
+                [folder + '/' + os.path.basename(program)], env=env, cwd='/',
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                encoding='utf-8', errors='replace', **identity) as child:
+            timer = threading.Timer(TIMEOUT, kill_session, [child.pid])
+            timer.start()
+            output = read_output(child.stdout)
+            timer.cancel()
+            kill_session(child.pid)
+            return child.wait(), output
+
+
+def judge(status, output, may_skip):
+    plan = re.search(r'^1\.\.(\d+)', output, re.M)
+    total = int(plan[1]) if plan else 0
+    results = re.findall(r'^(ok|not ok) \d+ (# SKIP)?(.*)', output, re.M)
+    failed = [name for ok, _, name in results if ok != 'ok']
+    skipped = [why for ok, skips, why in results if ok == 'ok' and skips]
+    passed = len(results) - len(failed) - len(skipped)
+    bad = [why for why in skipped if not may_skip or 'uge page' not in why]
+    good = (not status and total and len(results) == total and not failed
+            and not bad)
+    if not good:
+        print(output)
+    for name in failed:
+        print('failed:', name.strip())
+    for why in skipped:
+        print('skipped:', why.strip())
+    missing = total - len(results)
+    print(f'{passed} passed, {len(failed)} failed, {len(skipped)} skipped'
+          f' of {total}' + (f', {missing} not run' if missing else ''))
+    return good
+
+
+def main():
+    args = sys.argv[1:]
+    nobody = args[0] == '--nobody'
+    libraries = args[nobody:]
+    if nobody and os.geteuid() != 0:
+        skip('we are without privilege already')
+    needs_userfaultfd(libraries[1])
+    program = build()
+    with huge_pages():
+        may_skip = free_huge_pages() == 0
+        status, output = run_tests(program, libraries, nobody)
+    return 0 if judge(status, output, may_skip) else 1
+
+
+sys.exit(main())
