@@ -263,6 +263,7 @@ struct mirror_slot {
 struct mirrors {
 	struct sys_mutex lock;	/* adding and removing */
 	_Atomic uint32_t count; /* 0: nobody has to be told anything */
+	_Atomic uint32_t end;	/* no number from here on was ever used */
 	struct mirror_slot slot[MAX_MIRRORS];
 };
 

@@ -60,6 +60,11 @@ void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
 	sys_mutex_unlock(&m->lock);
 }
 
+static unsigned end_of(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->mirrors.end, memory_order_relaxed);
+}
+
 static bool has_none(struct uhmm *u)
 {
 	return !atomic_load_explicit(&u->mirrors.count, memory_order_relaxed);
@@ -72,7 +77,7 @@ void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
 	atomic_thread_fence(memory_order_seq_cst);
 	if (has_none(u))
 		return;
-	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
+	for (unsigned id = 1; id < end_of(u); id++) {
 		struct uhmm_mirror *m = mirror_hold(u, id);
 
 		if (!m)
@@ -101,7 +106,7 @@ bool mirror_covers(struct uhmm *u, uintptr_t addr)
 
 	if (has_none(u))
 		return false;
-	for (unsigned id = 1; id < MAX_MIRRORS && !covers; id++) {
+	for (unsigned id = 1; id < end_of(u) && !covers; id++) {
 		struct uhmm_mirror *m = mirror_hold(u, id);
 
 		if (!m)
@@ -124,6 +129,8 @@ int do_mirror_add(struct uhmm_mirror *m)
 		if (atomic_load(&all->slot[id].mirror))
 			continue;
 		m->id = id;
+		if (id >= end_of(m->u))
+			atomic_store(&all->end, id + 1);
 		atomic_fetch_add(&all->count, 1);
 		atomic_store(&all->slot[id].mirror, m);
 		err = 0;

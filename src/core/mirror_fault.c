@@ -135,8 +135,10 @@ static int look(struct walk *w, uint64_t *words)
 	if (b)
 		block_lock(b);
 	err = u->mm->ops->look(u->mm, w->start, n, w->look);
-	for (unsigned i = 0; i < n; i++)
-		words[i] = b ? block_word(b, first + i) : 0;
+	if (b && b->table)
+		memcpy(words, b->table + first, n * sizeof(*words));
+	else
+		memset(words, 0, n * sizeof(*words));
 	if (b)
 		block_unlock(u, b);
 	return err;
@@ -340,6 +342,28 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 	return err;
 }
 
+/* Neighbours in RAM differ by their address alone. */
+static void snapshot_part(const struct walk *w, const uint64_t *words,
+			  uhmm_pfn_t *ret)
+{
+	uhmm_pfn_t entry = 0;
+	bool same = false;
+
+	for (unsigned i = 0; i < nr_pages(w); i++) {
+		same = same && page_state(words[i]) == P_RAM &&
+		       w->look[i] == w->look[i - 1];
+		if (same && entry)
+			entry++;
+		else if (!same)
+			entry = check_access(w->look[i], 0) ?
+					UHMM_PFN_ERROR :
+					entry_at(w, i, words[i]);
+		same = page_state(words[i]) == P_RAM &&
+		       !(entry & UHMM_PFN_ERROR);
+		ret[i] = entry;
+	}
+}
+
 int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		       uhmm_pfn_t *ret)
 {
@@ -357,10 +381,8 @@ int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		err = look(&w, words);
 		if (err)
 			return err;
-		for (unsigned i = 0; i < nr_pages(&w); i++)
-			*ret++ = check_access(w.look[i], 0) ?
-					 UHMM_PFN_ERROR :
-					 entry_at(&w, i, words[i]);
+		snapshot_part(&w, words, ret);
+		ret += nr_pages(&w);
 	}
 	return 0;
 }

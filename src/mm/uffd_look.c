@@ -40,11 +40,13 @@ static uint16_t of_mapping(const struct uffd_vma *vma)
 	return look;
 }
 
+/* *@ret_files: there are private mappings of files among them. */
 static int look_at_mappings(const struct uffd *b, uintptr_t start,
-			    uintptr_t end, uint16_t *ret)
+			    uintptr_t end, uint16_t *ret, bool *ret_files)
 {
 	uintptr_t at = start;
 	struct uffd_vma vma;
+	uint16_t look;
 
 	while (at < end) {
 		int err = uffd_find_vma(b, at, &vma);
@@ -53,8 +55,11 @@ static int look_at_mappings(const struct uffd *b, uintptr_t start,
 			return err == -ENOENT ? 0 : err;
 		if (vma.start > at)
 			at = vma.start;
+		if (!vma.shared && !vma.anon)
+			*ret_files = true;
+		look = of_mapping(&vma);
 		for (; at < end && at < vma.end; at += MM_PAGE_SIZE)
-			ret[(at - start) >> MM_PAGE_SHIFT] = of_mapping(&vma);
+			ret[(at - start) >> MM_PAGE_SHIFT] = look;
 	}
 	return 0;
 }
@@ -81,8 +86,23 @@ static uint16_t of_region(uint16_t look, uint64_t categories)
 	return look;
 }
 
+/* Neighbours are mostly alike. */
+static void note_region(uint16_t *ret, size_t n, uint64_t categories)
+{
+	uint16_t was = ret[0], is = of_region(was, categories);
+
+	for (size_t i = 0; i < n; i++) {
+		if (ret[i] != was) {
+			was = ret[i];
+			is = of_region(was, categories);
+		}
+		ret[i] = is;
+	}
+}
+
+/* Whose page it is takes long to find out, and matters for files only. */
 static int scan(const struct uffd *b, uintptr_t start, uintptr_t end,
-		uint16_t *ret)
+		bool files, uint16_t *ret)
 {
 	struct uapi_page_region region[REGIONS];
 	struct uapi_pm_scan arg = {
@@ -92,8 +112,8 @@ static int scan(const struct uffd *b, uintptr_t start, uintptr_t end,
 		.vec = (uintptr_t)region,
 		.vec_len = REGIONS,
 		.category_mask = UAPI_PAGE_PRESENT,
-		.return_mask = UAPI_PAGE_PRESENT | UAPI_PAGE_FILE |
-			       UAPI_PAGE_ZERO | UAPI_PAGE_HUGE,
+		.return_mask = UAPI_PAGE_PRESENT | UAPI_PAGE_ZERO |
+			       UAPI_PAGE_HUGE | (files ? UAPI_PAGE_FILE : 0),
 	};
 
 	while (arg.start < end) {
@@ -106,9 +126,7 @@ static int scan(const struct uffd *b, uintptr_t start, uintptr_t end,
 			size_t k = (region[i].start - start) >> MM_PAGE_SHIFT;
 			size_t to = (region[i].end - start) >> MM_PAGE_SHIFT;
 
-			for (; k < to; k++)
-				ret[k] =
-					of_region(ret[k], region[i].categories);
+			note_region(ret + k, to - k, region[i].categories);
 		}
 		if (arg.walk_end <= arg.start)
 			break;
@@ -172,14 +190,15 @@ int uffd_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
 {
 	const struct uffd *b = to_uffd(mm);
 	uintptr_t end = start + npages * MM_PAGE_SIZE;
+	bool files = false;
 	int err;
 
 	memset(ret, 0, npages * sizeof(*ret));
-	err = look_at_mappings(b, start, end, ret);
+	err = look_at_mappings(b, start, end, ret, &files);
 	if (err)
 		return err;
 	if (b->has.scan)
-		err = scan(b, start, end, ret);
+		err = scan(b, start, end, files, ret);
 	if (!b->has.scan || err)
 		err = b->pagemap < 0 ? -ENOMEM :
 				       read_entries(b, start, end, ret);
