@@ -368,7 +368,10 @@ int do_remove(struct uhmm_device *dev);
 void device_free_all(struct uhmm *u); /* at the end */
 bool device_in_callback(void);
 
-/* out.c: pages of one block to a device.  @why: of all 512 pages, or NULL */
+/*
+ * out.c: pages of one block to a device, under its mover lock.  @why: of all
+ * 512 pages, or NULL
+ */
 enum out_how {
 	OUT_MIGRATE, /* all that @want names, because someone asked */
 	OUT_DEMOTE,  /* what was parked and not used since */
@@ -382,7 +385,10 @@ int out_park(struct uhmm *u, struct block *b);
 /* Release the block's slot when nothing is frozen any more.  Locked. */
 void out_release_slot(struct uhmm *u, struct block *b);
 
-/* home.c: pages of one block to RAM */
+/*
+ * home.c: pages of one block to RAM.  Ends when all of them are there at once:
+ * under the mover lock, or while nothing leaves, which would never end else
+ */
 enum home_how {
 	HOME_MIGRATE, /* what cannot be read stays on the device */
 	HOME_RESCUE,  /* what cannot be read is lost: poison it */
@@ -420,7 +426,7 @@ void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
 int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only);
-/* Out of RAM again, without a copy.  Return: pages that went. */
+/* Out of RAM again, without a copy.  The mover's.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 /* home_fault.c */

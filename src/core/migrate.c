@@ -44,9 +44,11 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
+	sys_mutex_lock(&b->mover);
 	clean_drop(u, b, want);
 	fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
+	sys_mutex_unlock(&b->mover);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
 }
@@ -83,8 +85,10 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	memset(why, UHMM_WHY_OK, MM_BLOCK_PAGES);
 	if (!b)
 		return 0;
+	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
 	tell_why_home(u, b, want, why);
+	sys_mutex_unlock(&b->mover);
 	return err == -EIO ? 0 : err;
 }
 
