@@ -12,6 +12,18 @@
 
 /* ---- To a device ------------------------------------------------------ */
 
+/*
+ * Pages whose copy is good leave at once.  One that cannot gives its copy up
+ * and is tried like any other, if only to learn why.
+ */
+static void drop_copies(struct uhmm *u, struct block *b,
+			const struct mm_set *want)
+{
+	clean_drop(u, b, want);
+	block_lock(b);
+	clean_break(u, b, want, NULL);
+}
+
 /* What is on another device comes home first. */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
@@ -45,7 +57,7 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	if (!b)
 		return -ENOMEM;
 	sys_mutex_lock(&b->mover);
-	clean_drop(u, b, want);
+	drop_copies(u, b, want);
 	fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
 	sys_mutex_unlock(&b->mover);
