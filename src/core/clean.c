@@ -190,15 +190,9 @@ static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	bool none;
-	int n;
 
 	block_lock(b);
 	none = !b->nr[P_CLEAN];
 	block_unlock(u, b);
-	if (none)
-		return 0;
-	sys_mutex_lock(&b->mover);
-	n = drop(u, b, want);
-	sys_mutex_unlock(&b->mover);
-	return n;
+	return none ? 0 : drop(u, b, want);
 }

@@ -402,7 +402,10 @@ bool device_in_callback(void);
 void callback_enter(void);
 void callback_leave(void);
 
-/* out.c: pages of one block to a device.  @why: of all 512 pages, or NULL */
+/*
+ * out.c: pages of one block to a device, under its mover lock.  @why: of all
+ * 512 pages, or NULL
+ */
 enum out_how {
 	OUT_MIGRATE, /* all that @want names, because someone asked */
 	OUT_DEMOTE,  /* what was parked and not used since */
@@ -418,12 +421,15 @@ void out_release_slot(struct uhmm *u, struct block *b);
 
 /*
  * peer.c: what of @want is on other devices goes to @dev, as far as it has
- * room.  -errno: a copy failed, and its pages stayed.
+ * room.  -errno: a copy failed, and its pages stayed.  Under the mover lock.
  */
 int peer_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *dev);
 
-/* home.c: pages of one block to RAM */
+/*
+ * home.c: pages of one block to RAM.  Ends when all of them are there at once:
+ * under the mover lock, or while nothing leaves, which would never end else
+ */
 enum home_how {
 	HOME_MIGRATE, /* what cannot be read stays on the device */
 	HOME_RESCUE,  /* what cannot be read is lost: poison it */
@@ -489,7 +495,7 @@ void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
 int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only);
-/* Out of RAM again, without a copy.  Return: pages that went. */
+/* Out of RAM again, without a copy.  The mover's.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 /* home_fault.c */

@@ -37,6 +37,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 			b->table[i] |= PAGE_DROP;
 			return 0;
 		}
+		count_add(&u->count.discarded, 1);
 		block_set(u, b, i, P_STASHING | PAGE_DROP);
 		return w;
 	case P_EMPTY:

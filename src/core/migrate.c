@@ -12,6 +12,18 @@
 
 /* ---- To a device ------------------------------------------------------ */
 
+/*
+ * Pages whose copy is good leave at once.  One that cannot gives its copy up
+ * and is tried like any other, if only to learn why.
+ */
+static void drop_copies(struct uhmm *u, struct block *b,
+			const struct mm_set *want)
+{
+	clean_drop(u, b, want);
+	block_lock(b);
+	clean_break(u, b, want, NULL);
+}
+
 /* What could not be copied from device to device comes home first. */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
@@ -44,10 +56,12 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
-	clean_drop(u, b, want);
+	sys_mutex_lock(&b->mover);
+	drop_copies(u, b, want);
 	if (peer_block(u, b, want, dev))
 		fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
+	sys_mutex_unlock(&b->mover);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
 }
@@ -84,8 +98,10 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	memset(why, UHMM_WHY_OK, MM_BLOCK_PAGES);
 	if (!b)
 		return 0;
+	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
 	tell_why_home(u, b, want, why);
+	sys_mutex_unlock(&b->mover);
 	return err == -EIO ? 0 : err;
 }
 

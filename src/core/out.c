@@ -195,8 +195,6 @@ int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	o.dev = dev;
 	o.why = why;
 	o.how = how;
-	sys_mutex_lock(&b->mover);
 	move_out(&o, want, how, &err);
-	sys_mutex_unlock(&b->mover);
 	return err ? err : (int)o.went;
 }

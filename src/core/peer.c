@@ -208,9 +208,7 @@ int peer_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	p.u = u;
 	p.b = b;
 	p.dst = dev;
-	sys_mutex_lock(&b->mover);
 	while (ret > 0)
 		ret = move(&p, want);
-	sys_mutex_unlock(&b->mover);
 	return ret;
 }

@@ -60,14 +60,16 @@ static int pin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 		return -ENOMEM;
 	set_clear(&want);
 	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	sys_mutex_lock(&b->mover); /* what came home stays until it is pinned */
 	do {
 		err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
 		if (err)
-			return err;
+			break;
 		block_lock(b);
 		err = pin_locked(u, b, &want);
 		block_unlock(u, b);
 	} while (err == -EAGAIN);
+	sys_mutex_unlock(&b->mover);
 	return err;
 }
 

@@ -115,11 +115,22 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
+static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
+		  struct uhmm_device *dev, enum out_how how)
+{
+	int n;
+
+	sys_mutex_lock(&b->mover);
+	n = out_block(u, b, want, dev, how, NULL);
+	sys_mutex_unlock(&b->mover);
+	return n;
+}
+
 static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
 	struct uhmm_device *dev = device_with_room(u);
-	int n = dev ? out_block(u, b, want, dev, OUT_EVICT, NULL) : 0;
+	int n = dev ? demote(u, b, want, dev, OUT_EVICT) : 0;
 
 	return n > 0 ? n : 0;
 }
@@ -142,7 +153,7 @@ static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
 	int n;
 
 	memset(&all, 0xff, sizeof(all));
-	n = out_block(u, b, &all, dev, OUT_DEMOTE, NULL);
+	n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
 	if (left) /* the device is full; there may be another */
 		enqueue(u, b, left);
@@ -153,11 +164,15 @@ static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
 static int drop_clean(struct uhmm *u, struct block *b)
 {
 	struct mm_set all;
+	int n;
 
 	if (!nr_in(u, b, P_CLEAN))
 		return 0;
 	memset(&all, 0xff, sizeof(all));
-	return clean_drop(u, b, &all);
+	sys_mutex_lock(&b->mover);
+	n = clean_drop(u, b, &all);
+	sys_mutex_unlock(&b->mover);
+	return n;
 }
 
 /*

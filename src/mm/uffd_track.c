@@ -76,6 +76,8 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 			err = tell(b, start, end);
 		sys_mutex_unlock(&b->event_lock);
 	}
+	if (ret == -EINVAL) /* nothing is mapped there any more */
+		return -ENOMEM;
 	if (ret) /* perhaps it is another's: not ours to unregister */
 		return ret;
 	if (!settled)

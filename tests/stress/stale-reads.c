@@ -43,7 +43,7 @@ static void *owner(void *arg)
 	char *p = area + (uintptr_t)arg * PART * PAGE;
 	uint64_t seed = base + (uintptr_t)arg;
 
-	for (uint64_t i = 0; i < cycles; i++) {
+	for (uint64_t i = 0; i < cycles || !test_stats(u).discarded; i++) {
 		size_t first = test_below(&seed, PART);
 		size_t n = 1 + test_below(&seed, PART - first);
 

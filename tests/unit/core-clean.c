@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages that were only read keep their copy on the device, and leave again
+ * without another: all that are asked for, movable or not.  One that cannot
+ * leave has its reason, as any other.
+ */
+#include "world.h"
+
+#define N  8
+#define AT 3 /* a page that differs */
+
+/* N pages in RAM, whose copies on @dev are good; one of them is marked. */
+static void read_back(struct world *w, struct uhmm_device *dev, unsigned mark)
+{
+	world_map(w, 0, N);
+	world_fill(w, 0, N, 1);
+	CHECK_EQ(world_move(w, 0, N, dev), N);
+	fake_mark(w->mm, (uintptr_t)world_at(AT), (uintptr_t)world_at(AT + 1),
+		  mark, true);
+	for (size_t i = 0; i < N; i++) /* backwards, so that it is no stream */
+		world_verify(w, N - 1 - i, 1, 1);
+	for (size_t i = 0; i < N; i++)
+		CHECK_EQ(world_state(w, i), P_CLEAN);
+}
+
+/* @reason: why the page that differs stays. */
+static void test_leave(const char *rung, unsigned mark, enum uhmm_why reason)
+{
+	struct uhmm_params params = { .size = sizeof(params),
+				      .features_off = rung };
+	struct world w = world_open(&params);
+	struct store s;
+	struct uhmm_device *dev = store_add(w.u, &s, STORE_PLAIN, 4 * N);
+	size_t n = N - (reason != UHMM_WHY_OK);
+	uint8_t why[N];
+
+	world_set_limit(&w, 64);
+	read_back(&w, dev, mark);
+	atomic_store(&s.broken[STORE_IN], true);
+	CHECK_EQ(uhmm_migrate_why(w.u, world_at(0), sizeof(why) * PAGE, dev,
+				  why),
+		 n);
+	for (size_t i = 0; i < N; i++)
+		CHECK_EQ(why[i], i == AT ? reason : UHMM_WHY_OK);
+	world_check(&w);
+	CHECK_EQ(device_used(dev), n);
+	world_verify(&w, 0, N, 1);
+	world_close(&w);
+}
+
+int main(void)
+{
+	static const char *const rungs[] = { NULL, "move" };
+
+	for (int i = 0; i < 2; i++) {
+		test_leave(rungs[i], 0, UHMM_WHY_OK);
+		test_leave(rungs[i], FAKE_READONLY, UHMM_WHY_OK);
+		test_leave(rungs[i], FAKE_LOCKED, UHMM_WHY_LOCKED);
+		test_leave(rungs[i], FAKE_PINNED, UHMM_WHY_PINNED);
+	}
+	return 0;
+}
