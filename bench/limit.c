@@ -23,10 +23,9 @@ struct limited {
 	size_t len, npages;
 };
 
-static int limited_open(struct limited *l, struct bench_run *run, uint32_t mode,
-			uint32_t flags)
+static int limited_open(struct limited *l, struct bench_run *run, uint32_t mode)
 {
-	struct uhmm_params p = { .fault_mode = mode, .flags = flags };
+	struct uhmm_params p = { .fault_mode = mode };
 	int err;
 
 	memset(l, 0, sizeof(*l));
@@ -102,10 +101,10 @@ static void fault_rounds(struct bench_run *run, struct limited *l,
 }
 
 static int measure_faults(struct bench_run *run, const char *name,
-			  uint32_t mode, uint32_t flags)
+			  uint32_t mode)
 {
 	struct limited l;
-	int err = limited_open(&l, run, mode, flags);
+	int err = limited_open(&l, run, mode);
 
 	if (err)
 		return err;
@@ -118,19 +117,15 @@ static int limit_fault(struct bench_run *run)
 {
 	static const struct {
 		const char *name;
-		uint32_t mode, flags;
+		uint32_t mode;
 	} kinds[] = {
-		{ "evict-inline", UHMM_FAULTS_INLINE, 0 },
-		{ "evict-inline-no-dma", UHMM_FAULTS_INLINE, UHMM_OPEN_NO_DMA },
-		{ "evict-threads", UHMM_FAULTS_THREADS, 0 },
-		{ "evict-threads-no-dma", UHMM_FAULTS_THREADS,
-		  UHMM_OPEN_NO_DMA },
+		{ "evict-inline", UHMM_FAULTS_INLINE },
+		{ "evict-threads", UHMM_FAULTS_THREADS },
 	};
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(kinds) / sizeof(*kinds); i++)
-		err = measure_faults(run, kinds[i].name, kinds[i].mode,
-				     kinds[i].flags);
+		err = measure_faults(run, kinds[i].name, kinds[i].mode);
 	return err;
 }
 
@@ -160,7 +155,7 @@ static int measure_dirty(struct bench_run *run, const char *name, uint32_t mode)
 {
 	struct limited l;
 	struct result f = { 0 };
-	int err = limited_open(&l, run, mode, 0);
+	int err = limited_open(&l, run, mode);
 
 	if (err)
 		return err;

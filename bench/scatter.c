@@ -68,10 +68,9 @@ static void leave(struct scatter *s)
 	}
 }
 
-static int scatter_open(struct scatter *s, uint32_t flags, bool pinned)
+static int scatter_open(struct scatter *s, bool pinned)
 {
-	struct uhmm_params p = { .fault_mode = UHMM_FAULTS_AUTO,
-				 .flags = flags };
+	struct uhmm_params p = { .fault_mode = UHMM_FAULTS_AUTO };
 	int err = ours_open(&s->ours, &p, "ram:64M");
 
 	if (err)
@@ -119,13 +118,13 @@ static bool flushes(const struct __ptrace_syscall_info *info)
 }
 
 /* In the child: the marks are two system calls that nothing else makes. */
-static _Noreturn void child_main(uint32_t flags, bool pinned)
+static _Noreturn void child_main(bool pinned)
 {
 	struct scatter s;
 
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
-	if (scatter_open(&s, flags, pinned))
+	if (scatter_open(&s, pinned))
 		_exit(1);
 	prepare(&s);
 	syscall(SYS_getpgid, 0);
@@ -159,14 +158,14 @@ static double watch(pid_t pid)
 	return marks == 2 ? (double)n * (double)BLOCK / (double)LEN : 0;
 }
 
-static double count_flushes(uint32_t flags, bool pinned)
+static double count_flushes(bool pinned)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		bench_die("fork", errno);
 	if (!pid)
-		child_main(flags, pinned);
+		child_main(pinned);
 	return watch(pid);
 }
 
@@ -268,16 +267,15 @@ static void time_it(struct bench_run *run, struct scatter *s, const char *name,
 	at_most(run, name, c, "us", 1.25, &f);
 }
 
-static int measure(struct bench_run *run, const char *name, uint32_t flags,
-		   bool pinned)
+static int measure(struct bench_run *run, const char *name, bool pinned)
 {
 	struct scatter s;
 	struct result n = { 0 };
 	char text[64];
 	int err;
 
-	result_add(&n, count_flushes(flags, pinned), 0);
-	err = scatter_open(&s, flags, pinned);
+	result_add(&n, count_flushes(pinned), 0);
+	err = scatter_open(&s, pinned);
 	if (err)
 		return err;
 	for (enum company c = ALONE; c < NR_COMPANY; c++)
@@ -293,19 +291,15 @@ static int scatter(struct bench_run *run)
 {
 	static const struct {
 		const char *name;
-		uint32_t flags;
 		bool pinned;
 	} kinds[] = {
-		{ "scatter", 0, false },
-		{ "scatter-pinned", 0, true },
-		{ "scatter-no-dma", UHMM_OPEN_NO_DMA, false },
-		{ "scatter-pinned-no-dma", UHMM_OPEN_NO_DMA, true },
+		{ "scatter", false },
+		{ "scatter-pinned", true },
 	};
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(kinds) / sizeof(*kinds); i++)
-		err = measure(run, kinds[i].name, kinds[i].flags,
-			      kinds[i].pinned);
+		err = measure(run, kinds[i].name, kinds[i].pinned);
 	return err;
 }
 

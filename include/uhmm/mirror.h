@@ -51,7 +51,9 @@ enum uhmm_notify {
  *
  * Both run under the mirror's lock, on any thread, also while a CPU fault
  * waits for them.  They may sleep for the device; they must not call uhmm
- * (-EDEADLK), touch managed memory or call malloc(3).
+ * (-EDEADLK), touch managed memory or call malloc(3).  An entry of RAM at the
+ * page's own address is as good as the address: who uses it on the CPU needs no
+ * lock, and must not hold one that ->invalidate() takes, for it may fault.
  */
 struct uhmm_mirror_ops {
 	size_t size;

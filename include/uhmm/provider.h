@@ -57,6 +57,19 @@ struct uhmm_segment {
 	size_t npages;
 };
 
+struct uhmm_device_desc;
+
+/**
+ * struct uhmm_peer_segment - one run of pages from device to device
+ * @src, @dst: the first device page on either; consecutive on both
+ * @npages: length of the run
+ */
+struct uhmm_peer_segment {
+	uint64_t src;
+	uint64_t dst;
+	size_t npages;
+};
+
 /**
  * struct uhmm_device_ops - a device's callbacks; NULL means not supported
  */
@@ -102,6 +115,15 @@ struct uhmm_device_ops {
 
 	/** @release: the last call for @priv; no page is held any more. */
 	void (*release)(void *priv);
+
+	/**
+	 * @copy_peer: from another device straight to this one.  @src says
+	 * whose: compare its ops.  0: every segment is copied.  -EOPNOTSUPP or
+	 * any other error, or NULL: the core copies through RAM.
+	 */
+	int (*copy_peer)(void *priv, const struct uhmm_device_desc *src,
+			 void *src_priv, const struct uhmm_peer_segment *seg,
+			 size_t nr);
 };
 
 /**

@@ -64,17 +64,11 @@ enum uhmm_fault_mode {
 
 /**
  * enum uhmm_open_flags - promises and wishes about a whole context
- * @UHMM_OPEN_NO_DMA: the application promises that no device writes into its
- *	managed memory by DMA (O_DIRECT, io_uring fixed buffers, RDMA) except
- *	in ranges held by uhmm_pin().  Scattered pages are then taken by
- *	write-protection, in batches, some 20 times faster with several
- *	threads; that way cannot see DMA pins, UFFDIO_MOVE can.
  * @UHMM_OPEN_NO_RECYCLE: frames are given back to the kernel at once and not
  *	used again, for programs that vmsplice(2) managed memory.
  */
 enum uhmm_open_flags {
-	UHMM_OPEN_NO_DMA = 1u << 0,
-	UHMM_OPEN_NO_RECYCLE = 1u << 1,
+	UHMM_OPEN_NO_RECYCLE = 1u << 0,
 };
 
 /**

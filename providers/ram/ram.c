@@ -50,6 +50,21 @@ static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 	return 0;
 }
 
+static const struct uhmm_device_ops ram_ops;
+
+/* Only what is like this one is memory that we can read. */
+static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
+			 void *src_priv, const struct uhmm_peer_segment *seg,
+			 size_t nr)
+{
+	if (src->ops != &ram_ops)
+		return -EOPNOTSUPP;
+	for (; nr; seg++, nr--)
+		uhmm_copy(page_at(priv, seg->dst), page_at(src_priv, seg->src),
+			  seg->npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
 static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
 {
 	memset(page_at(priv, dpfn), 0, npages << UHMM_PAGE_SHIFT);
@@ -78,6 +93,7 @@ static const struct uhmm_device_ops ram_ops = {
 	.size = sizeof(ram_ops),
 	.copy_to_devmem = ram_copy_to_devmem,
 	.copy_to_ram = ram_copy_to_ram,
+	.copy_peer = ram_copy_peer,
 	.clear = ram_clear,
 	.direct = ram_direct,
 	.release = ram_release,

@@ -147,17 +147,19 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 }
 
 #define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING)
-#define IN_FRAMES (1u << P_FROZEN | 1u << P_LEAVING)
+#define IN_FRAMES                                               \
+	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
+	 1u << P_REVOKING)
 
 /* For each page of each move: without branches. */
 static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
 	int ram = page_in_ram(w) * by;
+	int away = (int)(ON_DEVICE >> s & 1) | !!(w & PAGE_AWAY);
 
 	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
-	b->device_delta =
-		(int16_t)(b->device_delta + (int)(ON_DEVICE >> s & 1) * by);
+	b->device_delta = (int16_t)(b->device_delta + away * by);
 	b->frozen_delta =
 		(int16_t)(b->frozen_delta + (int)(IN_FRAMES >> s & 1) * by);
 	atomic_store_explicit(&b->nr_charged,
@@ -224,6 +226,19 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 	enum page_state to = event_to(u, b, i, event);
 
 	block_set(u, b, i, page_on_device(to, dev, dpfn));
+}
+
+/* Its mapping begins to move: what the word says of RAM and device stays. */
+void block_stash(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
+	enum page_state to = event_to(u, b, i, E_STASH);
+
+	if (page_in_ram(w))
+		kept |= PAGE_CHARGED;
+	if (page_state(w) == P_DEVICE)
+		kept |= PAGE_AWAY;
+	block_set(u, b, i, (uint64_t)to | kept);
 }
 
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b)

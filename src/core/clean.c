@@ -100,111 +100,97 @@ out:
 
 /* ---- Leaving ---------------------------------------------------------- */
 
+/* Pages of @o whose mapping has moved, with what they were. */
 struct drop {
-	struct uhmm *u;
-	struct block *b;
-	struct mm_set set;
-	uint64_t word[MM_BLOCK_PAGES]; /* as they were */
+	struct out o;
+	uint64_t word[MM_BLOCK_PAGES];
 	uint64_t free[MM_BLOCK_PAGES];
 	unsigned nfree, went;
 };
 
-static void mark_zapping(struct drop *d, const struct mm_set *want)
+/* A frame is what is left of a page; a hole is gone already. */
+static bool is_gone(const struct out *o, unsigned i)
 {
-	set_clear(&d->set);
-	block_lock(d->b);
-	set_for_each(want, i) {
-		uint64_t w = block_word(d->b, i);
-
-		if (page_state(w) != P_CLEAN)
-			continue;
-		d->word[i] = w;
-		set_add(&d->set, i);
-		block_arrive(d->u, d->b, i, page_dev(w), page_dpfn(w), E_ZAP);
-	}
-	block_unlock(d->u, d->b);
+	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
 }
 
-/* @gone: the page has left its address. */
-static void dropped(struct drop *d, unsigned i, bool gone)
+static void dropped(struct drop *d, unsigned i)
 {
-	uint64_t w = block_word(d->b, i), was = d->word[i];
+	struct out *o = &d->o;
+	uint64_t w = block_word(o->b, i), was = d->word[i];
 
-	if (page_state(w) != P_ZAPPING) { /* unmapped meanwhile */
+	if (page_state(w) != P_STASHING) { /* unmapped meanwhile */
 		d->free[d->nfree++] = was;
-	} else if (w & PAGE_ZAP_DROP) { /* and discarded by the application */
-		block_event(d->u, d->b, i, E_HOLE);
+	} else if (w & PAGE_DROP) { /* or discarded by the application */
+		block_event(o->u, o->b, i, E_HOLE);
 		d->free[d->nfree++] = was;
 	} else {
-		block_arrive(d->u, d->b, i, page_dev(was), page_dpfn(was),
-			     gone ? E_ARRIVE : E_SHARE);
-		d->went += gone;
+		block_arrive(o->u, o->b, i, page_dev(was), page_dpfn(was),
+			     is_gone(o, i) ? E_ARRIVE : E_SHARE);
+		d->went += is_gone(o, i);
 	}
 }
 
-static int drop_in_place(struct uhmm *u, struct block *b,
-			 const struct mm_set *want)
+/* One by one, which is done at once.  Locked. */
+static void drop_by_move(struct drop *d, const struct mm_set *want)
 {
-	struct mm_set gone;
-	struct drop d;
+	struct out *o = &d->o;
 
-	d.u = u;
-	d.b = b;
-	d.nfree = d.went = 0;
-	mark_zapping(&d, want);
-	if (set_empty(&d.set))
-		return 0;
-	gone = d.set;
-	u->mm->ops->commit(u->mm, b->va, &gone);
-	block_lock(b);
-	set_for_each(&d.set, i)
-		dropped(&d, i, set_has(&gone, i));
-	block_unlock(u, b);
-	block_settle(u, b, false);
-	free_words(u, d.free, d.nfree);
-	return (int)d.went;
-}
-
-/* ---- The same where pages can be moved: no event, one step ------------- */
-
-/* A frame is what is left of the page; a hole is gone already. */
-static int note_moved(struct out *o)
-{
-	struct mm_set gone = set_or(&o->f.framed, &o->f.holes);
-
-	set_for_each(&gone, i) {
+	set_for_each(want, i)
+		if (page_state(block_word(o->b, i)) == P_CLEAN)
+			set_add(&o->f.want, i);
+	if (out_take_frames(o))
+		return;
+	set_for_each(&o->f.want, i) {
 		uint64_t w = block_word(o->b, i);
 
+		d->word[i] = w;
+		if (!is_gone(o, i))
+			continue;
 		block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w),
 			     E_ARRIVE);
+		d->went++;
 	}
-	return (int)set_count(&gone);
+	out_set_aside(o);
 }
 
-static int drop_by_move(struct uhmm *u, struct block *b,
-			const struct mm_set *want)
+/* What has to go by its mapping.  Locked, but not all the while. */
+static void drop_by_stash(struct drop *d)
 {
-	struct out o;
-	int n = 0;
+	struct out *o = &d->o;
 
-	out_init(&o, u, b);
+	block_unlock(o->u, o->b);
+	out_take_aside(o);
+	set_for_each(&o->left, i)
+		dropped(d, i);
+}
+
+static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	struct drop d;
+	bool aside;
+
+	out_init(&d.o, u, b);
+	d.nfree = d.went = 0;
 	if (out_give_slot(u, b, want))
 		return 0;
 	block_lock(b);
-	set_for_each(want, i)
-		if (page_state(block_word(b, i)) == P_CLEAN)
-			set_add(&o.f.want, i);
-	if (!out_take_frames(&o))
-		n = note_moved(&o);
+	drop_by_move(&d, want);
+	aside = !set_empty(&d.o.left);
+	if (aside)
+		drop_by_stash(&d);
 	out_release_slot(u, b);
 	block_unlock(u, b);
-	return n;
+	if (aside)
+		block_settle(u, b, false);
+	free_words(u, d.free, d.nfree);
+	return (int)d.went;
 }
 
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	bool none;
-	int n = 0;
+	int n;
 
 	block_lock(b);
 	none = !b->nr[P_CLEAN];
@@ -212,10 +198,7 @@ int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	if (none)
 		return 0;
 	sys_mutex_lock(&b->mover);
-	if (u->mm->can_move)
-		n = drop_by_move(u, b, want);
-	if (!n) /* a read-only mapping, say */
-		n = drop_in_place(u, b, want);
+	n = drop(u, b, want);
 	sys_mutex_unlock(&b->mover);
 	return n;
 }

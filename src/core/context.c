@@ -64,9 +64,13 @@ static void gate_open(struct uhmm *u)
 
 /* ---- Fork ------------------------------------------------------------- */
 
+/* What is private will be shared until it is written to. */
 static void rescue_all(void *arg)
 {
-	home_all(arg, NULL, HOME_RESCUE);
+	struct uhmm *u = arg;
+
+	home_all(u, NULL, HOME_RESCUE);
+	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
 
 /* The worker may be waiting at the gate, and this stack may be away. */
@@ -85,7 +89,8 @@ static void fork_prepare(void)
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		if (atomic_load(&u->on_device) || atomic_load(&u->frozen))
+		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
+		    atomic_load(&u->mirrors.count))
 			rescue_on_own_stack(u);
 	}
 }
@@ -141,7 +146,7 @@ static void delist(struct uhmm *u)
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_DMA | UHMM_OPEN_NO_RECYCLE;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -167,7 +172,6 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 	struct mm_params mp = {
 		.fault_mode = p->fault_mode,
 		.nr_threads = p->nr_threads,
-		.no_dma = p->flags & UHMM_OPEN_NO_DMA,
 		.nr_slots = MAX_SLOTS,
 		.features_off = p->features_off,
 		.client = &u->client,
@@ -213,6 +217,7 @@ static void destroy(struct uhmm *u)
 {
 	policy_stop(u);
 	request_stop(u);
+	mirror_destroy(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);

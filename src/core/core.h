@@ -9,6 +9,7 @@
  *	gate		shared by whoever moves pages; exclusive around fork
  *	mover		one a block: who takes pages from it.  Held over copies
  *	(event)		the backend's: events are applied one at a time
+ *	mirror		one a mirror: held over its callbacks (mirror.h)
  *	regions		writers of the region tree; readers need none (RCU)
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
@@ -22,8 +23,8 @@
  *
  * DOC: Moves
  *
- * A page under way has a state that names its mover (P_LEAVING, P_HELD,
- * P_ZAPPING, P_CLEARING: the holder of the block's mover lock; P_COMING: who
+ * A page under way has a state that names its mover (P_LEAVING, P_STASHING,
+ * P_CLEARING: the holder of the block's mover lock; P_COMING: who
  * set it).  Copies run without the block's lock.  Afterwards the mover looks
  * again: if the word is as it left it, the page is its own and goes on;
  * otherwise the CPU or the application was faster and wins.  Words cannot
@@ -37,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uhmm/mirror.h>
 #include <uhmm/provider.h>
 #include <uhmm/uhmm.h>
 
@@ -81,9 +83,10 @@ struct block {
 	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0 it does not pay here */
-	uint16_t parked;   /* pages with which it is on the policy's queue */
-	_Atomic bool huge; /* left as one huge page; a hint unlocked */
-	uint32_t index;	   /* in uhmm.blocks */
+	uint16_t parked; /* pages with which it is on the policy's queue */
+	_Atomic uint16_t accessed; /* by devices, of late; a hint */
+	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
+	uint32_t index;		   /* in uhmm.blocks */
 };
 
 struct index_leaf {
@@ -119,12 +122,14 @@ struct region_tree {
 /*
  * @stock: pages that hold memory; kept true by whoever has the slot
  * @huge: that memory is one huge page
+ * @stashed: a part is mapped as it was elsewhere: not to be used again so
  */
 struct slot {
 	struct mm_set stock;
 	uint32_t next;	   /* of its list, + 1 */
 	uint32_t nr_stock; /* while in the pool */
 	bool huge;
+	bool stashed;
 };
 
 /* First in, first out: a frame rests before it is used again. */
@@ -149,7 +154,7 @@ struct slot_pool {
 #define NR_BOUNCE 64
 struct bounce {
 	_Atomic uint64_t used;
-	char *pages; /* and one more, for events */
+	char *pages;
 };
 
 /* ---- Devices (device.c, pagemap.c) ---- */
@@ -188,6 +193,11 @@ enum request_op {
 	REQ_SNAPSHOT,
 	REQ_LIMIT,
 	REQ_HOME,
+	REQ_MIRROR_REMOVE,
+	REQ_MIRROR_FAULT,
+	REQ_MIRROR_SNAPSHOT,
+	REQ_NOTIFY_BEGIN,
+	REQ_NOTIFY_END,
 	REQ_NOTHING,
 };
 
@@ -196,6 +206,8 @@ struct request {
 	uintptr_t addr;
 	size_t len;
 	struct uhmm_device *dev;
+	struct uhmm_mirror *mirror;
+	unsigned flags;
 	uint8_t *why;
 	uhmm_pfn_t *pfns;
 	uint64_t cookie;
@@ -238,6 +250,22 @@ struct policy {
 	_Atomic bool running, stop;
 };
 
+/* ---- Mirrors (mirror.c) ---- */
+
+#define MAX_MIRRORS 256 /* number 0 is none */
+
+/* @users: who may be using it; futex */
+struct mirror_slot {
+	_Atomic(struct uhmm_mirror *) mirror;
+	_Atomic uint32_t users;
+};
+
+struct mirrors {
+	struct sys_mutex lock;	/* adding and removing */
+	_Atomic uint32_t count; /* 0: nobody has to be told anything */
+	struct mirror_slot slot[MAX_MIRRORS];
+};
+
 /* ---- Counters (stats.c) ---- */
 
 struct counters {
@@ -267,6 +295,7 @@ struct uhmm {
 	_Atomic int64_t ram;	     /* pages */
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t on_device, frozen;
+	struct mirrors mirrors;
 	struct requests requests;
 	struct policy policy;
 	struct counters count;
@@ -302,6 +331,7 @@ enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
+void block_stash(struct uhmm *u, struct block *b, unsigned i);
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
 static inline unsigned page_index(uintptr_t addr)
 {
@@ -356,6 +386,9 @@ int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		    size_t nr);
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* -EOPNOTSUPP: not from @src. */
+int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
+		     const struct uhmm_peer_segment *seg, size_t nr);
 void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 /* Adds a page to the segments, growing the last one if it fits. */
@@ -364,6 +397,9 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 int do_remove(struct uhmm_device *dev);
 void device_free_all(struct uhmm *u); /* at the end */
 bool device_in_callback(void);
+/* Around callbacks that are no device's. */
+void callback_enter(void);
+void callback_leave(void);
 
 /* out.c: pages of one block to a device.  @why: of all 512 pages, or NULL */
 enum out_how {
@@ -379,6 +415,13 @@ int out_park(struct uhmm *u, struct block *b);
 /* Release the block's slot when nothing is frozen any more.  Locked. */
 void out_release_slot(struct uhmm *u, struct block *b);
 
+/*
+ * peer.c: what of @want is on other devices goes to @dev, as far as it has
+ * room.  -errno: a copy failed, and its pages stayed.
+ */
+int peer_block(struct uhmm *u, struct block *b, const struct mm_set *want,
+	       struct uhmm_device *dev);
+
 /* home.c: pages of one block to RAM */
 enum home_how {
 	HOME_MIGRATE, /* what cannot be read stays on the device */
@@ -391,6 +434,11 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
 			   bool write);
+/*
+ * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
+ * unlocked on return.
+ */
+int home_lone(struct uhmm *u, struct block *b, unsigned i);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
@@ -404,6 +452,34 @@ ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
 ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 			bool share);
+
+/* mirror.c */
+/*
+ * Devices forget [start, end) before what was marked goes on.  May block on
+ * devices; not with a block locked.
+ */
+void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
+		       enum uhmm_notify why);
+/* The same for what @set spans in a block. */
+void mirror_invalidate_set(struct uhmm *u, const struct block *b,
+			   const struct mm_set *set, enum uhmm_notify why);
+/* Is there any that covers the page? */
+bool mirror_covers(struct uhmm *u, uintptr_t addr);
+/* Its mirrors are of no use any more. */
+void mirror_device_gone(struct uhmm_device *dev);
+int do_mirror_add(struct uhmm_mirror *m);
+int do_mirror_remove(struct uhmm_mirror *m);
+void mirror_destroy(struct uhmm *u);
+
+/* mirror_fault.c */
+int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
+		    unsigned flags);
+int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
+		       uhmm_pfn_t *ret);
+int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why);
+
+/* exclusive.c: a CPU touch.  @b locked, unlocked on return. */
+enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i);
 
 /* clean.c: pages in RAM whose copy on a device is still good */
 bool clean_wanted(struct uhmm *u, struct block *b,

@@ -18,6 +18,16 @@ bool device_in_callback(void)
 	return callback_depth > 0;
 }
 
+void callback_enter(void)
+{
+	callback_depth++;
+}
+
+void callback_leave(void)
+{
+	callback_depth--;
+}
+
 static void enter(struct uhmm_device *dev)
 {
 	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
@@ -81,6 +91,19 @@ int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
 	if (!err)
 		count_add(&dev->pages_out, total(seg, nr));
 	return note_error(dev, "copy to RAM", err);
+}
+
+int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
+		     const struct uhmm_peer_segment *seg, size_t nr)
+{
+	int err;
+
+	if (!dev->ops.copy_peer)
+		return -EOPNOTSUPP;
+	enter(dev);
+	err = dev->ops.copy_peer(dev->priv, &src->desc, src->priv, seg, nr);
+	leave(dev);
+	return err;
 }
 
 const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
@@ -340,6 +363,7 @@ int do_remove(struct uhmm_device *dev)
 	wait_for_frees(dev);
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
+	mirror_device_gone(dev);
 	retire(dev);
 	return 0;
 }

@@ -17,23 +17,13 @@
 /* Nobody is at work on its device page. */
 static bool is_at_rest(uint64_t w)
 {
-	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN;
+	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN ||
+	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 
 static void free_device_page(struct uhmm *u, uint64_t w)
 {
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
-}
-
-/*
- * A page in removal causes one event by itself, whoever else discards it:
- * the second one is the application's.
- */
-static void discard_zapping(struct block *b, unsigned i)
-{
-	uint64_t *w = &b->table[i];
-
-	*w |= *w & PAGE_ZAP_SEEN ? PAGE_ZAP_DROP : PAGE_ZAP_SEEN;
 }
 
 /* Return: a device page to be freed, or 0. */
@@ -42,9 +32,13 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 	uint64_t w = block_word(b, i);
 
 	switch (page_state(w)) {
-	case P_ZAPPING:
-		discard_zapping(b, i);
-		return 0;
+	case P_STASHING: /* its mover looks */
+		if (!(w & PAGE_AWAY)) {
+			b->table[i] |= PAGE_DROP;
+			return 0;
+		}
+		block_set(u, b, i, P_STASHING | PAGE_DROP);
+		return w;
 	case P_EMPTY:
 	case P_DROPPED:
 		return 0;
@@ -126,6 +120,7 @@ static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
 	for_each_block(priv, start, end, discard_block);
+	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);
 }
 
 void core_unmap(void *priv, uintptr_t start, uintptr_t end)
@@ -135,20 +130,16 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
 	for_each_block(u, start, end, unmap_block);
+	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 }
 
 /* ---- Remap ------------------------------------------------------------ */
 
-/*
- * One page that changed its address.  @data: what the device holds of the page
- * if its word is still @copied.
- */
+/* One page that changed its address. */
 struct remap {
 	struct uhmm *u;
 	struct block *from, *to;
 	unsigned i, k;
-	char *data;
-	uint64_t copied;
 };
 
 /* Two blocks are locked nowhere else, and events run one at a time. */
@@ -164,14 +155,6 @@ static void unlock_both(const struct remap *r)
 	if (r->to != r->from)
 		block_unlock(r->u, r->to);
 	block_unlock(r->u, r->from);
-}
-
-static bool is_there(const struct remap *r)
-{
-	struct mm_set there;
-
-	return !r->u->mm->ops->resident(r->u->mm, r->to->va, &there) &&
-	       set_has(&there, r->k);
 }
 
 /* Frames stay with their block; the moved page gets a frame in its new one. */
@@ -198,17 +181,31 @@ static const char *frame_of(const struct remap *r)
 	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
 }
 
-/*
- * What a page under removal is depends on what came first.  Its mover finds
- * the word changed, gives up and frees the device page.
- */
-static int move_zapping(struct remap *r, uint64_t w)
+static bool is_in_frame(const struct remap *r)
 {
-	if (is_there(r)) {
-		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
-		return 0;
-	}
-	return move_frame(r, page_dev(w) ? r->data : frame_of(r));
+	struct mm_set there;
+
+	return !r->u->mm->ops->resident(r->u->mm, block_slot_va(r->u, r->from),
+					r->i, r->i + 1, &there) &&
+	       set_has(&there, r->i);
+}
+
+/*
+ * Its mapping was to move into the frame, and what came first counts: else the
+ * page went along.  The mover finds the word changed and gives up.
+ */
+static int move_stashing(struct remap *r, uint64_t w)
+{
+	uint64_t there = P_RAM | (w & PAGE_CHARGED);
+
+	if (w & PAGE_AWAY)
+		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
+	else if (w & PAGE_DROP)
+		there = P_DROPPED;
+	else if (is_in_frame(r))
+		return move_frame(r, frame_of(r));
+	block_set(r->u, r->to, r->k, there);
+	return 0;
 }
 
 /* Locked.  Return: 0, -ENOMEM. */
@@ -219,18 +216,17 @@ static int move_page(struct remap *r, uint64_t w)
 	if (err)
 		return err;
 	switch (page_state(w)) {
-	case P_ZAPPING:
-		err = move_zapping(r, w);
+	case P_STASHING:
+		err = move_stashing(r, w);
 		break;
 	case P_FROZEN:
 	case P_LEAVING:
+	case P_EXCLUSIVE:
+	case P_REVOKING:
 		err = move_frame(r, frame_of(r));
 		break;
 	case P_CLEARING:
 		block_set(r->u, r->to, r->k, P_EMPTY);
-		break;
-	case P_HELD:
-		block_set(r->u, r->to, r->k, P_RAM | PAGE_CHARGED);
 		break;
 	default:
 		block_set(r->u, r->to, r->k, w);
@@ -250,28 +246,6 @@ static void wait_while_coming(const struct remap *r)
 	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
 }
 
-/* It may be on the device alone, of which its mover will free it.  Unlocks. */
-static void copy_clean(struct remap *r, uint64_t w)
-{
-	struct uhmm_segment seg = { page_dpfn(w), r->data, 1 };
-	int err = -EIO;
-
-	unlock_both(r);
-	for (int k = 0; err && k < HOME_ATTEMPTS; k++)
-		err = device_copy_out(device_get(r->u, page_dev(w)), &seg, 1);
-	if (err)
-		sys_logf(&r->u->log, SYS_ERR, "a moved page could not be read");
-	r->copied = w;
-}
-
-static bool needs_copy(const struct remap *r, uint64_t w)
-{
-	const uint64_t zap = PAGE_ZAP_SEEN | PAGE_ZAP_DROP;
-
-	return page_state(w) == P_ZAPPING && page_dev(w) &&
-	       (w & ~zap) != (r->copied & ~zap);
-}
-
 /* Return: whether it is done.  Unlocks. */
 static bool try_remap(struct remap *r)
 {
@@ -282,10 +256,6 @@ static bool try_remap(struct remap *r)
 	w = block_word(r->from, r->i);
 	if (page_state(w) == P_COMING) {
 		wait_while_coming(r);
-		return false;
-	}
-	if (needs_copy(r, w)) {
-		copy_clean(r, w);
 		return false;
 	}
 	err = w ? move_page(r, w) : 0;
@@ -310,7 +280,6 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 	r.from = block_find(u, from);
 	if (!r.from || is_plain(u, r.from, r.i))
 		return;
-	r.data = u->bounce.pages + NR_BOUNCE * MM_PAGE_SIZE;
 	for (int tries = 0; tries < REMAP_TRIES; tries++) {
 		r.to = block_get(u, to);
 		if (r.to && try_remap(&r))
@@ -321,10 +290,23 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 		 (unsigned long)from);
 }
 
+/* Its frame will be copied: nobody may write to it any more. */
+static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
+			 unsigned last)
+{
+	block_lock(b);
+	for (unsigned i = first; b->nr[P_EXCLUSIVE] && i < last; i++)
+		if (page_state(block_word(b, i)) == P_EXCLUSIVE)
+			block_event(u, b, i, E_REVOKE);
+	block_unlock(u, b);
+}
+
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
+	for_each_block(u, from, from + len, revoke_block);
+	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	for (size_t off = 0; off < len; off += MM_PAGE_SIZE)
 		remap_page(u, from + off, to + off);
 	core_unmap(u, from, from + len);

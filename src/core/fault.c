@@ -137,24 +137,11 @@ static enum mm_outcome frame_fault(struct uhmm *u, struct block *b, unsigned i)
 	return got > 0 ? MM_RESOLVED : MM_RETRY;
 }
 
-/* A write to a page that is held in place: the CPU wins. */
-static enum mm_outcome held_fault(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned flags)
-{
-	if (flags & MM_FAULT_WP) {
-		block_home(u, b, i, E_HOME);
-		u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
-	}
-	block_unlock(u, b);
-	count_add(&u->count.soft_faults, 1);
-	return MM_RETRY;
-}
-
 static bool is_resident(struct uhmm *u, const struct block *b, unsigned i)
 {
 	struct mm_set there;
 
-	return !u->mm->ops->resident(u->mm, b->va, &there) &&
+	return !u->mm->ops->resident(u->mm, b->va, i, i + 1, &there) &&
 	       set_has(&there, i);
 }
 
@@ -242,8 +229,7 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 {
 	enum page_state s = page_state(block_word(b, i));
 
-	if (flags & MM_FAULT_WP && s != P_HELD && s != P_ZAPPING &&
-	    s != P_CLEAN)
+	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
 		return stale_protection(u, b, i);
 	if (needs_room(s) && is_limited(u) && policy_full(u))
 		return room_fault(u, b, i, flags);
@@ -261,10 +247,11 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_FROZEN:
 	case P_LEAVING:
 		return frame_fault(u, b, i);
-	case P_HELD:
-		return held_fault(u, b, i, flags);
+	case P_EXCLUSIVE:
+		return exclusive_fault(u, b, i);
 	case P_COMING:
-	case P_ZAPPING:
+	case P_STASHING:
+	case P_REVOKING:
 		return wait_fault(u, b, flags);
 	default:
 		return poisoned_fault(u, b, i);

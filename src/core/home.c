@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/mirror.h"
 
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
@@ -211,6 +211,7 @@ static void fetch_marked(struct fetch *f)
 	struct slot *s;
 
 	block_unlock(f->u, f->b);
+	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
 	s = slot_of(f->u, f->slot);
 	s->stock = set_or(&s->stock, &f->set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
@@ -278,8 +279,8 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 		switch (page_state(block_word(b, i))) {
 		case P_COMING:
 		case P_LEAVING:
-		case P_HELD:
-		case P_ZAPPING:
+		case P_REVOKING:
+		case P_STASHING:
 		case P_CLEARING:
 			return true;
 		default:
@@ -321,6 +322,24 @@ static bool home_small(struct fetch *f, const struct mm_set *want,
 	return true;
 }
 
+/* No slot is free: one page at least, when there is no later. */
+static int rescue_one(struct fetch *f, struct mm_set *want,
+		      const struct uhmm_device *only)
+{
+	block_lock(f->b);
+	thaw_wanted(f->u, f->b, want, NULL);
+	set_for_each(want, i) {
+		if (!is_fetchable(f, i, only))
+			continue;
+		if (home_lone(f->u, f->b, i)) {
+			set_add(&f->failed, i);
+			set_del(want, i);
+		}
+		return 1;
+	}
+	return wait_for_movers(f, want, false);
+}
+
 /*
  * One round over the block.  Return: whether to come again, or -errno.  What
  * failed leaves @want.
@@ -330,13 +349,16 @@ static int home_round(struct fetch *f, struct mm_set *want,
 {
 	bool again;
 
+	if (!only)
+		exclusive_end(f->u, f->b, want, 0);
 	block_lock(f->b);
 	clean_break(f->u, f->b, want, only);
 	if (home_small(f, want, only))
 		return 1;
 	f->dev = NULL;
 	if (!get_frames(f, want))
-		return -ENOMEM;
+		return f->how == HOME_RESCUE ? rescue_one(f, want, only) :
+					       -ENOMEM;
 	block_lock(f->b);
 	again = !only && !thaw_wanted(f->u, f->b, want, f->why);
 	mark_coming(f, want, only);

@@ -14,13 +14,13 @@
 
 int home_init(struct uhmm *u)
 {
-	u->bounce.pages = sys_alloc((NR_BOUNCE + 1) * MM_PAGE_SIZE);
+	u->bounce.pages = sys_alloc(NR_BOUNCE * MM_PAGE_SIZE);
 	return u->bounce.pages ? 0 : -ENOMEM;
 }
 
 void home_destroy(struct uhmm *u)
 {
-	sys_free(u->bounce.pages, (NR_BOUNCE + 1) * MM_PAGE_SIZE);
+	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
 }
 
 /* NR_BOUNCE: all are in use. */
@@ -107,6 +107,7 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 {
 	unsigned bit = bounce_get(&l->u->bounce);
 	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
+	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
 	enum mm_outcome out;
 	int err;
 
@@ -118,11 +119,21 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	block_set(l->u, l->b, l->i,
 		  page_on_device(P_COMING, l->dev->id, l->dpfn));
 	block_unlock(l->u, l->b);
+	mirror_invalidate(l->u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_MIGRATE);
 	err = lone_read(l, ram);
 	out = lone_finish(l, ram, err);
 	bounce_put(&l->u->bounce, bit);
 	block_settle(l->u, l->b, false);
 	return out;
+}
+
+int home_lone(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	struct lone l = { u,	b, device_get(u, page_dev(w)), i, page_dpfn(w),
+			  false };
+
+	return lone_bounce(&l) == MM_SIGBUS ? -EIO : 0;
 }
 
 /* ---- Straight from the device ------------------------------------------ */

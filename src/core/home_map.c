@@ -99,7 +99,9 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	const void *p;
 	ssize_t got;
 
-	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
+	/* A mirror would have to be told first, without the lock. */
+	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT) ||
+	    mirror_covers(u, b->va + i * MM_PAGE_SIZE))
 		return 0;
 	n = direct_run(b, i, n);
 	p = device_direct(dev, page_dpfn(w), n);

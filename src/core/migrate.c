@@ -12,7 +12,7 @@
 
 /* ---- To a device ------------------------------------------------------ */
 
-/* What is on another device comes home first. */
+/* What could not be copied from device to device comes home first. */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
 			     const struct uhmm_device *dev)
@@ -45,7 +45,8 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	if (!b)
 		return -ENOMEM;
 	clean_drop(u, b, want);
-	fetch_from_others(u, b, want, dev);
+	if (peer_block(u, b, want, dev))
+		fetch_from_others(u, b, want, dev);
 	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
@@ -239,6 +240,7 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	out_release_slot(u, b);
 	block_unlock(u, b);
 	sys_mutex_unlock(&b->mover);
+	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 	return err;
 }
 

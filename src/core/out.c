@@ -5,16 +5,16 @@
  * DOC: Steps
  *
  *	1  select   which pages can go, and a device page for each
- *	2  freeze   take them from the CPU; from here on their data stand still
+ *	2  freeze   take them from the CPU, into frames; from here on their data
+ *		    stand still
  *	3  copy     by the provider, without locks.  The CPU may touch a page
  *		    meanwhile: it is mapped again at once, from its frame, and
  *		    the copy is in vain
- *	4  remove   pages frozen in place leave their address
- *	5  arrive   pages that are still ours are on the device now; the
+ *	4  arrive   pages that are still ours are on the device now; the
  *		    others' device pages are freed
  *
- * Until step 5 the frame, or the page itself, is the truth: whatever fails
- * before is undone by mapping it again.
+ * Until step 4 the frame is the truth: whatever fails before is undone by
+ * mapping it again.
  */
 #include <errno.h>
 
@@ -27,7 +27,7 @@ void out_release_slot(struct uhmm *u, struct block *b)
 	uint32_t slot = b->slot;
 
 	if (slot == NO_SLOT || b->nr[P_FROZEN] || b->nr[P_LEAVING] ||
-	    b->nr[P_HELD] || b->nr[P_ZAPPING])
+	    b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] || b->nr[P_REVOKING])
 		return;
 	b->slot = NO_SLOT;
 	slot_put(u, slot);
@@ -93,48 +93,7 @@ static void clear_pages(struct out *o)
 		o->done = set_or(&o->done, &o->zero);
 }
 
-static void copy_all(struct out *o)
-{
-	struct mm_set held = o->held, all = set_or(&o->framed, &o->held);
-
-	if (!set_empty(&held)) {
-		struct slot *s = slot_of(o->u, o->b->slot);
-
-		s->stock = set_or(&s->stock, &held);
-		o->u->mm->ops->copy_out(o->u->mm, o->b->va,
-					block_slot_va(o->u, o->b), &held);
-	}
-	copy_pages(o, &all, 0, MM_BLOCK_PAGES);
-	held = set_minus(&o->held, &held); /* could not be read: not copied */
-	o->done = set_minus(&o->done, &held);
-	clear_pages(o);
-}
-
-/* ---- 4: remove -------------------------------------------------------- */
-
-static void zap_held(struct out *o)
-{
-	struct mm_set zap = set_and(&o->held, &o->done);
-	struct mm_set gone;
-	struct block *b = o->b;
-
-	if (set_empty(&zap))
-		return;
-	block_lock(b);
-	set_for_each(&zap, i) {
-		if (page_state(block_word(b, i)) == P_HELD)
-			block_event(o->u, b, i, E_ZAP);
-		else
-			set_del(&zap, i);
-	}
-	block_unlock(o->u, b);
-	gone = zap;
-	o->u->mm->ops->commit(o->u->mm, b->va, &gone);
-	zap = set_minus(&zap, &gone);
-	o->done = set_minus(&o->done, &zap); /* mlock(2) kept them */
-}
-
-/* ---- 5: arrive -------------------------------------------------------- */
+/* ---- 4: arrive -------------------------------------------------------- */
 
 static void spare_dpfn(struct out *o, unsigned i)
 {
@@ -164,42 +123,6 @@ static void settle_framed(struct out *o, unsigned i)
 	}
 }
 
-static void unhold(struct out *o, unsigned i, enum uhmm_why why)
-{
-	uintptr_t va = o->b->va + i * MM_PAGE_SIZE;
-
-	out_why(o, i, why);
-	block_home(o->u, o->b, i, E_HOME);
-	o->u->mm->ops->unprotect(o->u->mm, va, 1);
-	spare_dpfn(o, i);
-}
-
-static void settle_held(struct out *o, unsigned i)
-{
-	uint64_t w = block_word(o->b, i);
-
-	switch (page_state(w)) {
-	case P_HELD:
-		unhold(o, i, UHMM_WHY_IO);
-		break;
-	case P_ZAPPING:
-		if (w & PAGE_ZAP_DROP) { /* discarded while we removed it */
-			block_event(o->u, o->b, i, E_HOLE);
-			out_why(o, i, UHMM_WHY_TOUCHED);
-			spare_dpfn(o, i);
-		} else if (set_has(&o->done, i)) {
-			arrive(o, i);
-		} else {
-			unhold(o, i, UHMM_WHY_LOCKED);
-		}
-		break;
-	default:
-		out_why(o, i, UHMM_WHY_TOUCHED);
-		count_add(&o->u->count.touched, 1);
-		spare_dpfn(o, i);
-	}
-}
-
 static void settle_zero(struct out *o, unsigned i)
 {
 	if (page_state(block_word(o->b, i)) != P_CLEARING) {
@@ -214,15 +137,6 @@ static void settle_zero(struct out *o, unsigned i)
 	}
 }
 
-/* Pages between those we held became write-protected with them. */
-static void free_bystanders(struct out *o)
-{
-	struct block *b = o->b;
-
-	if (o->f.wider && !b->nr[P_HELD] && !b->nr[P_ZAPPING])
-		o->u->mm->ops->unprotect(o->u->mm, b->va, MM_BLOCK_PAGES);
-}
-
 static void settle_all(struct out *o)
 {
 	unsigned copied;
@@ -230,12 +144,9 @@ static void settle_all(struct out *o)
 	block_lock(o->b);
 	set_for_each(&o->framed, i)
 		settle_framed(o, i);
-	set_for_each(&o->held, i)
-		settle_held(o, i);
 	copied = o->went;
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
-	free_bystanders(o);
 	out_release_slot(o->u, o->b);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);
@@ -246,16 +157,19 @@ static void settle_all(struct out *o)
 
 /* ---- The whole -------------------------------------------------------- */
 
+/* From here on nobody can write to the frames. */
+static void tell_mirrors(struct out *o)
+{
+	mirror_invalidate_set(o->u, o->b, &o->framed, UHMM_NOTIFY_MIGRATE);
+}
+
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		     int *ret_err)
 {
 	*ret_err = out_give_slot(o->u, o->b, want);
 	if (*ret_err)
 		return;
-	if (how != OUT_DEMOTE && out_stash(o, want))
-		*ret_err = 0;
-	else
-		*ret_err = out_freeze(o, want, how);
+	*ret_err = out_freeze(o, want, how);
 	if (*ret_err) {
 		out_reset(o);
 		block_lock(o->b);
@@ -265,8 +179,9 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 			*ret_err = 0;
 		return;
 	}
-	copy_all(o);
-	zap_held(o);
+	tell_mirrors(o);
+	copy_pages(o, &o->framed, 0, MM_BLOCK_PAGES);
+	clear_pages(o);
 	settle_all(o);
 }
 

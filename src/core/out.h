@@ -6,10 +6,12 @@
 #include "core/core.h"
 
 /*
+ * @managed: pages of the block that can be touched at all
  * @frozen, @empty: selected, and already in frames or known to be nothing
- * @framed, @held, @zero: frozen in frames, in place, or nothing there
+ * @left: to be taken by their mapping
+ * @framed, @zero: frozen into frames, or nothing there
  * @done: copied to the device
- * @dpfn: for each page of the three; @spare: for those that did not go
+ * @dpfn: for each page of the two; @spare: for those that did not go
  */
 struct out {
 	struct uhmm *u;
@@ -18,8 +20,9 @@ struct out {
 	uint8_t *why;
 	enum out_how how;
 	struct mm_freeze f;
-	struct mm_set frozen, empty;
-	struct mm_set framed, held, zero, done;
+	struct mm_set managed;
+	struct mm_set frozen, empty, left;
+	struct mm_set framed, zero, done;
 	unsigned nspare;
 	unsigned went;
 	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */
@@ -41,7 +44,15 @@ int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want);
 int out_freeze(struct out *o, const struct mm_set *want, enum out_how how);
 /* Freeze o->f.want and note what is in frames now; the block is locked. */
 int out_take_frames(struct out *o);
-/* The same for a whole block by its mapping.  Return: whether that was so. */
-bool out_stash(struct out *o, const struct mm_set *want);
+
+/* out_stash.c: what freeze() had to leave */
+/* Let faults on o->f.left wait from now on, and on what lies between. Locked */
+void out_set_aside(struct out *o);
+/* Take what was set aside.  Locked on return. */
+void out_take_aside(struct out *o);
+/* After it: what was wanted joins o->framed and o->zero, the rest goes back. */
+void out_sort_aside(struct out *o);
+/* Pages of o->f.framed that nobody wanted go back to their addresses. Locked */
+void out_give_back(struct out *o, const struct mm_set *set);
 
 #endif

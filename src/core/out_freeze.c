@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * out_freeze.c - which pages of a block can leave, and how they are taken from
- * the CPU: steps 1 and 2 of out.c.  Under the block's lock, but for a stash.
+ * the CPU: steps 1 and 2 of out.c.  Under the block's lock, but for what has to
+ * be stashed.
  */
 #include <errno.h>
 
@@ -33,7 +34,7 @@ static void sort_out_dropped(struct out *o, const struct mm_set *want)
 	struct block *b = o->b;
 
 	if (!b->nr[P_DROPPED] ||
-	    o->u->mm->ops->resident(o->u->mm, b->va, &there))
+	    o->u->mm->ops->resident(o->u->mm, b->va, 0, MM_BLOCK_PAGES, &there))
 		return;
 	set_for_each(want, i)
 		if (page_state(block_word(b, i)) == P_DROPPED &&
@@ -47,6 +48,17 @@ static void select_ram(struct out *o, unsigned i)
 		out_why(o, i, UHMM_WHY_PINNED);
 	else
 		set_add(&o->f.want, i);
+}
+
+/* It could not be copied from there; see peer.c. */
+static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
+{
+	const struct pagemap *pm = &o->dev->pagemap;
+
+	if (dev == o->dev->id)
+		return UHMM_WHY_OK;
+	return atomic_load(&pm->nused) < pm->npages ? UHMM_WHY_BUSY :
+						      UHMM_WHY_NO_ROOM;
 }
 
 static void select_page(struct out *o, unsigned i, enum out_how how)
@@ -66,9 +78,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_add(&o->empty, i);
 		break;
 	case P_DEVICE:
-		out_why(o, i,
-			page_dev(w) == o->dev->id ? UHMM_WHY_OK :
-						    UHMM_WHY_BUSY);
+		out_why(o, i, why_on_device(o, page_dev(w)));
 		break;
 	case P_POISONED:
 		out_why(o, i, UHMM_WHY_POISONED);
@@ -137,7 +147,7 @@ static void note_frozen(struct out *o)
 /* Pages that were wanted but neither frozen nor empty. */
 static void note_refused(struct out *o)
 {
-	struct mm_set taken = set_or(&o->f.framed, &o->f.inplace);
+	struct mm_set taken = set_or(&o->f.framed, &o->f.left);
 	struct mm_set rest;
 
 	taken = set_or(&taken, &o->f.holes);
@@ -148,10 +158,9 @@ static void note_refused(struct out *o)
 
 static void assign_dpfns(struct out *o)
 {
-	struct mm_set all = set_or(&o->framed, &o->held);
+	struct mm_set all = set_or(&o->framed, &o->zero);
 	unsigned next = 0;
 
-	all = set_or(&all, &o->zero);
 	set_for_each(&all, i)
 		o->dpfn[i] = o->spare[next++];
 	for (unsigned i = next; i < o->nspare; i++)
@@ -161,31 +170,33 @@ static void assign_dpfns(struct out *o)
 
 static void enter_states(struct out *o)
 {
+	struct mm_set extra = set_minus(&o->f.framed, &o->f.want);
 	struct block *b = o->b;
 
 	set_for_each(&o->f.holes, i)
 		block_event(o->u, b, i, E_HOLE);
-	o->framed = set_or(&o->f.framed, &o->frozen);
-	o->held = o->f.inplace;
+	out_give_back(o, &extra);
+	o->framed = set_minus(&o->f.framed, &extra);
+	o->framed = set_or(&o->framed, &o->frozen);
 	o->zero = set_or(&o->empty, &o->f.holes);
 	set_for_each(&o->framed, i)
 		block_event(o->u, b, i, E_TAKE);
-	set_for_each(&o->held, i)
-		block_event(o->u, b, i, E_HOLD);
 	set_for_each(&o->zero, i)
 		block_event(o->u, b, i, E_CLEAR);
 }
 
 /*
  * A page that was copied home left its frame behind, and no page can move onto
- * it: the block may have kept its slot since, for others that are frozen.
+ * it: the block may have kept its slot since, for others that are frozen.  Also
+ * what is in a frame while a mapping moves must be the page, see event.c.
  */
 static void empty_frames(struct out *o)
 {
 	struct slot *s = slot_of(o->u, o->b->slot);
 	struct mm_set left = set_and(&s->stock, &o->f.want);
 
-	if (set_empty(&left) || !o->u->mm->can_move)
+	o->f.also = set_minus(&o->f.also, &s->stock);
+	if (set_empty(&left))
 		return;
 	set_for_each_run(&left, first, last)
 		o->u->mm->ops->drop(o->u->mm, o->f.slot + first * MM_PAGE_SIZE,
@@ -245,13 +256,84 @@ int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
  */
 static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {
-	struct mm_set managed, gone;
+	struct mm_set gone;
 
-	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &managed);
-	gone = set_minus(want, &managed);
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
+	gone = set_minus(want, &o->managed);
 	set_for_each(&gone, i)
 		out_why(o, i, UHMM_WHY_UNMAPPED);
-	return set_and(want, &managed);
+	return set_and(want, &o->managed);
+}
+
+static bool may_go_along(const struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (!set_has(&o->managed, i))
+		return false;
+	switch (page_state(w)) {
+	case P_RAM:
+		return !page_pins(w);
+	case P_EMPTY:
+		return !set_has(&o->empty, i);
+	case P_DEVICE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What lies between the pages that are wanted and may go with them for a
+ * moment: plain RAM that nobody holds, and nothing at all.  Locked.
+ */
+static void find_bystanders(struct out *o)
+{
+	unsigned end = MM_BLOCK_PAGES;
+
+	set_for_each_run(&o->f.want, first, last) {
+		for (unsigned i = end; i < first; i++)
+			if (may_go_along(o, i))
+				set_add(&o->f.also, i);
+		end = last;
+	}
+}
+
+/* One try.  Return: 0 to go on, 1 when there is nothing to do, -errno. */
+static int freeze_once(struct out *o, const struct mm_set *want,
+		       enum out_how how)
+{
+	struct mm_set mine;
+	int err;
+
+	block_lock(o->b);
+	err = block_ensure_table(o->u, o->b);
+	mine = still_managed(o, want);
+	if (!err && !select_pages(o, &mine, how))
+		err = 1;
+	if (!err) {
+		find_bystanders(o);
+		err = try_freeze(o);
+	}
+	if (!err) {
+		note_frozen(o);
+		note_refused(o);
+		enter_states(o);
+		out_set_aside(o);
+	}
+	block_unlock(o->u, o->b);
+	return err;
+}
+
+/* What freezing left, by its mapping. */
+static void take_left(struct out *o)
+{
+	if (set_empty(&o->left))
+		return;
+	out_take_aside(o);
+	out_sort_aside(o);
+	block_unlock(o->u, o->b);
+	block_settle(o->u, o->b, false);
 }
 
 /*
@@ -260,28 +342,17 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
  */
 int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 {
-	struct block *b = o->b;
-	struct mm_set mine;
 	int err = -EAGAIN;
 
 	for (int tries = 0; err == -EAGAIN && tries < FREEZE_TRIES; tries++) {
 		if (tries)
 			sys_yield();
 		out_reset(o);
-		block_lock(b);
-		err = block_ensure_table(o->u, b);
-		mine = still_managed(o, want);
-		if (!err && !select_pages(o, &mine, how))
-			err = 1;
-		if (!err)
-			err = try_freeze(o);
-		if (!err) {
-			note_frozen(o);
-			note_refused(o);
-			enter_states(o);
-			assign_dpfns(o);
-		}
-		block_unlock(o->u, b);
+		err = freeze_once(o, want, how);
+	}
+	if (!err) {
+		take_left(o);
+		assign_dpfns(o);
 	}
 	if (err == -EAGAIN) { /* the application never stands still */
 		set_for_each(want, i)
@@ -289,84 +360,6 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 		err = 1;
 	}
 	return err;
-}
-
-/* ---- 2, for a whole block where pages cannot be moved one by one ------- */
-
-static bool is_stashable(struct out *o)
-{
-	struct mm_set there;
-
-	if (o->b->nr_pinned ||
-	    o->u->mm->ops->resident(o->u->mm, o->b->va, &there))
-		return false;
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (page_state(block_word(o->b, i)) != P_RAM)
-			return false;
-	return set_count(&there) > MM_BLOCK_PAGES / 2;
-}
-
-/*
- * Faults wait while the mapping changes, as for a removal; but there is no
- * discard of our own, so that the first one is the application's.
- */
-static bool mark_stashing(struct out *o)
-{
-	struct block *b = o->b;
-	bool ok;
-
-	block_lock(b);
-	ok = !block_ensure_table(o->u, b) && is_stashable(o);
-	if (ok)
-		o->nspare = pagemap_alloc(&o->dev->pagemap, MM_BLOCK_PAGES,
-					  o->spare);
-	ok = ok && o->nspare == MM_BLOCK_PAGES;
-	for (unsigned i = 0; ok && i < MM_BLOCK_PAGES; i++) {
-		block_event(o->u, b, i, E_HOLD);
-		block_event(o->u, b, i, E_ZAP);
-		b->table[i] |= PAGE_ZAP_SEEN;
-	}
-	block_unlock(o->u, b);
-	return ok;
-}
-
-static void stashed(struct out *o, unsigned i, int err)
-{
-	uint64_t w = block_word(o->b, i);
-
-	if (page_state(w) != P_ZAPPING)
-		return;
-	if (!err && !(w & PAGE_ZAP_DROP)) {
-		block_event(o->u, o->b, i, E_TAKE);
-		set_add(&o->framed, i);
-		return;
-	}
-	block_home(o->u, o->b, i, E_HOME);
-	if (w & PAGE_ZAP_DROP)
-		block_event(o->u, o->b, i, E_DISCARD);
-}
-
-/* Return: true when the block is in frames now. */
-bool out_stash(struct out *o, const struct mm_set *want)
-{
-	struct block *b = o->b;
-	int err;
-
-	if (!o->u->mm->ops->stash || o->u->mm->can_move || !set_full(want))
-		return false;
-	if (!mark_stashing(o))
-		return false;
-	err = o->u->mm->ops->stash(o->u->mm, b->va, block_slot_va(o->u, b));
-	block_lock(b);
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		stashed(o, i, err);
-	if (!err) {
-		set_add_run(&slot_of(o->u, b->slot)->stock, 0, MM_BLOCK_PAGES);
-		assign_dpfns(o);
-	}
-	block_unlock(o->u, b);
-	block_settle(o->u, b, false);
-	return !err;
 }
 
 /* ---- Frames only ------------------------------------------------------ */
@@ -392,15 +385,10 @@ static void select_parkable(struct block *b, struct mm_set *want)
 	}
 }
 
-/* What froze in place cannot be parked: a read would not be noticed. */
 static void park_frozen(struct out *o)
 {
 	set_for_each(&o->f.framed, i)
 		block_event(o->u, o->b, i, E_PARK);
-	set_for_each_run(&o->f.inplace, first, last)
-		o->u->mm->ops->unprotect(o->u->mm,
-					 o->b->va + first * MM_PAGE_SIZE,
-					 last - first);
 	set_for_each(&o->f.holes, i)
 		block_event(o->u, o->b, i, E_HOLE);
 }
@@ -425,6 +413,7 @@ int out_park(struct uhmm *u, struct block *b)
 		park_frozen(&o);
 	out_release_slot(u, b);
 	block_unlock(u, b);
+	mirror_invalidate_set(u, b, &o.f.framed, UHMM_NOTIFY_MIGRATE);
 out:
 	sys_mutex_unlock(&b->mover);
 	return err ? err : (int)set_count(&o.f.framed);

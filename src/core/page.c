@@ -13,7 +13,7 @@
 const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 	[P_RAM] = {
 		[E_TAKE] = TO(P_LEAVING),
-		[E_HOLD] = TO(P_HELD),
+		[E_STASH] = TO(P_STASHING),
 		[E_PARK] = TO(P_FROZEN),
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
@@ -22,6 +22,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_EMPTY] = {
+		[E_STASH] = TO(P_STASHING),
 		[E_CLEAR] = TO(P_CLEARING),
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
@@ -37,13 +38,14 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_CLEAN] = {
-		[E_ZAP] = TO(P_ZAPPING),
+		[E_STASH] = TO(P_STASHING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_DROPPED),
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_DEVICE] = {
+		[E_STASH] = TO(P_STASHING),
 		[E_SHARE] = TO(P_CLEAN),
 		[E_FETCH] = TO(P_COMING),
 		[E_HOME] = TO(P_RAM),
@@ -67,25 +69,31 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_LEAVING] = {
+		[E_EXCLUDE] = TO(P_EXCLUSIVE),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_PARK] = TO(P_FROZEN),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_EMPTY),
 		[E_FORGET] = TO(P_RAM),
 	},
-	[P_HELD] = {
-		[E_ZAP] = TO(P_ZAPPING),
-		[E_HOME] = TO(P_RAM),
-		[E_DISCARD] = TO(P_DROPPED),
+	[P_EXCLUSIVE] = {
+		[E_REVOKE] = TO(P_REVOKING),
+		[E_DISCARD] = TO(P_EMPTY),
 		[E_FORGET] = TO(P_RAM),
 	},
-	[P_ZAPPING] = {
+	[P_REVOKING] = {
+		[E_PARK] = TO(P_FROZEN),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_EMPTY),
+		[E_FORGET] = TO(P_RAM),
+	},
+	[P_STASHING] = {
 		[E_SHARE] = TO(P_CLEAN),
 		[E_TAKE] = TO(P_LEAVING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
-		[E_DISCARD] = TO(P_ZAPPING),
+		[E_DISCARD] = TO(P_STASHING),
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_CLEARING] = {
@@ -108,16 +116,18 @@ static const char *const state_names[P_NR_STATES] = {
 	[P_DROPPED] = "dropped",   [P_CLEAN] = "clean",
 	[P_DEVICE] = "device",	   [P_COMING] = "coming",
 	[P_FROZEN] = "frozen",	   [P_LEAVING] = "leaving",
-	[P_HELD] = "held",	   [P_ZAPPING] = "zapping",
-	[P_CLEARING] = "clearing", [P_POISONED] = "poisoned",
+	[P_STASHING] = "stashing", [P_EXCLUSIVE] = "exclusive",
+	[P_REVOKING] = "revoking", [P_CLEARING] = "clearing",
+	[P_POISONED] = "poisoned",
 };
 
 static const char *const event_names[E_NR_EVENTS] = {
-	[E_TAKE] = "take",	 [E_HOLD] = "hold",   [E_PARK] = "park",
-	[E_HOLE] = "hole",	 [E_CLEAR] = "clear", [E_ZAP] = "zap",
-	[E_ARRIVE] = "arrive",	 [E_FETCH] = "fetch", [E_STAY] = "stay",
-	[E_HOME] = "home",	 [E_SHARE] = "share", [E_ZERO] = "zero",
-	[E_DISCARD] = "discard", [E_LOSE] = "lose",   [E_FORGET] = "forget",
+	[E_TAKE] = "take",     [E_PARK] = "park",     [E_HOLE] = "hole",
+	[E_CLEAR] = "clear",   [E_STASH] = "stash",   [E_ARRIVE] = "arrive",
+	[E_FETCH] = "fetch",   [E_STAY] = "stay",     [E_HOME] = "home",
+	[E_SHARE] = "share",   [E_ZERO] = "zero",     [E_DISCARD] = "discard",
+	[E_LOSE] = "lose",     [E_FORGET] = "forget", [E_EXCLUDE] = "exclude",
+	[E_REVOKE] = "revoke",
 };
 
 const char *page_state_name(enum page_state state)

@@ -22,29 +22,31 @@
 #include <stdint.h>
 
 enum page_state {
-	P_RAM,	    /* the kernel knows: present, or not touched yet */
-	P_EMPTY,    /* nothing there, we know */
-	P_DROPPED,  /* discarded by the application, perhaps not yet gone */
-	P_CLEAN,    /* in RAM, write-protected, and on a device still */
-	P_DEVICE,   /* on a device */
-	P_COMING,   /* on a device, being copied home */
-	P_FROZEN,   /* in a frame, at rest */
-	P_LEAVING,  /* in a frame, being copied to a device */
-	P_HELD,	    /* at its address, write-protected, being copied */
-	P_ZAPPING,  /* being removed from its address: was held, or clean */
-	P_CLEARING, /* nothing there, a device page is being zeroed for it */
-	P_POISONED, /* lost; a touch is SIGBUS */
+	P_RAM,	     /* the kernel knows: present, or not touched yet */
+	P_EMPTY,     /* nothing there, we know */
+	P_DROPPED,   /* discarded by the application, perhaps not yet gone */
+	P_CLEAN,     /* in RAM, write-protected, and on a device still */
+	P_DEVICE,    /* on a device */
+	P_COMING,    /* on a device, being copied home */
+	P_FROZEN,    /* in a frame, at rest */
+	P_LEAVING,   /* in a frame, being copied to a device */
+	P_EXCLUSIVE, /* in a frame, for one device (exclusive.c) */
+	P_REVOKING,  /* the same, while that device is told to let go */
+	P_STASHING,  /* at its address or in a frame: its mapping is moving */
+	P_CLEARING,  /* nothing there, a device page is being zeroed for it */
+	P_POISONED,  /* lost; a touch is SIGBUS */
 	P_NR_STATES,
 };
 
 enum page_event {
 	E_TAKE,	   /* frozen into a frame for a move */
-	E_HOLD,	   /* frozen in place for a move */
 	E_PARK,	   /* frozen into a frame, to see whether it is used */
 	E_HOLE,	   /* freezing found nothing */
 	E_CLEAR,   /* a device page is being zeroed for it */
-	E_ZAP,	   /* its removal begins */
+	E_STASH,   /* its mapping begins to move into a frame */
 	E_ARRIVE,  /* its data are on the device */
+	E_EXCLUDE, /* its frame is one device's */
+	E_REVOKE,  /* and the CPU's again, in a moment */
 	E_FETCH,   /* its copy home begins */
 	E_STAY,	   /* that copy failed, or must be done again */
 	E_HOME,	   /* mapped for the CPU, with its data */
@@ -58,8 +60,8 @@ enum page_event {
 
 #define PAGE_STATE_MASK UINT64_C(0xf)
 #define PAGE_CHARGED	(UINT64_C(1) << 4) /* P_RAM: counted as resident */
-#define PAGE_ZAP_SEEN	(UINT64_C(1) << 5) /* P_ZAPPING: one discard() came */
-#define PAGE_ZAP_DROP	(UINT64_C(1) << 6) /* and another: the application's */
+#define PAGE_DROP	(UINT64_C(1) << 5) /* P_STASHING: discarded meanwhile */
+#define PAGE_AWAY	(UINT64_C(1) << 6) /* P_STASHING: was P_DEVICE */
 #define PAGE_DEV_SHIFT	8
 #define PAGE_DPFN_SHIFT 16
 #define DPFN_BITS	45 /* as in a uhmm_pfn_t */
@@ -100,16 +102,17 @@ static inline uint64_t page_pins(uint64_t w)
 	return page_can_pin(w) ? w >> PAGE_PIN_SHIFT & PAGE_PIN_MAX : 0;
 }
 
-#define PAGE_HOLDS_RAM                                                     \
-	(1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING | 1u << P_HELD | \
-	 1u << P_ZAPPING)
+#define PAGE_HOLDS_RAM                                      \
+	(1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING | \
+	 1u << P_EXCLUSIVE | 1u << P_REVOKING)
 
 /* Does the page hold RAM that we count? */
 static inline bool page_in_ram(uint64_t w)
 {
 	unsigned charged = !!(w & PAGE_CHARGED);
+	unsigned may = charged << P_RAM | charged << P_STASHING;
 
-	return (PAGE_HOLDS_RAM | charged << P_RAM) >> page_state(w) & 1;
+	return (PAGE_HOLDS_RAM | may) >> page_state(w) & 1;
 }
 
 extern const uint8_t page_table[P_NR_STATES][E_NR_EVENTS];

@@ -18,6 +18,7 @@
 
 #define MIN_MARGIN 64
 #define RETRY_NS   (10 * 1000 * 1000)
+#define MAX_TURNS  12 /* until what was accessed most is cold */
 
 static uint64_t ram_used(struct uhmm *u)
 {
@@ -114,22 +115,6 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
-static unsigned nr_runs(const struct mm_set *s)
-{
-	unsigned n = 0;
-
-	set_for_each_run(s, first, last)
-		n++;
-	return n;
-}
-
-/* Scattered pages are taken in place, by batches, where that is allowed. */
-static bool is_scattered(struct uhmm *u, const struct mm_set *s)
-{
-	return u->flags & UHMM_OPEN_NO_DMA && nr_runs(s) >= 16 &&
-	       set_count(s) < nr_runs(s) * 8;
-}
-
 static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
@@ -207,7 +192,7 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	demotable(u, b, &want);
 	if (set_empty(&want) || !device_with_room(u))
 		return 0;
-	if (!u->mm->can_move || is_scattered(u, &want)) {
+	if (!u->mm->can_move) {
 		*ret_freed = demote_now(u, b, &want);
 		return *ret_freed;
 	}
@@ -220,18 +205,37 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	return *ret_freed;
 }
 
+/* A device used it of late: not now.  It takes that many turns to grow cold. */
+static bool was_accessed(struct block *b)
+{
+	uint16_t n = atomic_load_explicit(&b->accessed, memory_order_relaxed);
+
+	atomic_store_explicit(&b->accessed, n / 2, memory_order_relaxed);
+	return n;
+}
+
 /* Turn the hand to the next block that has something. */
 static int turn_hand(struct uhmm *u, int *ret_freed)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	bool any_accessed = false;
 
-	for (uint32_t k = 0; k < nr; k++) {
+	uint32_t turns = u->policy.queue_len ? 1 : MAX_TURNS;
+
+	/* what devices use comes up in the end, when nothing else is left */
+	for (uint32_t k = 0; k < nr * turns; k++) {
 		struct block *b = u->blocks[u->policy.hand++ % nr];
 		int n;
 
+		if (k == nr && !any_accessed)
+			break;
 		if (b->parked ||
 		    !atomic_load_explicit(&b->nr_charged, memory_order_relaxed))
 			continue;
+		if (was_accessed(b)) {
+			any_accessed = true;
+			continue;
+		}
 		gate_enter(u);
 		n = park_or_demote(u, b, ret_freed);
 		gate_leave(u);

@@ -187,7 +187,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	struct block *b;
 	int err;
 
-	err = u->mm->ops->resident(u->mm, va, &there);
+	err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	if (err || set_empty(&there))
 		return err;
 	b = block_get(u, va);
@@ -196,7 +196,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	block_lock(b);
 	err = block_ensure_table(u, b);
 	if (!err)
-		err = u->mm->ops->resident(u->mm, va, &there);
+		err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	for (unsigned i = first; !err && i < last; i++)
 		if (set_has(&there, i) && page_state(block_word(b, i)) == P_RAM)
 			block_home(u, b, i, E_HOME);

@@ -37,6 +37,17 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_remove(r->dev);
 	case REQ_LIMIT:
 		return do_set_limit(u, r->len);
+	case REQ_MIRROR_REMOVE:
+		return do_mirror_remove(r->mirror);
+	case REQ_MIRROR_FAULT:
+		return do_mirror_fault(r->mirror, r->addr, r->len, r->flags);
+	case REQ_MIRROR_SNAPSHOT:
+		return do_mirror_snapshot(r->mirror, r->addr, r->len, r->pfns);
+	case REQ_NOTIFY_BEGIN:
+		return do_notify(u, r->addr, r->len,
+				 (enum uhmm_notify)r->flags);
+	case REQ_NOTIFY_END:
+		return do_notify(u, r->addr, r->len, 0);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
 	case REQ_NOTHING:

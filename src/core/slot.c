@@ -134,6 +134,17 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 	s->huge = false;
 }
 
+/* Make it an ordinary one: what is mapped there came from elsewhere. */
+static void renew(struct uhmm *u, uint32_t slot)
+{
+	struct slot *s = &u->slots.slots[slot];
+
+	u->mm->ops->drop(u->mm, slot_va(u, slot), MM_BLOCK_PAGES);
+	set_clear(&s->stock);
+	s->huge = false;
+	s->stashed = false;
+}
+
 /* The slot is not in the pool any more. */
 static void taken(struct slot_pool *p, uint32_t slot)
 {
@@ -219,6 +230,8 @@ void slot_put(struct uhmm *u, uint32_t slot)
 	struct slot_pool *p = &u->slots;
 	struct slot *s = &p->slots[slot];
 
+	if (s->stashed)
+		renew(u, slot);
 	s->nr_stock = set_count(&s->stock);
 	s->huge = s->huge && s->nr_stock == MM_BLOCK_PAGES;
 	if (s->nr_stock < THIN_STOCK && !may_keep(u, s->nr_stock) &&

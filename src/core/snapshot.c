@@ -11,6 +11,12 @@ static uhmm_pfn_t ram_pfn(uint64_t w, bool there)
 	return page_pins(w) ? pfn | UHMM_PFN_PINNED : pfn;
 }
 
+static uhmm_pfn_t device_pfn(uint64_t w)
+{
+	return UHMM_PFN_VALID | UHMM_PFN_WRITE | (uhmm_pfn_t)page_dev(w) << 48 |
+	       page_dpfn(w);
+}
+
 static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 {
 	switch (page_state(w)) {
@@ -19,14 +25,15 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 		return ram_pfn(w, there);
 	case P_CLEAN:
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE;
+	case P_STASHING:
+		if (w & PAGE_AWAY)
+			return device_pfn(w);
+		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	case P_DEVICE:
 	case P_COMING:
-		return UHMM_PFN_VALID | UHMM_PFN_WRITE |
-		       (uhmm_pfn_t)page_dev(w) << 48 | page_dpfn(w);
+		return device_pfn(w);
 	case P_FROZEN:
 	case P_LEAVING:
-	case P_HELD:
-	case P_ZAPPING:
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	case P_POISONED:
 		return UHMM_PFN_ERROR;
@@ -48,7 +55,7 @@ static int snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 
 	if (b)
 		block_lock(b);
-	err = u->mm->ops->resident(u->mm, va, &there);
+	err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	for (unsigned i = first; i < last; i++)
 		pfn[i] = to_pfn(b ? block_word(b, i) : 0, set_has(&there, i));
 	if (b)

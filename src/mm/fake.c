@@ -55,7 +55,7 @@ void fake_event_end(struct fake *f)
 
 /* ---- Which addresses ---- */
 
-static struct fake_page *lock_page(struct fake *f, uintptr_t addr)
+struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr)
 {
 	if (!fake_is_inside(addr, addr + MM_PAGE_SIZE))
 		fake_bug("address outside of the space", addr);
@@ -158,16 +158,17 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-static int fake_resident(struct mm *mm, uintptr_t va, struct mm_set *ret)
+static int fake_resident(struct mm *mm, uintptr_t va, unsigned first,
+			 unsigned last, struct mm_set *ret)
 {
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page;
 
 	if (sys_should_fail("fake resident"))
 		return -ENOMEM;
-	page = lock_page(f, va);
+	page = fake_lock_page(f, va);
 	set_clear(ret);
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
+	for (unsigned i = first; i < last; i++) {
 		if (page[i].state == FAKE_PRESENT ||
 		    page[i].state == FAKE_PROTECTED)
 			set_add(ret, i);
@@ -237,107 +238,86 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 		page->state = FAKE_EMPTY;
 		set_add(&z->framed, i);
 	} else {
-		page->state = FAKE_PROTECTED;
-		set_add(&z->inplace, i);
+		set_add(&z->left, i);
 	}
+}
+
+/* Each other page that may go with them does so. */
+static struct mm_set with_bystanders(struct fake *f, const struct mm_freeze *z)
+{
+	struct mm_set all = z->want;
+
+	set_for_each(&z->also, i) {
+		uintptr_t va = z->va + i * MM_PAGE_SIZE;
+
+		if (f->pages[fake_index(va)].state == FAKE_PRESENT)
+			set_add(&all, i);
+	}
+	return all;
 }
 
 static int fake_freeze(struct mm *mm, struct mm_freeze *z)
 {
 	struct fake *f = fake_of(mm);
+	struct mm_set all;
 	bool move;
 
 	if (sys_should_fail("fake freeze"))
 		return -EAGAIN;
-	lock_page(f, z->va);
+	fake_lock_page(f, z->va);
 	if (atomic_load(&f->pending) || f->is_dead) {
 		sys_mutex_unlock(&f->lock);
 		return f->is_dead ? -ENODEV : -EAGAIN;
 	}
-	move = mm->can_move && (!f->prefer_inplace || set_full(&z->want));
+	move = mm->can_move;
 	set_clear(&z->framed);
-	set_clear(&z->inplace);
+	set_clear(&z->left);
 	set_clear(&z->holes);
-	set_for_each(&z->want, i)
+	all = with_bystanders(f, z);
+	set_for_each(move ? &all : &z->want, i)
 		freeze_page(f, z, i, move);
+	z->left = set_and(&z->left, &z->want);
 	z->huge = set_full(&z->framed);
 	sys_mutex_unlock(&f->lock);
 	return 0;
 }
 
-static void fake_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
-			  struct mm_set *set)
+static void stash_page(struct fake *f, struct mm_freeze *z, unsigned i)
+{
+	uintptr_t va = z->va + i * MM_PAGE_SIZE;
+	struct fake_page *page = &f->pages[fake_index(va)];
+
+	z->why[i] = UHMM_WHY_BUSY;
+	if (!page->kind || !page->is_tracked || fake_refuses(f))
+		return;
+	z->why[i] = UHMM_WHY_LOCKED;
+	if (page->marks & FAKE_LOCKED)
+		return;
+	z->why[i] = UHMM_WHY_OK;
+	if (page->state == FAKE_EMPTY) {
+		set_add(&z->holes, i);
+		return;
+	}
+	memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1), fake_bytes(f, va),
+	       MM_PAGE_SIZE);
+	page->state = FAKE_EMPTY;
+	set_add(&z->framed, i);
+}
+
+/* An event under way may mean that another's pages are there now. */
+static void fake_stash(struct mm *mm, struct mm_freeze *z)
 {
 	struct fake *f = fake_of(mm);
-	const struct fake_page *page = lock_page(f, va);
+	bool fails = sys_should_fail("fake stash");
 
-	set_for_each(set, i) {
-		uintptr_t offset = i * MM_PAGE_SIZE;
-
-		if (page[i].state == FAKE_PROTECTED)
-			memcpy(frame_at(f, slot + offset, 1),
-			       fake_bytes(f, va + offset), MM_PAGE_SIZE);
-		else
-			set_del(set, i);
-	}
+	fake_lock_page(f, z->va);
+	set_clear(&z->framed);
+	set_clear(&z->left);
+	set_clear(&z->holes);
+	if (!fails && !atomic_load(&f->pending))
+		set_for_each(&z->want, i)
+			stash_page(f, z, i);
 	sys_mutex_unlock(&f->lock);
-}
-
-/*
- * A page that is present and not frozen holds data that nobody copied: a real
- * kernel would remove it all the same, be it of a new mapping even.
- */
-static void check_removal(struct fake *f, uintptr_t va)
-{
-	if (f->pages[fake_index(va)].state == FAKE_PRESENT)
-		fake_bug("removing a page that is not frozen", va);
-}
-
-/* What the program discarded meanwhile is removed once more, with an event. */
-static bool is_removable(struct fake *f, uintptr_t va)
-{
-	const struct fake_page *page = &f->pages[fake_index(va)];
-
-	check_removal(f, va);
-	return page->kind && page->is_tracked && page->state != FAKE_POISONED &&
-	       !(page->marks & FAKE_LOCKED) && !fake_refuses(f);
-}
-
-static void remove_run(struct fake *f, uintptr_t start, uintptr_t end)
-{
-	sys_mutex_lock(&f->lock);
-	for (; start < end; start += MM_PAGE_SIZE) {
-		struct fake_page *page = &f->pages[fake_index(start)];
-
-		check_removal(f, start);
-		if (page->state == FAKE_PROTECTED)
-			page->state = FAKE_EMPTY;
-	}
-	sys_mutex_unlock(&f->lock);
-}
-
-static void fake_commit(struct mm *mm, uintptr_t va, struct mm_set *set)
-{
-	struct fake *f = fake_of(mm);
-	const struct mm_client *c = mm->client;
-
-	if (sys_should_fail("fake commit"))
-		set_clear(set);
-	lock_page(f, va);
-	set_for_each(set, i) {
-		if (!is_removable(f, va + i * MM_PAGE_SIZE))
-			set_del(set, i);
-	}
-	sys_mutex_unlock(&f->lock);
-	set_for_each_run(set, first, last) {
-		uintptr_t start = va + first * MM_PAGE_SIZE;
-		uintptr_t end = va + last * MM_PAGE_SIZE;
-
-		fake_event_begin(f);
-		c->discard(c->priv, start, end);
-		fake_event_end(f);
-		remove_run(f, start, end);
-	}
 }
 
 static int fake_unprotect(struct mm *mm, uintptr_t va, size_t npages)
@@ -348,7 +328,7 @@ static int fake_unprotect(struct mm *mm, uintptr_t va, size_t npages)
 
 	if (sys_should_fail("fake unprotect"))
 		return -EAGAIN;
-	page = lock_page(f, va);
+	page = fake_lock_page(f, va);
 	if (atomic_load(&f->pending))
 		err = -EAGAIN;
 	for (size_t i = 0; !err && i < npages; i++) {
@@ -383,7 +363,7 @@ static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
 
 	if (sys_should_fail(what))
 		return -ENOMEM;
-	lock_page(f, va);
+	fake_lock_page(f, va);
 	if (atomic_load(&f->pending) || fake_refuses(f))
 		err = -EAGAIN;
 	for (; !err && done < npages; done++, va += MM_PAGE_SIZE) {
@@ -453,7 +433,7 @@ static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)
 
 	if (sys_should_fail("fake poison"))
 		return -EAGAIN;
-	lock_page(f, va);
+	fake_lock_page(f, va);
 	if (atomic_load(&f->pending))
 		err = -EAGAIN;
 	for (; !err && npages; npages--, va += MM_PAGE_SIZE) {
@@ -535,9 +515,10 @@ static const struct mm_ops fake_ops = {
 	.track = fake_track,
 	.untrack = fake_untrack,
 	.resident = fake_resident,
+	.look = fake_look,
+	.populate = fake_populate,
 	.freeze = fake_freeze,
-	.copy_out = fake_copy_out,
-	.commit = fake_commit,
+	.stash = fake_stash,
 	.unprotect = fake_unprotect,
 	.fill = fake_fill,
 	.fill_shared = fake_fill_shared,
@@ -584,7 +565,6 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
 	f->mm.can_share = !f->mm.is_inline;
 	f->nr_slots = params->nr_slots;
-	f->prefer_inplace = params->no_dma;
 	if (!allocate(f)) {
 		fake_close(&f->mm);
 		return -ENOMEM;

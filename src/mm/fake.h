@@ -23,7 +23,7 @@
 /* ---- Mappings.  Addresses are page aligned and within the space ---- */
 
 enum fake_mark {
-	FAKE_READONLY = 1u << 0, /* freezes in place; writes get -EACCES */
+	FAKE_READONLY = 1u << 0, /* left by freezes; writes get -EACCES */
 	FAKE_FOREIGN = 1u << 1,	 /* track() answers -EBUSY */
 	FAKE_PINNED = 1u << 2,	 /* these three refuse freezing */
 	FAKE_SHARED = 1u << 3,
@@ -69,10 +69,10 @@ bool fake_is_tracked(struct mm *mm, uintptr_t addr);
 
 /* ---- Behaviour ---- */
 
-/* Without MOVE: freezes are in place, give() copies.  Default: with. */
+/* Without MOVE: freezes leave all, give() copies.  Default: with. */
 void fake_set_move(struct mm *mm, bool can_move);
 /*
- * One in @one_in pages refuses a freeze or a commit, and bulk calls end early
+ * One in @one_in pages refuses a freeze or a stash, and bulk calls end early
  * or with -EAGAIN as often, by a generator seeded with @seed.  0: never.
  */
 void fake_set_refusals(struct mm *mm, unsigned one_in, uint64_t seed);

@@ -35,7 +35,6 @@ struct fake {
 	unsigned one_in;	     /* by lock */
 	uint64_t random;	     /* by lock */
 	bool is_dead;		     /* in the child of a fork */
-	bool prefer_inplace;	     /* UHMM_OPEN_NO_DMA */
 	/* events not applied yet: faults wait, calls return -EAGAIN */
 	_Atomic uint32_t pending;
 	/* counts everything that a waiting access may wait for */
@@ -62,6 +61,11 @@ static inline bool fake_is_inside(uintptr_t start, uintptr_t end)
 	return start >= FAKE_BASE && start <= end && end <= FAKE_END;
 }
 
+/* Locks @f, for the pages from @addr. */
+struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr);
+/* fake_look.c */
+int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
+int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
 /* Stop: the caller did what loses data on a real page table. */
 _Noreturn void fake_bug(const char *what, uintptr_t addr);
 /* Let every waiting access look again. */

@@ -10,12 +10,10 @@
  * block of the backend's own addresses, where frames live: page i of a block
  * is always frozen into page i of its slot.  A *set* names pages of one block.
  *
- * Freezing takes a page from the CPU, so that its data cannot change; there
- * are two outcomes:
- *	framed	 the page itself now is in the slot, nothing is at its address;
- *	in place the page is still readable at its address but write-protected;
- *		 copy_out() puts a copy into the slot, commit() then removes
- *		 the page, unprotect() gives it back.
+ * Freezing takes a page from the CPU, so that its data cannot change: the page
+ * itself is in the slot then, and nothing is at its address.  freeze() takes
+ * pages one by one and does not wait; what it has to leave is for stash(),
+ * which takes them by their mapping.
  *
  * Unless said otherwise an op returns 0 or -errno, may be called on any
  * thread, takes no lock that is held while the client is called, and never
@@ -81,32 +79,42 @@ struct mm_extent {
 	enum mm_kind kind;
 };
 
+/* A page as the CPU sees it. */
+enum mm_look {
+	MM_LOOK_MAPPED = 1u << 0,   /* something is mapped there */
+	MM_LOOK_READ = 1u << 1,	    /* and may be read */
+	MM_LOOK_WRITE = 1u << 2,    /* or written */
+	MM_LOOK_PRESENT = 1u << 3,  /* the page is there */
+	MM_LOOK_WRITABLE = 1u << 4, /* and a write would not fault */
+	MM_LOOK_ZERO = 1u << 5,	    /* it is the shared page of zeroes */
+	MM_LOOK_HUGE = 1u << 6,	    /* a part of a page of 2 MiB */
+	MM_LOOK_GIGA = 1u << 7,	    /* or of 1 GiB */
+	MM_LOOK_SHARED = 1u << 8,   /* the mapping is shared */
+};
+
 /*
  * One freeze of pages of one block.
  * @va, @slot: their first bytes, both 2 MiB aligned
  * @want: pages to take; all of them tracked and, as far as known, in RAM
- * @sweep: pages that are not wanted may be framed too, where that is cheaper;
- *	the caller gives them back
- * @shared: pages shared since a fork(2) are wanted as well, in place; else they
- *	are refused
- * @framed, @inplace: taken, see above
+ * @also: pages that may be framed too, where that is cheaper, if they are
+ *	there; the caller gives them back
+ * @shared: pages shared since a fork(2) are wanted as well; else freeze()
+ *	refuses them
+ * @stamp: set by freeze(); stash() takes nothing if mappings changed since
+ * @framed: taken
+ * @left: not taken, but stash() can
  * @holes: wanted, but there was nothing (they stay untouched)
  * @why: enum uhmm_why for each wanted page that is in none of the three
  * @huge: the whole block went as one huge page
- * @wider: pages that were not wanted became write-protected too.  A write
- *	fault there (MM_FAULT_WP on a page that is not in place) is answered by
- *	unprotect(); unprotecting the whole block once none of its pages is in
- *	place any more saves the application those faults.
  */
 struct mm_freeze {
 	uintptr_t va, slot;
-	struct mm_set want;
-	bool sweep;
+	struct mm_set want, also;
 	bool shared;
-	struct mm_set framed, inplace, holes;
+	uint32_t stamp;
+	struct mm_set framed, left, holes;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
-	bool wider;
 };
 
 struct mm_ops {
@@ -144,8 +152,22 @@ struct mm_ops {
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* All pages are home and unprotected.  Unmapped parts are skipped. */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
-	/* Which pages of one block are in RAM. */
-	int (*resident)(struct mm *mm, uintptr_t va, struct mm_set *ret);
+	/* Which of pages [first, last) of the block at @va are in RAM. */
+	int (*resident)(struct mm *mm, uintptr_t va, unsigned first,
+			unsigned last, struct mm_set *ret);
+
+	/*
+	 * What mappings and page table say of @npages pages of any memory, enum
+	 * mm_look each.
+	 */
+	int (*look)(struct mm *mm, uintptr_t start, size_t npages,
+		    uint16_t *ret);
+	/*
+	 * Fault pages in, of mappings that are not tracked, or make tracked
+	 * ones that are there writable.  Called without locks.
+	 */
+	int (*populate)(struct mm *mm, uintptr_t start, size_t npages,
+			bool write);
 
 	/* ---- Out ---- */
 
@@ -156,24 +178,13 @@ struct mm_ops {
 	 */
 	int (*freeze)(struct mm *mm, struct mm_freeze *f);
 	/*
-	 * Take a whole block into @slot by changing mappings, for kernels that
-	 * cannot move page by page.  Called without locks, while faults on the
-	 * block wait.  Fails without having changed anything.  NULL: not here.
+	 * Take all of @want by its mapping, after freeze() with the same
+	 * struct; see @stamp.  Called without locks, while faults on these
+	 * pages wait; waits until events are applied.  The slot cannot be
+	 * frozen into there until drop() of the whole.
 	 */
-	int (*stash)(struct mm *mm, uintptr_t va, uintptr_t slot);
-	/*
-	 * Copy pages frozen in place into @slot.  Called without locks.
-	 * Pages that cannot be read any more are left out of @set.
-	 */
-	void (*copy_out)(struct mm *mm, uintptr_t va, uintptr_t slot,
-			 struct mm_set *set);
-	/*
-	 * Remove pages frozen in place.  Called without locks.  Each page
-	 * causes exactly one discard() of its own, complete on return.  Pages
-	 * that cannot be removed are left out of @set.
-	 */
-	void (*commit)(struct mm *mm, uintptr_t va, struct mm_set *set);
-	/* Let the CPU write to @npages frozen in place; wakes. */
+	void (*stash)(struct mm *mm, struct mm_freeze *f);
+	/* Let the CPU write to @npages that fill_shared() put there; wakes. */
 	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
 	/*
 	 * Make pages of one block that a fork(2) left behind movable again,
@@ -235,7 +246,6 @@ struct mm {
 struct mm_params {
 	unsigned fault_mode; /* enum uhmm_fault_mode */
 	unsigned nr_threads;
-	bool no_dma;	 /* UHMM_OPEN_NO_DMA */
 	size_t nr_slots; /* most slots that will ever be asked for */
 	const char *features_off;
 	const struct mm_client *client; /* must outlive the backend */

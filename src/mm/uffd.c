@@ -13,7 +13,6 @@ static void free_all(struct uffd *b)
 	sys_close(b->stop_fd);
 	sys_close(b->pagemap);
 	sys_close(b->maps);
-	sys_close(b->pidfd);
 	uffd_slots_close(b);
 	uffd_ranges_close(b);
 	if (b->scratch)
@@ -28,8 +27,10 @@ static void uffd_close(struct mm *mm)
 
 	if (mm->is_inline)
 		uffd_inline_close(b);
-	if (!atomic_load(&b->dead))
+	if (!atomic_load(&b->dead)) {
+		uffd_keeper_stop(b);
 		uffd_threads_stop(b);
+	}
 	free_all(b);
 }
 
@@ -37,8 +38,7 @@ static void uffd_close(struct mm *mm)
 static void uffd_child(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
-	int *fds[] = { &b->u,	    &b->s,    &b->stop_fd,
-		       &b->pagemap, &b->maps, &b->pidfd };
+	int *fds[] = { &b->u, &b->s, &b->stop_fd, &b->pagemap, &b->maps };
 
 	atomic_store(&b->dead, true);
 	if (mm->is_inline)
@@ -48,6 +48,7 @@ static void uffd_child(struct mm *mm)
 		*fds[i] = -1;
 	}
 	b->nr_threads = 0;
+	b->keeper.running = false;
 	b->slots = 0;
 }
 
@@ -60,10 +61,10 @@ static const struct mm_ops ops = {
 	.track = uffd_track,
 	.untrack = uffd_untrack,
 	.resident = uffd_resident,
+	.look = uffd_look,
+	.populate = uffd_populate,
 	.freeze = uffd_freeze,
 	.stash = uffd_stash,
-	.copy_out = uffd_copy_out,
-	.commit = uffd_commit,
 	.unprotect = uffd_unprotect,
 	.unshare = uffd_unshare,
 	.fill = uffd_fill,
@@ -85,9 +86,8 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 		return NULL;
 	b->mm.ops = &ops;
 	b->mm.client = params->client;
-	b->no_dma = params->no_dma;
 	b->u = b->s = b->stop_fd = -1;
-	b->pagemap = b->maps = b->pidfd = -1;
+	b->pagemap = b->maps = -1;
 	b->huge_hints = sys_alloc(UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
 	if (!b->huge_hints) {
 		sys_free(b, sizeof(*b));

@@ -47,6 +47,7 @@ enum {
 	UFFD_ZERO_PAGES = 16,	/* in the buffer of zeroes */
 	UFFD_HUGE_HINTS = 8192, /* a power of two */
 	UFFD_LOST = 64,
+	UFFD_STAMPS = 256,	 /* a power of two */
 	UFFD_MAX_RANGES = 65536, /* of the table that inline mode looks at */
 };
 
@@ -54,10 +55,9 @@ enum {
 struct uffd_features {
 	bool move;	    /* UFFDIO_MOVE */
 	bool poison;	    /* UFFDIO_POISON */
-	bool stash;	    /* mremap(2) with MREMAP_DONTUNMAP, without move */
+	bool stash;	    /* mremap(2) with MREMAP_DONTUNMAP */
 	bool scan;	    /* PAGEMAP_SCAN */
 	bool procmap;	    /* PROCMAP_QUERY */
-	bool vector;	    /* process_madvise(2) of MADV_DONTNEED on itself */
 	bool kernel_faults; /* faults of system calls are served */
 };
 
@@ -66,7 +66,7 @@ struct uffd_range {
 };
 
 enum uffd_slot_flags {
-	UFFD_STASHED = 1, /* its mapping came from elsewhere */
+	UFFD_STASHED = 1, /* a mapping there came from elsewhere */
 	UFFD_ARRIVED = 2, /* the event of that has been read */
 };
 
@@ -79,15 +79,32 @@ struct uffd_ranges {
 	struct uffd_range *v;  /* UFFD_MAX_RANGES */
 };
 
+/* Who lets the gate open when a mapping has moved; see uffd_keeper.c. */
+enum uffd_keeper_state {
+	UFFD_KEEPER_IDLE,
+	UFFD_KEEPER_ARMED,
+	UFFD_KEEPER_BUSY,
+	UFFD_KEEPER_STOP,
+};
+
+struct uffd_keeper {
+	struct sys_mutex lock;	/* one move at a time */
+	_Atomic uint32_t state; /* futex */
+	uintptr_t frame;
+	size_t len;
+	bool adopted;
+	bool running;
+	struct sys_thread thread;
+};
+
 struct uffd {
 	struct mm mm;
 	struct uffd_features has;
-	bool no_dma;
 	_Atomic bool dead; /* the child of a fork */
 
 	int u, s;
 	int stop_fd;
-	int pagemap, maps, pidfd; /* -1: none */
+	int pagemap, maps; /* -1: none */
 
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
@@ -108,12 +125,15 @@ struct uffd {
 
 	_Atomic uintptr_t lost[UFFD_LOST]; /* see uffd_poison.c */
 
+	_Atomic uint32_t stamps[UFFD_STAMPS]; /* by block; see uffd_stash.c */
+
 	struct sys_mutex event_lock;
 	_Atomic uint32_t seq;	  /* odd: an event is being read or applied */
 	_Atomic uint32_t reading; /* nobody may enter the gate */
 	_Atomic uint32_t inside;  /* in the gate */
 
 	struct uffd_ranges ranges;
+	struct uffd_keeper keeper;
 
 	struct sys_thread *threads;
 	unsigned nr_threads;
@@ -147,7 +167,8 @@ int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on);
 bool uffd_is_changing(const struct uffd *b);
 void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Bytes, or -errno when there are none. */
-ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len);
+ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len,
+		  uint64_t mode);
 ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
 		  size_t len, uint64_t mode);
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len);
@@ -158,10 +179,16 @@ ssize_t uffd_poison_range(const struct uffd *b, uintptr_t va, size_t len);
 /* Pages of the block that are present or swapped, and of huge pages. */
 int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	      struct mm_set *ret_there, struct mm_set *ret_huge);
-int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret);
+int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
+		  struct mm_set *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
 void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
+
+/* ---- uffd_look.c: for mirrors ---- */
+
+int uffd_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
+int uffd_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
 
 /* ---- uffd_survey.c: mappings ---- */
 
@@ -170,22 +197,34 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 /* The mapping that @addr lies in, or the next one.  -ENOENT: none. */
 struct uffd_vma {
 	uintptr_t start, end;
-	bool anon;
+	bool anon; /* private, and without a file */
+	bool read, write, shared;
+	unsigned order; /* of its pages: more than 0 for hugetlbfs */
 };
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
 
-/* ---- uffd_freeze.c, uffd_commit.c: out ---- */
+/* ---- uffd_freeze.c: out ---- */
 
 int uffd_freeze(struct mm *mm, struct mm_freeze *f);
-void uffd_copy_out(struct mm *mm, uintptr_t va, uintptr_t slot,
-		   struct mm_set *set);
-void uffd_commit(struct mm *mm, uintptr_t va, struct mm_set *set);
+void uffd_freeze_clear(struct mm_freeze *f);
 int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 
 /* ---- uffd_stash.c ---- */
 
-int uffd_stash(struct mm *mm, uintptr_t va, uintptr_t slot);
+void uffd_stash(struct mm *mm, struct mm_freeze *f);
 bool uffd_try_stash(struct uffd *b);
+/* Make a mapping that came from elsewhere one of our own. */
+void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len);
+/* Changes whenever a mapping in the block of @va does, or of a few others. */
+uint32_t uffd_stamp(const struct uffd *b, uintptr_t va);
+void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
+
+/* ---- uffd_keeper.c ---- */
+
+int uffd_keeper_start(struct uffd *b);
+void uffd_keeper_stop(struct uffd *b);
+void uffd_keeper_arm(struct uffd *b, uintptr_t frame, size_t len);
+void uffd_keeper_done(struct uffd *b);
 
 /* ---- uffd_resolve.c: in ---- */
 
@@ -216,8 +255,8 @@ void uffd_slots_close(struct uffd *b);
 uintptr_t uffd_slots(struct mm *mm, size_t nr);
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
 _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
-/* Make a slot as it was at first: nothing in it, ready for use. */
-int uffd_slot_renew(struct uffd *b, uintptr_t slot);
+/* Make a part of a slot as it was at first: nothing in it, ready for use. */
+int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len);
 
 /* ---- uffd_event.c: handler threads ---- */
 

@@ -133,6 +133,7 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 		uffd_poison_forget(b, msg->arg.remove.start,
 				   msg->arg.remove.end);
 		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_REMAP:
@@ -143,6 +144,8 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 			break;
 		}
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
+		uffd_stamp_range(b, from, from + msg->arg.remap.len);
+		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
 		break;
 	}

@@ -8,21 +8,16 @@
  * one step and refuses pages that a device may write to (-EBUSY).  A whole
  * huge page goes as one entry of the page table, in some microseconds.
  *
- * IN PLACE: one UFFDIO_WRITEPROTECT; the copy follows in copy_out().  It works
- * on every mapping and every kernel, costs one TLB flush however scattered the
- * pages are, and does not see DMA.  Taken where MOVE is missing or says that
- * the mapping does not suit it (-EINVAL: read-only, say).  With no_dma also for
- * scattered pages, where MOVE would flush once a run, and for a part of a huge
- * page, which MOVE would have to split.
+ * STASH: uffd_stash.c moves the mapping.  It works on every kernel and every
+ * mapping of anonymous memory, costs one TLB flush for a whole range, and does
+ * not see DMA.  It waits until an event has been read, so it cannot be called
+ * with a block locked, as this is; what is for it is left.  That is all where
+ * MOVE is missing, and what MOVE says does not suit it (-EINVAL: read-only,
+ * say).
  *
- * A sweep is the better answer to scattered pages, if the caller agrees: all
- * that is there goes in one MOVE, and what was not wanted comes back by
- * UFFDIO_COPY, which needs no flush.  Removing pages that are frozen in place
- * costs an event for each run.
- *
- * For kernels without MOVE there is also uffd_stash(), not called from here: it
- * waits until an event has been read, and the caller holds a block's lock that
- * the reader of the previous event may be waiting for.
+ * The answer to scattered pages is a sweep, if the caller agrees: all that is
+ * there goes in one MOVE, over gaps too, and what was not wanted comes back by
+ * UFFDIO_COPY, which needs no flush.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -68,7 +63,7 @@ static uint8_t why_fault(const struct uffd *b, uintptr_t va)
  * @first when [first, *@ret_last) has been dealt with.
  */
 static unsigned refused(const struct uffd *b, struct mm_freeze *f,
-			unsigned first, unsigned last, struct mm_set *in_place,
+			unsigned first, unsigned last, struct mm_set *left,
 			unsigned *ret_last)
 {
 	uintptr_t va = f->va + first * MM_PAGE_SIZE;
@@ -90,7 +85,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 	if (sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL)
 		set_why(f, first, last, UHMM_WHY_LOCKED);
 	else
-		set_add_run(in_place, first, last);
+		set_add_run(left, first, last);
 	return first;
 }
 
@@ -112,7 +107,7 @@ static bool has_moved(const struct uffd *b, const struct mm_freeze *f,
 
 /* One page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
-		  struct mm_set *in_place, ssize_t err)
+		  struct mm_set *left, ssize_t err)
 {
 	uintptr_t va = f->va + i * MM_PAGE_SIZE;
 
@@ -123,7 +118,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 	case -EBUSY:
 		f->why[i] = why_busy(b, va);
 		if (f->shared && f->why[i] == UHMM_WHY_SHARED)
-			set_add(in_place, i);
+			set_add(left, i);
 		return true;
 	case -EFAULT:
 		f->why[i] = why_fault(b, va);
@@ -140,14 +135,14 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 }
 
 static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
-		     unsigned last, struct mm_set *in_place)
+		     unsigned last, uint64_t mode, struct mm_set *left)
 {
 	unsigned end = last;
 
 	while (first < last) {
 		uintptr_t off = first * MM_PAGE_SIZE;
 		ssize_t ret = uffd_move(b->s, f->slot + off, f->va + off,
-					(end - first) * MM_PAGE_SIZE);
+					(end - first) * MM_PAGE_SIZE, mode);
 
 		if (ret > 0) {
 			unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
@@ -157,11 +152,11 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 		} else if (ret == -EINVAL) {
 			unsigned dealt;
 
-			end = refused(b, f, first, end, in_place, &dealt);
+			end = refused(b, f, first, end, left, &dealt);
 			if (end > first)
 				continue;
 			first = dealt;
-		} else if (stuck(b, f, first, in_place, ret)) {
+		} else if (stuck(b, f, first, left, ret)) {
 			first++;
 		} else {
 			set_why(f, first, last, UHMM_WHY_BUSY);
@@ -178,12 +173,12 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
  * empty slot frees the table.
  */
 static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
-		       struct mm_set *in_place)
+		       struct mm_set *left)
 {
 	ssize_t ret;
 
 	sys_madvise(f->slot, MM_BLOCK_SIZE, MADV_DONTNEED);
-	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE);
+	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE, 0);
 	if (ret == (ssize_t)MM_BLOCK_SIZE) {
 		set_add_run(&f->framed, 0, MM_BLOCK_PAGES);
 		f->huge = huge;
@@ -193,15 +188,15 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 		unsigned n = (unsigned)(ret >> MM_PAGE_SHIFT);
 
 		set_add_run(&f->framed, 0, n);
-		move_run(b, f, n, MM_BLOCK_PAGES, in_place);
+		move_run(b, f, n, MM_BLOCK_PAGES, 0, left);
 	} else if (ret == -EBUSY && huge) {
 		uint8_t why = why_busy(b, f->va);
 
 		set_why(f, 0, MM_BLOCK_PAGES, why);
 		if (f->shared && why == UHMM_WHY_SHARED)
-			set_add_run(in_place, 0, MM_BLOCK_PAGES);
+			set_add_run(left, 0, MM_BLOCK_PAGES);
 	} else {
-		move_run(b, f, 0, MM_BLOCK_PAGES, in_place);
+		move_run(b, f, 0, MM_BLOCK_PAGES, 0, left);
 	}
 }
 
@@ -222,14 +217,6 @@ static bool is_scattered(const struct mm_set *set)
 	return runs >= SCATTER_RUNS && set_count(set) < runs * SCATTER_LEN;
 }
 
-static bool is_one_run(const struct mm_set *set)
-{
-	unsigned first = set_find(set, 0, true);
-
-	return set_find(set, set_find(set, first, false), true) ==
-	       MM_BLOCK_PAGES;
-}
-
 /* The first and, exclusively, the last page of a set. */
 static void span_of(const struct mm_set *set, unsigned *ret_first,
 		    unsigned *ret_last)
@@ -240,115 +227,59 @@ static void span_of(const struct mm_set *set, unsigned *ret_first,
 		*ret_last = last;
 }
 
-/*
- * Write-protect the span of @take, all of which is there; pages between that
- * are there too (@there) must be let go by the caller: f->wider.
- */
-static int protect_span(const struct uffd *b, struct mm_freeze *f,
-			const struct mm_set *take, const struct mm_set *there)
-{
-	struct mm_set between = set_minus(there, take);
-	unsigned first, last;
-	int ret;
-
-	span_of(take, &first, &last);
-	ret = uffd_protect(b, f->va + first * MM_PAGE_SIZE,
-			   (last - first) * MM_PAGE_SIZE, true);
-	if (ret)
-		return ret;
-	f->inplace = *take;
-	set_del_run(&between, 0, first);
-	set_del_run(&between, last, MM_BLOCK_PAGES);
-	f->wider = !set_empty(&between);
-	return 0;
-}
-
-/* Run by run, and page by page where mappings end within a run. */
-static void protect_runs(const struct uffd *b, struct mm_freeze *f,
-			 const struct mm_set *take)
-{
-	set_for_each_run(take, from, to) {
-		uintptr_t va = f->va + from * MM_PAGE_SIZE;
-
-		if (!uffd_protect(b, va, (to - from) * MM_PAGE_SIZE, true)) {
-			set_add_run(&f->inplace, from, to);
-			continue;
-		}
-		for (unsigned i = from; i < to; i++) {
-			va = f->va + i * MM_PAGE_SIZE;
-			if (!uffd_protect(b, va, MM_PAGE_SIZE, true))
-				set_add(&f->inplace, i);
-			else
-				f->why[i] = UHMM_WHY_BUSY;
-		}
-	}
-}
-
-static int protect(const struct uffd *b, struct mm_freeze *f,
-		   const struct mm_set *take, const struct mm_set *there)
-{
-	int ret = -ENOENT;
-
-	if (set_empty(take))
-		return 0;
-	if (is_scattered(take) || is_one_run(take))
-		ret = protect_span(b, f, take, there);
-	if (ret == -EAGAIN && set_empty(&f->framed))
-		return ret;
-	if (ret)
-		protect_runs(b, f, take);
-	return 0;
-}
-
 /* Few enough bystanders to bring back, and few gaps, each of which flushes. */
-static bool sweep_pays(const struct mm_freeze *f, const struct mm_set *want,
-		       const struct mm_set *there, const struct mm_set *huge)
+static bool sweep_pays(const struct mm_set *want, const struct mm_set *both,
+		       const struct mm_set *there)
 {
+	struct mm_set all = set_and(both, there);
 	unsigned runs = nr_runs(want);
 
-	return f->sweep && is_scattered(want) && set_empty(huge) &&
-	       nr_runs(there) * 4 <= runs &&
-	       set_count(there) - set_count(want) <= runs * SWEEP_EXTRA;
+	return is_scattered(want) && nr_runs(both) * 4 <= runs &&
+	       set_count(&all) - set_count(want) <= runs * SWEEP_EXTRA;
 }
 
 static void sweep(const struct uffd *b, struct mm_freeze *f,
-		  const struct mm_set *there, struct mm_set *in_place)
+		  const struct mm_set *both, const struct mm_set *there)
 {
-	set_for_each_run(there, first, last) {
-		move_run(b, f, first, last, in_place);
-	}
+	set_for_each_run(both, first, last)
+		move_run(b, f, first, last, UAPI_MOVE_ALLOW_SRC_HOLES,
+			 &f->left);
 	/* What could not be taken matters only where it was wanted. */
-	*in_place = set_and(in_place, &f->want);
+	f->framed = set_and(&f->framed, there);
+	f->left = set_and(&f->left, &f->want);
 	f->holes = set_and(&f->holes, &f->want);
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (!set_has(&f->want, i))
-			f->why[i] = UHMM_WHY_OK;
+	set_for_each(&f->also, i)
+		f->why[i] = UHMM_WHY_OK;
 }
 
-/* Choose the rung for what is there; what MOVE refuses goes in place. */
-static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
-		const struct mm_set *huge)
+/* By MOVE; what it refuses is left. */
+static void move_all(struct uffd *b, struct mm_freeze *f,
+		     const struct mm_set *want, const struct mm_set *there,
+		     const struct mm_set *huge)
+{
+	struct mm_set both = set_or(want, &f->also);
+
+	if (set_full(want) && (set_full(huge) || !b->has.scan))
+		move_block(b, f, set_full(huge), &f->left);
+	else if (set_empty(huge) && sweep_pays(want, &both, there))
+		sweep(b, f, &both, there);
+	else
+		set_for_each_run(want, first, last)
+			move_run(b, f, first, last, 0, &f->left);
+}
+
+/* Choose the rung for what is there. */
+static void take(struct uffd *b, struct mm_freeze *f,
+		 const struct mm_set *there, const struct mm_set *huge)
 {
 	struct mm_set want = set_and(&f->want, there);
 	struct mm_set gone = set_minus(&f->want, there);
-	struct mm_set in_place;
 
-	set_clear(&in_place);
 	f->holes = set_or(&f->holes, &gone);
-	if (b->mm.can_move && sweep_pays(f, &want, there, huge)) {
-		sweep(b, f, there, &in_place);
-	} else if (!b->mm.can_move || (b->no_dma && is_scattered(&want))) {
-		in_place = want;
-	} else if (set_full(&want) && (set_full(huge) || !b->has.scan)) {
-		move_block(b, f, set_full(huge), &in_place);
-	} else {
-		if (b->no_dma)
-			in_place = set_and(&want, huge);
-		want = set_minus(&want, &in_place);
-		set_for_each_run(&want, first, last)
-			move_run(b, f, first, last, &in_place);
-	}
-	return protect(b, f, &in_place, there);
+	if (b->mm.can_move)
+		move_all(b, f, &want, there, huge);
+	else
+		f->left = want;
 }
 
 /*
@@ -358,29 +289,26 @@ static int take(struct uffd *b, struct mm_freeze *f, const struct mm_set *there,
 static int take_few(struct uffd *b, struct mm_freeze *f, unsigned first,
 		    unsigned last)
 {
-	struct mm_set in_place, there, huge, gone;
+	struct mm_set there, huge, gone;
 	int ret;
 
-	set_clear(&in_place);
-	move_run(b, f, first, last, &in_place);
-	if (set_empty(&in_place))
+	set_clear(&f->also);
+	move_run(b, f, first, last, 0, &f->left);
+	if (set_empty(&f->left))
 		return 0;
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
-	if (ret) {
-		set_for_each(&in_place, i)
-			f->why[i] = UHMM_WHY_BUSY;
-		return 0;
-	}
-	gone = set_minus(&in_place, &there);
+	if (ret)
+		return set_empty(&f->framed) ? ret : 0;
+	gone = set_minus(&f->left, &there);
 	f->holes = set_or(&f->holes, &gone);
-	in_place = set_and(&in_place, &there);
-	return protect(b, f, &in_place, &there);
+	f->left = set_and(&f->left, &there);
+	return 0;
 }
 
 static bool is_few(const struct uffd *b, const struct mm_freeze *f,
 		   unsigned first, unsigned last)
 {
-	return b->mm.can_move && !b->no_dma && last - first <= FEW &&
+	return b->mm.can_move && last - first <= FEW &&
 	       set_count(&f->want) == last - first;
 }
 
@@ -388,13 +316,18 @@ static bool is_few(const struct uffd *b, const struct mm_freeze *f,
 static int look_and_take(struct uffd *b, struct mm_freeze *f, unsigned first,
 			 unsigned last)
 {
-	struct mm_set there, huge;
+	struct mm_set there, huge, looked;
 	int ret;
 
 	if (is_few(b, f, first, last))
 		return take_few(b, f, first, last);
+	set_clear(&looked);
+	set_add_run(&looked, first, last);
+	f->also = set_and(&f->also, &looked);
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
-	return ret ? ret : take(b, f, &there, &huge);
+	if (!ret)
+		take(b, f, &there, &huge);
+	return ret;
 }
 
 /*
@@ -414,21 +347,20 @@ static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
 		 * Unmapped and mapped again between two instructions of ours;
 		 * the new owner gets its pages back.
 		 */
-		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len);
+		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len, 0);
 		uffd_unregister(b->s, va, len);
 		return false;
 	}
 	return true;
 }
 
-static void freeze_clear(struct mm_freeze *f)
+void uffd_freeze_clear(struct mm_freeze *f)
 {
 	set_clear(&f->framed);
-	set_clear(&f->inplace);
+	set_clear(&f->left);
 	set_clear(&f->holes);
 	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
 	f->huge = false;
-	f->wider = false;
 }
 
 int uffd_freeze(struct mm *mm, struct mm_freeze *f)
@@ -437,24 +369,31 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	unsigned first, last;
 	int ret;
 
-	freeze_clear(f);
+	uffd_freeze_clear(f);
 	span_of(&f->want, &first, &last);
 	if (first == last)
 		return 0;
 	ret = uffd_gate_enter(b);
 	if (ret)
 		return ret;
+	f->stamp = uffd_stamp(b, f->va);
 	ret = look_and_take(b, f, first, last);
 	if (!uffd_gate_leave(b))
 		return ret;
 	if (!is_still_ours(b, f)) {
-		freeze_clear(f);
+		uffd_freeze_clear(f);
 		return -EAGAIN;
 	}
-	/* What was not there may just have been moved elsewhere. */
+	/*
+	 * What was not there may just have been moved elsewhere, and what was
+	 * there may be another's.
+	 */
 	set_for_each(&f->holes, i)
 		f->why[i] = UHMM_WHY_BUSY;
+	set_for_each(&f->left, i)
+		f->why[i] = UHMM_WHY_BUSY;
 	set_clear(&f->holes);
+	set_clear(&f->left);
 	return ret;
 }
 

@@ -49,11 +49,11 @@ int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on)
 
 bool uffd_is_changing(const struct uffd *b)
 {
-	struct uffdio_zeropage arg = { .range = { b->scratch, MM_PAGE_SIZE } };
+	struct uffdio_writeprotect nothing = { .mode = 0 };
 
-	/* -EEXIST otherwise: the page is there. */
-	return sys_ioctl("UFFDIO_ZEROPAGE", b->u, UFFDIO_ZEROPAGE, &arg) ==
-	       -EAGAIN;
+	/* Looked at first; what comes next is that nothing is -EINVAL. */
+	return sys_ioctl("UFFDIO_WRITEPROTECT", b->u, UFFDIO_WRITEPROTECT,
+			 &nothing) == -EAGAIN;
 }
 
 void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len)
@@ -66,9 +66,15 @@ void uffd_wake_range(const struct uffd *b, uintptr_t va, size_t len)
 			break;
 }
 
-ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len)
+ssize_t uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len,
+		  uint64_t mode)
 {
-	struct uapi_move arg = { .dst = dst, .src = src, .len = len };
+	struct uapi_move arg = {
+		.dst = dst,
+		.src = src,
+		.len = len,
+		.mode = mode,
+	};
 	int ret = sys_ioctl("UFFDIO_MOVE", fd, UAPI_UFFDIO_MOVE, &arg);
 
 	return done(ret, arg.move);

@@ -113,11 +113,12 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	return 0;
 }
 
-int uffd_resident(struct mm *mm, uintptr_t va, struct mm_set *ret)
+int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
+		  struct mm_set *ret)
 {
 	struct mm_set huge;
 
-	return uffd_scan(to_uffd(mm), va, 0, MM_BLOCK_PAGES, ret, &huge);
+	return uffd_scan(to_uffd(mm), va, first, last, ret, &huge);
 }
 
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va)

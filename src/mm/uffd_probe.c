@@ -22,7 +22,6 @@ static const struct {
 	{ "stash", offsetof(struct uffd_features, stash) },
 	{ "scan", offsetof(struct uffd_features, scan) },
 	{ "procmap", offsetof(struct uffd_features, procmap) },
-	{ "vector", offsetof(struct uffd_features, vector) },
 	{ "kernel-faults", offsetof(struct uffd_features, kernel_faults) },
 };
 
@@ -226,24 +225,14 @@ static bool try_procmap(struct uffd *b)
 	       !uffd_find_vma(b, b->scratch, &vma) && vma.start <= b->scratch;
 }
 
-static bool try_vector(struct uffd *b)
-{
-	struct iovec vec = { (void *)(b->scratch + 2 * MM_PAGE_SIZE),
-			     MM_PAGE_SIZE };
-
-	return b->has.vector && b->pidfd >= 0 &&
-	       sys_process_madvise(b->pidfd, &vec, 1, MADV_DONTNEED) ==
-		       (ssize_t)MM_PAGE_SIZE;
-}
-
 static bool try_move(struct uffd *b)
 {
 	ssize_t ret;
 
 	if (!b->has.move)
 		return false;
-	ret = uffd_move(b->s, b->slots, b->scratch + MM_PAGE_SIZE,
-			MM_PAGE_SIZE);
+	ret = uffd_move(b->s, b->slots, b->scratch + MM_PAGE_SIZE, MM_PAGE_SIZE,
+			0);
 	uffd_drop(&b->mm, b->slots, 1);
 	return ret == (ssize_t)MM_PAGE_SIZE;
 }
@@ -267,13 +256,13 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 		return ret;
 	b->pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
 	b->maps = sys_open("/proc/self/maps", O_RDONLY);
-	b->pidfd = sys_pidfd_self();
 	b->has.scan = try_scan(b);
 	b->has.procmap = try_procmap(b);
-	b->has.vector = try_vector(b);
 	b->has.move = try_move(b);
 	b->mm.can_move = b->has.move;
 	b->has.stash = uffd_try_stash(b);
+	if (!b->has.move && !b->has.stash)
+		return -ENOSYS;
 	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
 	return 0;
 }

@@ -71,7 +71,7 @@ static ssize_t gated_move(struct uffd *b, uintptr_t va, uintptr_t frame,
 
 	if (ret)
 		return ret;
-	ret = uffd_move(b->u, va, frame, len);
+	ret = uffd_move(b->u, va, frame, len, 0);
 	uffd_gate_passed(b);
 	return ret;
 }

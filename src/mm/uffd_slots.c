@@ -60,11 +60,11 @@ _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot)
 	return &b->slot_flags[(slot - b->slots) >> MM_BLOCK_SHIFT];
 }
 
-static int open_up(struct uffd *b, uintptr_t slot)
+static int open_up(struct uffd *b, uintptr_t start, size_t len)
 {
-	int ret = sys_mprotect(slot, MM_BLOCK_SIZE, PROT_READ | PROT_WRITE);
+	int ret = sys_mprotect(start, len, PROT_READ | PROT_WRITE);
 
-	return ret ? ret : prepare(b, slot, MM_BLOCK_SIZE);
+	return ret ? ret : prepare(b, start, len);
 }
 
 /*
@@ -72,20 +72,21 @@ static int open_up(struct uffd *b, uintptr_t slot)
  * the rest must work: it splits no mapping and asks for no memory that was not
  * given back just before.  What fails because it was told to is done again.
  */
-int uffd_slot_renew(struct uffd *b, uintptr_t slot)
+int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len)
 {
 	uintptr_t addr;
 	int ret;
 
-	ret = sys_mmap(slot, MM_BLOCK_SIZE, PROT_NONE,
+	ret = sys_mmap(start, len, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 		       &addr);
 	if (ret)
 		return ret;
-	atomic_store(uffd_slot_flags(b, slot), 0);
-	sys_munlock(slot, MM_BLOCK_SIZE);
-	ret = open_up(b, slot);
-	return ret ? open_up(b, slot) : 0;
+	if (len == MM_BLOCK_SIZE)
+		atomic_store(uffd_slot_flags(b, start), 0);
+	sys_munlock(start, len);
+	ret = open_up(b, start, len);
+	return ret ? open_up(b, start, len) : 0;
 }
 
 uintptr_t uffd_slots(struct mm *mm, size_t nr)
@@ -108,7 +109,7 @@ void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages)
 	/* A mapping that came from elsewhere does not merge with the others. */
 	if (npages == MM_BLOCK_PAGES && in_slots(b, frame) &&
 	    atomic_load(uffd_slot_flags(b, frame)) &&
-	    !uffd_slot_renew(b, frame))
+	    !uffd_slot_renew(b, frame, MM_BLOCK_SIZE))
 		return;
 	/* Fails only when told to. */
 	for (int i = 0; i < 2; i++)

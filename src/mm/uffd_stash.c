@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uffd_stash.c - take a whole block by moving its mapping.
+ * uffd_stash.c - take pages by moving their mapping.
  *
- * For kernels without UFFDIO_MOVE (before 6.8): mremap(MREMAP_DONTUNMAP) of an
- * aligned block moves its page table in one step, whatever is in it.  The
- * mapping that arrives in the slot is the application's, with its protection
- * and its registration, and has to be made one of ours.
+ * mremap(MREMAP_DONTUNMAP) takes the pages of a range in one step, whatever
+ * they are, and leaves an empty mapping behind.  What arrives in the slot has
+ * the protection and the registration of the application's, and has to be made
+ * one of ours.
  *
- * The event of the move goes to a handler thread like any other, which knows
- * it by its target.  If there was none, the mapping was not a tracked one: it
- * is somebody else's, mapped there a moment ago, and goes back.
+ * DOC: Whose pages
+ *
+ * Like all that goes by address it could take the pages of somebody who was
+ * given the same address a moment ago.  So it is done in the gate: no event is
+ * on its way, none was applied to the block since it was locked (@stamp), and
+ * whoever changes a mapping from then on is held by the kernel until the gate
+ * opens.  It must open for the event of the move itself, once the pages have
+ * moved: uffd_keeper.c does that, because the mover is held, too.
+ *
+ * What comes without an event was not a tracked mapping and goes back.  (This
+ * is why pages are not removed by madvise(MADV_DONTNEED): that acts only after
+ * its event has been read, which can take long, and there is no way back.)
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <uhmm/uhmm.h>
 
 #include "mm/uffd.h"
 
@@ -21,71 +31,203 @@
 #endif
 
 enum {
-	HOW = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP
+	HOW = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+	TRIES = 100,
 };
 
 bool uffd_try_stash(struct uffd *b)
 {
 	uintptr_t page = b->scratch + 2 * MM_PAGE_SIZE;
 
-	return b->has.stash && !b->has.move &&
+	return b->has.stash &&
 	       !sys_mremap(page, page + MM_PAGE_SIZE, MM_PAGE_SIZE, HOW);
 }
+
+/* ---- Has anything changed? ---- */
+
+static _Atomic uint32_t *stamp_of(struct uffd *b, uintptr_t va)
+{
+	return &b->stamps[(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS];
+}
+
+uint32_t uffd_stamp(const struct uffd *b, uintptr_t va)
+{
+	return atomic_load(&b->stamps[(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS]);
+}
+
+void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	start &= ~(MM_BLOCK_SIZE - 1);
+	for (unsigned i = 0; i < UFFD_STAMPS && start < end; i++) {
+		atomic_fetch_add(stamp_of(b, start), 1);
+		start += MM_BLOCK_SIZE;
+	}
+}
+
+/*
+ * Enter the gate if no event is on its way, and none was applied to the block
+ * since freeze().
+ */
+static bool enter_as_it_was(struct uffd *b, const struct mm_freeze *f)
+{
+	int ret = -EAGAIN;
+
+	for (int i = 0; ret && i < TRIES; i++) {
+		if (i)
+			sys_yield();
+		ret = uffd_gate_enter(b);
+	}
+	if (!ret && uffd_stamp(b, f->va) == f->stamp)
+		return true;
+	if (!ret)
+		uffd_gate_passed(b);
+	return false;
+}
+
+/* ---- Mappings of ours ---- */
 
 /*
  * Ours from now on: no faults, no events, writable.  It is a mapping of its
  * own, so that nothing here can want for memory; what fails because it was
  * told to is done again, for there is no way back from here.
  */
-static void adopt(struct uffd *b, uintptr_t slot)
+void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 
-	if (uffd_unregister(b->u, slot, MM_BLOCK_SIZE))
-		uffd_unregister(b->u, slot, MM_BLOCK_SIZE);
-	if (sys_mprotect(slot, MM_BLOCK_SIZE, rw))
-		sys_mprotect(slot, MM_BLOCK_SIZE, rw);
-	if (sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTFORK))
-		sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTFORK);
-	sys_madvise(slot, MM_BLOCK_SIZE, MADV_NOHUGEPAGE);
+	if (uffd_unregister(b->u, frame, len))
+		uffd_unregister(b->u, frame, len);
+	if (sys_mprotect(frame, len, rw))
+		sys_mprotect(frame, len, rw);
+	if (sys_madvise(frame, len, MADV_DONTFORK))
+		sys_madvise(frame, len, MADV_DONTFORK);
+	sys_madvise(frame, len, MADV_NOHUGEPAGE);
 }
 
 /* Put the mapping back over what it left behind. */
-static void undo(struct uffd *b, uintptr_t va, uintptr_t slot)
+static void undo(struct uffd *b, uintptr_t va, uintptr_t frame, size_t len)
 {
 	for (int i = 0; i < 2; i++)
-		if (!sys_mremap(slot, va, MM_BLOCK_SIZE,
-				MREMAP_MAYMOVE | MREMAP_FIXED))
+		if (!sys_mremap(frame, va, len, MREMAP_MAYMOVE | MREMAP_FIXED))
 			break;
-	uffd_slot_renew(b, slot);
+	uffd_slot_renew(b, frame, len);
 }
 
-int uffd_stash(struct mm *mm, uintptr_t va, uintptr_t slot)
+/* ---- One range of one mapping ---- */
+
+/* In the gate, which is left.  Return: as of mremap(2). */
+static int move_watched(struct uffd *b, uintptr_t va, uintptr_t frame,
+			size_t len)
 {
-	struct uffd *b = to_uffd(mm);
-	_Atomic uint8_t *flags = uffd_slot_flags(b, slot);
-	struct uffd_vma vma;
 	int ret;
 
-	if (!b->has.stash)
-		return -EOPNOTSUPP;
-	/* A failure below would leave the slot unmapped. */
-	if (uffd_find_vma(b, va, &vma) || vma.start > va ||
-	    vma.end < va + MM_BLOCK_SIZE || !vma.anon)
-		return -EINVAL;
+	uffd_keeper_arm(b, frame, len);
+	ret = sys_mremap(va, frame, len, HOW);
+	uffd_keeper_done(b);
+	return ret;
+}
+
+/* Return: whether the pages are in frames now; if not nothing has changed. */
+static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
+			 unsigned first, unsigned last)
+{
+	uintptr_t off = first * MM_PAGE_SIZE, frame = f->slot + off;
+	size_t len = (last - first) * MM_PAGE_SIZE;
+	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
+
+	if (!enter_as_it_was(b, f))
+		return false;
 	atomic_store(flags, UFFD_STASHED);
-	ret = sys_mremap(va, slot, MM_BLOCK_SIZE, HOW);
-	if (ret) {
-		uffd_slot_renew(b, slot);
-		return ret;
+	if (move_watched(b, f->va + off, frame, len)) {
+		uffd_slot_renew(b, frame, len);
+		return false;
 	}
 	/* The event has been read; now it has been applied. */
-	sys_mutex_lock(&b->event_lock);
-	sys_mutex_unlock(&b->event_lock);
+	uffd_sync(&b->mm);
 	if (!(atomic_load(flags) & UFFD_ARRIVED)) {
-		undo(b, va, slot);
-		return -EAGAIN;
+		undo(b, f->va + off, frame, len);
+		return false;
 	}
-	adopt(b, slot);
-	return 0;
+	if (!b->keeper.adopted)
+		uffd_adopt(b, frame, len);
+	return true;
+}
+
+/* ---- All of it ---- */
+
+/* Moving a locked mapping would unlock it; this fails for locked ones only. */
+static bool is_locked(uintptr_t va)
+{
+	return sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL;
+}
+
+static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
+		   enum uhmm_why why)
+{
+	for (; first < last; first++)
+		f->why[first] = (uint8_t)why;
+}
+
+/* What has come, and what was nothing. */
+static void note_taken(const struct uffd *b, struct mm_freeze *f,
+		       unsigned first, unsigned last)
+{
+	struct mm_set there, huge;
+
+	if (uffd_scan(b, f->slot, first, last, &there, &huge)) {
+		set_clear(&there);
+		set_add_run(&there, first, last);
+	}
+	for (unsigned i = first; i < last; i++)
+		set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
+}
+
+/* @vma is that of the part before. */
+static bool find_mapping(const struct uffd *b, uintptr_t va,
+			 struct uffd_vma *vma)
+{
+	if (va >= vma->start && va < vma->end)
+		return true;
+	return !uffd_find_vma(b, va, vma) && vma->start <= va;
+}
+
+/* The part of [first, last) in one mapping.  Return: where to go on. */
+static unsigned stash_part(struct uffd *b, struct mm_freeze *f,
+			   struct uffd_vma *vma, unsigned first, unsigned last)
+{
+	uintptr_t va = f->va + first * MM_PAGE_SIZE;
+
+	if (!find_mapping(b, va, vma)) {
+		refuse(f, first, first + 1, UHMM_WHY_UNMAPPED);
+		return first + 1;
+	}
+	if (vma->end < f->va + last * MM_PAGE_SIZE)
+		last = (unsigned)((vma->end - f->va) >> MM_PAGE_SHIFT);
+	if (!vma->anon)
+		refuse(f, first, last, UHMM_WHY_UNSUPPORTED);
+	else if (is_locked(va))
+		refuse(f, first, last, UHMM_WHY_LOCKED);
+	else if (move_mapping(b, f, first, last))
+		note_taken(b, f, first, last);
+	else
+		refuse(f, first, last, UHMM_WHY_BUSY);
+	return last;
+}
+
+void uffd_stash(struct mm *mm, struct mm_freeze *f)
+{
+	struct uffd *b = to_uffd(mm);
+	struct uffd_vma vma = { 0 };
+
+	uffd_freeze_clear(f);
+	if (!b->has.stash) {
+		refuse(f, 0, MM_BLOCK_PAGES, UHMM_WHY_UNSUPPORTED);
+		return;
+	}
+	sys_mutex_lock(&b->keeper.lock);
+	if (!uffd_keeper_start(b))
+		set_for_each_run(&f->want, first, last)
+			for (unsigned at = first; at < last;)
+				at = stash_part(b, f, &vma, at, last);
+	sys_mutex_unlock(&b->keeper.lock);
 }

@@ -28,6 +28,15 @@ static bool is_anon(bool shared, uint64_t inode, const char *name)
 	return false;
 }
 
+static unsigned order_of(uint64_t page_size)
+{
+	unsigned order = 0;
+
+	while (page_size > MM_PAGE_SIZE << order)
+		order++;
+	return order;
+}
+
 static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	char name[NAME_LEN] = "";
@@ -51,6 +60,10 @@ static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 		return err;
 	ret->start = arg.vma_start;
 	ret->end = arg.vma_end;
+	ret->read = arg.vma_flags & UAPI_PROCMAP_READ;
+	ret->write = arg.vma_flags & UAPI_PROCMAP_WRITE;
+	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
+	ret->order = order_of(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
 	return 0;
@@ -125,6 +138,11 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 	ret->start = start;
 	ret->end = end;
 	ret->anon = is_anon(perm[3] == 's', inode, name);
+	ret->read = perm[0] == 'r';
+	ret->write = perm[1] == 'w';
+	ret->shared = perm[3] == 's';
+	/* the text does not tell the size of huge pages: mostly 2 MiB */
+	ret->order = strncmp(name, "/anon_hugepage", 14) ? 0 : 9;
 	return true;
 }
 

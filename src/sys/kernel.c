@@ -144,31 +144,14 @@ int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec)
 			 0, 0);
 }
 
-int sys_pidfd_self(void)
+int sys_page_node(uintptr_t addr, int *ret_status)
 {
-	if (sys_should_fail("pidfd_open"))
-		return -EMFILE;
-	return (int)call(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
-}
+	void *page = (void *)addr;
 
-ssize_t sys_process_madvise(int pidfd, const struct iovec *vec, size_t nr,
-			    int advice)
-{
-	if (sys_should_fail("process_madvise"))
-		return -ENOMEM;
-	return call(SYS_process_madvise, pidfd, (long)vec, (long)nr, advice, 0,
-		    0);
-}
-
-ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len)
-{
-	struct iovec to = { dst, len };
-	struct iovec from = { (void *)src, len };
-
-	if (sys_should_fail("process_vm_readv"))
-		return -EFAULT;
-	return call(SYS_process_vm_readv, getpid(), (long)&to, 1, (long)&from,
-		    1, 0);
+	if (sys_should_fail("move_pages"))
+		return -ENOSYS;
+	return (int)call(SYS_move_pages, 0, 1, (long)&page, 0, (long)ret_status,
+			 0);
 }
 
 int sys_sigaction(int sig, const struct sigaction *act,

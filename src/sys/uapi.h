@@ -45,11 +45,14 @@ struct uapi_pm_scan {
 #define UAPI_PAGEMAP_SCAN _IOWR('f', 16, struct uapi_pm_scan)
 #define UAPI_PAGE_PRESENT (1ull << 3)
 #define UAPI_PAGE_SWAPPED (1ull << 4)
+#define UAPI_PAGE_FILE	  (1ull << 2)
+#define UAPI_PAGE_ZERO	  (1ull << 5)
 #define UAPI_PAGE_HUGE	  (1ull << 6)
 
 /* An entry read from /proc/PID/pagemap */
 #define UAPI_PM_PRESENT	  (1ull << 63)
 #define UAPI_PM_SWAP	  (1ull << 62)
+#define UAPI_PM_FILE	  (1ull << 61) /* of a file, or shared */
 #define UAPI_PM_GUARD	  (1ull << 58) /* 6.15 */
 #define UAPI_PM_EXCLUSIVE (1ull << 56) /* mapped by one process only */
 
@@ -64,6 +67,8 @@ struct uapi_procmap {
 	__u64 vma_name_addr, build_id_addr;
 };
 #define UAPI_PROCMAP_QUERY   _IOWR('f', 17, struct uapi_procmap)
+#define UAPI_PROCMAP_READ    0x01
+#define UAPI_PROCMAP_WRITE   0x02
 #define UAPI_PROCMAP_SHARED  0x08
 #define UAPI_PROCMAP_OR_NEXT 0x10
 

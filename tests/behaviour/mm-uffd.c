@@ -222,7 +222,9 @@ static struct mm_freeze *freeze(unsigned first, unsigned last, unsigned step)
 	int ret;
 
 	set_clear(&f.want);
-	f.sweep = sweeping;
+	set_clear(&f.also);
+	if (sweeping)
+		set_add_run(&f.also, 0, 512);
 	for (unsigned i = first; i < last; i += step)
 		set_add(&f.want, i);
 	f.va = (uintptr_t)t.area;
@@ -238,28 +240,41 @@ static struct mm_freeze *freeze(unsigned first, unsigned last, unsigned step)
 	return &f;
 }
 
+static void set_states(const struct mm_set *set, int state)
+{
+	sys_mutex_lock(&t.lock);
+	set_for_each(set, i)
+		t.state[i] = state;
+	sys_mutex_unlock(&t.lock);
+}
+
+/* What was left is taken by its mapping. */
+static void stash(struct mm_freeze *f)
+{
+	struct mm_freeze rest = *f;
+
+	if (set_empty(&f->left))
+		return;
+	rest.want = f->left;
+	set_states(&f->left, HELD);
+	t.mm->ops->stash(t.mm, &rest);
+	set_states(&f->left, RAM);
+	f->framed = set_or(&f->framed, &rest.framed);
+	memcpy(f->why, rest.why, sizeof(f->why));
+	set_clear(&f->left);
+	t.mm->ops->wake(t.mm, f->va, 512);
+}
+
 /* Move what was frozen to the device. */
 static unsigned send_away(struct mm_freeze *f)
 {
-	struct mm_set inplace = f->inplace;
-	struct mm_set all;
-
-	t.mm->ops->copy_out(t.mm, f->va, f->slot, &inplace);
-	all = set_or(&f->framed, &inplace);
-	set_for_each(&all, i) {
+	stash(f);
+	set_for_each(&f->framed, i)
 		memcpy(t.device + i * MM_PAGE_SIZE,
 		       (char *)f->slot + i * MM_PAGE_SIZE, MM_PAGE_SIZE);
-	}
 	t.mm->ops->drop(t.mm, f->slot, 512);
-	t.mm->ops->commit(t.mm, f->va, &inplace);
-	all = set_or(&f->framed, &inplace);
-	sys_mutex_lock(&t.lock);
-	set_for_each(&all, i)
-		t.state[i] = AWAY;
-	sys_mutex_unlock(&t.lock);
-	if (f->wider)
-		t.mm->ops->unprotect(t.mm, f->va, 512);
-	return set_count(&all);
+	set_states(&f->framed, AWAY);
+	return set_count(&f->framed);
 }
 
 static bool has(const char *feature)
@@ -283,15 +298,13 @@ static void test_give_back(void)
 	fill_area(0, 512, 1);
 	track_area();
 	f = freeze(0, 512, 1);
-	CHECK(set_full(t.mm->can_move ? &f->framed : &f->inplace));
-	CHECK(!f->huge && !f->wider && set_empty(&f->holes));
-	if (t.mm->can_move) {
-		CHECK(t.mm->ops->give(t.mm, f->va, f->slot, 512, &moved) ==
-		      512);
-		CHECK(moved);
-	} else {
-		CHECK(!t.mm->ops->unprotect(t.mm, f->va, 512));
-	}
+	CHECK(set_full(t.mm->can_move ? &f->framed : &f->left));
+	CHECK(!f->huge && set_empty(&f->holes));
+	stash(f);
+	CHECK(set_full(&f->framed));
+	CHECK(t.mm->ops->give(t.mm, f->va, f->slot, 512, &moved) == 512);
+	CHECK(moved == t.mm->can_move);
+	t.mm->ops->drop(t.mm, f->slot, 512);
 	CHECK(area_is(0, 512, 1));
 	fill_area(0, 512, 2);
 	CHECK(t.faults == 0);
@@ -378,11 +391,9 @@ static void test_scattered(void)
 	fill_area(0, 512, 8);
 	track_area();
 	f = freeze(1, 512, 2);
-	if (!t.mm->can_move)
-		CHECK(f->wider);
 	CHECK(send_away(f) == 256);
 	for (unsigned i = 0; i < 512; i++)
-		CHECK(t.discards[i] == set_has(&f->inplace, i));
+		CHECK(!t.discards[i]);
 	CHECK(area_is(0, 512, 8));
 	fill_area(0, 512, 9);
 	CHECK(t.faults == 256);
@@ -405,7 +416,7 @@ static void test_sweep(void)
 	sweeping = true;
 	f = freeze(0, 500, 2);
 	sweeping = false;
-	CHECK(set_empty(&f->inplace) && set_empty(&f->holes));
+	CHECK(set_empty(&f->left) && set_empty(&f->holes));
 	CHECK(set_count(&f->framed) == 499);
 	extra = set_minus(&f->framed, &f->want);
 	set_for_each(&extra, i) {
@@ -421,49 +432,42 @@ static void test_sweep(void)
 	unmap_area();
 }
 
-static int stash(uintptr_t slot)
+static char *frame(const struct mm_freeze *f, unsigned i)
 {
-	return t.mm->ops->stash(t.mm, (uintptr_t)t.area, slot);
+	return (char *)f->slot + i * MM_PAGE_SIZE;
 }
 
+/* What changed since freeze() is not touched, be it at the same address. */
 static void test_stash(void)
 {
-	uintptr_t slot = t.mm->ops->slots(t.mm, 1);
-	struct mm_set set;
-	char *frames = (char *)slot;
+	struct mm_freeze *f;
 
+	if (t.mm->can_move)
+		return;
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(0, 1024, 25);
-	if (!has("stash")) {
-		CHECK(stash(slot) == -EOPNOTSUPP);
-		munmap(t.area, AREA);
-		return;
-	}
-	CHECK(stash(slot) == -EAGAIN); /* not tracked */
-	CHECK(area_is(0, 1024, 25));
 	track_area();
-	for (int i = 0; i < 3; i++) {
-		mprotect(t.area, AREA,
-			 i == 1 ? PROT_READ : PROT_READ | PROT_WRITE);
-		CHECK(!stash(slot));
-		CHECK(!t.remapped_to && !t.unmapped);
-		CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, &set));
-		CHECK(set_empty(&set));
-		memcpy(t.device, frames, MM_BLOCK_SIZE);
-		memset(frames, 0, MM_PAGE_SIZE);
-		for (unsigned k = 0; k < 512; k++)
-			t.state[k] = AWAY;
-		CHECK(area_is(0, 1024, 25));
-		CHECK(t.faults == 512);
-		t.faults = 0;
-		t.mm->ops->drop(t.mm, slot, i == 2 ? 512 : 7);
-	}
-	CHECK(frames[0] == 0 && frames[MM_BLOCK_SIZE - 1] == 0);
+	f = freeze(0, 512, 1);
+	CHECK(set_full(&f->left));
+	munmap(t.area, AREA);
+	CHECK(mmap(t.area, AREA, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == t.area);
 	fill_area(0, 1024, 26);
-	/* Not one mapping: not possible. */
-	mprotect(page(100), MM_PAGE_SIZE, PROT_READ);
-	CHECK(stash(slot) == -EINVAL);
+	stash(f);
+	CHECK(set_empty(&f->framed) && f->why[7] == UHMM_WHY_BUSY);
 	CHECK(area_is(0, 1024, 26));
+	/* of several mappings each on its own, the unmapped ones not */
+	track_area();
+	f = freeze(0, 512, 1);
+	mprotect(page(100), MM_PAGE_SIZE, PROT_READ);
+	stash(f);
+	CHECK(set_full(&f->framed));
+	frame(f, 100)[0] ^= 0; /* ours to write to */
+	CHECK(!t.remapped_to);
+	CHECK(send_away(f) == 512);
+	CHECK(area_is(0, 1024, 26));
+	CHECK(t.faults == 512);
+	CHECK(frame(f, 0)[0] == 0 && frame(f, 511)[MM_PAGE_SIZE - 1] == 0);
 	unmap_area();
 }
 
@@ -476,34 +480,10 @@ static void test_read_only(void)
 	mprotect(page(100), 100 * MM_PAGE_SIZE, PROT_READ);
 	track_area();
 	f = freeze(0, 512, 1);
-	CHECK(set_count(&f->inplace) == (t.mm->can_move ? 100 : 512));
+	CHECK(set_count(&f->left) == (t.mm->can_move ? 100 : 512));
 	CHECK(send_away(f) == 512);
-	for (unsigned i = 0; i < 512; i++)
-		CHECK(t.discards[i] == set_has(&f->inplace, i));
 	CHECK(area_is(0, 512, 10));
 	CHECK(t.faults == 512);
-	unmap_area();
-}
-
-static void test_write_in_place(void)
-{
-	struct mm_freeze *f;
-
-	if (t.mm->can_move)
-		return;
-	map_area(MADV_NOHUGEPAGE);
-	fill_area(0, 512, 11);
-	track_area();
-	f = freeze(0, 512, 1);
-	CHECK(area_is(0, 512, 11));
-	CHECK(t.wp_faults == 0);
-	page(5)[0] = 1;
-	CHECK(t.wp_faults == 1);
-	page(5)[1] = 1;
-	CHECK(t.wp_faults == 1);
-	t.mm->ops->unprotect(t.mm, f->va, 512);
-	fill_area(0, 512, 12);
-	CHECK(t.wp_faults == 1);
 	unmap_area();
 }
 
@@ -517,16 +497,14 @@ static void test_locked(void)
 	/* Not mlock(), which AddressSanitizer makes do nothing. */
 	CHECK(!syscall(SYS_mlock, page(10), 20 * MM_PAGE_SIZE));
 	f = freeze(0, 512, 1);
-	if (t.mm->can_move) {
+	if (t.mm->can_move)
 		CHECK(set_count(&f->framed) == 492);
-		CHECK(f->why[10] == UHMM_WHY_LOCKED);
-		CHECK(f->why[29] == UHMM_WHY_LOCKED);
-		CHECK(f->why[30] == UHMM_WHY_OK);
-		CHECK(send_away(f) == 492);
-	} else {
-		CHECK(send_away(f) == 492);
-		t.mm->ops->unprotect(t.mm, f->va, 512);
-	}
+	else
+		stash(f);
+	CHECK(f->why[10] == UHMM_WHY_LOCKED);
+	CHECK(f->why[29] == UHMM_WHY_LOCKED);
+	CHECK(f->why[30] == UHMM_WHY_OK);
+	CHECK(send_away(f) == 492);
 	CHECK(area_is(0, 512, 13));
 	fill_area(0, 512, 14);
 	syscall(SYS_munlock, t.area, AREA);
@@ -757,7 +735,7 @@ static void test_resident(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(7, 9, 1);
 	fill_area(100, 300, 1);
-	CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, &set));
+	CHECK(!t.mm->ops->resident(t.mm, (uintptr_t)t.area, 0, 512, &set));
 	CHECK(set_count(&set) == 202);
 	CHECK(set_has(&set, 7) && !set_has(&set, 9) && set_has(&set, 299));
 	munmap(t.area, AREA);
@@ -871,14 +849,6 @@ static void go_away_and_back(void)
 		send_away(&f);
 	CHECK(area_is(0, 12, 27));
 	t.mm->ops->unprotect(t.mm, f.va, 512);
-	if (!t.mm->ops->stash(t.mm, f.va, f.slot)) {
-		memcpy(t.device, (char *)f.slot, MM_BLOCK_SIZE);
-		for (unsigned i = 0; i < 512; i++)
-			t.state[i] = AWAY;
-	}
-	CHECK(area_is(0, 12, 27));
-	/* Again, should this have been what failed. */
-	t.mm->ops->unprotect(t.mm, f.va, 512);
 	fill_area(0, 14, 28);
 	CHECK(area_is(0, 14, 28));
 }
@@ -938,21 +908,18 @@ static int inject(unsigned mode, const char *off)
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
-	test_give_back,	     test_away_and_touch, test_holes,
-	test_huge,	     test_part_of_huge,	  test_scattered,
-	test_sweep,	     test_stash,	  test_read_only,
-	test_write_in_place, test_locked,	  test_shared,
-	test_pinned,	     test_events,	  test_system_calls,
-	test_wait,	     test_poison,	  test_survey,
-	test_resident,	     test_fill_short,	  test_storm,
+	test_give_back,	   test_away_and_touch, test_holes,	 test_huge,
+	test_part_of_huge, test_scattered,	test_sweep,	 test_stash,
+	test_read_only,	   test_locked,		test_shared,	 test_pinned,
+	test_events,	   test_system_calls,	test_wait,	 test_poison,
+	test_survey,	   test_resident,	test_fill_short, test_storm,
 	test_child,
 };
 
-static int run(const char *name, unsigned mode, bool no_dma, const char *off)
+static int run(const char *name, unsigned mode, const char *off)
 {
 	struct mm_params params = {
 		.fault_mode = mode,
-		.no_dma = no_dma,
 		.nr_slots = SLOTS,
 		.features_off = off,
 		.client = &client,
@@ -980,21 +947,16 @@ static int run(const char *name, unsigned mode, bool no_dma, const char *off)
 static const struct config {
 	const char *name;
 	unsigned mode;
-	bool no_dma;
 	const char *off;
 } configs[] = {
-	{ "threads", UHMM_FAULTS_THREADS, false, NULL },
-	{ "threads-no-dma", UHMM_FAULTS_THREADS, true, NULL },
-	{ "threads-no-move", UHMM_FAULTS_THREADS, false, "move" },
-	{ "threads-no-scan", UHMM_FAULTS_THREADS, false, "scan" },
-	{ "threads-6.1", UHMM_FAULTS_THREADS, false,
-	  "move,poison,scan,procmap,vector,stash" },
-	{ "threads-user", UHMM_FAULTS_THREADS, false, "kernel-faults" },
-	{ "inline", UHMM_FAULTS_INLINE, false, NULL },
-	{ "inline-no-dma", UHMM_FAULTS_INLINE, true, NULL },
-	{ "inline-no-move", UHMM_FAULTS_INLINE, false, "move" },
-	{ "inline-6.1", UHMM_FAULTS_INLINE, false,
-	  "move,poison,scan,procmap,vector" },
+	{ "threads", UHMM_FAULTS_THREADS, NULL },
+	{ "threads-no-move", UHMM_FAULTS_THREADS, "move" },
+	{ "threads-no-scan", UHMM_FAULTS_THREADS, "scan" },
+	{ "threads-6.1", UHMM_FAULTS_THREADS, "move,poison,scan,procmap" },
+	{ "threads-user", UHMM_FAULTS_THREADS, "kernel-faults" },
+	{ "inline", UHMM_FAULTS_INLINE, NULL },
+	{ "inline-no-move", UHMM_FAULTS_INLINE, "move" },
+	{ "inline-6.1", UHMM_FAULTS_INLINE, "move,poison,scan,procmap" },
 };
 
 static void test_open(void)
@@ -1034,7 +996,7 @@ int main(int argc, char **argv)
 		pid = fork();
 		if (pid == 0) {
 			alarm(120);
-			exit(run(c->name, c->mode, c->no_dma, c->off));
+			exit(run(c->name, c->mode, c->off));
 		}
 		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
 			printf("%s: died: %d\n", c->name, status);

@@ -24,6 +24,7 @@ int main(void)
 	test_mover_start(&mover);
 	test_wait_held(&ops);
 	CHECK_EQ(munmap(hole, 50 * PAGE), 0);
+	test_pfns(u, p, 1); /* a call of ours: now it is known */
 	test_release(&ops);
 	test_mover_join(&mover);
 	CHECK_EQ(mover.ret, NPAGES - 50);

@@ -12,7 +12,6 @@ int main(int argc, char **argv)
 	static const struct space_how how[] = {
 		{ .off = NULL },
 		{ .off = "move" },
-		{ .flags = UHMM_OPEN_NO_DMA },
 		{ .refuse = 50 },
 		{ .off = "move", .refuse = 50 },
 		{ .fail = 20 },

@@ -12,11 +12,10 @@ int main(int argc, char **argv)
 		{ .mode = UHMM_FAULTS_INLINE },
 		{ .mode = UHMM_FAULTS_THREADS, .off = "move" },
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move" },
-		{ .mode = UHMM_FAULTS_THREADS, .off = "move,stash" },
-		{ .mode = UHMM_FAULTS_INLINE, .off = "move,stash" },
+		{ .mode = UHMM_FAULTS_THREADS, .off = "move,scan,procmap" },
+		{ .mode = UHMM_FAULTS_INLINE, .off = "move,scan,procmap" },
 		{ .mode = UHMM_FAULTS_THREADS, .fail = 20 },
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move", .fail = 20 },
-		{ .mode = UHMM_FAULTS_THREADS, .flags = UHMM_OPEN_NO_DMA },
 	};
 	struct uhmm *u;
 	int err = uhmm_open(NULL, &u);

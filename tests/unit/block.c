@@ -79,7 +79,9 @@ static void test_counters(uint64_t seed)
 
 			ram += page_in_ram(word);
 			frozen += page_state(word) == P_FROZEN ||
-				  page_state(word) == P_LEAVING;
+				  page_state(word) == P_LEAVING ||
+				  page_state(word) == P_EXCLUSIVE ||
+				  page_state(word) == P_REVOKING;
 			device += page_state(word) == P_DEVICE ||
 				  page_state(word) == P_COMING;
 		}

@@ -54,6 +54,29 @@ static void test_round_trip(void)
 	CHECK(s.is_released);
 }
 
+/* All slots are in use: what has to come home does so without. */
+static void test_no_slots(void)
+{
+	struct world w = setup(2 * BLOCK);
+	struct store s;
+	struct uhmm_device *dev = store_add(w.u, &s, kind, 2 * BLOCK);
+	static uint32_t taken[MAX_SLOTS + 1];
+	unsigned n = 0;
+	struct mm_set all;
+
+	memset(&all, 0xff, sizeof(all));
+	world_fill(&w, 0, 2 * BLOCK, 1);
+	CHECK_EQ(world_move(&w, 0, 2 * BLOCK, dev), 2 * BLOCK);
+	while ((taken[n] = slot_get_empty(w.u, &all)) != NO_SLOT)
+		n++;
+	CHECK_EQ(uhmm_unregister(w.u, world_at(0), 2 * BLOCK * PAGE), 0);
+	CHECK_EQ(device_used(dev), 0);
+	while (n)
+		slot_put(w.u, taken[--n]);
+	world_verify(&w, 0, 2 * BLOCK, 1);
+	world_close(&w);
+}
+
 /* One page at a time, in an order that is no stream. */
 static void test_scattered(void)
 {
@@ -270,6 +293,7 @@ static void test_unregister(void)
 static void run_all(void)
 {
 	test_round_trip();
+	test_no_slots();
 	test_scattered();
 	test_holes();
 	test_no_room();

@@ -174,7 +174,7 @@ static void test_framed(void)
 	f = freeze(mm, slot, 3);
 	CHECK_EQ(f.framed.w[0], 5);
 	CHECK_EQ(f.holes.w[0], 2);
-	CHECK(set_empty(&f.inplace));
+	CHECK(set_empty(&f.left));
 	CHECK_EQ(*(char *)(slot + 7), 'a');
 	CHECK_EQ(fake_state(mm, FAKE_BASE), FAKE_EMPTY);
 	CHECK_EQ(mm->ops->give(mm, FAKE_BASE, slot, 3, &moved), 3);
@@ -192,7 +192,7 @@ static void test_framed(void)
 	mm->ops->close(mm);
 }
 
-static void test_inplace(void)
+static void test_left(void)
 {
 	struct mm *mm = setup(0);
 	uintptr_t slot = mm->ops->slots(mm, 1);
@@ -201,30 +201,21 @@ static void test_inplace(void)
 	fake_set_move(mm, false);
 	put_byte(mm, FAKE_BASE, 'a');
 	put_byte(mm, FAKE_BASE + P, 'b');
-	put_byte(mm, FAKE_BASE + 2 * P, 'c');
 	f = freeze(mm, slot, 3);
-	CHECK_EQ(f.inplace.w[0], 7);
-	CHECK_EQ(fake_state(mm, FAKE_BASE), FAKE_PROTECTED);
-	CHECK_EQ(byte_at(mm, FAKE_BASE), 'a');
-	put_byte(mm, FAKE_BASE, 'A'); /* takes it back */
-	CHECK_EQ(c.flags, MM_FAULT_WRITE | MM_FAULT_WP);
-	CHECK_EQ(fake_state(mm, FAKE_BASE), FAKE_PRESENT);
-	mm->ops->copy_out(mm, FAKE_BASE, slot, &f.inplace);
-	CHECK_EQ(f.inplace.w[0], 6);
-	CHECK_EQ(*(char *)(slot + P), 'b');
-	fake_mark(mm, FAKE_BASE + 2 * P, FAKE_BASE + 3 * P, FAKE_LOCKED, true);
-	c.discards = 0;
-	mm->ops->commit(mm, FAKE_BASE, &f.inplace);
-	CHECK_EQ(f.inplace.w[0], 2);
-	CHECK_EQ(c.discards, 1);
-	CHECK_EQ(c.start, FAKE_BASE + P);
-	CHECK_EQ(c.end, FAKE_BASE + 2 * P);
-	CHECK_EQ(c.in_event, -EAGAIN);
-	CHECK_EQ(fake_state(mm, FAKE_BASE + P), FAKE_EMPTY);
-	CHECK_EQ(fake_state(mm, FAKE_BASE + 2 * P), FAKE_PROTECTED);
-	CHECK_EQ(mm->ops->unprotect(mm, FAKE_BASE, 3), 0);
-	put_byte(mm, FAKE_BASE + 2 * P, 'C');
-	CHECK_EQ(c.faults, 4);
+	CHECK_EQ(f.left.w[0], 3);
+	CHECK_EQ(f.holes.w[0], 4);
+	CHECK(set_empty(&f.framed));
+	put_byte(mm, FAKE_BASE, 'A'); /* nothing has happened yet */
+	CHECK_EQ(c.faults, 2);
+	fake_mark(mm, FAKE_BASE + P, FAKE_BASE + 2 * P, FAKE_LOCKED, true);
+	mm->ops->stash(mm, &f);
+	CHECK_EQ(f.framed.w[0], 1);
+	CHECK_EQ(f.holes.w[0], 4);
+	CHECK_EQ(f.why[1], UHMM_WHY_LOCKED);
+	CHECK_EQ(*(char *)slot, 'A');
+	CHECK_EQ(fake_state(mm, FAKE_BASE), FAKE_EMPTY);
+	CHECK_EQ(fake_state(mm, FAKE_BASE + P), FAKE_PRESENT);
+	CHECK_EQ(c.discards, 0);
 	mm->ops->close(mm);
 }
 
@@ -256,9 +247,9 @@ static void test_refusals(void)
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_EQ(f.why[i], table[i].why);
 	CHECK_EQ(f.why[3], UHMM_WHY_POISONED);
-	CHECK_EQ(f.inplace.w[0], 16);
+	CHECK_EQ(f.left.w[0], 16);
 	CHECK(set_empty(&f.framed));
-	CHECK_EQ(mm->ops->resident(mm, FAKE_BASE, &set), 0);
+	CHECK_EQ(mm->ops->resident(mm, FAKE_BASE, 0, 512, &set), 0);
 	CHECK_EQ(set.w[0], 0x17);
 	CHECK_EQ(fake_cpu_read(mm, FAKE_BASE + 3 * P, &set, 1), -EIO);
 	CHECK_EQ(mm->ops->poison(mm, FAKE_BASE, 1), -EEXIST);
@@ -405,7 +396,7 @@ int main(void)
 	test_survey();
 	test_cpu();
 	test_framed();
-	test_inplace();
+	test_left();
 	test_refusals();
 	test_fill();
 	test_events();

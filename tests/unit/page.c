@@ -9,26 +9,27 @@
 #include "test.h"
 
 /* state, then what each event makes of it: one letter a state, . for never */
-static const char letters[] = "REDC>-flhzcP";
+static const char letters[] = "REDC>-flxvscP";
 
-/*                              T H P o C Z A F S H s 0 D L G
- *                              a o a l l a r e t o h z i o o */
+/*                              T P o C S A X V F S H s 0 D L G
+ *                              a a l l t r c o e t o h z i o o */
 static const struct {
 	enum page_state from;
 	const char *to;
 } expected[P_NR_STATES] = {
-	{ P_RAM, /*          */ "l h f E . . . . . R . R D . R" },
-	{ P_EMPTY, /*        */ ". . . E c . . . . R . R E . R" },
-	{ P_DROPPED, /*      */ ". . . E . . . . . R . R D . R" },
-	{ P_CLEAN, /*        */ ". . . . . z > . . R . . D . R" },
-	{ P_DEVICE, /*       */ ". . . . . . . - . R C . E P R" },
-	{ P_COMING, /*       */ ". . . . . . > . > R C . E P R" },
-	{ P_FROZEN, /*       */ "l . . . . . . . . R . . E . R" },
-	{ P_LEAVING, /*      */ ". . f . . . > . . R . . E . R" },
-	{ P_HELD, /*         */ ". . . . . z . . . R . . D . R" },
-	{ P_ZAPPING, /*      */ "l . . E . . > . . R C . z . R" },
-	{ P_CLEARING, /*     */ ". . . . . . > . E R . R E . R" },
-	{ P_POISONED, /*     */ ". . . . . . . . . . . . E P R" },
+	{ P_RAM, /*          */ "l f E . s . . . . . R . R D . R" },
+	{ P_EMPTY, /*        */ ". . E c s . . . . . R . R E . R" },
+	{ P_DROPPED, /*      */ ". . E . . . . . . . R . R D . R" },
+	{ P_CLEAN, /*        */ ". . . . s > . . . . R . . D . R" },
+	{ P_DEVICE, /*       */ ". . . . s . . . - . R C . E P R" },
+	{ P_COMING, /*       */ ". . . . . > . . . > R C . E P R" },
+	{ P_FROZEN, /*       */ "l . . . . . . . . . R . . E . R" },
+	{ P_LEAVING, /*      */ ". f . . . > x . . . R . . E . R" },
+	{ P_EXCLUSIVE, /*    */ ". . . . . . . v . . . . . E . R" },
+	{ P_REVOKING, /*     */ ". f . . . . . . . . R . . E . R" },
+	{ P_STASHING, /*     */ "l . E . . > . . . . R C . s . R" },
+	{ P_CLEARING, /*     */ ". . . . . > . . . E R . R E . R" },
+	{ P_POISONED, /*     */ ". . . . . . . . . . . . . E P R" },
 };
 
 static enum page_state state_of(char letter)
@@ -68,7 +69,6 @@ static unsigned where(enum page_state s)
 {
 	switch (s) {
 	case P_RAM:
-	case P_HELD:
 		return ADDRESS | NOWHERE;
 	case P_EMPTY:
 	case P_DROPPED:
@@ -82,8 +82,10 @@ static unsigned where(enum page_state s)
 		return DEVICE;
 	case P_FROZEN:
 	case P_LEAVING:
+	case P_EXCLUSIVE:
+	case P_REVOKING:
 		return FRAME;
-	default: /* held before, or clean */
+	default: /* plain before, clean, nothing, or away */
 		return FRAME | ADDRESS | DEVICE;
 	}
 }
@@ -105,8 +107,10 @@ static void test_no_loss(void)
 
 			if (to < 0 || may_change((enum page_event)e))
 				continue;
-			if (s == P_ZAPPING && e == E_HOLE)
-				continue; /* discarded during its removal */
+			if (s == P_STASHING && e == E_HOLE)
+				continue; /* discarded meanwhile */
+			if (s == P_EMPTY && e == E_STASH)
+				continue; /* nothing to lose */
 			/* the data stay somewhere that the next state knows */
 			CHECK(where((enum page_state)s) &
 			      where((enum page_state)to));
@@ -136,7 +140,9 @@ static void test_words(void)
 	CHECK(page_in_ram(w));
 	CHECK(!page_in_ram(P_RAM | PAGE_PIN_ONE));
 	CHECK(page_in_ram(P_FROZEN));
-	CHECK_STR(page_state_name(P_ZAPPING), "zapping");
+	CHECK(page_in_ram(P_STASHING | PAGE_CHARGED));
+	CHECK(!page_in_ram(P_STASHING));
+	CHECK_STR(page_state_name(P_STASHING), "stashing");
 	CHECK_STR(page_event_name(E_FORGET), "forget");
 	CHECK_STR(page_state_name(P_NR_STATES), "?");
 	CHECK_STR(page_event_name(E_NR_EVENTS), "?");

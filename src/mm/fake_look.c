@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* fake_look.c - what the fake page table says of a page, for mirrors. */
+#include <errno.h>
+
+#include "mm/fake_int.h"
+#include "sys/fail.h"
+
+static uint16_t look_at(const struct fake_page *page)
+{
+	bool writes = !(page->marks & FAKE_READONLY);
+	uint16_t look = MM_LOOK_MAPPED | MM_LOOK_READ;
+
+	if (!page->kind)
+		return 0;
+	if (writes)
+		look |= MM_LOOK_WRITE;
+	if (page->state == FAKE_PRESENT || page->state == FAKE_PROTECTED)
+		look |= MM_LOOK_PRESENT;
+	if (page->state == FAKE_PRESENT && writes)
+		look |= MM_LOOK_WRITABLE;
+	return look;
+}
+
+int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
+{
+	struct fake *f = fake_of(mm);
+	const struct fake_page *page;
+
+	if (sys_should_fail("fake look"))
+		return -ENOMEM;
+	page = fake_lock_page(f, start);
+	for (size_t i = 0; i < npages; i++)
+		ret[i] = look_at(&page[i]);
+	sys_mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* Memory that is not tracked; of tracked pages each can be written to. */
+int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write)
+{
+	struct fake *f = fake_of(mm);
+	struct fake_page *page;
+	int err = 0;
+
+	(void)write;
+	if (sys_should_fail("fake populate"))
+		return -EAGAIN;
+	page = fake_lock_page(f, start);
+	for (size_t i = 0; i < npages && !err; i++) {
+		if (!page[i].kind)
+			err = -ENOMEM;
+		else if (page[i].state == FAKE_EMPTY && !page[i].is_tracked)
+			page[i].state = FAKE_PRESENT;
+	}
+	sys_mutex_unlock(&f->lock);
+	return err;
+}
