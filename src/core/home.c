@@ -12,6 +12,8 @@
 
 #include "core/mirror.h"
 
+#define POISON_TRIES 10000
+
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
  * @read: copied; @failed: could not be; @free: device pages to free at the end
@@ -413,6 +415,37 @@ static void forget_gone(struct fetch *f)
 	device_free(f->dev, f->free, f->nfree);
 }
 
+static int poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want)
+{
+	int err = 0;
+
+	block_lock(b);
+	if (b->nr[P_POISONED])
+		set_for_each(want, i)
+			if (page_state(block_word(b, i)) == P_POISONED &&
+			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
+					       1) == -EAGAIN)
+				err = -EAGAIN;
+	block_unlock(u, b);
+	return err;
+}
+
+/*
+ * A lost page could not be poisoned if the address space was changing; the next
+ * touch makes up for that.  Soon nobody will see that touch, which would find
+ * zeroes: so do it now.
+ */
+static void poison_at_last(struct uhmm *u, struct block *b,
+			   const struct mm_set *want)
+{
+	for (int tries = 0; tries < POISON_TRIES; tries++) {
+		if (!poison_lost(u, b, want))
+			return;
+		sys_yield();
+	}
+}
+
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why)
 {
@@ -429,6 +462,8 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 		if (!set_empty(&f.failed))
 			err = -EIO;
 	}
+	if (how == HOME_RESCUE)
+		poison_at_last(u, b, want);
 	return ret < 0 ? ret : err;
 }
 
