@@ -69,10 +69,12 @@ static void still_away(struct out *o, unsigned i)
 	block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
 }
 
-/* Not taken: as it was. */
+/* Not taken: as it was, or lost long ago, before it was managed. */
 static void refused(struct out *o, unsigned i)
 {
-	if (block_word(o->b, i) & PAGE_CHARGED)
+	if (o->f.why[i] == UHMM_WHY_POISONED)
+		fault_poison(o->u, o->b, i);
+	else if (block_word(o->b, i) & PAGE_CHARGED)
 		block_home(o->u, o->b, i, E_HOME);
 	else
 		block_event(o->u, o->b, i, E_HOME);

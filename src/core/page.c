@@ -94,6 +94,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_STASHING),
+		[E_LOSE] = TO(P_POISONED),
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_CLEARING] = {

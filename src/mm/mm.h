@@ -181,7 +181,8 @@ struct mm_ops {
 	 * Take all of @want by its mapping, after freeze() with the same
 	 * struct; see @stamp.  Called without locks, while faults on these
 	 * pages wait; waits until events are applied.  The slot cannot be
-	 * frozen into there until drop() of the whole.
+	 * frozen into there until drop() of the whole.  UHMM_WHY_POISONED: a
+	 * page cannot be read, and is gone from its address; poison() is due.
 	 */
 	void (*stash)(struct mm *mm, struct mm_freeze *f);
 	/* Let the CPU write to @npages that fill_shared() put there; wakes. */

@@ -181,8 +181,12 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	      struct mm_set *ret_there, struct mm_set *ret_huge);
 int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret);
+int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
+			 uint64_t *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
+/* It is marked as lost: perhaps by who managed it before. */
+bool uffd_is_poisoned(const struct uffd *b, uintptr_t va);
 void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
 /* ---- uffd_look.c: for mirrors ---- */

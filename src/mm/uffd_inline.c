@@ -76,20 +76,16 @@ static struct uffd *owner_of(uintptr_t addr)
 static bool resolve(struct uffd *b, uintptr_t addr, unsigned flags)
 {
 	const struct mm_client *c = b->mm.client;
+	enum mm_outcome out;
 
+	addr &= ~(MM_PAGE_SIZE - 1);
 	uffd_saw_again = false;
-	switch (c->fault(c->priv, addr & ~(MM_PAGE_SIZE - 1), flags)) {
-	case MM_SIGBUS:
+	out = c->fault(c->priv, addr, flags);
+	if (out == MM_SIGBUS || (out == MM_RETRY && uffd_is_poisoned(b, addr)))
 		return false;
-	case MM_RETRY:
-	case MM_WAIT:
-		/* The event thread has something to read. */
-		if (uffd_saw_again)
-			sys_yield();
-		break;
-	case MM_RESOLVED:
-		break;
-	}
+	/* The event thread has something to read. */
+	if (out != MM_RESOLVED && uffd_saw_again)
+		sys_yield();
 	return true;
 }
 

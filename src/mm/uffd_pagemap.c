@@ -121,15 +121,32 @@ int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 	return uffd_scan(to_uffd(mm), va, first, last, ret, &huge);
 }
 
+int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
+			 uint64_t *ret)
+{
+	size_t len = n * sizeof(*ret);
+
+	if (b->pagemap < 0 ||
+	    sys_pread(b->pagemap, ret, len,
+		      (va >> MM_PAGE_SHIFT) * sizeof(*ret)) != (ssize_t)len)
+		return -EIO;
+	return 0;
+}
+
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va)
 {
 	uint64_t entry;
 
-	if (b->pagemap < 0 ||
-	    sys_pread(b->pagemap, &entry, sizeof(entry),
-		      (va >> MM_PAGE_SHIFT) * sizeof(entry)) != sizeof(entry))
-		return 0;
-	return entry;
+	return uffd_pagemap_entries(b, va, 1, &entry) ? 0 : entry;
+}
+
+bool uffd_is_poisoned(const struct uffd *b, uintptr_t va)
+{
+	uint64_t entry = uffd_pagemap_entry(b, va);
+	char byte;
+
+	return !(entry & UAPI_PM_PRESENT) && entry & UAPI_PM_SWAP &&
+	       sys_vm_read(&byte, va, 1) == -EFAULT;
 }
 
 /*
@@ -144,10 +161,7 @@ void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set)
 	uint64_t entries[MM_BLOCK_PAGES];
 	struct mm_set own;
 
-	if (b->pagemap < 0 ||
-	    sys_pread(b->pagemap, entries, sizeof(entries),
-		      (va >> MM_PAGE_SHIFT) * sizeof(*entries)) !=
-		    sizeof(entries))
+	if (uffd_pagemap_entries(b, va, MM_BLOCK_PAGES, entries))
 		return;
 	set_clear(&own);
 	set_for_each(set, i)

@@ -168,6 +168,36 @@ static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
 		f->why[first] = (uint8_t)why;
 }
 
+/* The mark has come along: whoever touched the frame would get the signal. */
+static void sort_out_poisoned(const struct uffd *b, struct mm_freeze *f,
+			      struct mm_set *there)
+{
+	set_for_each(there, i) {
+		uintptr_t frame = f->slot + i * MM_PAGE_SIZE;
+
+		if (!uffd_is_poisoned(b, frame))
+			continue;
+		sys_madvise(frame, MM_PAGE_SIZE, MADV_DONTNEED);
+		refuse(f, i, i + 1, UHMM_WHY_POISONED);
+		set_del(there, i);
+	}
+}
+
+/* A poisoned page looks as if it were swapped out; mostly there is none. */
+static bool has_marks(const struct uffd *b, uintptr_t slot, unsigned first,
+		      unsigned last)
+{
+	uint64_t entries[MM_BLOCK_PAGES];
+
+	if (uffd_pagemap_entries(b, slot + first * MM_PAGE_SIZE, last - first,
+				 entries))
+		return false;
+	for (unsigned i = 0; i < last - first; i++)
+		if (entries[i] & UAPI_PM_SWAP)
+			return true;
+	return false;
+}
+
 /* What has come, and what was nothing. */
 static void note_taken(const struct uffd *b, struct mm_freeze *f,
 		       unsigned first, unsigned last)
@@ -178,8 +208,11 @@ static void note_taken(const struct uffd *b, struct mm_freeze *f,
 		set_clear(&there);
 		set_add_run(&there, first, last);
 	}
+	if (has_marks(b, f->slot, first, last))
+		sort_out_poisoned(b, f, &there);
 	for (unsigned i = first; i < last; i++)
-		set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
+		if (f->why[i] != UHMM_WHY_POISONED)
+			set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
 }
 
 /* @vma is that of the part before. */

@@ -144,6 +144,17 @@ int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec)
 			 0, 0);
 }
 
+ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len)
+{
+	struct iovec to = { dst, len };
+	struct iovec from = { (void *)src, len };
+
+	if (sys_should_fail("process_vm_readv"))
+		return -EFAULT;
+	return call(SYS_process_vm_readv, getpid(), (long)&to, 1, (long)&from,
+		    1, 0);
+}
+
 int sys_page_node(uintptr_t addr, int *ret_status)
 {
 	void *page = (void *)addr;

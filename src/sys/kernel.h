@@ -36,6 +36,8 @@ int sys_munlock(uintptr_t addr, size_t len);
 int sys_madvise(uintptr_t addr, size_t len, int advice);
 int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec);
 
+/* Read our own memory; a page that cannot be read is -EFAULT or short. */
+ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len);
 /* Asks where a page is: its node, or -errno in *@ret_status. */
 int sys_page_node(uintptr_t addr, int *ret_status);
 
