@@ -298,6 +298,11 @@ static void stash_page(struct fake *f, struct mm_freeze *z, unsigned i)
 		set_add(&z->holes, i);
 		return;
 	}
+	if (page->state == FAKE_POISONED) { /* the mark goes along */
+		z->why[i] = UHMM_WHY_POISONED;
+		page->state = FAKE_EMPTY;
+		return;
+	}
 	memcpy(frame_at(f, z->slot + i * MM_PAGE_SIZE, 1), fake_bytes(f, va),
 	       MM_PAGE_SIZE);
 	page->state = FAKE_EMPTY;
