@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* lock.c - see lock.h; the mutex is the third one of Drepper's paper */
+/*
+ * lock.c - see lock.h; the mutex is the third one of Drepper's paper, and hands
+ * itself over to a waiter it has spurned, as the kernel's does
+ */
 #include "sys/lock.h"
 
 #include <errno.h>
@@ -34,24 +37,59 @@ static bool spin(struct sys_mutex *m)
 
 		if (word == 0 && sys_mutex_trylock(m))
 			return true;
-		if (word == 2)
+		if (word > SYS_MUTEX_HELD)
 			return false;
 		relax();
 	}
 	return false;
 }
 
+/*
+ * A waiter's step: true with the lock, else with the word to sleep on.  A thread
+ * that unlocks and locks again at once is back long before the one it woke
+ * runs: who was @woken in vain is owed the lock.
+ */
+static bool take(struct sys_mutex *m, bool woken, uint32_t *word)
+{
+	uint32_t want = woken ? SYS_MUTEX_OWED : SYS_MUTEX_WAITED;
+
+	*word = atomic_load_explicit(&m->word, memory_order_relaxed);
+	for (;;) {
+		bool mine = !*word || (woken && *word == SYS_MUTEX_RESERVED);
+		uint32_t next = mine ? SYS_MUTEX_WAITED : want;
+
+		if (!mine && *word >= next)
+			return false;
+		if (atomic_compare_exchange_weak_explicit(
+			    &m->word, word, next, memory_order_acquire,
+			    memory_order_relaxed) &&
+		    mine)
+			return true;
+	}
+}
+
 void sys_mutex_lock_slow(struct sys_mutex *m)
 {
+	uint32_t word;
+
 	if (spin(m))
 		return;
-	while (atomic_exchange_explicit(&m->word, 2, memory_order_acquire))
-		sys_futex_wait(&m->word, 2, 0);
+	for (bool woken = false; !take(m, woken, &word); woken = true)
+		sys_futex_wait(&m->word, word, 0);
 }
 
 void sys_mutex_unlock_slow(struct sys_mutex *m)
 {
-	sys_futex_wake(&m->word, 1);
+	uint32_t word = atomic_load_explicit(&m->word, memory_order_relaxed);
+	uint32_t next;
+
+	do
+		next = word == SYS_MUTEX_OWED ? SYS_MUTEX_RESERVED : 0;
+	while (!atomic_compare_exchange_weak_explicit(&m->word, &word, next,
+						      memory_order_release,
+						      memory_order_relaxed));
+	if (word != SYS_MUTEX_HELD)
+		sys_futex_wake(&m->word, 1);
 }
 
 void sys_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)

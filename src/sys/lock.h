@@ -11,7 +11,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* 0 free, 1 held, 2 held and waited for */
+/*
+ * @SYS_MUTEX_OWED: held, and a waiter was woken in vain
+ * @SYS_MUTEX_RESERVED: let go, and nobody who has not slept may take it
+ */
+enum {
+	SYS_MUTEX_FREE,
+	SYS_MUTEX_HELD,
+	SYS_MUTEX_WAITED,
+	SYS_MUTEX_OWED,
+	SYS_MUTEX_RESERVED
+};
+
 struct sys_mutex {
 	_Atomic uint32_t word;
 };
@@ -21,10 +32,12 @@ void sys_mutex_unlock_slow(struct sys_mutex *m);
 
 static inline bool sys_mutex_trylock(struct sys_mutex *m)
 {
-	uint32_t free = 0;
+	uint32_t free = SYS_MUTEX_FREE;
 
-	return atomic_compare_exchange_strong_explicit(
-		&m->word, &free, 1, memory_order_acquire, memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(&m->word, &free,
+						       SYS_MUTEX_HELD,
+						       memory_order_acquire,
+						       memory_order_relaxed);
 }
 
 static inline void sys_mutex_lock(struct sys_mutex *m)
@@ -35,7 +48,11 @@ static inline void sys_mutex_lock(struct sys_mutex *m)
 
 static inline void sys_mutex_unlock(struct sys_mutex *m)
 {
-	if (atomic_exchange_explicit(&m->word, 0, memory_order_release) == 2)
+	uint32_t held = SYS_MUTEX_HELD;
+
+	if (!atomic_compare_exchange_strong_explicit(&m->word, &held, 0,
+						     memory_order_release,
+						     memory_order_relaxed))
 		sys_mutex_unlock_slow(m);
 }
 
