@@ -85,7 +85,7 @@ int main(void)
 	struct adder shared = { &t2, 3, UHMM_FAULT_WRITE };
 	pthread_t thread[4];
 
-	rounds = test_is_soak() ? 20000000 : 20000;
+	rounds = test_is_soak() ? 20000000 : 6000;
 	u = test_open();
 	dev = test_device(u, "ram:4M");
 	area = test_map_blocks(1);
