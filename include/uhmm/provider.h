@@ -28,20 +28,33 @@ extern "C" {
 /**
  * enum uhmm_memory_type - can the CPU address it?
  * @UHMM_MEMORY_DEVICE_PRIVATE: no; a CPU touch brings the page home
+ * @UHMM_MEMORY_DEVICE_COHERENT: yes; a page that is moved there stays mapped at
+ *	its address.  Either by a file that maps it (desc.fd), or as a NUMA node
+ *	(UHMM_DEVICE_NODE)
  *
  * Numbered from 1, so that a forgotten field shows.
  */
 enum uhmm_memory_type {
 	UHMM_MEMORY_DEVICE_PRIVATE = 1,
+	UHMM_MEMORY_DEVICE_COHERENT = 2,
 };
 
 /**
  * enum uhmm_device_flags - what a provider can do beyond the least
  * @UHMM_DEVICE_CONCURRENT: callbacks may run on several threads at once, and
  *	copy_to_ram() in a signal handler; otherwise the core serializes them
+ * @UHMM_DEVICE_NODE: coherent memory of NUMA node desc.node; the kernel moves
+ *	pages there and back, and no callback copies
+ * @UHMM_DEVICE_FIXED: pages are registered, counted and mirrored, but never
+ *	migrated: persistent memory under a filesystem, say
+ * @UHMM_DEVICE_SHARED: others may read the memory afterwards; pages are cleared
+ *	when they are freed, by clear() or by a copy of zeroes
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
+	UHMM_DEVICE_NODE = 1u << 1,
+	UHMM_DEVICE_FIXED = 1u << 2,
+	UHMM_DEVICE_SHARED = 1u << 3,
 };
 
 /**
@@ -134,6 +147,10 @@ struct uhmm_device_ops {
  * @flags: enum uhmm_device_flags
  * @npages: dpfn 0..npages-1 will be handed out
  * @ops: must outlive the device
+ * @fd: coherent and not a node: mmap(2) of it with MAP_SHARED, at @offset + dpfn
+ *	in bytes, is device page dpfn.  Stays the provider's
+ * @node: of UHMM_DEVICE_NODE
+ * @offset: bytes
  */
 struct uhmm_device_desc {
 	size_t size;
@@ -142,6 +159,9 @@ struct uhmm_device_desc {
 	uint32_t flags;
 	uint64_t npages;
 	const struct uhmm_device_ops *ops;
+	int32_t fd;
+	int32_t node;
+	uint64_t offset;
 };
 
 /**

@@ -235,6 +235,8 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
  * @UHMM_WHY_POISONED: its data were lost earlier
  * @UHMM_WHY_TOUCHED: the CPU touched it during the move, and won
  * @UHMM_WHY_UNMAPPED: the application unmapped it during the call
+ * @UHMM_WHY_MAPPINGS: the process would come near vm.max_map_count
+ * @UHMM_WHY_FIXED: its device, or the one asked for, takes no part in migration
  */
 enum uhmm_why {
 	UHMM_WHY_OK,
@@ -249,6 +251,8 @@ enum uhmm_why {
 	UHMM_WHY_POISONED,
 	UHMM_WHY_TOUCHED,
 	UHMM_WHY_UNMAPPED,
+	UHMM_WHY_MAPPINGS,
+	UHMM_WHY_FIXED,
 };
 
 /** uhmm_why_name() - one word for a reason, for messages.  Never NULL. */

@@ -79,6 +79,9 @@ void *wrap_new(size_t size, const struct uhmm_device_desc *inner,
 	};
 	desc->type = inner->type;
 	desc->flags = inner->flags;
+	desc->fd = inner->fd;
+	desc->node = inner->node;
+	desc->offset = inner->offset;
 	desc->npages = inner->npages;
 	desc->ops = &w->ops;
 	return w;

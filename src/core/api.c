@@ -122,12 +122,20 @@ int uhmm_features(struct uhmm *u, char *buf, size_t len)
 }
 
 static const char *const why_names[] = {
-	[UHMM_WHY_OK] = "ok",		[UHMM_WHY_PINNED] = "pinned",
-	[UHMM_WHY_SHARED] = "shared",	[UHMM_WHY_BUSY] = "busy",
-	[UHMM_WHY_NO_ROOM] = "no-room", [UHMM_WHY_UNSUPPORTED] = "unsupported",
-	[UHMM_WHY_FOREIGN] = "foreign", [UHMM_WHY_LOCKED] = "locked",
-	[UHMM_WHY_IO] = "io-error",	[UHMM_WHY_POISONED] = "poisoned",
-	[UHMM_WHY_TOUCHED] = "touched", [UHMM_WHY_UNMAPPED] = "unmapped",
+	[UHMM_WHY_OK] = "ok",
+	[UHMM_WHY_PINNED] = "pinned",
+	[UHMM_WHY_SHARED] = "shared",
+	[UHMM_WHY_BUSY] = "busy",
+	[UHMM_WHY_NO_ROOM] = "no-room",
+	[UHMM_WHY_UNSUPPORTED] = "unsupported",
+	[UHMM_WHY_FOREIGN] = "foreign",
+	[UHMM_WHY_LOCKED] = "locked",
+	[UHMM_WHY_IO] = "io-error",
+	[UHMM_WHY_POISONED] = "poisoned",
+	[UHMM_WHY_TOUCHED] = "touched",
+	[UHMM_WHY_UNMAPPED] = "unmapped",
+	[UHMM_WHY_MAPPINGS] = "mappings",
+	[UHMM_WHY_FIXED] = "fixed",
 };
 
 const char *uhmm_why_name(enum uhmm_why why)

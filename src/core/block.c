@@ -146,7 +146,7 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return b->table ? 0 : -ENOMEM;
 }
 
-#define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING)
+#define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING | 1u << P_COHERENT)
 #define IN_FRAMES                                               \
 	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
 	 1u << P_REVOKING)

@@ -198,6 +198,31 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 
 /* ---- Adding and removing ---------------------------------------------- */
 
+/*
+ * Addressable or not, and migratable or not.  What is neither could hold
+ * nothing that anyone can reach.
+ */
+static int check_kind(const struct uhmm_device_desc *d)
+{
+	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
+			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED;
+
+	if (d->flags & ~known)
+		return -EINVAL;
+	switch (d->type) {
+	case UHMM_MEMORY_DEVICE_PRIVATE:
+		return d->flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_FIXED) ?
+			       -EINVAL :
+			       0;
+	case UHMM_MEMORY_DEVICE_COHERENT:
+		if (d->flags & UHMM_DEVICE_NODE)
+			return d->node < 0 ? -EINVAL : 0;
+		return d->fd < 0 || d->offset % UHMM_PAGE_SIZE ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 static int check_desc(const struct uhmm_device_desc *d)
 {
 	const struct uhmm_device_ops *ops = d->ops;
@@ -206,12 +231,12 @@ static int check_desc(const struct uhmm_device_desc *d)
 		return -EINVAL;
 	if (d->npages >> DPFN_BITS)
 		return -EINVAL;
-	if (d->type != UHMM_MEMORY_DEVICE_PRIVATE ||
-	    d->flags & ~(uint32_t)UHMM_DEVICE_CONCURRENT)
-		return -EINVAL;
 	if (ops->size < sizeof(size_t) + 2 * sizeof(void (*)(void)))
 		return -EINVAL;
-	return ops->copy_to_devmem && ops->copy_to_ram ? 0 : -EINVAL;
+	if (!(d->flags & UHMM_DEVICE_NODE) &&
+	    (!ops->copy_to_devmem || !ops->copy_to_ram))
+		return -EINVAL;
+	return check_kind(d);
 }
 
 static int device_init(struct uhmm_device *dev)

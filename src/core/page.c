@@ -18,6 +18,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
 		[E_ZERO] = TO(P_RAM),
+		[E_PLACE] = TO(P_COHERENT),
 		[E_DISCARD] = TO(P_DROPPED),
 		[E_FORGET] = TO(P_RAM),
 	},
@@ -53,7 +54,15 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_LOSE] = TO(P_POISONED),
 		[E_FORGET] = TO(P_RAM),
 	},
+	[P_COHERENT] = {
+		[E_FETCH] = TO(P_COMING),
+		[E_HOME] = TO(P_RAM),
+		[E_DISCARD] = TO(P_DROPPED),
+		[E_LOSE] = TO(P_POISONED),
+		[E_FORGET] = TO(P_RAM),
+	},
 	[P_COMING] = {
+		[E_PLACE] = TO(P_COHERENT),
 		[E_SHARE] = TO(P_CLEAN),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_STAY] = TO(P_DEVICE),
@@ -113,12 +122,19 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 };
 
 static const char *const state_names[P_NR_STATES] = {
-	[P_RAM] = "ram",	   [P_EMPTY] = "empty",
-	[P_DROPPED] = "dropped",   [P_CLEAN] = "clean",
-	[P_DEVICE] = "device",	   [P_COMING] = "coming",
-	[P_FROZEN] = "frozen",	   [P_LEAVING] = "leaving",
-	[P_STASHING] = "stashing", [P_EXCLUSIVE] = "exclusive",
-	[P_REVOKING] = "revoking", [P_CLEARING] = "clearing",
+	[P_RAM] = "ram",
+	[P_EMPTY] = "empty",
+	[P_DROPPED] = "dropped",
+	[P_CLEAN] = "clean",
+	[P_DEVICE] = "device",
+	[P_COHERENT] = "coherent",
+	[P_COMING] = "coming",
+	[P_FROZEN] = "frozen",
+	[P_LEAVING] = "leaving",
+	[P_STASHING] = "stashing",
+	[P_EXCLUSIVE] = "exclusive",
+	[P_REVOKING] = "revoking",
+	[P_CLEARING] = "clearing",
 	[P_POISONED] = "poisoned",
 };
 
@@ -128,7 +144,7 @@ static const char *const event_names[E_NR_EVENTS] = {
 	[E_FETCH] = "fetch",   [E_STAY] = "stay",     [E_HOME] = "home",
 	[E_SHARE] = "share",   [E_ZERO] = "zero",     [E_DISCARD] = "discard",
 	[E_LOSE] = "lose",     [E_FORGET] = "forget", [E_EXCLUDE] = "exclude",
-	[E_REVOKE] = "revoke",
+	[E_REVOKE] = "revoke", [E_PLACE] = "place",
 };
 
 const char *page_state_name(enum page_state state)

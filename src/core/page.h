@@ -13,7 +13,9 @@
  *	P_FROZEN -----+ | ----- E_TAKE -------+               v   |
  *	                +------------- E_HOME ------------ P_COMING
  *
- * The table in page.c has every state and event.
+ * P_COHERENT is P_DEVICE with the device's memory mapped at its address: it is
+ * E_PLACE from P_COMING, or from P_RAM where the page moves as it is (numa), and
+ * E_FETCH back.  The table in page.c has every state and event.
  */
 #ifndef UHMM_PAGE_H
 #define UHMM_PAGE_H
@@ -27,6 +29,7 @@ enum page_state {
 	P_DROPPED,   /* discarded by the application, perhaps not yet gone */
 	P_CLEAN,     /* in RAM, write-protected, and on a device still */
 	P_DEVICE,    /* on a device */
+	P_COHERENT,  /* on a device, and the CPU uses it there */
 	P_COMING,    /* on a device, being copied home */
 	P_FROZEN,    /* in a frame, at rest */
 	P_LEAVING,   /* in a frame, being copied to a device */
@@ -47,6 +50,7 @@ enum page_event {
 	E_ARRIVE,  /* its data are on the device */
 	E_EXCLUDE, /* its frame is one device's */
 	E_REVOKE,  /* and the CPU's again, in a moment */
+	E_PLACE,   /* mapped for the CPU where it is, on the device */
 	E_FETCH,   /* its copy home begins */
 	E_STAY,	   /* that copy failed, or must be done again */
 	E_HOME,	   /* mapped for the CPU, with its data */

@@ -9,27 +9,28 @@
 #include "test.h"
 
 /* state, then what each event makes of it: one letter a state, . for never */
-static const char letters[] = "REDC>-flxvscP";
+static const char letters[] = "REDC>@-flxvscP";
 
-/*                              T P o C S A X V F S H s 0 D L G
- *                              a a l l t r c o e t o h z i o o */
+/*                              T P o C S A X V P F S H s 0 D L G
+ *                              a a l l t r c o l e t o h z i o o */
 static const struct {
 	enum page_state from;
 	const char *to;
 } expected[P_NR_STATES] = {
-	{ P_RAM, /*          */ "l f E . s . . . . . R . R D . R" },
-	{ P_EMPTY, /*        */ ". . E c s . . . . . R . R E . R" },
-	{ P_DROPPED, /*      */ ". . E . . . . . . . R . R D . R" },
-	{ P_CLEAN, /*        */ ". . . . s > . . . . R . . D . R" },
-	{ P_DEVICE, /*       */ ". . . . s . . . - . R C . E P R" },
-	{ P_COMING, /*       */ ". . . . . > . . . > R C . E P R" },
-	{ P_FROZEN, /*       */ "l . . . . . . . . . R . . E . R" },
-	{ P_LEAVING, /*      */ ". f . . . > x . . . R . . E . R" },
-	{ P_EXCLUSIVE, /*    */ ". . . . . . . v . . . . . E . R" },
-	{ P_REVOKING, /*     */ ". f . . . . . . . . R . . E . R" },
-	{ P_STASHING, /*     */ "l . E . . > . . . . R C . s P R" },
-	{ P_CLEARING, /*     */ ". . . . . > . . . E R . R E . R" },
-	{ P_POISONED, /*     */ ". . . . . . . . . . . . . E P R" },
+	{ P_RAM, /*          */ "l f E . s . . . @ . . R . R D . R" },
+	{ P_EMPTY, /*        */ ". . E c s . . . . . . R . R E . R" },
+	{ P_DROPPED, /*      */ ". . E . . . . . . . . R . R D . R" },
+	{ P_CLEAN, /*        */ ". . . . s > . . . . . R . . D . R" },
+	{ P_DEVICE, /*       */ ". . . . s . . . . - . R C . E P R" },
+	{ P_COHERENT, /*     */ ". . . . . . . . . - . R . . D P R" },
+	{ P_COMING, /*       */ ". . . . . > . . @ . > R C . E P R" },
+	{ P_FROZEN, /*       */ "l . . . . . . . . . . R . . E . R" },
+	{ P_LEAVING, /*      */ ". f . . . > x . . . . R . . E . R" },
+	{ P_EXCLUSIVE, /*    */ ". . . . . . . v . . . . . . E . R" },
+	{ P_REVOKING, /*     */ ". f . . . . . . . . . R . . E . R" },
+	{ P_STASHING, /*     */ "l . E . . > . . . . . R C . s P R" },
+	{ P_CLEARING, /*     */ ". . . . . > . . . . E R . R E . R" },
+	{ P_POISONED, /*     */ ". . . . . . . . . . . . . . E P R" },
 };
 
 static enum page_state state_of(char letter)
@@ -80,6 +81,8 @@ static unsigned where(enum page_state s)
 	case P_DEVICE:
 	case P_COMING:
 		return DEVICE;
+	case P_COHERENT: /* which is its address */
+		return DEVICE | ADDRESS;
 	case P_FROZEN:
 	case P_LEAVING:
 	case P_EXCLUSIVE:
