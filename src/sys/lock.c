@@ -45,9 +45,9 @@ static bool spin(struct sys_mutex *m)
 }
 
 /*
- * A waiter's step: true with the lock, else with the word to sleep on.  A thread
- * that unlocks and locks again at once is back long before the one it woke
- * runs: who was @woken in vain is owed the lock.
+ * A waiter's step: true with the lock, else with the word to sleep on.  Who
+ * unlocks and locks again at once is back long before the thread that was
+ * woken runs: so one that was @woken in vain is owed the lock.
  */
 static bool take(struct sys_mutex *m, bool woken, uint32_t *word)
 {

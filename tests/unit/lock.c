@@ -8,69 +8,71 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
-enum {
-	TAKES = 200,
-	HOLD_NS = 20000,
-	WAITERS = 3
-};
+#define SPURNED 10
 
 static struct sys_mutex lock;
-static _Atomic bool done, held;
-static uint64_t takes[WAITERS], value;
-
-static void hold(void)
-{
-	uint64_t end = sys_now_ns() + HOLD_NS;
-
-	while (sys_now_ns() < end)
-		;
-}
+static _Atomic int turns, done;
+static int value;
 
 static void *waiter(void *arg)
 {
-	uint64_t *n = arg;
-
-	while (*n < TAKES) {
-		while (!atomic_load(&held))
-			;
-		sys_mutex_lock(&lock);
-		value++;
-		sys_mutex_unlock(&lock);
-		++*n;
-	}
-	return NULL;
-}
-
-static void *greedy(void *arg)
-{
-	uint64_t *rounds = arg;
-
+	(void)arg;
 	while (!atomic_load(&done)) {
 		sys_mutex_lock(&lock);
-		atomic_store(&held, true);
-		hold();
 		value++;
-		CHECK(++*rounds < 32 * TAKES * WAITERS);
-		atomic_store(&held, false);
 		sys_mutex_unlock(&lock);
+		atomic_fetch_add(&turns, 1);
+		while (atomic_load(&turns) & 1)
+			sys_yield();
 	}
 	return NULL;
 }
 
-/* Nobody waits for more than a few of the holder's rounds. */
+/* Let go of the lock and take it again, until the waiter has lost a race. */
+static bool spurn(void)
+{
+	while (!(atomic_load(&turns) & 1)) {
+		if (atomic_load(&lock.word) == SYS_MUTEX_OWED)
+			return true;
+		if (atomic_load(&lock.word) == SYS_MUTEX_WAITED) {
+			sys_mutex_unlock(&lock);
+			sys_mutex_lock(&lock);
+		}
+		sys_yield();
+	}
+	return false;
+}
+
+/* It is owed the lock now: who tries gets it afterwards at the earliest. */
+static void pay(int before)
+{
+	sys_mutex_unlock(&lock);
+	while (!sys_mutex_trylock(&lock))
+		sys_yield();
+	CHECK_EQ(value, before + 1);
+}
+
 int main(void)
 {
-	pthread_t holder, thread[WAITERS];
-	uint64_t rounds = 0;
+	pthread_t thread;
+	int spurned = 0;
 
-	CHECK_EQ(pthread_create(&holder, NULL, greedy, &rounds), 0);
-	for (int i = 0; i < WAITERS; i++)
-		CHECK_EQ(pthread_create(&thread[i], NULL, waiter, &takes[i]),
-			 0);
-	for (int i = 0; i < WAITERS; i++)
-		pthread_join(thread[i], NULL);
-	atomic_store(&done, true);
-	pthread_join(holder, NULL);
-	CHECK_EQ(value, rounds + WAITERS * TAKES);
+	sys_mutex_lock(&lock);
+	CHECK_EQ(pthread_create(&thread, NULL, waiter, NULL), 0);
+	while (spurned < SPURNED) {
+		int before = value;
+
+		if (spurn()) {
+			spurned++;
+			pay(before);
+		}
+		while (!(atomic_load(&turns) & 1))
+			sys_yield();
+		CHECK_EQ(value, before + 1);
+		atomic_store(&done, spurned == SPURNED);
+		atomic_fetch_add(&turns, 1);
+	}
+	sys_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
 	return 0;
 }
