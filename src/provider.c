@@ -20,11 +20,11 @@
 #define MAX_PROVIDERS 64
 
 extern const struct uhmm_provider provider_ram, provider_zram, provider_error,
-	provider_delay, provider_trace;
+	provider_delay, provider_trace, provider_dax;
 
 static const struct uhmm_provider *const builtin[] = {
 	&provider_ram,	 &provider_zram,  &provider_error,
-	&provider_delay, &provider_trace,
+	&provider_delay, &provider_trace, &provider_dax,
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))

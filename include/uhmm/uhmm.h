@@ -192,6 +192,16 @@ int uhmm_device_open(struct uhmm *u, const char *spec,
 int uhmm_device_remove(struct uhmm_device *dev);
 
 /**
+ * uhmm_device_tier() - may pages be demoted to a device for the limit on RAM?
+ *
+ * From the start private devices may be used for that, and coherent ones not:
+ * those hold what was placed there by name, and nothing else.
+ *
+ * Return: 0; -EINVAL.
+ */
+int uhmm_device_tier(struct uhmm_device *dev, bool on);
+
+/**
  * struct uhmm_device_info - what a device is and holds
  * @size: set by the caller
  * @id: its number in a uhmm_pfn_t, 1..255

@@ -83,6 +83,7 @@ struct block {
 	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0 it does not pay here */
+	uint16_t coherent_runs;	     /* mappings of their own; by mover */
 	uint16_t parked; /* pages with which it is on the policy's queue */
 	_Atomic uint16_t accessed; /* by devices, of late; a hint */
 	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
@@ -177,6 +178,8 @@ struct uhmm_device {
 	void *priv;
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
 	struct pagemap pagemap;
+	_Atomic bool watched; /* what the CPU maps of it raises events */
+	_Atomic bool tier;    /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
 	char name[32];
 };
@@ -267,6 +270,17 @@ struct mirrors {
 	struct mirror_slot slot[MAX_MIRRORS];
 };
 
+/* ---- Coherent devices (coherent.c) ---- */
+
+#define MAX_CARRIED 256
+
+/* Device pages that went on with their mapping while it was replaced. */
+struct carried {
+	struct sys_mutex lock;
+	unsigned nr;
+	uint64_t page[MAX_CARRIED];
+};
+
 /* ---- Counters (stats.c) ---- */
 
 struct counters {
@@ -297,6 +311,8 @@ struct uhmm {
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t on_device, frozen;
 	struct mirrors mirrors;
+	struct carried carried;
+	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;
 	struct counters count;
@@ -320,6 +336,10 @@ void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);
 void block_wait(struct block *b, uint32_t seen);
+static inline uintptr_t block_addr(const struct block *b, unsigned i)
+{
+	return b->va + i * MM_PAGE_SIZE;
+}
 static inline uint64_t block_word(const struct block *b, unsigned i)
 {
 	return b->table ? b->table[i] : 0;
@@ -487,6 +507,19 @@ int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why);
 
 /* exclusive.c: a CPU touch.  @b locked, unlocked on return. */
 enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i);
+
+/* coherent.c */
+/* Is it memory that the CPU maps by a file? */
+bool device_is_mapped(const struct uhmm_device *dev);
+/* Is the page on such a device, and mapped or about to be? */
+bool coherent_is_mapped(struct uhmm *u, uint64_t w);
+/* Its mapping went to @to while it was being replaced: what is there now? */
+bool coherent_may_carry(struct uhmm *u);
+uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to);
+/* Did the device page go so?  Then it is not the mover's any more. */
+bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn);
+/* @b is locked, unlocked on return. */
+enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i);
 
 /* clean.c: pages in RAM whose copy on a device is still good */
 bool clean_wanted(struct uhmm *u, struct block *b,

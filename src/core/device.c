@@ -248,6 +248,7 @@ static int device_init(struct uhmm_device *dev)
 				  dev->desc.ops->size);
 	if (err)
 		return err;
+	dev->tier = dev->desc.type == UHMM_MEMORY_DEVICE_PRIVATE;
 	strncpy(dev->name, dev->desc.name, sizeof(dev->name) - 1);
 	return pagemap_init(&dev->pagemap, dev->desc.npages);
 }
@@ -348,7 +349,8 @@ static bool has_pages(struct uhmm_device *dev, struct block *b)
 	for (unsigned i = 0; b->table && !any && i < MM_BLOCK_PAGES; i++) {
 		enum page_state s = page_state(b->table[i]);
 
-		any = (s == P_DEVICE || s == P_COMING || s == P_CLEAN) &&
+		any = (s == P_DEVICE || s == P_COHERENT || s == P_COMING ||
+		       s == P_CLEAN) &&
 		      page_dev(b->table[i]) == dev->id;
 	}
 	block_unlock(dev->u, b);
@@ -390,6 +392,15 @@ int do_remove(struct uhmm_device *dev)
 		return -EBUSY;
 	mirror_device_gone(dev);
 	retire(dev);
+	return 0;
+}
+
+int uhmm_device_tier(struct uhmm_device *dev, bool on)
+{
+	if (!dev || dev->desc.flags & UHMM_DEVICE_FIXED)
+		return -EINVAL;
+	atomic_store(&dev->tier, on);
+	policy_kick(dev->u);
 	return 0;
 }
 

@@ -18,7 +18,25 @@
 static bool is_at_rest(uint64_t w)
 {
 	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN ||
+	       page_state(w) == P_COHERENT ||
 	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
+}
+
+/*
+ * The CPU finds the device page at its address at any time: it is cleared in
+ * its place.
+ */
+static bool is_cleared_there(struct uhmm *u, uint64_t w)
+{
+	return coherent_is_mapped(u, w);
+}
+
+static void clear_device_page(struct uhmm *u, uint64_t w)
+{
+	uint64_t dpfn = page_dpfn(w);
+
+	if (device_clear(device_get(u, page_dev(w)), &dpfn, 1))
+		sys_logf(&u->log, SYS_ERR, "a discarded page keeps its data");
 }
 
 static void free_device_page(struct uhmm *u, uint64_t w)
@@ -26,7 +44,7 @@ static void free_device_page(struct uhmm *u, uint64_t w)
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
 }
 
-/* Return: a device page to be freed, or 0. */
+/* Return: a device page to be freed or, where it stays, cleared; or 0. */
 static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
@@ -46,6 +64,11 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 	case P_RAM:
 		block_event(u, b, i, E_DISCARD);
 		return 0;
+	case P_COHERENT:
+	case P_COMING:
+		if (is_cleared_there(u, w))
+			return w;
+		/* fall through */
 	default:
 		count_add(&u->count.discarded, 1);
 		block_event(u, b, i, E_DISCARD);
@@ -71,8 +94,12 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			gone[n++] = w;
 	}
 	block_unlock(u, b);
-	while (n)
-		free_device_page(u, gone[--n]);
+	while (n--) {
+		if (is_cleared_there(u, gone[n]))
+			clear_device_page(u, gone[n]);
+		else
+			free_device_page(u, gone[n]);
+	}
 }
 
 /* ---- Unmap ------------------------------------------------------------ */
@@ -229,6 +256,10 @@ static int move_page(struct remap *r, uint64_t w)
 	case P_CLEARING:
 		block_set(r->u, r->to, r->k, P_EMPTY);
 		break;
+	case P_COMING: /* its mapping is being replaced */
+		block_set(r->u, r->to, r->k,
+			  coherent_carry(r->u, w, block_addr(r->to, r->k)));
+		break;
 	default:
 		block_set(r->u, r->to, r->k, w);
 	}
@@ -255,7 +286,8 @@ static bool try_remap(struct remap *r)
 
 	lock_both(r);
 	w = block_word(r->from, r->i);
-	if (page_state(w) == P_COMING) {
+	if (page_state(w) == P_COMING &&
+	    !(w & PAGE_SWAPPING && coherent_may_carry(r->u))) {
 		wait_while_coming(r);
 		return false;
 	}

@@ -242,6 +242,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_DEVICE:
 		count_add(&u->count.faults, 1);
 		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
+	case P_COHERENT:
+		return coherent_fault(u, b, i);
 	case P_CLEAN:
 		return clean_fault(u, b, i, flags);
 	case P_FROZEN:

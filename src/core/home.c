@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 
+#include "core/coherent.h"
 #include "core/mirror.h"
 
 #define POISON_TRIES 10000
@@ -26,11 +27,13 @@ struct fetch {
 	enum home_how how;
 	uint8_t *why;
 	struct mm_set set, read, failed, gone;
-	uint32_t slot;
+	struct mm_set placed; /* of @set, on a device that the CPU maps */
+	uint32_t slot, stamp;
 	char *ram;
 	unsigned nfree, came;
-	bool again; /* not because of the device: to be tried again */
-	bool share; /* for a read: the device's copies stay good */
+	bool again;	  /* not because of the device: to be tried again */
+	bool may_unplace; /* not in a fault */
+	bool share;	  /* for a read: the device's copies stay good */
 	uint64_t dpfn[MM_BLOCK_PAGES];
 	uint64_t free[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
@@ -46,12 +49,19 @@ static void fetch_init(struct fetch *f, struct uhmm *u, struct block *b)
 
 /* ---- A run or more ---------------------------------------------------- */
 
+/* Is the page where only its device has it, or the CPU by the device's file? */
+static bool is_away(struct uhmm *u, uint64_t w)
+{
+	return page_state(w) == P_DEVICE ||
+	       (page_state(w) == P_COHERENT && coherent_is_mapped(u, w));
+}
+
 static bool is_fetchable(const struct fetch *f, unsigned i,
 			 const struct uhmm_device *only)
 {
 	uint64_t w = block_word(f->b, i);
 
-	if (page_state(w) != P_DEVICE)
+	if (!is_away(f->u, w))
 		return false;
 	if (only && page_dev(w) != only->id)
 		return false;
@@ -70,6 +80,12 @@ static void mark_coming(struct fetch *f, const struct mm_set *want,
 		f->dev = device_get(f->u, page_dev(w));
 		f->dpfn[i] = page_dpfn(w);
 		set_add(&f->set, i);
+		if (device_is_mapped(f->dev) && f->may_unplace) {
+			if (page_state(w) == P_COHERENT)
+				set_add(&f->placed, i);
+			coherent_mark(f->u, f->b, i, f->dev->id, f->dpfn[i]);
+			continue;
+		}
 		block_set(f->u, f->b, i,
 			  page_on_device(P_COMING, page_dev(w), page_dpfn(w)));
 	}
@@ -197,11 +213,37 @@ static void map_all(struct fetch *f)
 			i = map_run(f, i, last);
 			continue;
 		}
-		if (!is_ours(f, i))
+		if (!is_ours(f, i) &&
+		    !carried_take(f->u, f->dev->id, f->dpfn[i]))
 			free_later(f, i); /* dropped meanwhile */
-		else
+		else if (is_ours(f, i))
 			lost(f, i);
 		i++;
+	}
+}
+
+/* The CPU's access to the device's memory ends; what it cannot, stays. */
+static void take_back(struct fetch *f)
+{
+	struct swap s = {
+		.u = f->u,
+		.b = f->b,
+		.dev = f->dev,
+		.set = f->set,
+		.dpfn = f->dpfn,
+		.stamp = f->stamp,
+	};
+	struct mm_set rest;
+
+	coherent_unplace(&s, &f->placed);
+	rest = set_minus(&f->set, &s.done);
+	f->set = s.done;
+	f->again = !set_empty(&rest);
+	set_for_each(&rest, i) {
+		if (f->why)
+			f->why[i] = UHMM_WHY_BUSY;
+		if (s.err == -ENOENT)
+			set_add(&f->gone, i);
 	}
 }
 
@@ -212,18 +254,31 @@ static void fetch_marked(struct fetch *f)
 {
 	struct slot *s;
 
+	if (device_is_mapped(f->dev))
+		f->stamp = f->u->mm->ops->stamp(f->u->mm, f->b->va);
 	block_unlock(f->u, f->b);
 	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
+	if (device_is_mapped(f->dev) && f->may_unplace)
+		take_back(f);
 	s = slot_of(f->u, f->slot);
 	s->stock = set_or(&s->stock, &f->set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
 	block_lock(f->b);
 	map_all(f);
+	if (device_is_mapped(f->dev))
+		coherent_count(f->u, f->b);
 	block_unlock(f->u, f->b);
 	block_settle(f->u, f->b, f->again || !set_empty(&f->failed));
 	count_add(&f->u->count.to_ram, f->came);
 	device_free(f->dev, f->free, f->nfree);
 	slot_put(f->u, f->slot);
+}
+
+/* Its mapping has to be replaced first. */
+static bool is_on_mapped(const struct fetch *f, unsigned i)
+{
+	return device_is_mapped(
+		device_get(f->u, page_dev(block_word(f->b, i))));
 }
 
 /* The same for what is wanted of a block; what is left over stays.  Locked. */
@@ -236,7 +291,7 @@ static void home_direct(struct fetch *f, const struct mm_set *want,
 		uint64_t dpfn = page_dpfn(block_word(f->b, i));
 		ssize_t n = 0;
 
-		if (is_fetchable(f, i, only)) {
+		if (is_fetchable(f, i, only) && !is_on_mapped(f, i)) {
 			f->dev =
 				device_get(f->u, page_dev(block_word(f->b, i)));
 			n = home_map_direct(f->u, f->b, i, last - i, false);
@@ -405,8 +460,10 @@ static void forget_gone(struct fetch *f)
 		return;
 	block_lock(f->b);
 	set_for_each(&f->gone, i) {
-		if (block_word(f->b, i) !=
-		    page_on_device(P_DEVICE, f->dev->id, f->dpfn[i]))
+		uint64_t w = block_word(f->b, i);
+
+		if (!is_away(f->u, w) || page_dev(w) != f->dev->id ||
+		    page_dpfn(w) != f->dpfn[i])
 			continue;
 		block_event(f->u, f->b, i, E_FORGET);
 		free_later(f, i);
@@ -456,6 +513,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);
 		f.how = how;
+		f.may_unplace = true;
 		f.why = why;
 		ret = home_round(&f, &todo, only);
 		forget_gone(&f);

@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/coherent.h"
 
 /* ---- To a device ------------------------------------------------------ */
 
@@ -24,6 +24,12 @@ static void drop_copies(struct uhmm *u, struct block *b,
 	clean_break(u, b, want, NULL);
 }
 
+static bool is_on_other(uint64_t w, const struct uhmm_device *dev)
+{
+	return (page_state(w) == P_DEVICE || page_state(w) == P_COHERENT) &&
+	       page_dev(w) != dev->id;
+}
+
 /* What could not be copied from device to device comes home first. */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
@@ -33,13 +39,10 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 
 	set_clear(&others);
 	block_lock(b);
-	if (b->nr[P_DEVICE])
-		set_for_each(want, i) {
-			uint64_t w = block_word(b, i);
-
-			if (page_state(w) == P_DEVICE && page_dev(w) != dev->id)
+	if (b->nr[P_DEVICE] || b->nr[P_COHERENT])
+		set_for_each(want, i)
+			if (is_on_other(block_word(b, i), dev))
 				set_add(&others, i);
-		}
 	block_unlock(u, b);
 	if (set_empty(&others))
 		return 0;
@@ -51,16 +54,19 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 			   uint8_t *why)
 {
 	struct block *b = block_get(u, va);
-	int err;
+	struct mm_set fit = *want;
+	int err = 0;
 
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
 	sys_mutex_lock(&b->mover);
-	drop_copies(u, b, want);
-	if (peer_block(u, b, want, dev))
-		fetch_from_others(u, b, want, dev);
-	err = out_block(u, b, want, dev, OUT_MIGRATE, why);
+	coherent_fit(u, b, &fit, dev, why);
+	drop_copies(u, b, &fit);
+	if (device_is_mapped(dev) || peer_block(u, b, &fit, dev))
+		fetch_from_others(u, b, &fit, dev);
+	if (!set_empty(&fit))
+		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
 	sys_mutex_unlock(&b->mover);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
@@ -75,6 +81,7 @@ static void tell_why_home(struct uhmm *u, struct block *b,
 	set_for_each(want, i) {
 		switch (page_state(block_word(b, i))) {
 		case P_DEVICE:
+		case P_COHERENT:
 		case P_COMING:
 			if (!why[i])
 				why[i] = UHMM_WHY_BUSY;

@@ -93,6 +93,10 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 		if (m->dev && page_dev(word) == m->dev->id)
 			return device_entry(word, look);
 		return 0;
+	case P_COHERENT:
+		if (m->dev && page_dev(word) == m->dev->id)
+			return device_entry(word, look);
+		return ram_entry(va, word, look);
 	case P_EXCLUSIVE:
 		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
 	case P_POISONED:

@@ -12,12 +12,14 @@
  *		    the copy is in vain
  *	4  arrive   pages that are still ours are on the device now; the
  *		    others' device pages are freed
+ *	5  place    where the CPU can address the device, its memory is mapped
  *
  * Until step 4 the frame is the truth: whatever fails before is undone by
  * mapping it again.
  */
 #include <errno.h>
 
+#include "core/coherent.h"
 #include "core/out.h"
 
 /* ---- Slots ---- */
@@ -105,6 +107,10 @@ static void arrive(struct out *o, unsigned i)
 	block_arrive(o->u, o->b, i, o->dev->id, o->dpfn[i], E_ARRIVE);
 	out_why(o, i, UHMM_WHY_OK);
 	o->went++;
+	if (!device_is_mapped(o->dev))
+		return;
+	coherent_mark(o->u, o->b, i, o->dev->id, o->dpfn[i]);
+	set_add(&o->placing, i);
 }
 
 static void settle_framed(struct out *o, unsigned i)
@@ -142,6 +148,8 @@ static void settle_all(struct out *o)
 	unsigned copied;
 
 	block_lock(o->b);
+	if (device_is_mapped(o->dev))
+		o->stamp = o->u->mm->ops->stamp(o->u->mm, o->b->va);
 	set_for_each(&o->framed, i)
 		settle_framed(o, i);
 	copied = o->went;
@@ -153,6 +161,40 @@ static void settle_all(struct out *o)
 	count_add(&o->u->count.to_device, copied);
 	device_free(o->dev, o->spare, o->nspare);
 	o->nspare = 0;
+}
+
+/* ---- 5: on a device that the CPU can address --------------------------- */
+
+/* What could not be mapped would fault, and is better off in RAM. */
+static void give_up(struct out *o, const struct mm_set *set, int err)
+{
+	enum uhmm_why why = err == -ENOMEM ? UHMM_WHY_MAPPINGS : UHMM_WHY_BUSY;
+
+	set_for_each(set, i) {
+		out_why(o, i, why);
+		o->went--;
+	}
+	home_block(o->u, o->b, set, NULL, HOME_MIGRATE, NULL);
+}
+
+static void place_all(struct out *o)
+{
+	struct swap s = {
+		.u = o->u,
+		.b = o->b,
+		.dev = o->dev,
+		.set = o->placing,
+		.dpfn = o->dpfn,
+		.stamp = o->stamp,
+	};
+	struct mm_set rest;
+
+	if (set_empty(&o->placing))
+		return;
+	coherent_place(&s);
+	rest = set_minus(&s.set, &s.done);
+	if (!set_empty(&rest))
+		give_up(o, &rest, s.err);
 }
 
 /* ---- The whole -------------------------------------------------------- */
@@ -183,6 +225,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	copy_pages(o, &o->framed, 0, MM_BLOCK_PAGES);
 	clear_pages(o);
 	settle_all(o);
+	place_all(o);
 }
 
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,

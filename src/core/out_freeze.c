@@ -78,6 +78,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_add(&o->empty, i);
 		break;
 	case P_DEVICE:
+	case P_COHERENT:
 		out_why(o, i, why_on_device(o, page_dev(w)));
 		break;
 	case P_POISONED:

@@ -30,6 +30,7 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 			return device_pfn(w);
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	case P_DEVICE:
+	case P_COHERENT:
 	case P_COMING:
 		return device_pfn(w);
 	case P_FROZEN:

@@ -117,6 +117,20 @@ struct mm_freeze {
 	bool huge;
 };
 
+/*
+ * Device memory at an address: @npages of file @fd from @offset, in bytes.
+ * @stamp: of the block of @va, from when the pages were marked
+ * @watched: events of it are raised: set by place(), told to unplace()
+ */
+struct mm_place {
+	uintptr_t va;
+	size_t npages;
+	int fd;
+	uint32_t stamp;
+	uint64_t offset;
+	bool watched;
+};
+
 struct mm_ops {
 	void (*close)(struct mm *mm);
 
@@ -224,6 +238,30 @@ struct mm_ops {
 	/* Wake those who wait for the pages, so that they look again. */
 	void (*wake)(struct mm *mm, uintptr_t va, size_t npages);
 
+	/* ---- Device memory that the CPU maps; see uffd_place.c ---- */
+
+	/* Changes whenever a mapping of the block does.  It is locked. */
+	uint32_t (*stamp)(struct mm *mm, uintptr_t va);
+	/*
+	 * Map device memory where pages are frozen or nothing is.  Called
+	 * without locks, waits until events are applied.  Return: pages done;
+	 * -EAGAIN: mappings changed since @stamp; -ENOENT: they are not there
+	 * any more; -ENOMEM, too many mappings for one.
+	 */
+	ssize_t (*place)(struct mm *mm, struct mm_place *p);
+	/*
+	 * Map anonymous memory there again, empty: who touches it waits.  Where
+	 * it is anonymous already there is nothing to do.  As place().
+	 */
+	ssize_t (*unplace)(struct mm *mm, const struct mm_place *p);
+	/* Is that device page mapped there? */
+	bool (*is_placed)(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
+	/*
+	 * Let who waits for device pages that are mapped there go on.  -EFAULT:
+	 * there is no such page in the file.
+	 */
+	int (*resume)(struct mm *mm, uintptr_t va, size_t npages);
+
 	/* ---- Slots ---- */
 
 	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */
@@ -241,7 +279,8 @@ struct mm {
 	const struct mm_client *client;
 	bool can_move;	/* give() moves, freeze() frames: recycling pays */
 	bool can_share; /* write faults are served wherever they come from */
-	bool is_inline; /* faults are resolved by the faulting thread */
+	size_t max_mappings; /* of the process; 0: it does not matter */
+	bool is_inline;	     /* faults are resolved by the faulting thread */
 };
 
 struct mm_params {

@@ -3,6 +3,7 @@
 #include "mm/uffd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <uhmm/uhmm.h>
 
 static void free_all(struct uffd *b)
@@ -52,6 +53,11 @@ static void uffd_child(struct mm *mm)
 	b->slots = 0;
 }
 
+static uint32_t stamp(struct mm *mm, uintptr_t va)
+{
+	return uffd_stamp(to_uffd(mm), va);
+}
+
 static const struct mm_ops ops = {
 	.close = uffd_close,
 	.child = uffd_child,
@@ -71,6 +77,11 @@ static const struct mm_ops ops = {
 	.fill_shared = uffd_fill_shared,
 	.give = uffd_give,
 	.zero = uffd_zero,
+	.stamp = stamp,
+	.place = uffd_place,
+	.unplace = uffd_unplace,
+	.is_placed = uffd_is_placed,
+	.resume = uffd_resume,
 	.poison = uffd_poison,
 	.wake = uffd_wake,
 	.slots = uffd_slots,
@@ -94,6 +105,23 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 		return NULL;
 	}
 	return b;
+}
+
+/* Of the process.  0: not known, and then the kernel says when it is enough. */
+static size_t max_mappings(void)
+{
+	int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
+	char buf[32];
+	size_t n = 0;
+	ssize_t len;
+
+	if (fd < 0)
+		return 0;
+	len = sys_read(fd, buf, sizeof(buf));
+	sys_close(fd);
+	for (ssize_t i = 0; i < len && buf[i] >= '0' && buf[i] <= '9'; i++)
+		n = n * 10 + (size_t)(buf[i] - '0');
+	return n;
 }
 
 static unsigned how_many_threads(const struct uffd *b,
@@ -129,6 +157,7 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 	ret = uffd_threads_start(b, how_many_threads(b, params));
 	if (ret)
 		goto err_inline;
+	b->mm.max_mappings = max_mappings();
 	*ret_mm = &b->mm;
 	return 0;
 

@@ -58,6 +58,7 @@ struct uffd_features {
 	bool stash;	    /* mremap(2) with MREMAP_DONTUNMAP */
 	bool scan;	    /* PAGEMAP_SCAN */
 	bool procmap;	    /* PROCMAP_QUERY */
+	bool minor;	    /* minor faults of shared memory */
 	bool kernel_faults; /* faults of system calls are served */
 };
 
@@ -97,6 +98,15 @@ struct uffd_keeper {
 	struct sys_thread thread;
 };
 
+/* One mapping that replaces another; see uffd_place.c. */
+struct uffd_swap {
+	uintptr_t from, to;
+	size_t len;
+	bool to_anon;  /* what comes is anonymous */
+	bool unmapped; /* the event of what was at @to has been read */
+	_Atomic bool active;
+};
+
 struct uffd {
 	struct mm mm;
 	struct uffd_features has;
@@ -134,6 +144,7 @@ struct uffd {
 
 	struct uffd_ranges ranges;
 	struct uffd_keeper keeper;
+	struct uffd_swap swap; /* by keeper.lock */
 
 	struct sys_thread *threads;
 	unsigned nr_threads;
@@ -202,8 +213,9 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 struct uffd_vma {
 	uintptr_t start, end;
 	bool anon; /* private, and without a file */
-	bool read, write, shared;
-	unsigned order; /* of its pages: more than 0 for hugetlbfs */
+	bool read, write, exec, shared;
+	uint64_t inode, offset; /* of a file */
+	unsigned order;		/* of its pages: more than 0 for hugetlbfs */
 };
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
 
@@ -223,7 +235,22 @@ void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len);
 uint32_t uffd_stamp(const struct uffd *b, uintptr_t va);
 void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
 
+/* Enter the gate if nothing in the block has changed since, or will. */
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
+
+/* ---- uffd_place.c ---- */
+
+ssize_t uffd_place(struct mm *mm, struct mm_place *p);
+ssize_t uffd_unplace(struct mm *mm, const struct mm_place *p);
+bool uffd_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
+int uffd_resume(struct mm *mm, uintptr_t va, size_t npages);
+/* Is it the event of a swap of ours?  Holds event_lock. */
+bool uffd_swap_unmap(struct uffd *b, uintptr_t start, uintptr_t end);
+bool uffd_swap_remap(struct uffd *b, uintptr_t from);
+
 /* ---- uffd_keeper.c ---- */
+
+/* @frame: where pages arrive; 0: b->swap is what is waited for. */
 
 int uffd_keeper_start(struct uffd *b);
 void uffd_keeper_stop(struct uffd *b);

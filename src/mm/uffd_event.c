@@ -118,6 +118,10 @@ static bool begin_read(struct uffd *b, int patience)
 
 /* ---- Events ---- */
 
+/*
+ * Stamped before and after, so that a stamp that is read while the client is
+ * told is good for nothing.
+ */
 static void apply(struct uffd *b, const struct uffd_msg *msg)
 {
 	const struct mm_client *c = b->mm.client;
@@ -130,11 +134,15 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 		c->discard(c->priv, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
+		if (uffd_swap_unmap(b, msg->arg.remove.start,
+				    msg->arg.remove.end))
+			break;
 		uffd_poison_forget(b, msg->arg.remove.start,
 				   msg->arg.remove.end);
 		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
 		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_REMAP:
 		from = msg->arg.remap.from;
@@ -143,10 +151,14 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 			atomic_fetch_or(uffd_slot_flags(b, to), UFFD_ARRIVED);
 			break;
 		}
+		if (uffd_swap_remap(b, from))
+			break;
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
+		uffd_stamp_range(b, from, from + msg->arg.remap.len);
+		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		break;
 	}
 }

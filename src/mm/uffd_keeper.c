@@ -13,6 +13,15 @@ enum {
 	NAP_NS = 50 * 1000,
 };
 
+/* The other kind of mapping is there. */
+static bool has_swapped(const struct uffd *b)
+{
+	struct uffd_vma vma;
+
+	return uffd_is_changing(b) && !uffd_find_vma(b, b->swap.to, &vma) &&
+	       vma.start <= b->swap.to && vma.anon == b->swap.to_anon;
+}
+
 /* The mapping has moved: its pages are in the slot, and the event is there. */
 static bool has_moved(struct uffd *b)
 {
@@ -21,6 +30,8 @@ static bool has_moved(struct uffd *b)
 	unsigned first = (unsigned)((k->frame - slot) >> MM_PAGE_SHIFT);
 	struct mm_set there, huge;
 
+	if (!k->frame)
+		return has_swapped(b);
 	return uffd_is_changing(b) &&
 	       !uffd_scan(b, slot, first,
 			  first + (unsigned)(k->len >> MM_PAGE_SHIFT), &there,
@@ -56,7 +67,7 @@ static void keep(struct uffd *b)
 	}
 	if (!take_over(k))
 		return;
-	if (moved)
+	if (moved && k->frame)
 		uffd_adopt(b, k->frame, k->len);
 	k->adopted = moved;
 	uffd_gate_passed(b);

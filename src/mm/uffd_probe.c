@@ -22,6 +22,7 @@ static const struct {
 	{ "stash", offsetof(struct uffd_features, stash) },
 	{ "scan", offsetof(struct uffd_features, scan) },
 	{ "procmap", offsetof(struct uffd_features, procmap) },
+	{ "minor", offsetof(struct uffd_features, minor) },
 	{ "kernel-faults", offsetof(struct uffd_features, kernel_faults) },
 };
 
@@ -169,13 +170,15 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 	b->has.kernel_faults = full;
 	b->has.move &= !!(all & UAPI_FEATURE_MOVE);
 	b->has.poison &= !!(all & UAPI_FEATURE_POISON);
+	b->has.minor &= !!(all & UFFD_FEATURE_MINOR_SHMEM);
 	b->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE ||
 			  (params->fault_mode == UHMM_FAULTS_AUTO && !full);
 	if (b->mm.is_inline)
 		want |= UFFD_FEATURE_SIGBUS;
 	if (!b->has.poison)
 		want |= UFFD_FEATURE_THREAD_ID;
-	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON);
+	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON |
+		       UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM);
 	ret = open_fd(&full, want, &b->u);
 	if (ret)
 		return ret;

@@ -66,9 +66,9 @@ void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end)
 
 /*
  * Enter the gate if no event is on its way, and none was applied to the block
- * since freeze().
+ * since @stamp was read.
  */
-static bool enter_as_it_was(struct uffd *b, const struct mm_freeze *f)
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 {
 	int ret = -EAGAIN;
 
@@ -77,7 +77,7 @@ static bool enter_as_it_was(struct uffd *b, const struct mm_freeze *f)
 			sys_yield();
 		ret = uffd_gate_enter(b);
 	}
-	if (!ret && uffd_stamp(b, f->va) == f->stamp)
+	if (!ret && uffd_stamp(b, va) == stamp)
 		return true;
 	if (!ret)
 		uffd_gate_passed(b);
@@ -135,7 +135,7 @@ static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
 	size_t len = (last - first) * MM_PAGE_SIZE;
 	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
 
-	if (!enter_as_it_was(b, f))
+	if (!uffd_gate_as_it_was(b, f->va, f->stamp))
 		return false;
 	atomic_store(flags, UFFD_STASHED);
 	if (move_watched(b, f->va + off, frame, len)) {

@@ -62,7 +62,10 @@ static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	ret->end = arg.vma_end;
 	ret->read = arg.vma_flags & UAPI_PROCMAP_READ;
 	ret->write = arg.vma_flags & UAPI_PROCMAP_WRITE;
+	ret->exec = arg.vma_flags & UAPI_PROCMAP_EXEC;
 	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
+	ret->inode = arg.inode;
+	ret->offset = arg.vma_offset;
 	ret->order = order_of(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
@@ -113,7 +116,7 @@ static bool get_hex(struct reader *r, uint64_t *ret, int behind)
 /* "start-end perm offset dev inode   name" */
 static bool get_line(struct reader *r, struct uffd_vma *ret)
 {
-	uint64_t start, end, skip, inode;
+	uint64_t start, end, skip, offset, inode;
 	char name[NAME_LEN];
 	size_t len = 0;
 	char perm[5];
@@ -123,12 +126,11 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 		return false;
 	for (size_t i = 0; i < sizeof(perm); i++)
 		perm[i] = (char)get_char(r);
-	if (!get_hex(r, &skip, ' ') || !get_hex(r, &skip, ':') ||
+	if (!get_hex(r, &offset, ' ') || !get_hex(r, &skip, ':') ||
 	    !get_hex(r, &skip, ' '))
 		return false;
-	/* In decimal, but whether it is 0 is all that counts. */
 	for (inode = 0; (c = get_char(r)) >= '0' && c <= '9';)
-		inode |= (uint64_t)c & 15;
+		inode = inode * 10 + ((uint64_t)c & 15);
 	for (; c == ' '; c = get_char(r))
 		;
 	for (; c >= 0 && c != '\n'; c = get_char(r))
@@ -140,7 +142,10 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 	ret->anon = is_anon(perm[3] == 's', inode, name);
 	ret->read = perm[0] == 'r';
 	ret->write = perm[1] == 'w';
+	ret->exec = perm[2] == 'x';
 	ret->shared = perm[3] == 's';
+	ret->inode = inode;
+	ret->offset = offset;
 	/* the text does not tell the size of huge pages: mostly 2 MiB */
 	ret->order = strncmp(name, "/anon_hugepage", 14) ? 0 : 9;
 	return true;

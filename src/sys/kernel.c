@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -97,6 +98,36 @@ int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 		return (int)ret;
 	*ret_addr = (uintptr_t)ret;
 	return 0;
+}
+
+int sys_map_file(uintptr_t addr, size_t len, int prot, int flags, int fd,
+		 uint64_t offset, uintptr_t *ret_addr)
+{
+	long ret;
+
+	if (sys_should_fail("mmap"))
+		return -ENOMEM;
+	ret = call(SYS_mmap, (long)addr, (long)len, prot, flags, fd,
+		   (long)offset);
+	if (ret < 0 && ret > -4096)
+		return (int)ret;
+	*ret_addr = (uintptr_t)ret;
+	return 0;
+}
+
+int sys_inode(int fd, uint64_t *ret)
+{
+	int saved = errno, err = 0;
+	struct stat st;
+
+	if (sys_should_fail("fstat"))
+		return -ENOMEM;
+	if (fstat(fd, &st))
+		err = -errno;
+	else
+		*ret = st.st_ino;
+	errno = saved;
+	return err;
 }
 
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)

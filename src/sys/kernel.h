@@ -26,6 +26,10 @@ int sys_userfaultfd(int flags);
 
 int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 	     uintptr_t *ret_addr);
+/* Of a file. */
+int sys_map_file(uintptr_t addr, size_t len, int prot, int flags, int fd,
+		 uint64_t offset, uintptr_t *ret_addr);
+int sys_inode(int fd, uint64_t *ret);
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 void sys_munmap(uintptr_t addr, size_t len);
 /* The same for memory that sys_own_next() is to know: a whole, or its ends. */

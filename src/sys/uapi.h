@@ -69,6 +69,7 @@ struct uapi_procmap {
 #define UAPI_PROCMAP_QUERY   _IOWR('f', 17, struct uapi_procmap)
 #define UAPI_PROCMAP_READ    0x01
 #define UAPI_PROCMAP_WRITE   0x02
+#define UAPI_PROCMAP_EXEC    0x04
 #define UAPI_PROCMAP_SHARED  0x08
 #define UAPI_PROCMAP_OR_NEXT 0x10
 

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dax.c - coherent device memory that the CPU maps by a file.
+ *
+ *	dax:[SIZE][,path=/dev/daxX.Y]
+ *
+ * Without a path the device is a memfd, for machines that have no such memory.
+ * Device page n is the n-th page of the file; the file is mapped here once, for
+ * the copies, and by the core wherever a page of it belongs.
+ *
+ * A page that is freed is cleared at once: others may open the device.  That of
+ * a memfd is given back to the kernel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <uhmm/provider.h>
+
+#define ALIGN ((uint64_t)2 << 20) /* of a mapping of devdax */
+
+struct dax {
+	unsigned char *pages;
+	size_t len;
+	int fd;
+	bool memfd;
+};
+
+static void *page_at(const struct dax *dax, uint64_t dpfn)
+{
+	return dax->pages + (dpfn << UHMM_PAGE_SHIFT);
+}
+
+static int dax_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
+			      size_t nr)
+{
+	for (; nr; seg++, nr--)
+		uhmm_copy(page_at(priv, seg->dpfn), seg->ram,
+			  seg->npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static int dax_copy_to_ram(void *priv, const struct uhmm_segment *seg,
+			   size_t nr)
+{
+	for (; nr; seg++, nr--)
+		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
+			  seg->npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static int dax_clear(void *priv, uint64_t dpfn, size_t npages)
+{
+	memset(page_at(priv, dpfn), 0, npages << UHMM_PAGE_SHIFT);
+	return 0;
+}
+
+static const void *dax_direct(void *priv, uint64_t dpfn, size_t npages)
+{
+	(void)npages;
+	return page_at(priv, dpfn);
+}
+
+static void dax_page_free(void *priv, uint64_t dpfn, size_t npages)
+{
+	const struct dax *dax = priv;
+	int saved = errno;
+
+	if (!dax->memfd ||
+	    fallocate(dax->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      (off_t)(dpfn << UHMM_PAGE_SHIFT),
+		      (off_t)(npages << UHMM_PAGE_SHIFT)))
+		dax_clear(priv, dpfn, npages);
+	errno = saved;
+}
+
+static uint64_t dax_stored(void *priv)
+{
+	const struct dax *dax = priv;
+	struct stat st;
+
+	if (!dax->memfd || fstat(dax->fd, &st))
+		return 0;
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void dax_release(void *priv)
+{
+	struct dax *dax = priv;
+
+	if (dax->pages)
+		munmap(dax->pages, dax->len);
+	if (dax->fd >= 0)
+		close(dax->fd);
+	uhmm_provider_free(dax, sizeof(*dax));
+}
+
+static const struct uhmm_device_ops dax_ops = {
+	.size = sizeof(dax_ops),
+	.copy_to_devmem = dax_copy_to_devmem,
+	.copy_to_ram = dax_copy_to_ram,
+	.clear = dax_clear,
+	.direct = dax_direct,
+	.page_free = dax_page_free,
+	.stored = dax_stored,
+	.release = dax_release,
+};
+
+/* ---- Opening ---- */
+
+/* The size of a character device is in sysfs.  Return: bytes, 0: unknown. */
+static uint64_t size_of_device(dev_t dev)
+{
+	unsigned long long size = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(dev),
+		 minor(dev));
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &size) != 1)
+		size = 0;
+	fclose(f);
+	return size;
+}
+
+static uint64_t size_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return 0;
+	return S_ISCHR(st.st_mode) ? size_of_device(st.st_rdev) :
+				     (uint64_t)st.st_size;
+}
+
+static int open_memfd(struct dax *dax, uint64_t npages)
+{
+	if (!npages)
+		return -EINVAL;
+	if (npages > (uint64_t)sysconf(_SC_PHYS_PAGES))
+		return -ENOMEM;
+	dax->memfd = true;
+	dax->fd = memfd_create("uhmm-dax", MFD_CLOEXEC);
+	if (dax->fd < 0)
+		return -errno;
+	dax->len = npages << UHMM_PAGE_SHIFT;
+	return ftruncate(dax->fd, (off_t)dax->len) ? -errno : 0;
+}
+
+static int open_path(struct dax *dax, const char *path, uint64_t npages)
+{
+	uint64_t size;
+
+	dax->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (dax->fd < 0)
+		return -errno;
+	size = size_of(dax->fd) & ~(ALIGN - 1);
+	dax->len = npages ? npages << UHMM_PAGE_SHIFT : size;
+	dax->len = (dax->len + ALIGN - 1) & ~(ALIGN - 1);
+	if (!dax->len)
+		return -EINVAL;
+	return dax->len > size ? -ENOMEM : 0;
+}
+
+static int open_file(struct dax *dax, const char *path, uint64_t npages)
+{
+	void *p;
+	int err;
+
+	dax->fd = -1;
+	err = *path ? open_path(dax, path, npages) : open_memfd(dax, npages);
+	if (err)
+		return err;
+	p = mmap(NULL, dax->len, PROT_READ | PROT_WRITE, MAP_SHARED, dax->fd,
+		 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	dax->pages = p;
+	/* A child has no use for it, and is not to keep it alive. */
+	return madvise(p, dax->len, MADV_DONTFORK) ? -errno : 0;
+}
+
+static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
+		    void **ret_priv)
+{
+	struct dax *dax = uhmm_provider_alloc(sizeof(*dax));
+	int err;
+
+	if (!dax)
+		return -ENOMEM;
+	err = open_file(dax, values[0], desc->npages);
+	if (err) {
+		dax_release(dax);
+		return err;
+	}
+	desc->type = UHMM_MEMORY_DEVICE_COHERENT;
+	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->npages = dax->len >> UHMM_PAGE_SHIFT;
+	desc->fd = dax->fd;
+	desc->ops = &dax_ops;
+	*ret_priv = dax;
+	return 0;
+}
+
+static const struct uhmm_option dax_options[] = {
+	{ "path", "", "the device, as /dev/dax0.0; without one: a memfd" },
+	{ NULL, NULL, NULL },
+};
+
+const struct uhmm_provider provider_dax = {
+	.size = sizeof(provider_dax),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "dax",
+	.summary = "memory of a device that the CPU maps; or a memfd",
+	.options = dax_options,
+	.open = dax_open,
+};

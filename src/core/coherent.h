@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* coherent.h - device memory that the CPU maps by a file; see coherent.c */
+#ifndef UHMM_COHERENT_H
+#define UHMM_COHERENT_H
+
+#include "core/core.h"
+
+/*
+ * Mappings of one block to be replaced.
+ * @set: pages marked by coherent_mark(), on @dev, at @dpfn
+ * @stamp: read when they were marked
+ * @done: those whose mapping has been replaced; @err: why not all, or 0
+ */
+struct swap {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	struct mm_set set, done;
+	const uint64_t *dpfn;
+	uint32_t stamp;
+	int err;
+	uint64_t free[MM_BLOCK_PAGES]; /* not initialized */
+};
+
+/* Faults wait from now on.  Locked. */
+void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		   uint64_t dpfn);
+/*
+ * Both without locks, by the mover.  Afterwards what was placed is P_COHERENT
+ * and the rest P_DEVICE; or what was taken back is P_COMING, and the rest as
+ * before (@placed: P_COHERENT).
+ */
+void coherent_place(struct swap *s);
+void coherent_unplace(struct swap *s, const struct mm_set *placed);
+/* Locked. */
+void coherent_count(struct uhmm *u, struct block *b);
+/* Leave of @want what there are mappings for. */
+void coherent_fit(struct uhmm *u, struct block *b, struct mm_set *want,
+		  const struct uhmm_device *dev, uint8_t *why);
+
+#endif
