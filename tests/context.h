@@ -89,6 +89,15 @@ static inline struct uhmm_device *test_device(struct uhmm *u, const char *spec)
 	return dev;
 }
 
+/* The one that the environment names, or @spec. */
+static inline struct uhmm_device *test_any_device(struct uhmm *u,
+						  const char *spec)
+{
+	const char *env = getenv("UHMM_TEST_DEVICE");
+
+	return test_device(u, env ? env : spec);
+}
+
 static inline struct uhmm_device_info test_info(struct uhmm_device *dev)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };

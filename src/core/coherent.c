@@ -11,10 +11,13 @@
  * wait, and the device's copy is the truth.  An event must not wait for them,
  * for the replacement waits for events:
  *
- *	discard	the device page is cleared where it is, and stays
+ *	discard	PAGE_DROP; the mover zeroes the page, or frees it
  *	unmap	the word goes, the mover frees the device page
  *	remap	the page goes along with what is mapped there by now, and the
  *		mover learns that it is not his any more (carried_take())
+ *
+ * A page that is discarded at rest stays and is zeroed; until that is done it
+ * has PAGE_DROP, too: the kernel took it from the CPU, and faults wait.
  */
 #include <errno.h>
 
@@ -22,6 +25,8 @@
 
 /* The process needs mappings for other things, too. */
 #define SHARE_OF_MAPPINGS 2
+
+#define SWAP_TRIES 100
 
 bool device_is_mapped(const struct uhmm_device *dev)
 {
@@ -83,9 +88,12 @@ uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to)
 	uint64_t offset = dev->desc.offset + page_dpfn(w) * MM_PAGE_SIZE;
 	bool placed = u->mm->ops->is_placed(u->mm, to, dev->desc.fd, offset);
 
+	if (!placed && w & PAGE_DROP)
+		return P_EMPTY;
 	carried_add(u, dev->id, page_dpfn(w));
 	return page_on_device(placed ? P_COHERENT : P_DEVICE, dev->id,
-			      page_dpfn(w));
+			      page_dpfn(w)) |
+	       (w & PAGE_DROP);
 }
 
 /* ---- How many mappings ------------------------------------------------- */
@@ -133,6 +141,39 @@ void coherent_fit(struct uhmm *u, struct block *b, struct mm_set *want,
 	}
 }
 
+/* ---- Discarded by the application --------------------------------------- */
+
+static bool is_to_wipe(uint64_t w)
+{
+	return page_state(w) == P_COHERENT && w & PAGE_DROP;
+}
+
+/* Pages P_COHERENT with PAGE_DROP are zeroed; faults on them wait till then. */
+void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
+{
+	uint64_t word[MM_BLOCK_PAGES];
+
+	block_lock(b);
+	set_for_each(set, i)
+		word[i] = block_word(b, i);
+	block_unlock(u, b);
+	set_for_each(set, i) {
+		uint64_t dpfn = page_dpfn(word[i]);
+
+		if (is_to_wipe(word[i]) &&
+		    device_clear(device_get(u, page_dev(word[i])), &dpfn, 1))
+			sys_logf(&u->log, SYS_ERR,
+				 "page %#lx keeps what was discarded",
+				 (unsigned long)block_addr(b, i));
+	}
+	block_lock(b);
+	set_for_each(set, i)
+		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])
+			block_set(u, b, i, word[i] & ~PAGE_DROP);
+	block_unlock(u, b);
+	block_settle(u, b, false);
+}
+
 /* ---- Swapping ---------------------------------------------------------- */
 
 void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
@@ -143,96 +184,157 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 
 static bool is_marked(const struct swap *s, unsigned i)
 {
-	return block_word(s->b, i) ==
+	return (block_word(s->b, i) & ~PAGE_DROP) ==
 	       (page_on_device(P_COMING, s->dev->id, s->dpfn[i]) |
 		PAGE_SWAPPING);
 }
 
 /* The end of the run at @i that is one on the device, too. */
-static unsigned run_end(const struct swap *s, unsigned i)
+static unsigned run_end(const struct swap *s, const struct mm_set *set,
+			unsigned i)
 {
 	do
 		i++;
-	while (i < MM_BLOCK_PAGES && set_has(&s->set, i) &&
+	while (i < MM_BLOCK_PAGES && set_has(set, i) &&
 	       s->dpfn[i] == s->dpfn[i - 1] + 1);
 	return i;
 }
 
-typedef ssize_t swap_fn(struct uhmm *u, struct mm_place *p);
+typedef ssize_t swap_fn(struct mm *mm, struct mm_place *p);
 
-static ssize_t place(struct uhmm *u, struct mm_place *p)
+static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
+		     uint32_t stamp)
 {
-	return u->mm->ops->place(u->mm, p);
+	struct uhmm_device *dev = s->dev;
+	struct mm_place p = {
+		.va = block_addr(s->b, i),
+		.npages = end - i,
+		.fd = dev->desc.fd,
+		.stamp = stamp,
+		.offset = dev->desc.offset + s->dpfn[i] * MM_PAGE_SIZE,
+		.watched = atomic_load(&dev->watched),
+	};
+	ssize_t n = fn(s->u->mm, &p);
+
+	if (n > 0) {
+		set_add_run(&s->done, i, i + (unsigned)n);
+		atomic_store(&dev->watched, p.watched);
+	}
+	if (n < (ssize_t)(end - i))
+		s->err = n < 0 ? (int)n : -EAGAIN;
 }
 
-static ssize_t unplace(struct uhmm *u, struct mm_place *p)
+/* What is still as it was marked, and what mappings there are, together. */
+static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
 {
-	return u->mm->ops->unplace(u->mm, p);
+	struct mm_set ret = set_minus(&s->set, &s->done);
+
+	block_lock(s->b);
+	*ret_stamp = s->u->mm->ops->stamp(s->u->mm, s->b->va);
+	set_for_each(&s->set, i)
+		if (!is_marked(s, i) || block_word(s->b, i) & PAGE_DROP)
+			set_del(&ret, i);
+	block_unlock(s->u, s->b);
+	return ret;
 }
 
 /* Without locks.  @s->done: pages that were; @s->err: why others were not. */
 static void swap_all(struct swap *s, swap_fn *fn)
 {
-	struct uhmm_device *dev = s->dev;
-
 	set_clear(&s->done);
-	for (unsigned i = set_find(&s->set, 0, true); i < MM_BLOCK_PAGES;) {
-		unsigned end = run_end(s, i);
-		struct mm_place p = {
-			.va = s->b->va + i * MM_PAGE_SIZE,
-			.npages = end - i,
-			.fd = dev->desc.fd,
-			.stamp = s->stamp,
-			.offset = dev->desc.offset + s->dpfn[i] * MM_PAGE_SIZE,
-			.watched = atomic_load(&dev->watched),
-		};
-		ssize_t n = fn(s->u, &p);
+	s->err = -EAGAIN;
+	for (int tries = 0; tries < SWAP_TRIES && s->err == -EAGAIN; tries++) {
+		uint32_t stamp;
+		struct mm_set todo = still_marked(s, &stamp);
 
-		atomic_store(&dev->watched, p.watched);
-		if (n > 0)
-			set_add_run(&s->done, i, i + (unsigned)n);
-		if (n < (ssize_t)(end - i))
-			s->err = n < 0 ? (int)n : -EAGAIN;
-		i = set_find(&s->set, end, true);
+		if (tries)
+			sys_yield();
+		s->err = 0;
+		for (unsigned i = set_find(&todo, 0, true);
+		     i < MM_BLOCK_PAGES;) {
+			unsigned end = run_end(s, &todo, i);
+
+			swap_run(s, fn, i, end, stamp);
+			i = set_find(&todo, end, true);
+		}
 	}
+}
+
+static void free_later(struct swap *s, unsigned i)
+{
+	s->free[s->nfree++] = s->dpfn[i];
+}
+
+/* It is where the CPU may use it, or it is not; discarded meanwhile or not. */
+static void settle(struct swap *s, unsigned i, bool placed)
+{
+	bool dropped = block_word(s->b, i) & PAGE_DROP;
+
+	if (!placed && dropped) {
+		block_event(s->u, s->b, i, E_DISCARD);
+		free_later(s, i);
+		return;
+	}
+	block_arrive(s->u, s->b, i, s->dev->id, s->dpfn[i],
+		     placed ? E_PLACE : E_STAY);
+	if (!dropped)
+		return;
+	block_set(s->u, s->b, i, block_word(s->b, i) | PAGE_DROP);
+	set_add(&s->wipe, i);
+}
+
+/* Unmapped or moved by the application. */
+static void settle_gone(struct swap *s, unsigned i)
+{
+	if (!carried_take(s->u, s->dev->id, s->dpfn[i]))
+		free_later(s, i);
+}
+
+static void finish(struct swap *s)
+{
+	coherent_count(s->u, s->b);
+	block_unlock(s->u, s->b);
+	if (!set_empty(&s->wipe))
+		coherent_wipe(s->u, s->b, &s->wipe);
+	device_free(s->dev, s->free, s->nfree);
 }
 
 void coherent_place(struct swap *s)
 {
-	unsigned n = 0;
-
-	swap_all(s, place);
+	swap_all(s, s->u->mm->ops->place);
 	block_lock(s->b);
 	set_for_each(&s->set, i) {
 		if (is_marked(s, i))
-			block_arrive(s->u, s->b, i, s->dev->id, s->dpfn[i],
-				     set_has(&s->done, i) ? E_PLACE : E_STAY);
-		else if (!carried_take(s->u, s->dev->id, s->dpfn[i]))
-			s->free[n++] = s->dpfn[i];
+			settle(s, i, set_has(&s->done, i));
+		else
+			settle_gone(s, i);
 	}
-	coherent_count(s->u, s->b);
-	block_unlock(s->u, s->b);
+	finish(s);
 	block_settle(s->u, s->b, false);
-	device_free(s->dev, s->free, n);
 }
 
-/* What is left of @s->set is anonymous memory, and P_COMING as usual. */
 void coherent_unplace(struct swap *s, const struct mm_set *placed)
 {
-	swap_all(s, unplace);
+	swap_all(s, s->u->mm->ops->unplace);
 	block_lock(s->b);
 	set_for_each(&s->set, i) {
-		if (!is_marked(s, i))
-			continue;
-		if (set_has(&s->done, i))
+		bool done = set_has(&s->done, i);
+
+		if (!is_marked(s, i)) {
+			settle_gone(s, i);
+			set_del(&s->done, i);
+		} else if (!done) {
+			settle(s, i, set_has(placed, i));
+		} else if (block_word(s->b, i) & PAGE_DROP) {
+			settle(s, i, false);
+			set_del(&s->done, i);
+		} else {
 			block_set(s->u, s->b, i,
 				  page_on_device(P_COMING, s->dev->id,
 						 s->dpfn[i]));
-		else
-			block_arrive(s->u, s->b, i, s->dev->id, s->dpfn[i],
-				     set_has(placed, i) ? E_PLACE : E_STAY);
+		}
 	}
-	block_unlock(s->u, s->b);
+	finish(s);
 }
 
 /* ---- Faults ------------------------------------------------------------ */
@@ -244,7 +346,7 @@ void coherent_unplace(struct swap *s, const struct mm_set *placed)
 enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i), dpfn = page_dpfn(w);
-	int err = u->mm->ops->resume(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	int err = u->mm->ops->resume(u->mm, block_addr(b, i), 1);
 
 	block_unlock(u, b);
 	count_add(&u->count.spurious, 1);

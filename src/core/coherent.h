@@ -8,7 +8,6 @@
 /*
  * Mappings of one block to be replaced.
  * @set: pages marked by coherent_mark(), on @dev, at @dpfn
- * @stamp: read when they were marked
  * @done: those whose mapping has been replaced; @err: why not all, or 0
  */
 struct swap {
@@ -16,9 +15,10 @@ struct swap {
 	struct block *b;
 	struct uhmm_device *dev;
 	struct mm_set set, done;
+	struct mm_set wipe; /* discarded meanwhile */
 	const uint64_t *dpfn;
-	uint32_t stamp;
 	int err;
+	unsigned nfree;
 	uint64_t free[MM_BLOCK_PAGES]; /* not initialized */
 };
 
@@ -27,8 +27,8 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
  * Both without locks, by the mover.  Afterwards what was placed is P_COHERENT
- * and the rest P_DEVICE; or what was taken back is P_COMING, and the rest as
- * before (@placed: P_COHERENT).
+ * and the rest P_DEVICE; or what was taken back is P_COMING and in @s->done, and
+ * the rest as before (@placed: P_COHERENT), or settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);

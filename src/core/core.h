@@ -518,6 +518,8 @@ bool coherent_may_carry(struct uhmm *u);
 uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to);
 /* Did the device page go so?  Then it is not the mover's any more. */
 bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn);
+/* Zero what was discarded there.  Without locks. */
+void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set);
 /* @b is locked, unlocked on return. */
 enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i);
 

@@ -22,30 +22,24 @@ static bool is_at_rest(uint64_t w)
 	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 
-/*
- * The CPU finds the device page at its address at any time: it is cleared in
- * its place.
- */
-static bool is_cleared_there(struct uhmm *u, uint64_t w)
-{
-	return coherent_is_mapped(u, w);
-}
-
-static void clear_device_page(struct uhmm *u, uint64_t w)
-{
-	uint64_t dpfn = page_dpfn(w);
-
-	if (device_clear(device_get(u, page_dev(w)), &dpfn, 1))
-		sys_logf(&u->log, SYS_ERR, "a discarded page keeps its data");
-}
-
 static void free_device_page(struct uhmm *u, uint64_t w)
 {
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
 }
 
-/* Return: a device page to be freed or, where it stays, cleared; or 0. */
-static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
+/* It stays; the CPU finds it as zeroes at its address. */
+static void discard_there(struct uhmm *u, struct block *b, unsigned i,
+			  struct mm_set *wipe)
+{
+	count_add(&u->count.discarded, 1);
+	b->table[i] |= PAGE_DROP;
+	if (page_state(block_word(b, i)) == P_COHERENT)
+		set_add(wipe, i);
+}
+
+/* Return: a device page to be freed, or 0. */
+static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
+			     struct mm_set *wipe)
 {
 	uint64_t w = block_word(b, i);
 
@@ -66,8 +60,10 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i)
 		return 0;
 	case P_COHERENT:
 	case P_COMING:
-		if (is_cleared_there(u, w))
-			return w;
+		if (coherent_is_mapped(u, w)) {
+			discard_there(u, b, i, wipe);
+			return 0;
+		}
 		/* fall through */
 	default:
 		count_add(&u->count.discarded, 1);
@@ -80,26 +76,26 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			  unsigned last)
 {
 	uint64_t gone[MM_BLOCK_PAGES];
+	struct mm_set wipe;
 	unsigned n = 0;
 
+	set_clear(&wipe);
 	block_lock(b);
 	if (block_ensure_table(u, b)) {
 		block_unlock(u, b);
 		return;
 	}
 	for (unsigned i = first; i < last; i++) {
-		uint64_t w = discard_page(u, b, i);
+		uint64_t w = discard_page(u, b, i, &wipe);
 
 		if (w)
 			gone[n++] = w;
 	}
 	block_unlock(u, b);
-	while (n--) {
-		if (is_cleared_there(u, gone[n]))
-			clear_device_page(u, gone[n]);
-		else
-			free_device_page(u, gone[n]);
-	}
+	while (n)
+		free_device_page(u, gone[--n]);
+	if (!set_empty(&wipe))
+		coherent_wipe(u, b, &wipe);
 }
 
 /* ---- Unmap ------------------------------------------------------------ */
@@ -281,9 +277,11 @@ static void wait_while_coming(const struct remap *r)
 /* Return: whether it is done.  Unlocks. */
 static bool try_remap(struct remap *r)
 {
+	struct mm_set wipe;
 	uint64_t w;
 	int err;
 
+	set_clear(&wipe);
 	lock_both(r);
 	w = block_word(r->from, r->i);
 	if (page_state(w) == P_COMING &&
@@ -292,7 +290,11 @@ static bool try_remap(struct remap *r)
 		return false;
 	}
 	err = w ? move_page(r, w) : 0;
+	if (block_word(r->to, r->k) & PAGE_DROP)
+		set_add(&wipe, r->k);
 	unlock_both(r);
+	if (!set_empty(&wipe))
+		coherent_wipe(r->u, r->to, &wipe);
 	return !err;
 }
 

@@ -243,6 +243,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.faults, 1);
 		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
 	case P_COHERENT:
+		if (block_word(b, i) & PAGE_DROP)
+			return wait_fault(u, b, flags);
 		return coherent_fault(u, b, i);
 	case P_CLEAN:
 		return clean_fault(u, b, i, flags);

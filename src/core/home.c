@@ -28,7 +28,7 @@ struct fetch {
 	uint8_t *why;
 	struct mm_set set, read, failed, gone;
 	struct mm_set placed; /* of @set, on a device that the CPU maps */
-	uint32_t slot, stamp;
+	uint32_t slot;
 	char *ram;
 	unsigned nfree, came;
 	bool again;	  /* not because of the device: to be tried again */
@@ -53,7 +53,8 @@ static void fetch_init(struct fetch *f, struct uhmm *u, struct block *b)
 static bool is_away(struct uhmm *u, uint64_t w)
 {
 	return page_state(w) == P_DEVICE ||
-	       (page_state(w) == P_COHERENT && coherent_is_mapped(u, w));
+	       (page_state(w) == P_COHERENT && !(w & PAGE_DROP) &&
+		coherent_is_mapped(u, w));
 }
 
 static bool is_fetchable(const struct fetch *f, unsigned i,
@@ -231,7 +232,6 @@ static void take_back(struct fetch *f)
 		.dev = f->dev,
 		.set = f->set,
 		.dpfn = f->dpfn,
-		.stamp = f->stamp,
 	};
 	struct mm_set rest;
 
@@ -254,8 +254,6 @@ static void fetch_marked(struct fetch *f)
 {
 	struct slot *s;
 
-	if (device_is_mapped(f->dev))
-		f->stamp = f->u->mm->ops->stamp(f->u->mm, f->b->va);
 	block_unlock(f->u, f->b);
 	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
 	if (device_is_mapped(f->dev) && f->may_unplace)
@@ -333,7 +331,13 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 static bool is_moving(const struct block *b, const struct mm_set *want)
 {
 	set_for_each(want, i) {
-		switch (page_state(block_word(b, i))) {
+		uint64_t w = block_word(b, i);
+
+		switch (page_state(w)) {
+		case P_COHERENT:
+			if (w & PAGE_DROP)
+				return true;
+			break;
 		case P_COMING:
 		case P_LEAVING:
 		case P_REVOKING:

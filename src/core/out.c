@@ -148,8 +148,6 @@ static void settle_all(struct out *o)
 	unsigned copied;
 
 	block_lock(o->b);
-	if (device_is_mapped(o->dev))
-		o->stamp = o->u->mm->ops->stamp(o->u->mm, o->b->va);
 	set_for_each(&o->framed, i)
 		settle_framed(o, i);
 	copied = o->went;
@@ -185,7 +183,6 @@ static void place_all(struct out *o)
 		.dev = o->dev,
 		.set = o->placing,
 		.dpfn = o->dpfn,
-		.stamp = o->stamp,
 	};
 	struct mm_set rest;
 

@@ -24,7 +24,6 @@ struct out {
 	struct mm_set frozen, empty, left;
 	struct mm_set framed, zero, done;
 	struct mm_set placing; /* to be mapped for the CPU */
-	uint32_t stamp;
 	unsigned nspare;
 	unsigned went;
 	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */

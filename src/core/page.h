@@ -64,7 +64,7 @@ enum page_event {
 
 #define PAGE_STATE_MASK UINT64_C(0xf)
 #define PAGE_CHARGED	(UINT64_C(1) << 4) /* P_RAM: counted as resident */
-#define PAGE_DROP	(UINT64_C(1) << 5) /* P_STASHING: discarded meanwhile */
+#define PAGE_DROP	(UINT64_C(1) << 5) /* discarded, its mover looks */
 #define PAGE_AWAY	(UINT64_C(1) << 6) /* P_STASHING: was P_DEVICE */
 #define PAGE_SWAPPING	(UINT64_C(1) << 7) /* P_COMING: see coherent.c */
 #define PAGE_DEV_SHIFT	8

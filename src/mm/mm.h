@@ -253,7 +253,7 @@ struct mm_ops {
 	 * Map anonymous memory there again, empty: who touches it waits.  Where
 	 * it is anonymous already there is nothing to do.  As place().
 	 */
-	ssize_t (*unplace)(struct mm *mm, const struct mm_place *p);
+	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
 	/* Is that device page mapped there? */
 	bool (*is_placed)(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 	/*

@@ -18,6 +18,7 @@ static void free_all(struct uffd *b)
 	uffd_ranges_close(b);
 	if (b->scratch)
 		sys_own_unmap(b->scratch, b->scratch_len);
+	uffd_fences_close(b);
 	sys_free(b->huge_hints, UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
 	sys_free(b, sizeof(*b));
 }
@@ -55,7 +56,7 @@ static void uffd_child(struct mm *mm)
 
 static uint32_t stamp(struct mm *mm, uintptr_t va)
 {
-	return uffd_stamp(to_uffd(mm), va);
+	return uffd_stamp_all(to_uffd(mm), va);
 }
 
 static const struct mm_ops ops = {

@@ -47,6 +47,7 @@ enum {
 	UFFD_ZERO_PAGES = 16,	/* in the buffer of zeroes */
 	UFFD_HUGE_HINTS = 8192, /* a power of two */
 	UFFD_LOST = 64,
+	UFFD_FENCES = 32,
 	UFFD_STAMPS = 256,	 /* a power of two */
 	UFFD_MAX_RANGES = 65536, /* of the table that inline mode looks at */
 };
@@ -135,7 +136,8 @@ struct uffd {
 
 	_Atomic uintptr_t lost[UFFD_LOST]; /* see uffd_poison.c */
 
-	_Atomic uint32_t stamps[UFFD_STAMPS]; /* by block; see uffd_stash.c */
+	/* Changes of mappings and discards, by block; see uffd_stash.c */
+	_Atomic uint32_t stamps[UFFD_STAMPS], drops[UFFD_STAMPS];
 
 	struct sys_mutex event_lock;
 	_Atomic uint32_t seq;	  /* odd: an event is being read or applied */
@@ -144,7 +146,9 @@ struct uffd {
 
 	struct uffd_ranges ranges;
 	struct uffd_keeper keeper;
-	struct uffd_swap swap; /* by keeper.lock */
+	struct uffd_swap swap;	       /* by keeper.lock, as what follows */
+	uintptr_t fences[UFFD_FENCES]; /* see uffd_place.c */
+	unsigned nr_fences;
 
 	struct sys_thread *threads;
 	unsigned nr_threads;
@@ -235,15 +239,21 @@ void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len);
 uint32_t uffd_stamp(const struct uffd *b, uintptr_t va);
 void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
 
+/* The same, and whenever something is discarded. */
+uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va);
+void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end);
 /* Enter the gate if nothing in the block has changed since, or will. */
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
+typedef uint32_t uffd_stamp_fn(const struct uffd *b, uintptr_t va);
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uffd_stamp_fn *fn,
+			 uint32_t stamp);
 
 /* ---- uffd_place.c ---- */
 
 ssize_t uffd_place(struct mm *mm, struct mm_place *p);
-ssize_t uffd_unplace(struct mm *mm, const struct mm_place *p);
+ssize_t uffd_unplace(struct mm *mm, struct mm_place *p);
 bool uffd_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 int uffd_resume(struct mm *mm, uintptr_t va, size_t npages);
+void uffd_fences_close(struct uffd *b);
 /* Is it the event of a swap of ours?  Holds event_lock. */
 bool uffd_swap_unmap(struct uffd *b, uintptr_t start, uintptr_t end);
 bool uffd_swap_remap(struct uffd *b, uintptr_t from);

@@ -131,7 +131,9 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 	case UFFD_EVENT_REMOVE:
 		uffd_poison_forget(b, msg->arg.remove.start,
 				   msg->arg.remove.end);
+		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
 		c->discard(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
 		if (uffd_swap_unmap(b, msg->arg.remove.start,

@@ -58,7 +58,7 @@ static int swap(struct uffd *b, uintptr_t to, uintptr_t from, size_t len,
 {
 	int ret;
 
-	if (!uffd_gate_as_it_was(b, to, stamp))
+	if (!uffd_gate_as_it_was(b, to, uffd_stamp_all, stamp))
 		return -EAGAIN;
 	b->swap = (struct uffd_swap){
 		.from = from, .to = to, .len = len, .to_anon = to_anon
@@ -90,10 +90,14 @@ bool uffd_swap_remap(struct uffd *b, uintptr_t from)
 
 /* ---- Device memory comes ---- */
 
-static int stage_file(const struct mm_place *p, uintptr_t va, size_t len,
-		      int prot, uintptr_t *ret)
+/*
+ * With its pages already entered, and tracked from the start: what is discarded
+ * there must not go unseen for a moment.  devdax cannot be tracked.
+ */
+static int stage_file(struct uffd *b, struct mm_place *p, uintptr_t va,
+		      size_t len, int prot, uintptr_t *ret)
 {
-	int err = sys_map_file(0, len, prot, MAP_SHARED, p->fd,
+	int err = sys_map_file(0, len, prot, MAP_SHARED | MAP_POPULATE, p->fd,
 			       p->offset + (va - p->va), ret);
 
 	if (err)
@@ -102,6 +106,8 @@ static int stage_file(const struct mm_place *p, uintptr_t va, size_t len,
 	err = sys_madvise(*ret, len, MADV_DONTFORK);
 	if (err)
 		sys_munmap(*ret, len);
+	p->watched = !err && b->has.minor &&
+		     !uffd_register(b->u, *ret, len, TRACK_FILE);
 	return err;
 }
 
@@ -115,16 +121,11 @@ static int mend_file(struct uffd *b, const struct mm_place *p, uintptr_t va,
 
 	if ((err && err != -ENOENT) || (!err && vma.start < va + len))
 		return -ENOMEM;
-	return sys_map_file(va, len, prot, MAP_SHARED | MAP_FIXED_NOREPLACE,
-			    p->fd, p->offset + (va - p->va), &at);
-}
-
-static bool track_file(struct uffd *b, uintptr_t va, size_t len)
-{
-	if (!b->has.minor || uffd_register(b->u, va, len, TRACK_FILE))
-		return false;
-	uffd_resume(&b->mm, va, len >> MM_PAGE_SHIFT);
-	return true;
+	err = sys_map_file(va, len, prot, MAP_SHARED | MAP_FIXED_NOREPLACE,
+			   p->fd, p->offset + (va - p->va), &at);
+	if (!err && p->watched)
+		uffd_register(b->u, va, len, TRACK_FILE);
+	return err;
 }
 
 static int place_part(struct uffd *b, struct mm_place *p, uintptr_t va,
@@ -133,20 +134,18 @@ static int place_part(struct uffd *b, struct mm_place *p, uintptr_t va,
 	int prot = prot_of(vma), err;
 	uintptr_t from;
 
-	err = stage_file(p, va, len, prot, &from);
+	err = stage_file(b, p, va, len, prot, &from);
 	if (err)
 		return err;
 	err = swap(b, va, from, len, false, p->stamp);
 	if (err) {
-		sys_munmap(from, len);
+		discard_stage(b, from, len);
 		if (err != -EAGAIN && !mend_file(b, p, va, len, prot))
 			err = 0;
 	} else if (!b->swap.unmapped) {
-		sys_munmap(va, len);
-		return -ENOENT;
+		discard_stage(b, va, len);
+		err = -ENOENT;
 	}
-	if (!err)
-		p->watched = track_file(b, va, len);
 	return err;
 }
 
@@ -178,16 +177,65 @@ ssize_t uffd_place(struct mm *mm, struct mm_place *p)
 
 /* ---- Anonymous memory comes back ---- */
 
+static bool stands_alone(const struct uffd *b, uintptr_t at, size_t len)
+{
+	struct uffd_vma vma;
+
+	return !uffd_find_vma(b, at, &vma) && vma.start == at &&
+	       vma.end == at + len;
+}
+
+static int add_fence(struct uffd *b)
+{
+	if (b->nr_fences == UFFD_FENCES)
+		return -ENOSPC;
+	return sys_mmap(0, MM_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			&b->fences[b->nr_fences++]);
+}
+
+/*
+ * A mapping that has become one with its neighbour has that one's history, and
+ * cannot become one with those where it goes: each page would be a mapping for
+ * ever.  A fence in its place sends the next one elsewhere.
+ */
+static int map_alone(struct uffd *b, size_t len, int prot, uintptr_t *ret)
+{
+	int err;
+
+	do {
+		err = sys_mmap(0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, ret);
+		if (err || stands_alone(b, *ret, len))
+			return err;
+		sys_munmap(*ret, len);
+	} while (!add_fence(b));
+	return sys_mmap(0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, ret);
+}
+
+/* Registered, it could become one with what is. */
 static int stage_anon(struct uffd *b, size_t len, int prot, uintptr_t *ret)
 {
-	int err = sys_mmap(0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, ret);
+	int err;
 
-	if (err)
-		return err;
-	err = uffd_register(b->u, *ret, len, TRACK_ANON);
-	if (err)
-		sys_munmap(*ret, len);
-	return err;
+	for (;;) {
+		err = map_alone(b, len, prot, ret);
+		if (err)
+			return err;
+		err = uffd_register(b->u, *ret, len, TRACK_ANON);
+		if (!err && stands_alone(b, *ret, len))
+			return 0;
+		if (!err && b->nr_fences == UFFD_FENCES)
+			return 0;
+		discard_stage(b, *ret, len);
+		if (err)
+			return err;
+		add_fence(b);
+	}
+}
+
+void uffd_fences_close(struct uffd *b)
+{
+	while (b->nr_fences)
+		sys_munmap(b->fences[--b->nr_fences], MM_PAGE_SIZE);
 }
 
 static int unplace_part(struct uffd *b, uintptr_t va, size_t len, int prot,
@@ -208,7 +256,7 @@ static int unplace_part(struct uffd *b, uintptr_t va, size_t len, int prot,
 	return err;
 }
 
-ssize_t uffd_unplace(struct mm *mm, const struct mm_place *p)
+ssize_t uffd_unplace(struct mm *mm, struct mm_place *p)
 {
 	uintptr_t va = p->va, end = p->va + p->npages * MM_PAGE_SIZE;
 	struct uffd *b = to_uffd(mm);

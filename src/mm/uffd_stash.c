@@ -45,30 +45,46 @@ bool uffd_try_stash(struct uffd *b)
 
 /* ---- Has anything changed? ---- */
 
-static _Atomic uint32_t *stamp_of(struct uffd *b, uintptr_t va)
+static unsigned stamp_index(uintptr_t va)
 {
-	return &b->stamps[(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS];
+	return (unsigned)(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS;
 }
 
 uint32_t uffd_stamp(const struct uffd *b, uintptr_t va)
 {
-	return atomic_load(&b->stamps[(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS]);
+	return atomic_load(&b->stamps[stamp_index(va)]);
+}
+
+uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va)
+{
+	return uffd_stamp(b, va) + atomic_load(&b->drops[stamp_index(va)]);
+}
+
+static void stamp(_Atomic uint32_t *stamps, uintptr_t start, uintptr_t end)
+{
+	start &= ~(MM_BLOCK_SIZE - 1);
+	for (unsigned i = 0; i < UFFD_STAMPS && start < end; i++) {
+		atomic_fetch_add(&stamps[stamp_index(start)], 1);
+		start += MM_BLOCK_SIZE;
+	}
 }
 
 void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	start &= ~(MM_BLOCK_SIZE - 1);
-	for (unsigned i = 0; i < UFFD_STAMPS && start < end; i++) {
-		atomic_fetch_add(stamp_of(b, start), 1);
-		start += MM_BLOCK_SIZE;
-	}
+	stamp(b->stamps, start, end);
+}
+
+void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	stamp(b->drops, start, end);
 }
 
 /*
  * Enter the gate if no event is on its way, and none was applied to the block
  * since @stamp was read.
  */
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uffd_stamp_fn *fn,
+			 uint32_t stamp)
 {
 	int ret = -EAGAIN;
 
@@ -77,7 +93,7 @@ bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 			sys_yield();
 		ret = uffd_gate_enter(b);
 	}
-	if (!ret && uffd_stamp(b, va) == stamp)
+	if (!ret && fn(b, va) == stamp)
 		return true;
 	if (!ret)
 		uffd_gate_passed(b);
@@ -135,7 +151,7 @@ static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
 	size_t len = (last - first) * MM_PAGE_SIZE;
 	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
 
-	if (!uffd_gate_as_it_was(b, f->va, f->stamp))
+	if (!uffd_gate_as_it_was(b, f->va, uffd_stamp, f->stamp))
 		return false;
 	atomic_store(flags, UFFD_STASHED);
 	if (move_watched(b, f->va + off, frame, len)) {

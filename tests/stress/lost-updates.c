@@ -113,7 +113,7 @@ int main(void)
 	rounds = total / NTHREADS / BURST;
 	memset(area, 0, NPAGES * PAGE);
 	m.u = test_open();
-	m.dev = test_device(m.u, "ram:16M");
+	m.dev = test_any_device(m.u, "ram:16M");
 	CHECK_EQ(count_while(move, &m), 0);
 	CHECK(m.moved > NPAGES);
 	test_close(m.u);

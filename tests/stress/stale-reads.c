@@ -81,7 +81,7 @@ int main(void)
 	base = test_seed();
 	cycles = test_is_soak() ? 60000 : 1500;
 	u = test_open_with((struct uhmm_params){ .nr_threads = 4 });
-	dev = test_device(u, "ram:16M");
+	dev = test_any_device(u, "ram:16M");
 	area = test_map_blocks(1);
 	running = NTHREADS;
 	for (size_t i = 0; i < NTHREADS; i++)
