@@ -203,6 +203,24 @@ static int populate(struct walk *w, uintptr_t va, size_t npages)
 	return err == -ENOMEM || err == -EFAULT || err == -EAGAIN ? 0 : err;
 }
 
+/* What another device can reach too is nobody's own. */
+static int bring_home(struct walk *w)
+{
+	struct uhmm *u = w->m->u;
+	struct block *b = block_find(u, w->start);
+	struct mm_set want;
+	int err;
+
+	set_clear(&want);
+	set_add(&want, page_index(w->start) + w->n);
+	gate_enter(u);
+	sys_mutex_lock(&b->mover);
+	err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
+	sys_mutex_unlock(&b->mover);
+	gate_leave(u);
+	return err;
+}
+
 static int take_exclusive(struct walk *w)
 {
 	struct uhmm *u = w->m->u;
@@ -232,6 +250,9 @@ static int fault_in(struct walk *w)
 		return -EOPNOTSUPP;
 	if (!managed)
 		return populate(w, va, nr_pages(w) - w->n);
+	if (w->flags & UHMM_FAULT_EXCLUSIVE &&
+	    page_state(w->word) == P_COHERENT)
+		return bring_home(w);
 	if (!is_there(w))
 		return fault_managed(w, va);
 	if (write && !(w->look[w->n] & MM_LOOK_WRITABLE))

@@ -187,10 +187,14 @@ static bool stands_alone(const struct uffd *b, uintptr_t at, size_t len)
 
 static int add_fence(struct uffd *b)
 {
+	int err;
+
 	if (b->nr_fences == UFFD_FENCES)
 		return -ENOSPC;
-	return sys_mmap(0, MM_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-			&b->fences[b->nr_fences++]);
+	err = sys_mmap(0, MM_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       &b->fences[b->nr_fences]);
+	b->nr_fences += !err;
+	return err;
 }
 
 /*
@@ -226,9 +230,10 @@ static int stage_anon(struct uffd *b, size_t len, int prot, uintptr_t *ret)
 		if (!err && b->nr_fences == UFFD_FENCES)
 			return 0;
 		discard_stage(b, *ret, len);
+		if (!err)
+			err = add_fence(b);
 		if (err)
 			return err;
-		add_fence(b);
 	}
 }
 
