@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coherent.c - what differs on devices 2 and 3, which the program takes for
- * coherent memory.
+ * coherent.c - what differs on devices 2 and 3, whose memory is
+ * coherent.
  *
- * uhmm has no coherent devices yet.  Until then their pages are on a private
- * device: real device memory, with the answers of a coherent one, except that
- * a touch of the CPU brings a page home.  All that pretends is in this file.
+ * It is: a file, mapped for the program where it has migrated pages.  What is
+ * here are answers that a mirror does not give: that a page is on the other
+ * coherent device, and whether it may stay there.
  */
 #include <sys/mman.h>
 
@@ -56,27 +56,30 @@ static int add_remote(void *arg, const struct vma *v, uintptr_t start,
 	return err;
 }
 
-/*
- * A device sees pages that lie on the other coherent one.  Holes and what
- * cannot be read are none of them, so they do not stop us.
- */
+/* To a mirror it looks like a page of RAM, and it is of no other kind. */
+static bool may_be_remote(unsigned char byte)
+{
+	return byte == PROT_BYTE_READ || byte == PROT_BYTE_WRITE;
+}
+
+/* A device sees pages that lie on the other coherent one. */
 int coherent_remote(struct file *f, uintptr_t start, size_t npages,
 		    unsigned char *bytes)
 {
 	struct remote r = { .file = f, .start = start, .bytes = bytes };
+	int err = 0;
 
-	for (size_t i = 0, end; i < npages; i = end) {
-		int err = 0;
+	for (size_t i = 0, end; i < npages && !err; i = end) {
+		bool may = may_be_remote(bytes[i]);
 
-		for (end = i + 1; end < npages && !bytes[end] == !bytes[i];)
-			end++;
-		if (!bytes[i])
+		for (end = i + 1; end < npages; end++)
+			if (may_be_remote(bytes[end]) != may)
+				break;
+		if (may)
 			err = vma_walk(start + i * PAGE, start + end * PAGE,
 				       add_remote, &r);
-		if (err)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 /* A short reference to a coherent page leaves it on its device. */

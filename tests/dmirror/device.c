@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -53,6 +55,28 @@ static const struct uhmm_device_ops ops = {
 	.page_free = page_free,
 };
 
+/*
+ * The memory of a coherent device is a file, so that it can be mapped for the
+ * program, too.  The file stays open.
+ */
+static int open_coherent(struct device *d, struct uhmm_device_desc *desc)
+{
+	size_t len = DEVICE_PAGES * PAGE;
+	void *p;
+
+	if (d->fd <= 0)
+		d->fd = (int)syscall(SYS_memfd_create, "dmirror", MFD_CLOEXEC);
+	if (d->fd < 0 || syscall(SYS_ftruncate, d->fd, len))
+		return -ENOMEM;
+	p = (void *)syscall(SYS_mmap, d->memory, len, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED, d->fd, 0);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	desc->type = UHMM_MEMORY_DEVICE_COHERENT;
+	desc->fd = d->fd;
+	return 0;
+}
+
 int device_open(struct device *d)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };
@@ -71,7 +95,9 @@ int device_open(struct device *d)
 		return 0;
 	d->memory = arena_device(nr);
 	d->coherent = nr >= 2;
-	err = uhmm_device_add(shim_get()->u, &desc, d, &d->dev);
+	err = d->coherent ? open_coherent(d, &desc) : 0;
+	if (!err)
+		err = uhmm_device_add(shim_get()->u, &desc, d, &d->dev);
 	if (!err)
 		err = uhmm_device_query(d->dev, &info);
 	d->id = info.id;

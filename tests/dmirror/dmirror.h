@@ -60,6 +60,7 @@ struct device {
 	unsigned id;
 	unsigned char *memory;
 	bool coherent;
+	int fd; /* of a coherent one */
 };
 
 enum file_kind {

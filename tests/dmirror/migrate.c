@@ -180,9 +180,10 @@ static int move_mapping(void *arg, const struct vma *v, uintptr_t start,
 	struct move *m = arg;
 	int err = 0;
 
-	if (v->shared)
+	/* Coherent pages are in shared mappings; nothing else there moves. */
+	if (v->shared && m->to)
 		return 0;
-	if (v->anon)
+	if (v->anon || v->shared)
 		return move_range(m, start, (end - start) / PAGE);
 	for (; start < end && m->to && !err; start += BATCH * PAGE) {
 		size_t n = (end - start) / PAGE;
