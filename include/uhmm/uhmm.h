@@ -72,11 +72,26 @@ enum uhmm_open_flags {
 };
 
 /**
+ * enum uhmm_charge - what a RAM limit is for
+ * @UHMM_CHARGE_TIER: RAM alone; each device has limits of its own.  What is too
+ *	much is demoted, and a page that comes home has to wait for that
+ * @UHMM_CHARGE_KEEP: RAM and devices together, as in Linux: a page on a device
+ *	stays charged, so its coming home never passes a limit.  Nothing is
+ *	demoted for it.  New pages on a device that would pass it are refused;
+ *	where the CPU touches memory for the first time, it is passed and counted
+ */
+enum uhmm_charge {
+	UHMM_CHARGE_TIER,
+	UHMM_CHARGE_KEEP,
+};
+
+/**
  * struct uhmm_params - how to open a context
  * @size: sizeof(struct uhmm_params)
  * @fault_mode: enum uhmm_fault_mode
  * @flags: enum uhmm_open_flags
  * @nr_threads: handler threads; 0 means one a CPU
+ * @charge: enum uhmm_charge
  * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit.
  *	See uhmm_set_ram_limit().
  * @pool_limit: bytes of frames kept for reuse; 0 means a sensible share
@@ -89,7 +104,7 @@ struct uhmm_params {
 	uint32_t fault_mode;
 	uint32_t flags;
 	uint32_t nr_threads;
-	uint32_t reserved;
+	uint32_t charge;
 	uint64_t ram_limit;
 	uint64_t pool_limit;
 	const char *features_off;
@@ -227,7 +242,7 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
  * @UHMM_WHY_PINNED: held by uhmm_pin(), or by the kernel for DMA
  * @UHMM_WHY_SHARED: shared with another process since a fork(2)
  * @UHMM_WHY_BUSY: another move was under way, or the caller's own stack
- * @UHMM_WHY_NO_ROOM: the device is full
+ * @UHMM_WHY_NO_ROOM: the device is full, or the charge group at its limit
  * @UHMM_WHY_UNSUPPORTED: not private anonymous memory, or special
  * @UHMM_WHY_FOREIGN: belongs to another userfaultfd
  * @UHMM_WHY_LOCKED: mlock(2) keeps it in RAM

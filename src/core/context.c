@@ -150,7 +150,7 @@ static int check_params(const struct uhmm_params *p)
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
-	if (p->reserved || p->nr_threads > 1024)
+	if (p->charge > UHMM_CHARGE_KEEP || p->nr_threads > 1024)
 		return -EINVAL;
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
 }
@@ -192,6 +192,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 	uint64_t pool = p->pool_limit ? p->pool_limit : POOL_DEFAULT;
 	int err = init_memory(u);
 
+	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
 		err = open_mm(u, p, open);
 	if (!err)
@@ -222,6 +223,7 @@ static void destroy(struct uhmm *u)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);
 	policy_destroy(u);
+	charge_destroy(u);
 	request_destroy(u);
 	slot_destroy(u);
 	home_destroy(u);

@@ -153,6 +153,7 @@ static void settle_all(struct out *o)
 	count_add(&o->u->count.to_device, copied);
 	device_free(o->dev, o->spare, o->nspare);
 	o->nspare = 0;
+	charge_booked(o->dev, &o->booking);
 }
 
 /* ---- The whole -------------------------------------------------------- */
