@@ -66,9 +66,12 @@ enum uhmm_fault_mode {
  * enum uhmm_open_flags - promises and wishes about a whole context
  * @UHMM_OPEN_NO_RECYCLE: frames are given back to the kernel at once and not
  *	used again, for programs that vmsplice(2) managed memory.
+ * @UHMM_OPEN_STAT: a thread answers uhmm-stat(1), for the same user only.  If
+ *	that cannot be, the log says so and the context is opened all the same.
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
+	UHMM_OPEN_STAT = 1u << 1,
 };
 
 /**
@@ -402,6 +405,51 @@ static inline void *uhmm_pfn_addr(uhmm_pfn_t pfn)
  */
 int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
 		  uhmm_pfn_t *ret_pfns);
+
+/**
+ * struct uhmm_range - a run of managed addresses, and where its pages are
+ * @addr: of its first byte
+ * @len: bytes.  All pages are counted once below
+ * @ram_pages: in RAM, at their addresses: what smaps has as Rss
+ * @frozen_pages: in RAM, in frames
+ * @device_pages: on devices; uhmm_range_pages() tells on which
+ * @poisoned_pages: lost
+ * @empty_pages: not there: never touched, or discarded
+ */
+struct uhmm_range {
+	void *addr;
+	size_t len;
+	uint64_t ram_pages;
+	uint64_t frozen_pages;
+	uint64_t device_pages;
+	uint64_t poisoned_pages;
+	uint64_t empty_pages;
+};
+
+/**
+ * uhmm_ranges() - list the ranges, in the manner of /proc/PID/smaps
+ * @from: ranges that end after it, the first of them cut if it lies within
+ *
+ * Ranges that touch are one.  Begin with NULL, and go on where the last one
+ * ended.  Pages that move meanwhile may be missed or counted twice.
+ *
+ * Return: the number of entries written, 0 when there is no range left;
+ * -EINVAL; -ENOMEM; -ENODEV.
+ */
+ssize_t uhmm_ranges(struct uhmm *u, const void *from, struct uhmm_range *ret,
+		    size_t max);
+
+/**
+ * uhmm_range_pages() - pages of a range that are on a device
+ * @dev: NULL: in RAM, frames included
+ *
+ * Parts that are not managed are passed over.
+ *
+ * Return: pages; -EINVAL for an unaligned, empty or wrapping range, or a device
+ * of another context; -ENOMEM; -ENODEV.
+ */
+ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
+			 struct uhmm_device *dev);
 
 /* ---- What happened ----------------------------------------------------- */
 

@@ -108,6 +108,7 @@ static void fork_child(void)
 		atomic_store(&u->dead, true);
 		u->mm->ops->child(u->mm);
 		sys_close(u->requests.fd);
+		serve_child(u);
 	}
 	contexts = NULL;
 	sys_mutex_unlock(&contexts_lock);
@@ -146,7 +147,7 @@ static void delist(struct uhmm *u)
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_RECYCLE;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -216,6 +217,7 @@ static void free_index(struct uhmm *u)
 /* Also of a context that was opened by half. */
 static void destroy(struct uhmm *u)
 {
+	serve_stop(u);
 	policy_stop(u);
 	request_stop(u);
 	mirror_destroy(u);
@@ -251,11 +253,14 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	if (!u)
 		return -ENOMEM;
 	u->flags = p.flags;
+	serve_init(u);
 	err = init_parts(u, &p, open);
 	if (err) {
 		destroy(u);
 		return err;
 	}
+	if (u->flags & UHMM_OPEN_STAT)
+		serve_start(u);
 	*ret_u = u;
 	return 0;
 }
@@ -273,6 +278,7 @@ int uhmm_close(struct uhmm *u)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	serve_stop(u);
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &home);

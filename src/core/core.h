@@ -15,6 +15,8 @@
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
+ *	devices		adding and removing; held over stored(), which only says
+ *			a number, so that the device stays meanwhile
  *	device		only around callbacks of a provider that wants it;
  *			nothing else is taken under it
  *
@@ -207,6 +209,8 @@ enum request_op {
 	REQ_MIRROR_SNAPSHOT,
 	REQ_NOTIFY_BEGIN,
 	REQ_NOTIFY_END,
+	REQ_RANGES,
+	REQ_RANGE_PAGES,
 	REQ_NOTHING,
 };
 
@@ -218,6 +222,7 @@ struct request {
 	struct uhmm_mirror *mirror;
 	struct uhmm_group *group;
 	struct uhmm_group **ret_group;
+	struct uhmm_range *ranges;
 	const char *name;
 	unsigned flags;
 	uint8_t *why;
@@ -277,6 +282,17 @@ struct mirrors {
 	struct mirror_slot slot[MAX_MIRRORS];
 };
 
+/* ---- Figures for "uhmm stat" (serve.c) ---- */
+
+struct serve {
+	struct serve *next; /* of all in this process */
+	struct sys_thread thread;
+	_Atomic bool stop;
+	bool running;
+	int fd, wake, pid;
+	char path[108];
+};
+
 /* ---- Counters (stats.c) ---- */
 
 struct counters {
@@ -310,6 +326,7 @@ struct uhmm {
 	struct requests requests;
 	struct policy policy;
 	struct charge charge;
+	struct serve serve;
 	struct counters count;
 	struct hist fault_ns;
 	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
@@ -537,6 +554,18 @@ int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
+
+/* listing.c */
+ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
+		  size_t max);
+ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
+		       unsigned tier);
+
+/* serve.c: never fails, it says so in the log */
+void serve_init(struct uhmm *u);
+void serve_start(struct uhmm *u);
+void serve_stop(struct uhmm *u);
+void serve_child(struct uhmm *u); /* after fork(2) */
 
 /* request.c */
 int request_init(struct uhmm *u);

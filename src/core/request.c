@@ -59,6 +59,11 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_notify(u, r->addr, r->len, 0);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
+	case REQ_RANGES:
+		return do_ranges(u, r->addr, r->ranges, r->cookie);
+	case REQ_RANGE_PAGES:
+		return do_range_pages(u, r->addr, r->len,
+				      r->dev ? r->dev->id : 0);
 	case REQ_NOTHING:
 		return 0;
 	}
