@@ -88,6 +88,8 @@ enum uhmm_charge {
 	UHMM_CHARGE_KEEP,
 };
 
+#define UHMM_RAM_LIMIT_CGROUP UINT64_MAX
+
 /**
  * struct uhmm_params - how to open a context
  * @size: sizeof(struct uhmm_params)
@@ -95,8 +97,9 @@ enum uhmm_charge {
  * @flags: enum uhmm_open_flags
  * @nr_threads: handler threads; 0 means one a CPU
  * @charge: enum uhmm_charge
- * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit.
- *	See uhmm_set_ram_limit().
+ * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit,
+ *	UHMM_RAM_LIMIT_CGROUP that of uhmm_cgroup_limit().  See
+ *	uhmm_set_ram_limit().
  * @pool_limit: bytes of frames kept for reuse; 0 means a sensible share
  * @features_off: kernel features not to use, comma separated ("move,poison"),
  *	or NULL.  The variable UHMM_FEATURES_OFF adds to it, except in a
@@ -136,6 +139,17 @@ int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
  * Return: 0, or -EIO when pages were lost in that way.
  */
 int uhmm_close(struct uhmm *u);
+
+/**
+ * uhmm_cgroup_limit() - what the kernel lets this process have
+ *
+ * The least memory.max or memory.high of its cgroup (v2) and those above, less
+ * an eighth, and 16 MiB at least, for code, stacks and what devices keep in
+ * RAM; less a half where it is very little.
+ *
+ * Return: bytes, whole pages; 0 when there is no limit, or no cgroup v2.
+ */
+uint64_t uhmm_cgroup_limit(void);
 
 typedef void uhmm_log_fn(void *arg, int syslog_level, const char *msg);
 

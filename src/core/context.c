@@ -153,6 +153,8 @@ static int check_params(const struct uhmm_params *p)
 		return -EINVAL;
 	if (p->charge > UHMM_CHARGE_KEEP || p->nr_threads > 1024)
 		return -EINVAL;
+	if (p->ram_limit == UHMM_RAM_LIMIT_CGROUP)
+		return 0;
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
 }
 
@@ -249,6 +251,8 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 		err = ret_u ? check_params(&p) : -EINVAL;
 	if (err)
 		return err;
+	if (p.ram_limit == UHMM_RAM_LIMIT_CGROUP)
+		p.ram_limit = uhmm_cgroup_limit();
 	u = sys_alloc(sizeof(*u));
 	if (!u)
 		return -ENOMEM;
