@@ -75,6 +75,8 @@ uint64_t charge_pages(const struct uhmm_group *g, unsigned tier)
 		return positive(atomic_load(&g->tier[tier].pages));
 	if (tier)
 		return root_pages_on(u, tier);
+	if (u->charge.keep) /* whose limit is for pages, not for our frames */
+		return positive(atomic_load(&u->ram));
 	return positive(atomic_load(&u->ram)) + atomic_load(&u->slots.pages);
 }
 

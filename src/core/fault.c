@@ -111,7 +111,11 @@ static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
 	bool write = flags & MM_FAULT_WRITE || is_counted(u);
 	unsigned n = write ? fault_window(u, b, i) : 1;
 	uintptr_t va = b->va + i * MM_PAGE_SIZE;
-	ssize_t got = ops->zero(u->mm, va, n, write);
+	ssize_t got;
+
+	if (n > 1 && charge_room(u, b) < n)
+		n = 1; /* no limit is passed for pages that nobody touched */
+	got = ops->zero(u->mm, va, n, write);
 
 	if (got < 0 && n > 1 && got != -EEXIST && got != -EAGAIN)
 		got = ops->zero(u->mm, va, 1, write);
