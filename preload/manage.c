@@ -116,6 +116,7 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
+		.flags = UHMM_OPEN_STAT,
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
 	};

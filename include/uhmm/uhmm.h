@@ -66,10 +66,29 @@ enum uhmm_fault_mode {
  * enum uhmm_open_flags - promises and wishes about a whole context
  * @UHMM_OPEN_NO_RECYCLE: frames are given back to the kernel at once and not
  *	used again, for programs that vmsplice(2) managed memory.
+ * @UHMM_OPEN_STAT: a thread answers uhmm-stat(1), for the same user only.  If
+ *	that cannot be, the log says so and the context is opened all the same.
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
+	UHMM_OPEN_STAT = 1u << 1,
 };
+
+/**
+ * enum uhmm_charge - what a RAM limit is for
+ * @UHMM_CHARGE_TIER: RAM alone; each device has limits of its own.  What is too
+ *	much is demoted, and a page that comes home has to wait for that
+ * @UHMM_CHARGE_KEEP: RAM and devices together, as in Linux: a page on a device
+ *	stays charged, so its coming home never passes a limit.  Nothing is
+ *	demoted for it.  New pages on a device that would pass it are refused;
+ *	where the CPU touches memory for the first time, it is passed and counted
+ */
+enum uhmm_charge {
+	UHMM_CHARGE_TIER,
+	UHMM_CHARGE_KEEP,
+};
+
+#define UHMM_RAM_LIMIT_CGROUP UINT64_MAX
 
 /**
  * struct uhmm_params - how to open a context
@@ -77,8 +96,10 @@ enum uhmm_open_flags {
  * @fault_mode: enum uhmm_fault_mode
  * @flags: enum uhmm_open_flags
  * @nr_threads: handler threads; 0 means one a CPU
- * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit.
- *	See uhmm_set_ram_limit().
+ * @charge: enum uhmm_charge
+ * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit,
+ *	UHMM_RAM_LIMIT_CGROUP that of uhmm_cgroup_limit().  See
+ *	uhmm_set_ram_limit().
  * @pool_limit: bytes of frames kept for reuse; 0 means a sensible share
  * @features_off: kernel features not to use, comma separated ("move,poison"),
  *	or NULL.  The variable UHMM_FEATURES_OFF adds to it, except in a
@@ -89,7 +110,7 @@ struct uhmm_params {
 	uint32_t fault_mode;
 	uint32_t flags;
 	uint32_t nr_threads;
-	uint32_t reserved;
+	uint32_t charge;
 	uint64_t ram_limit;
 	uint64_t pool_limit;
 	const char *features_off;
@@ -118,6 +139,17 @@ int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
  * Return: 0, or -EIO when pages were lost in that way.
  */
 int uhmm_close(struct uhmm *u);
+
+/**
+ * uhmm_cgroup_limit() - what the kernel lets this process have
+ *
+ * The least memory.max or memory.high of its cgroup (v2) and those above, less
+ * an eighth, and 16 MiB at least, for code, stacks and what devices keep in
+ * RAM; less a half where it is very little.
+ *
+ * Return: bytes, whole pages; 0 when there is no limit, or no cgroup v2.
+ */
+uint64_t uhmm_cgroup_limit(void);
 
 typedef void uhmm_log_fn(void *arg, int syslog_level, const char *msg);
 
@@ -237,7 +269,7 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
  * @UHMM_WHY_PINNED: held by uhmm_pin(), or by the kernel for DMA
  * @UHMM_WHY_SHARED: shared with another process since a fork(2)
  * @UHMM_WHY_BUSY: another move was under way, or the caller's own stack
- * @UHMM_WHY_NO_ROOM: the device is full
+ * @UHMM_WHY_NO_ROOM: the device is full, or the charge group at its limit
  * @UHMM_WHY_UNSUPPORTED: not private anonymous memory, or special
  * @UHMM_WHY_FOREIGN: belongs to another userfaultfd
  * @UHMM_WHY_LOCKED: mlock(2) keeps it in RAM
@@ -397,6 +429,51 @@ static inline void *uhmm_pfn_addr(uhmm_pfn_t pfn)
  */
 int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
 		  uhmm_pfn_t *ret_pfns);
+
+/**
+ * struct uhmm_range - a run of managed addresses, and where its pages are
+ * @addr: of its first byte
+ * @len: bytes.  All pages are counted once below
+ * @ram_pages: in RAM, at their addresses: what smaps has as Rss
+ * @frozen_pages: in RAM, in frames
+ * @device_pages: on devices; uhmm_range_pages() tells on which
+ * @poisoned_pages: lost
+ * @empty_pages: not there: never touched, or discarded
+ */
+struct uhmm_range {
+	void *addr;
+	size_t len;
+	uint64_t ram_pages;
+	uint64_t frozen_pages;
+	uint64_t device_pages;
+	uint64_t poisoned_pages;
+	uint64_t empty_pages;
+};
+
+/**
+ * uhmm_ranges() - list the ranges, in the manner of /proc/PID/smaps
+ * @from: ranges that end after it, the first of them cut if it lies within
+ *
+ * Ranges that touch are one.  Begin with NULL, and go on where the last one
+ * ended.  Pages that move meanwhile may be missed or counted twice.
+ *
+ * Return: the number of entries written, 0 when there is no range left;
+ * -EINVAL; -ENOMEM; -ENODEV.
+ */
+ssize_t uhmm_ranges(struct uhmm *u, const void *from, struct uhmm_range *ret,
+		    size_t max);
+
+/**
+ * uhmm_range_pages() - pages of a range that are on a device
+ * @dev: NULL: in RAM, frames included
+ *
+ * Parts that are not managed are passed over.
+ *
+ * Return: pages; -EINVAL for an unaligned, empty or wrapping range, or a device
+ * of another context; -ENOMEM; -ENODEV.
+ */
+ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
+			 struct uhmm_device *dev);
 
 /* ---- What happened ----------------------------------------------------- */
 

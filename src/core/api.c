@@ -107,11 +107,7 @@ int uhmm_fd(struct uhmm *u)
 
 int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes)
 {
-	struct request req = { .op = REQ_LIMIT, .len = bytes };
-
-	if (!u || bytes % MM_PAGE_SIZE)
-		return -EINVAL;
-	return (int)request_run(u, &req);
+	return uhmm_group_set_limit(uhmm_group_root(u), NULL, bytes);
 }
 
 int uhmm_features(struct uhmm *u, char *buf, size_t len)

@@ -122,9 +122,11 @@ static void flush(_Atomic int64_t *total, int16_t *delta)
 
 void block_unlock(struct uhmm *u, struct block *b)
 {
-	int delta = b->ram_delta;
+	int delta = b->ram_delta, all = delta + b->device_delta;
 	uint64_t *table = NULL;
 
+	if (atomic_load_explicit(&b->group, memory_order_relaxed))
+		charge_flush(u, b, delta, b->device_delta);
 	b->ram_delta = 0;
 	flush(&u->on_device, &b->device_delta);
 	flush(&u->frozen, &b->frozen_delta);
@@ -135,6 +137,8 @@ void block_unlock(struct uhmm *u, struct block *b)
 	sys_mutex_unlock(&b->lock);
 	if (delta)
 		count_ram(u, delta);
+	if (u->charge.keep && all > 0)
+		charge_note(&u->charge.root, all);
 	if (table)
 		slab_free(&u->table_slab, table);
 }
@@ -146,7 +150,6 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return b->table ? 0 : -ENOMEM;
 }
 
-#define ON_DEVICE (1u << P_DEVICE | 1u << P_COMING | 1u << P_COHERENT)
 #define IN_FRAMES                                               \
 	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
 	 1u << P_REVOKING)
@@ -156,10 +159,9 @@ static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
 	int ram = page_in_ram(w) * by;
-	int away = (int)(ON_DEVICE >> s & 1) | !!(w & PAGE_AWAY);
 
 	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
-	b->device_delta = (int16_t)(b->device_delta + away * by);
+	b->device_delta = (int16_t)(b->device_delta + page_is_away(w) * by);
 	b->frozen_delta =
 		(int16_t)(b->frozen_delta + (int)(IN_FRAMES >> s & 1) * by);
 	atomic_store_explicit(&b->nr_charged,
@@ -173,7 +175,8 @@ static void count_state(struct block *b, uint64_t w, int by)
 /* @b is locked and has a table. */
 void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
-	(void)u;
+	if (atomic_load_explicit(&b->group, memory_order_relaxed))
+		charge_word(u, b, b->table[i], word);
 	count_state(b, b->table[i], -1);
 	b->table[i] = word;
 	count_state(b, word, 1);

@@ -8,8 +8,8 @@
  * to have it in RAM for good, gives the copy up.
  *
  * Only under a limit on RAM, where pages leave without being asked; only while
- * the device has room to spare; and only where every write fault is served,
- * those of system calls too.
+ * the device has room to spare, and no limit; and only where every write fault
+ * is served, those of system calls too.
  *
  * Nothing can be lost to DMA here: whoever writes to the page through the
  * kernel has to fault first.
@@ -45,7 +45,8 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 		atomic_load_explicit(&dev->pagemap.nused, memory_order_relaxed);
 
 	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
-	       atomic_load_explicit(&u->policy.limit, memory_order_relaxed) &&
+	       !u->charge.keep && charge_is_limited(u, b, 0) &&
+	       !charge_is_limited(u, b, dev->id) &&
 	       used < dev->pagemap.npages - dev->pagemap.npages / 4;
 }
 

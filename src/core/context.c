@@ -108,6 +108,7 @@ static void fork_child(void)
 		atomic_store(&u->dead, true);
 		u->mm->ops->child(u->mm);
 		sys_close(u->requests.fd);
+		serve_child(u);
 	}
 	contexts = NULL;
 	sys_mutex_unlock(&contexts_lock);
@@ -146,12 +147,14 @@ static void delist(struct uhmm *u)
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_RECYCLE;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
-	if (p->reserved || p->nr_threads > 1024)
+	if (p->charge > UHMM_CHARGE_KEEP || p->nr_threads > 1024)
 		return -EINVAL;
+	if (p->ram_limit == UHMM_RAM_LIMIT_CGROUP)
+		return 0;
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
 }
 
@@ -192,6 +195,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 	uint64_t pool = p->pool_limit ? p->pool_limit : POOL_DEFAULT;
 	int err = init_memory(u);
 
+	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
 		err = open_mm(u, p, open);
 	if (!err)
@@ -215,6 +219,7 @@ static void free_index(struct uhmm *u)
 /* Also of a context that was opened by half. */
 static void destroy(struct uhmm *u)
 {
+	serve_stop(u);
 	policy_stop(u);
 	request_stop(u);
 	mirror_destroy(u);
@@ -222,6 +227,7 @@ static void destroy(struct uhmm *u)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);
 	policy_destroy(u);
+	charge_destroy(u);
 	request_destroy(u);
 	slot_destroy(u);
 	home_destroy(u);
@@ -245,15 +251,20 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 		err = ret_u ? check_params(&p) : -EINVAL;
 	if (err)
 		return err;
+	if (p.ram_limit == UHMM_RAM_LIMIT_CGROUP)
+		p.ram_limit = uhmm_cgroup_limit();
 	u = sys_alloc(sizeof(*u));
 	if (!u)
 		return -ENOMEM;
 	u->flags = p.flags;
+	serve_init(u);
 	err = init_parts(u, &p, open);
 	if (err) {
 		destroy(u);
 		return err;
 	}
+	if (u->flags & UHMM_OPEN_STAT)
+		serve_start(u);
 	*ret_u = u;
 	return 0;
 }
@@ -271,6 +282,7 @@ int uhmm_close(struct uhmm *u)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	serve_stop(u);
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &home);

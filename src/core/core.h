@@ -9,11 +9,14 @@
  *	gate		shared by whoever moves pages; exclusive around fork
  *	mover		one a block: who takes pages from it.  Held over copies
  *	(event)		the backend's: events are applied one at a time
+ *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)
  *	regions		writers of the region tree; readers need none (RCU)
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
+ *	devices		adding and removing; held over stored(), which only says
+ *			a number, so that the device stays meanwhile
  *	device		only around callbacks of a provider that wants it;
  *			nothing else is taken under it
  *
@@ -42,6 +45,7 @@
 #include <uhmm/provider.h>
 #include <uhmm/uhmm.h>
 
+#include "core/charge.h"
 #include "core/hist.h"
 #include "core/page.h"
 #include "core/slab.h"
@@ -70,13 +74,16 @@ struct block {
 	uintptr_t va;
 	struct sys_mutex lock;
 	struct sys_mutex mover;
-	_Atomic uint32_t settled;    /* futex: counts moves that ended */
-	_Atomic uint32_t waiting;    /* faults that wait for that */
-	uint64_t *table;	     /* NULL: all pages P_RAM, not charged */
-	uint32_t slot;		     /* where frozen pages are, or NO_SLOT */
-	int16_t ram_delta;	     /* not yet in uhmm.ram */
-	int16_t device_delta;	     /* nor in uhmm.on_device */
-	int16_t frozen_delta;	     /* nor in uhmm.frozen */
+	_Atomic uint32_t settled; /* futex: counts moves that ended */
+	_Atomic uint32_t waiting; /* faults that wait for that */
+	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
+	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
+	_Atomic uint16_t group;	  /* who pays: charge.h; a hint unlocked */
+	int16_t ram_delta;	  /* not yet in uhmm.ram */
+	int16_t device_delta;	  /* nor in uhmm.on_device */
+	int16_t frozen_delta;	  /* nor in uhmm.frozen */
+	int16_t on_delta;	  /* nor with the groups, for @on_dev */
+	uint8_t on_dev;
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
 	uint16_t nr_pinned;
@@ -195,12 +202,18 @@ enum request_op {
 	REQ_REMOVE,
 	REQ_SNAPSHOT,
 	REQ_LIMIT,
+	REQ_CHARGE,
+	REQ_CHARGE_START,
+	REQ_GROUP_CREATE,
+	REQ_GROUP_DESTROY,
 	REQ_HOME,
 	REQ_MIRROR_REMOVE,
 	REQ_MIRROR_FAULT,
 	REQ_MIRROR_SNAPSHOT,
 	REQ_NOTIFY_BEGIN,
 	REQ_NOTIFY_END,
+	REQ_RANGES,
+	REQ_RANGE_PAGES,
 	REQ_NOTHING,
 };
 
@@ -210,6 +223,10 @@ struct request {
 	size_t len;
 	struct uhmm_device *dev;
 	struct uhmm_mirror *mirror;
+	struct uhmm_group *group;
+	struct uhmm_group **ret_group;
+	struct uhmm_range *ranges;
+	const char *name;
 	unsigned flags;
 	uint8_t *why;
 	uhmm_pfn_t *pfns;
@@ -237,9 +254,7 @@ struct requests {
 #define MAX_THROTTLED 256
 
 struct policy {
-	_Atomic uint64_t limit;	   /* pages; 0: none */
 	_Atomic uint32_t kick;	   /* futex */
-	_Atomic uint32_t idle;	   /* the demoter found nothing to do */
 	_Atomic uint32_t faulting; /* the demoter may be in a fault */
 	_Atomic uint32_t freed;	   /* futex: room was made */
 	struct sys_mutex lock;
@@ -281,6 +296,17 @@ struct carried {
 	uint64_t page[MAX_CARRIED];
 };
 
+/* ---- Figures for "uhmm stat" (serve.c) ---- */
+
+struct serve {
+	struct serve *next; /* of all in this process */
+	struct sys_thread thread;
+	_Atomic bool stop;
+	bool running;
+	int fd, wake, pid;
+	char path[108];
+};
+
 /* ---- Counters (stats.c) ---- */
 
 struct counters {
@@ -315,6 +341,8 @@ struct uhmm {
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;
+	struct charge charge;
+	struct serve serve;
 	struct counters count;
 	struct hist fault_ns;
 	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
@@ -562,6 +590,18 @@ int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
 
+/* listing.c */
+ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
+		  size_t max);
+ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
+		       unsigned tier);
+
+/* serve.c: never fails, it says so in the log */
+void serve_init(struct uhmm *u);
+void serve_start(struct uhmm *u);
+void serve_stop(struct uhmm *u);
+void serve_child(struct uhmm *u); /* after fork(2) */
+
 /* request.c */
 int request_init(struct uhmm *u);
 int64_t request_run(struct uhmm *u, const struct request *req);
@@ -572,11 +612,15 @@ void request_destroy(struct uhmm *u);
 
 /* policy.c */
 int policy_init(struct uhmm *u, uint64_t limit);
-int do_set_limit(struct uhmm *u, uint64_t bytes);
+/* The RAM limit of a group changed. */
+int policy_limit(struct uhmm_group *g);
 void policy_kick(struct uhmm *u);
-/* Should this fault wait for room?  Then wake() will come. */
-bool policy_full(struct uhmm *u);
-bool policy_throttle(struct uhmm *u, uintptr_t addr, unsigned flags);
+/* Should a fault in @b wait for room?  Then wake() will come. */
+bool policy_full(struct uhmm *u, const struct block *b);
+bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
+		     unsigned flags);
+/* Wait for room for what comes home to @b, for as long as there is hope. */
+void policy_make_way(struct uhmm *u, struct block *b);
 /* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
 void policy_stop(struct uhmm *u);

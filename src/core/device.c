@@ -303,6 +303,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 /* Nothing is on it any more, or nobody will ask. */
 static void device_destroy(struct uhmm_device *dev)
 {
+	charge_device_gone(dev->u, dev->id);
 	sys_mutex_lock(&dev->u->devices_lock);
 	dev->u->devices[dev->id] = NULL;
 	sys_mutex_unlock(&dev->u->devices_lock);

@@ -154,6 +154,7 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
 	for_each_block(u, start, end, unmap_block);
+	charge_forget(u, start, end);
 	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 }
 
@@ -342,8 +343,11 @@ void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 
 	for_each_block(u, from, from + len, revoke_block);
 	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
-	for (size_t off = 0; off < len; off += MM_PAGE_SIZE)
+	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
+		if (!off || !page_index(to + off))
+			charge_follow(u, from + off, to + off);
 		remap_page(u, from + off, to + off);
+	}
 	core_unmap(u, from, from + len);
 	if (region_add(u, to, to + len))
 		sys_logf(&u->log, SYS_ERR, "no memory to manage a range");

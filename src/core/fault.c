@@ -98,9 +98,9 @@ void fault_poison(struct uhmm *u, struct block *b, unsigned i)
 	u->mm->ops->poison(u->mm, va, 1);
 }
 
-static bool is_limited(struct uhmm *u)
+static bool is_counted(struct uhmm *u)
 {
-	return atomic_load_explicit(&u->policy.limit, memory_order_relaxed);
+	return atomic_load_explicit(&u->charge.on, memory_order_relaxed);
 }
 
 /* Zeroes, at once for the run that a stream will touch anyway. */
@@ -108,10 +108,14 @@ static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned flags)
 {
 	const struct mm_ops *ops = u->mm->ops;
-	bool write = flags & MM_FAULT_WRITE || is_limited(u);
+	bool write = flags & MM_FAULT_WRITE || is_counted(u);
 	unsigned n = write ? fault_window(u, b, i) : 1;
 	uintptr_t va = b->va + i * MM_PAGE_SIZE;
-	ssize_t got = ops->zero(u->mm, va, n, write);
+	ssize_t got;
+
+	if (n > 1 && charge_room(u, b) < n)
+		n = 1; /* no limit is passed for pages that nobody touched */
+	got = ops->zero(u->mm, va, n, write);
 
 	if (got < 0 && n > 1 && got != -EEXIST && got != -EAGAIN)
 		got = ops->zero(u->mm, va, 1, write);
@@ -219,8 +223,7 @@ static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned flags)
 {
 	block_unlock(u, b);
-	return policy_throttle(u, b->va + i * MM_PAGE_SIZE, flags) ? MM_WAIT :
-								     MM_RETRY;
+	return policy_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
 }
 
 /* @b is locked; unlocked on return. */
@@ -231,7 +234,7 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 
 	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
 		return stale_protection(u, b, i);
-	if (needs_room(s) && is_limited(u) && policy_full(u))
+	if (needs_room(s) && is_counted(u) && policy_full(u, b))
 		return room_fault(u, b, i, flags);
 	switch (s) {
 	case P_RAM:
@@ -298,12 +301,12 @@ enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)
 	enum mm_outcome out;
 	struct block *b;
 
-	b = is_limited(u) ? block_get(u, addr) : block_find(u, addr);
+	b = is_counted(u) ? block_get(u, addr) : block_find(u, addr);
 	if (!b) {
 		out = plain_fault(u, addr, flags);
 	} else {
 		block_lock(b);
-		if (is_limited(u))
+		if (is_counted(u))
 			block_ensure_table(u, b);
 		out = fault_page(u, b, page_index(addr), flags);
 	}

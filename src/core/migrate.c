@@ -127,6 +127,8 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 
 	region_set(u, start, end, &want);
 	*ret_managed = !set_empty(&want);
+	if (*ret_managed && !dev)
+		policy_make_way(u, block_find(u, start));
 	gate_enter(u);
 	if (*ret_managed && dev)
 		err = block_to_device(u, start, &want, dev, why);
@@ -263,6 +265,7 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	out_release_slot(u, b);
 	block_unlock(u, b);
 	sys_mutex_unlock(&b->mover);
+	charge_forget(u, start, end);
 	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 	return err;
 }

@@ -159,6 +159,7 @@ static void settle_all(struct out *o)
 	count_add(&o->u->count.to_device, copied);
 	device_free(o->dev, o->spare, o->nspare);
 	o->nspare = 0;
+	charge_booked(o->dev, &o->booking);
 }
 
 /* ---- 5: on a device that the CPU can address --------------------------- */

@@ -11,6 +11,7 @@
  * @left: to be taken by their mapping
  * @framed, @zero: frozen into frames, or nothing there
  * @done: copied to the device
+ * @room: pages that may yet be added, charge=keep
  * @dpfn: for each page of the two; @spare: for those that did not go
  */
 struct out {
@@ -24,6 +25,8 @@ struct out {
 	struct mm_set frozen, empty, left;
 	struct mm_set framed, zero, done;
 	struct mm_set placing; /* to be mapped for the CPU */
+	struct booking booking;
+	uint64_t room;
 	unsigned nspare;
 	unsigned went;
 	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */

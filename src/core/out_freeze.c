@@ -61,10 +61,22 @@ static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
 						      UHMM_WHY_NO_ROOM;
 }
 
+/* charge=keep: would it be one page more? */
+static bool is_new(uint64_t w)
+{
+	return page_state(w) == P_EMPTY ||
+	       (page_state(w) == P_RAM && !(w & PAGE_CHARGED));
+}
+
 static void select_page(struct out *o, unsigned i, enum out_how how)
 {
 	uint64_t w = block_word(o->b, i);
 
+	if (is_new(w) && !page_pins(w) && !o->room--) {
+		o->room = 0;
+		out_why(o, i, UHMM_WHY_NO_ROOM);
+		return;
+	}
 	if (how == OUT_DEMOTE && page_state(w) != P_FROZEN)
 		return;
 	switch (page_state(w)) {
@@ -119,12 +131,13 @@ static bool select_pages(struct out *o, const struct mm_set *want,
 	unsigned n;
 
 	sort_out_dropped(o, want);
+	o->room = charge_room(o->u, o->b);
 	set_for_each(want, i)
 		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
 		return false;
-	o->nspare = pagemap_alloc(&o->dev->pagemap, n, o->spare);
+	o->nspare = charge_alloc(o->u, o->b, o->dev, n, o->spare, &o->booking);
 	if (o->nspare < n)
 		cut_to_room(o, o->nspare);
 	return o->nspare > 0;
@@ -221,6 +234,7 @@ void out_reset(struct out *o)
 {
 	device_free(o->dev, o->spare, o->nspare);
 	o->nspare = 0;
+	charge_booked(o->dev, &o->booking);
 	memset(&o->f, 0, sizeof(o->f));
 	set_clear(&o->frozen);
 	set_clear(&o->empty);

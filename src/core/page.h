@@ -120,6 +120,14 @@ static inline bool page_in_ram(uint64_t w)
 	return (PAGE_HOLDS_RAM | may) >> page_state(w) & 1;
 }
 
+#define PAGE_ON_DEVICE (1u << P_DEVICE | 1u << P_COMING | 1u << P_COHERENT)
+
+/* Is the page on a device, and nowhere else? */
+static inline bool page_is_away(uint64_t w)
+{
+	return (PAGE_ON_DEVICE >> page_state(w) & 1) | !!(w & PAGE_AWAY);
+}
+
 extern const uint8_t page_table[P_NR_STATES][E_NR_EVENTS];
 
 /* The state after @event, or -1 where the event makes no sense. */

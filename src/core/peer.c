@@ -20,6 +20,7 @@ struct peer {
 	struct uhmm_device *src, *dst;
 	struct mm_set set;
 	unsigned n;
+	struct booking booking;
 	uint64_t old[MM_BLOCK_PAGES], new[MM_BLOCK_PAGES];
 	uint64_t spare[MM_BLOCK_PAGES];
 	struct uhmm_peer_segment seg[MM_BLOCK_PAGES];
@@ -59,7 +60,7 @@ static bool mark(struct peer *p, const struct mm_set *want)
 		return false;
 	set_for_each(want, i)
 		n += is_on(p, i);
-	room = pagemap_alloc(&p->dst->pagemap, n, p->spare);
+	room = charge_alloc(p->u, p->b, p->dst, n, p->spare, &p->booking);
 	p->n = 0;
 	for (unsigned i = set_find(want, 0, true);
 	     p->n < room && i < MM_BLOCK_PAGES;
@@ -163,6 +164,7 @@ static void arrive(struct peer *p, int err)
 	block_settle(p->u, p->b, false);
 	device_free(p->src, old, nold);
 	device_free(p->dst, p->spare, nspare);
+	charge_booked(p->dst, &p->booking);
 }
 
 static bool has_any(struct uhmm *u, struct block *b, const struct mm_set *want,

@@ -11,6 +11,10 @@
  * The thread starts before the limit is reached, so that a fault finds room;
  * one that does not waits for the next step, but never for one that will not
  * come: when nothing can be demoted the limit is passed, and counted.
+ *
+ * Each charge group has its limit.  The thread works for one group that is
+ * above its own at a time, and takes pages of that group and of those below.
+ * With charge=keep nothing is demoted: that would not make it less.
  */
 #include <errno.h>
 
@@ -19,14 +23,6 @@
 #define MIN_MARGIN 64
 #define RETRY_NS   (10 * 1000 * 1000)
 #define MAX_TURNS  12 /* until what was accessed most is cold */
-
-static uint64_t ram_used(struct uhmm *u)
-{
-	int64_t ram = atomic_load_explicit(&u->ram, memory_order_relaxed);
-
-	return (uint64_t)(ram > 0 ? ram : 0) +
-	       atomic_load_explicit(&u->slots.pages, memory_order_relaxed);
-}
 
 /* Pages below the limit at which the thread starts; it frees twice that. */
 static uint64_t margin(uint64_t limit)
@@ -38,11 +34,17 @@ static uint64_t margin(uint64_t limit)
 	return m < limit / 4 ? m : limit / 4;
 }
 
-static bool above(struct uhmm *u, unsigned margins)
+static bool above(const struct uhmm_group *g, unsigned margins)
 {
-	uint64_t limit = atomic_load(&u->policy.limit);
+	uint64_t limit = atomic_load(&g->tier[0].limit);
 
-	return limit && ram_used(u) + margins * margin(limit) > limit;
+	return limit && !g->u->charge.keep &&
+	       charge_pages(g, 0) + margins * margin(limit) > limit;
+}
+
+static bool is_root(const struct uhmm_group *g)
+{
+	return g == &g->u->charge.root;
 }
 
 /* ---- The queue of parked blocks --------------------------------------- */
@@ -89,13 +91,16 @@ static void wake_throttled(struct uhmm *u)
 
 /* ---- Steps ------------------------------------------------------------ */
 
-static struct uhmm_device *device_with_room(struct uhmm *u)
+/* For pages of @b. */
+static struct uhmm_device *device_with_room(struct uhmm *u,
+					    const struct block *b)
 {
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		struct uhmm_device *dev = device_get(u, id);
 
 		if (dev && dev->tier && !dev->pagemap.closed &&
-		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages)
+		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages &&
+		    charge_has_room(u, b, dev))
 			return dev;
 	}
 	return NULL;
@@ -129,7 +134,7 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
-	struct uhmm_device *dev = device_with_room(u);
+	struct uhmm_device *dev = device_with_room(u, b);
 	int n = dev ? demote(u, b, want, dev, OUT_EVICT) : 0;
 
 	return n > 0 ? n : 0;
@@ -145,15 +150,18 @@ static unsigned nr_in(struct uhmm *u, struct block *b, enum page_state s)
 	return n;
 }
 
-static int demote_oldest(struct uhmm *u, struct uhmm_device *dev)
+/* What is not @g's, or finds no room, goes to the end of the queue. */
+static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 {
 	struct block *b = dequeue(u);
+	struct uhmm_device *dev = device_with_room(u, b);
 	struct mm_set all;
 	unsigned left;
-	int n;
+	int n = 0;
 
 	memset(&all, 0xff, sizeof(all));
-	n = demote(u, b, &all, dev, OUT_DEMOTE);
+	if (dev && charge_covers(g, b))
+		n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
 	if (left) /* the device is full; there may be another */
 		enqueue(u, b, left);
@@ -205,7 +213,7 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	if (*ret_freed)
 		return *ret_freed;
 	demotable(u, b, &want);
-	if (set_empty(&want) || !device_with_room(u))
+	if (set_empty(&want) || !device_with_room(u, b))
 		return 0;
 	if (!u->mm->can_move) {
 		*ret_freed = demote_now(u, b, &want);
@@ -229,8 +237,8 @@ static bool was_accessed(struct block *b)
 	return n;
 }
 
-/* Turn the hand to the next block that has something. */
-static int turn_hand(struct uhmm *u, int *ret_freed)
+/* Turn the hand to the next block of @g that has something. */
+static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	bool any_accessed = false;
@@ -244,7 +252,7 @@ static int turn_hand(struct uhmm *u, int *ret_freed)
 
 		if (k == nr && !any_accessed)
 			break;
-		if (b->parked ||
+		if (b->parked || !charge_covers(g, b) ||
 		    !atomic_load_explicit(&b->nr_charged, memory_order_relaxed))
 			continue;
 		if (was_accessed(b)) {
@@ -260,21 +268,82 @@ static int turn_hand(struct uhmm *u, int *ret_freed)
 	return 0;
 }
 
-static int oldest(struct uhmm *u, struct uhmm_device *dev)
+static int oldest(struct uhmm *u, const struct uhmm_group *g)
 {
 	int n;
 
 	gate_enter(u);
-	n = demote_oldest(u, dev);
+	n = demote_oldest(u, g);
 	gate_leave(u);
 	return n;
 }
 
-/* Some pages are parked for a while, an eighth of the limit. */
-static bool enough_parked(struct uhmm *u)
+static uint64_t nr_parked(struct uhmm *u, const struct uhmm_group *g)
 {
-	return u->policy.parked >= atomic_load(&u->policy.limit) / 8 ||
+	const struct policy *p = &u->policy;
+	uint64_t n = 0;
+
+	if (is_root(g))
+		return p->parked;
+	for (uint32_t k = 0; k < p->queue_len; k++) {
+		uint32_t at = (p->queue_head + k) % p->queue_size;
+		const struct block *b = u->blocks[p->queue[at]];
+
+		n += charge_covers(g, b) ? b->parked : 0;
+	}
+	return n;
+}
+
+/* Some pages are parked for a while, an eighth of the limit. */
+static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
+{
+	return nr_parked(u, g) >= atomic_load(&g->tier[0].limit) / 8 ||
 	       u->policy.queue_len == u->policy.queue_size;
+}
+
+static bool has_room(struct uhmm *u)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev && !dev->pagemap.closed &&
+		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages)
+			return true;
+	}
+	return false;
+}
+
+static int step(struct uhmm *u, const struct uhmm_group *g)
+{
+	bool room = has_room(u);
+	bool enough = room && enough_parked(u, g);
+	int freed = 0, n = 0, turned;
+
+	if (!enough && turn_hand(u, g, &freed)) {
+		count_add(&u->count.evicted, (uint64_t)freed);
+		return freed ? freed : -EAGAIN;
+	}
+	for (uint32_t k = u->policy.queue_len; room && k && !n; k--)
+		n = oldest(u, g);
+	count_add(&u->count.evicted, (uint64_t)n);
+	if (n || !enough)
+		return n;
+	/* all that was parked has been touched, or found no room */
+	turned = turn_hand(u, g, &freed);
+	count_add(&u->count.evicted, (uint64_t)freed);
+	return freed || !turned ? freed : -EAGAIN;
+}
+
+/* The first group that is so far above its limit, or NULL. */
+static struct uhmm_group *first_above(struct uhmm *u, unsigned margins)
+{
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (g && above(g, margins))
+			return g;
+	}
+	return NULL;
 }
 
 /*
@@ -284,64 +353,65 @@ static bool enough_parked(struct uhmm *u)
  */
 int policy_step(struct uhmm *u)
 {
-	struct uhmm_device *dev = device_with_room(u);
-	bool enough = dev && enough_parked(u);
-	int freed = 0, n = 0, turned;
+	struct uhmm_group *root = &u->charge.root, *g = first_above(u, 2);
 
-	if (!enough && turn_hand(u, &freed)) {
-		count_add(&u->count.evicted, (uint64_t)freed);
-		return freed ? freed : -EAGAIN;
-	}
-	for (uint32_t k = u->policy.queue_len; dev && k && !n; k--)
-		n = oldest(u, dev);
-	count_add(&u->count.evicted, (uint64_t)n);
-	if (n || !enough)
-		return n;
-	/* all that was parked has been touched, or found no room */
-	turned = turn_hand(u, &freed);
-	count_add(&u->count.evicted, (uint64_t)freed);
-	return freed || !turned ? freed : -EAGAIN;
+	if (!g && atomic_load(&root->tier[0].limit) && !u->charge.keep)
+		g = root; /* ahead of need */
+	return g ? step(u, g) : 0;
 }
 
 /* ---- Faults that wait for room ---------------------------------------- */
 
 /* Is there no room, and hope that some will be made? */
-bool policy_full(struct uhmm *u)
+bool policy_full(struct uhmm *u, const struct block *b)
 {
-	return above(u, 0) && u->policy.running && !u->policy.stop &&
-	       !atomic_load(&u->policy.idle) &&
-	       !atomic_load(&u->policy.faulting);
+	if (!u->policy.running || u->policy.stop ||
+	    atomic_load(&u->policy.faulting))
+		return false;
+	for (struct uhmm_group *g = charge_of(u, b); g; g = g->parent)
+		if (above(g, 0) && !atomic_load(&g->idle))
+			return true;
+	return false;
 }
 
-static bool wait_for_room(struct uhmm *u)
+static bool wait_for_room(struct uhmm *u, const struct block *b)
 {
-	for (int i = 0; i < 500 && policy_full(u); i++) {
+	for (int i = 0; i < 500 && policy_full(u, b); i++) {
 		uint32_t seen = atomic_load(&u->policy.freed);
 
 		policy_kick(u);
-		if (policy_full(u))
+		if (policy_full(u, b))
 			sys_futex_wait(&u->policy.freed, seen, RETRY_NS);
 	}
 	return false;
 }
 
-bool policy_throttle(struct uhmm *u, uintptr_t addr, unsigned flags)
+bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
+		     unsigned flags)
 {
 	struct policy *p = &u->policy;
 	bool wait;
 
-	if (!policy_full(u))
+	if (!policy_full(u, b))
 		return false;
 	count_add(&u->count.limit_waits, 1);
 	if (flags & MM_FAULT_MAY_BLOCK)
-		return wait_for_room(u);
+		return wait_for_room(u, b);
 	sys_mutex_lock(&p->lock);
-	wait = policy_full(u) && p->nr_throttled < MAX_THROTTLED;
+	wait = policy_full(u, b) && p->nr_throttled < MAX_THROTTLED;
 	if (wait)
-		p->throttled[p->nr_throttled++] = addr & ~(MM_PAGE_SIZE - 1);
+		p->throttled[p->nr_throttled++] = b->va + i * MM_PAGE_SIZE;
 	sys_mutex_unlock(&p->lock);
 	policy_kick(u);
 	return wait;
+}
+
+void policy_make_way(struct uhmm *u, struct block *b)
+{
+	if (b && policy_full(u, b) && nr_in(u, b, P_DEVICE)) {
+		count_add(&u->count.limit_waits, 1);
+		wait_for_room(u, b);
+	}
 }
 
 /* ---- The thread ------------------------------------------------------- */
@@ -356,39 +426,60 @@ void policy_kick(struct uhmm *u)
 	sys_futex_wake(&p->kick, 1);
 }
 
-static void make_room(struct uhmm *u)
+static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	atomic_store(&g->idle, 1);
+	count_add(&g->tier[0].exceeded, 1);
+	if (is_root(g))
+		count_add(&u->count.limit_exceeded, 1);
+}
+
+static void make_room(struct uhmm *u, struct uhmm_group *g)
 {
 	int n = 1;
 
-	while (n && above(u, 2) && !u->policy.stop) {
-		n = policy_step(u);
+	while (n && above(g, 2) && !u->policy.stop) {
+		n = step(u, g);
 		if (n > 0)
 			wake_throttled(u);
 	}
-	if (!n)
+	if (!n && is_root(g))
 		slot_trim(u, 0);
-	if (!n && above(u, 0)) {
-		atomic_store(&u->policy.idle, 1);
-		count_add(&u->count.limit_exceeded, 1);
+	if (!n && above(g, 0))
+		note_exceeded(u, g);
+	wake_throttled(u);
+}
+
+/* Return: whether there is a group that nothing can be done for. */
+static bool serve_all(struct uhmm *u)
+{
+	bool idle = false;
+
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (!g)
+			continue;
+		atomic_store(&g->idle, 0);
+		if (above(g, 1))
+			make_room(u, g);
+		idle = idle || atomic_load(&g->idle);
 	}
 	wake_throttled(u);
+	return idle;
 }
 
 static void policy_main(void *arg)
 {
 	struct uhmm *u = arg;
 	struct policy *p = &u->policy;
+	bool idle = false;
 
 	while (!p->stop) {
 		if (!atomic_load(&p->kick))
-			sys_futex_wait(&p->kick, 0,
-				       atomic_load(&p->idle) ? RETRY_NS : 0);
+			sys_futex_wait(&p->kick, 0, idle ? RETRY_NS : 0);
 		atomic_store(&p->kick, 0);
-		atomic_store(&p->idle, 0);
-		if (above(u, 1))
-			make_room(u);
-		else
-			wake_throttled(u);
+		idle = serve_all(u);
 	}
 	wake_throttled(u);
 }
@@ -416,6 +507,20 @@ static void share_pool(struct uhmm *u, uint64_t limit)
 		u->slots.limit = share;
 }
 
+int policy_limit(struct uhmm_group *g)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+	struct uhmm *u = g->u;
+	int err = 0;
+
+	if (is_root(g))
+		share_pool(u, limit);
+	if (limit && !u->charge.keep)
+		err = start_thread(u);
+	policy_kick(u); /* perhaps nobody has to wait any more */
+	return err;
+}
+
 int policy_init(struct uhmm *u, uint64_t limit)
 {
 	struct policy *p = &u->policy;
@@ -426,9 +531,9 @@ int policy_init(struct uhmm *u, uint64_t limit)
 		return -ENOMEM;
 	if (!limit)
 		return 0;
-	share_pool(u, limit >> MM_PAGE_SHIFT);
-	atomic_store(&p->limit, limit >> MM_PAGE_SHIFT);
-	return start_thread(u);
+	atomic_store(&u->charge.on, true);
+	atomic_store(&u->charge.root.tier[0].limit, limit >> MM_PAGE_SHIFT);
+	return policy_limit(&u->charge.root);
 }
 
 void policy_stop(struct uhmm *u)
@@ -447,35 +552,4 @@ void policy_destroy(struct uhmm *u)
 {
 	sys_free(u->policy.queue,
 		 u->policy.queue_size * sizeof(*u->policy.queue));
-}
-
-/* Ranges that were taken in while there was no limit are not counted yet. */
-static int seed_all(struct uhmm *u)
-{
-	uintptr_t at = 0, s, e;
-	int err = 0;
-
-	while (!err && region_next(u, at, (uintptr_t)1 << VA_BITS, &s, &e)) {
-		err = range_seed(u, s, e);
-		at = e;
-	}
-	return err;
-}
-
-int do_set_limit(struct uhmm *u, uint64_t bytes)
-{
-	bool first = !atomic_load(&u->policy.limit) && bytes;
-	int err;
-
-	atomic_store(&u->policy.limit, bytes >> MM_PAGE_SHIFT);
-	share_pool(u, bytes >> MM_PAGE_SHIFT);
-	if (!bytes) {
-		policy_kick(u); /* nobody has to wait any more */
-		return 0;
-	}
-	err = start_thread(u);
-	if (!err && first)
-		err = seed_all(u);
-	policy_kick(u);
-	return err;
 }

@@ -204,12 +204,12 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	return err;
 }
 
-/* Under a limit, count the pages of a new range that are in RAM. */
+/* Where pages are counted, those of a new range that are in RAM. */
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = 0;
 
-	if (!atomic_load(&u->policy.limit))
+	if (!atomic_load(&u->charge.on))
 		return 0;
 	while (start < end && !err) {
 		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;

@@ -36,7 +36,16 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 	case REQ_REMOVE:
 		return do_remove(r->dev);
 	case REQ_LIMIT:
-		return do_set_limit(u, r->len);
+		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
+				      r->cookie);
+	case REQ_CHARGE:
+		return do_charge(u, r->addr, r->len, r->group);
+	case REQ_CHARGE_START:
+		return charge_start(u);
+	case REQ_GROUP_CREATE:
+		return do_group_create(r->group, r->name, r->ret_group);
+	case REQ_GROUP_DESTROY:
+		return do_group_destroy(r->group);
 	case REQ_MIRROR_REMOVE:
 		return do_mirror_remove(r->mirror);
 	case REQ_MIRROR_FAULT:
@@ -50,6 +59,11 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_notify(u, r->addr, r->len, 0);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
+	case REQ_RANGES:
+		return do_ranges(u, r->addr, r->ranges, r->cookie);
+	case REQ_RANGE_PAGES:
+		return do_range_pages(u, r->addr, r->len,
+				      r->dev ? r->dev->id : 0);
 	case REQ_NOTHING:
 		return 0;
 	}

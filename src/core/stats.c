@@ -29,7 +29,8 @@ void count_ram(struct uhmm *u, int64_t delta)
 	while (now > peak &&
 	       !atomic_compare_exchange_weak(&u->ram_peak, &peak, now))
 		;
-	limit = atomic_load_explicit(&u->policy.limit, memory_order_relaxed);
+	limit = atomic_load_explicit(&u->charge.root.tier[0].limit,
+				     memory_order_relaxed);
 	if (delta > 0 && limit &&
 	    (uint64_t)now + atomic_load(&u->slots.pages) + limit / 32 > limit)
 		policy_kick(u);

@@ -36,3 +36,17 @@ void sys_logf(const struct sys_log *log, int level, const char *fmt, ...)
 		to_stderr(msg);
 	errno = saved;
 }
+
+size_t sys_format(char *buf, size_t len, const char *fmt, ...)
+{
+	int saved = errno, n;
+	va_list ap;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, len, fmt, ap);
+	va_end(ap);
+	errno = saved;
+	if (n < 0)
+		return 0;
+	return (size_t)n < len ? (size_t)n : len - 1;
+}

@@ -81,6 +81,13 @@ struct sys_log {
 	void *arg;
 };
 
+/*
+ * As snprintf(3), but at least @len must be 1, and returns what was written,
+ * without the final NUL.
+ */
+__attribute__((format(printf, 3, 4))) size_t sys_format(char *buf, size_t len,
+							const char *fmt, ...);
+
 __attribute__((format(printf, 3, 4))) void
 sys_logf(const struct sys_log *log, int level, const char *fmt, ...);
 

@@ -77,7 +77,7 @@ int main(void)
 	CHECK_EQ(open_with(&p), -EINVAL);
 	p = fresh(), p.flags = 1u << 30;
 	CHECK_EQ(open_with(&p), -EINVAL);
-	p = fresh(), p.reserved = 1;
+	p = fresh(), p.charge = UHMM_CHARGE_KEEP + 1;
 	CHECK_EQ(open_with(&p), -EINVAL);
 	p = fresh(), p.ram_limit = 4097;
 	CHECK_EQ(open_with(&p), -EINVAL);

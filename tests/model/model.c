@@ -556,7 +556,7 @@ static void do_limit(struct model *m)
 
 static void do_policy(struct model *m)
 {
-	uint64_t limit = atomic_load(&m->s->u->policy.limit);
+	uint64_t limit = atomic_load(&m->s->u->charge.root.tier[0].limit);
 	int n = (int)below(m, 8), ret = 1;
 
 	TRACE("policy %d\n", n);

@@ -17,6 +17,7 @@ static const struct command {
 	const char *what;
 } commands[] = {
 	{ "run", cmd_run, "run a program with a limit on its RAM" },
+	{ "stat", cmd_stat, "say what a running process has where" },
 	{ "providers", cmd_providers, "list what devices can be made of" },
 	{ "bench", cmd_bench, "measure, against the bare primitives" },
 };

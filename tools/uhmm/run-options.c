@@ -38,7 +38,9 @@ static void help(void)
 	       "are moved to devices\n"
 	       "and come home when they are touched.\n\n"
 	       "  --ram SIZE           the limit, as 512M or 2G (default: 75 "
-	       "%% of what is available)\n"
+	       "%% of what is available,\n"
+	       "                       or what the cgroup allows if that is "
+	       "less)\n"
 	       "  --device SPEC        where cold pages go; the first given is "
 	       "filled first\n"
 	       "                       (default: zram, four times the limit; "
@@ -169,10 +171,13 @@ static uint64_t device_size(uint64_t ram)
 
 static int set_defaults(struct run_options *o)
 {
+	uint64_t cgroup = uhmm_cgroup_limit();
 	static char device[64];
 
 	if (!o->ram) {
 		o->ram = available_ram() / 100 * DEFAULT_RAM_PERCENT;
+		if (cgroup && (!o->ram || cgroup < o->ram))
+			o->ram = cgroup < LEAST_RAM ? LEAST_RAM : cgroup;
 		o->ram &= ~(MIB - 1);
 	}
 	if (!o->ram) {

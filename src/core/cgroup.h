@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* cgroup.h - the memory limit that the kernel holds us to: cgroup.c */
+#ifndef UHMM_CGROUP_H
+#define UHMM_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CGROUP_PATH 2048 /* bytes, with the final NUL */
+
+/*
+ * Bytes: the least memory.max or memory.high of our cgroup and those above it;
+ * 0: none, or no cgroup v2.  @root: what all files lie below, "" but for tests
+ */
+uint64_t cgroup_limit(const char *root);
+/* What of it managed memory may have: whole pages, and never 0 for a limit. */
+uint64_t cgroup_share(uint64_t limit);
+
+/* ---- Lines of files, without the line break.  False: not what is sought ---- */
+
+/* Of /proc/self/cgroup: our cgroup, "/" or "/a/b". */
+bool cgroup_parse_path(const char *line, char ret[CGROUP_PATH]);
+/*
+ * Of /proc/self/mountinfo: where cgroup v2 is, and which part of it: @ret_part
+ * may lead outside of our namespace, as "/..".
+ */
+bool cgroup_parse_mount(const char *line, char ret_part[CGROUP_PATH],
+			char ret_at[CGROUP_PATH]);
+/* Of memory.max: bytes; UINT64_MAX for "max". */
+bool cgroup_parse_limit(const char *line, uint64_t *ret);
+
+#endif

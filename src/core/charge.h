@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * charge.h - charge groups: who pays for a page.
+ *
+ * A block belongs to one group, and all its pages with it, so a page needs no
+ * word about it.  A block counts its changes under its lock and hands the sums
+ * to its group and all above when the lock is let go; blocks of the root, which
+ * the context's own counters are for, do nothing at all.
+ *
+ * A group's number is never used again while pages on their way are booked on
+ * it; its struct stays until the context is closed, so that whoever looked it
+ * up without a lock may read it.
+ */
+#ifndef UHMM_CORE_CHARGE_H
+#define UHMM_CORE_CHARGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uhmm/charge.h>
+
+#include "sys/lock.h"
+
+struct block;
+
+#define MAX_GROUPS 4096 /* number 0 is the root */
+#define NR_TIERS   256	/* number 0 is RAM, the others are devices */
+
+/*
+ * @pages: with those of the groups below; on a device also what has a page
+ *	there and is on its way.  Not of the root, see charge_pages()
+ * @limit: pages; 0: none.  With charge=keep that of RAM is for all pages
+ * @exceeded: times it was passed, or something refused for it
+ */
+struct charge_tier {
+	_Atomic int64_t pages;
+	_Atomic uint64_t limit, exceeded;
+};
+
+/*
+ * @parent: NULL: the root
+ * @away: pages on all devices
+ * @idle: the demoter found nothing to do for it
+ * @nr_children, @next: under struct charge's lock; @next is of those to reuse
+ */
+struct uhmm_group {
+	struct uhmm *u;
+	struct uhmm_group *parent;
+	unsigned id;
+	_Atomic int64_t away;
+	_Atomic uint32_t idle;
+	unsigned nr_children;
+	struct uhmm_group *next;
+	char name[UHMM_GROUP_NAME];
+	struct charge_tier tier[NR_TIERS];
+};
+
+/*
+ * @lock: the tree, and which group a block is of
+ * @on: pages in RAM are counted; for good once it is set
+ * @keep: charge=keep
+ * @end: no number from here on was ever used
+ */
+struct charge {
+	struct sys_mutex lock;
+	_Atomic bool on;
+	bool keep;
+	struct uhmm_group root;
+	_Atomic(struct uhmm_group *) group[MAX_GROUPS];
+	_Atomic uint32_t end;
+	struct uhmm_group *free;
+};
+
+void charge_init(struct uhmm *u, bool keep);
+void charge_destroy(struct uhmm *u);
+/* Begin to count.  0, or -ENOMEM. */
+int charge_start(struct uhmm *u);
+
+/* The group of @b; stale unless the block is locked, but never gone. */
+struct uhmm_group *charge_of(struct uhmm *u, const struct block *b);
+/* Is @g that of @b, or above it? */
+bool charge_covers(const struct uhmm_group *g, const struct block *b);
+/* The @n-th group, NULL where there is none; up to charge.end. */
+struct uhmm_group *charge_nth(struct uhmm *u, uint32_t n);
+
+/* ---- What a block tells; locked ---- */
+
+/* Words went from @old to @new: only of blocks that are not the root's. */
+void charge_word(struct uhmm *u, struct block *b, uint64_t old, uint64_t new);
+void charge_flush(struct uhmm *u, struct block *b, int ram, int away);
+/* charge=keep: @g grew by @pages: is it over its limit now? */
+void charge_note(struct uhmm_group *g, int pages);
+
+/* ---- Limits ---- */
+
+uint64_t charge_pages(const struct uhmm_group *g, unsigned tier);
+uint64_t charge_all(const struct uhmm_group *g);
+/* Has a group of @b a limit for @tier? */
+bool charge_is_limited(struct uhmm *u, const struct block *b, unsigned tier);
+/* charge=keep: pages that may still be added; UINT64_MAX: any number */
+uint64_t charge_room(struct uhmm *u, const struct block *b);
+
+/* May a page of @b go to @dev, for all that its groups say? */
+bool charge_has_room(struct uhmm *u, const struct block *b,
+		     const struct uhmm_device *dev);
+/*
+ * Device pages for pages of @b, at most @n and what limits leave.  They are
+ * booked on the group until charge_booked() says that they are counted, or
+ * were given back.
+ */
+struct booking {
+	struct uhmm_group *group;
+	unsigned pages;
+};
+unsigned charge_alloc(struct uhmm *u, const struct block *b,
+		      struct uhmm_device *dev, unsigned n, uint64_t *ret,
+		      struct booking *book);
+void charge_booked(const struct uhmm_device *dev, struct booking *book);
+/* Its number may be another's soon. */
+void charge_device_gone(struct uhmm *u, unsigned id);
+
+/* ---- Which group a block is of (group.c); no block locked ---- */
+
+/* Nothing of [start, end) is managed any more. */
+void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
+/* The block of @to was not managed: it is of the same group as that of @from */
+void charge_follow(struct uhmm *u, uintptr_t from, uintptr_t to);
+
+/* Bodies of the public calls (group.c) */
+int do_group_create(struct uhmm_group *parent, const char *name,
+		    struct uhmm_group **ret);
+int do_group_destroy(struct uhmm_group *g);
+int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes);
+int do_charge(struct uhmm *u, uintptr_t addr, size_t len, struct uhmm_group *g);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* listing.h - what is where, by range: listing.c */
+#ifndef UHMM_LISTING_H
+#define UHMM_LISTING_H
+
+#include "core/core.h"
+
+/* Pages.  @on: in RAM at their addresses (number 0), and on each device */
+struct listing {
+	uint64_t on[MAX_DEVICES];
+	uint64_t frozen, poisoned, empty;
+};
+
+int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
+		  struct listing *ret);
+/* On all devices. */
+uint64_t listing_away(const struct listing *l);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* local.c - see local.h */
+#include "sys/local.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "sys/fail.h"
+#include "sys/sys.h"
+
+#define BACKLOG 8
+
+/* @ret as libc returns it; errno stays as it was. */
+static int result(int ret, int saved)
+{
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+unsigned sys_uid(void)
+{
+	return geteuid();
+}
+
+int sys_pid(void)
+{
+	return getpid();
+}
+
+static bool is_mine(const char *path, mode_t forbidden)
+{
+	int saved = errno;
+	struct stat st;
+	bool mine = !lstat(path, &st) && S_ISDIR(st.st_mode) &&
+		    st.st_uid == geteuid() && !(st.st_mode & forbidden);
+
+	errno = saved;
+	return mine;
+}
+
+bool sys_is_own_dir(const char *path)
+{
+	return is_mine(path, 0);
+}
+
+int sys_private_dir(const char *path)
+{
+	int saved = errno, err;
+
+	if (sys_should_fail("mkdir"))
+		return -EACCES;
+	err = result(mkdir(path, 0700), saved);
+	if (err && err != -EEXIST)
+		return err;
+	return is_mine(path, 077) ? 0 : -EPERM;
+}
+
+static int bind_at(int fd, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int saved = errno, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	sys_unlink(path);
+	err = result(fchmod(fd, 0600), saved); /* what bind(2) makes has it */
+	if (!err)
+		err = result(bind(fd, (struct sockaddr *)&addr, sizeof(addr)),
+			     saved);
+	if (!err)
+		err = result(listen(fd, BACKLOG), saved);
+	return err;
+}
+
+int sys_socket_listen(const char *path)
+{
+	int saved = errno, err, fd;
+
+	if (sys_should_fail("socket"))
+		return -EMFILE;
+	fd = result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			   0),
+		    saved);
+	if (fd < 0)
+		return fd;
+	err = bind_at(fd, path);
+	if (!err)
+		return fd;
+	sys_close(fd);
+	return err;
+}
+
+static bool is_own_user(int fd)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred cred;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) &&
+	       cred.uid == geteuid();
+}
+
+int sys_socket_accept(int fd)
+{
+	const struct timeval second = { .tv_sec = 1 };
+	int saved = errno, peer;
+
+	if (sys_should_fail("accept"))
+		return -ECONNABORTED;
+	peer = result(accept4(fd, NULL, NULL, SOCK_CLOEXEC), saved);
+	if (peer < 0)
+		return peer;
+	setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	if (is_own_user(peer))
+		return peer;
+	sys_close(peer);
+	errno = saved;
+	return -EPERM;
+}
+
+ssize_t sys_socket_read(int fd, void *buf, size_t len)
+{
+	int saved = errno;
+	ssize_t n;
+
+	do {
+		n = recv(fd, buf, len, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		n = -errno;
+	errno = saved;
+	return n;
+}
+
+int sys_socket_write(int fd, const void *buf, size_t len)
+{
+	const char *at = buf;
+	int saved = errno, err = 0;
+
+	while (len && !err) {
+		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			at += n;
+			len -= (size_t)n;
+		} else if (errno != EINTR) {
+			err = -errno;
+		}
+	}
+	errno = saved;
+	return err;
+}
+
+void sys_unlink(const char *path)
+{
+	int saved = errno;
+
+	if (unlink(path))
+		errno = saved;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * local.h - a Unix socket for one's own processes: reachable by the user who
+ * owns it and by no one else.  Results are 0, a count, a descriptor or -errno.
+ */
+#ifndef UHMM_SYS_LOCAL_H
+#define UHMM_SYS_LOCAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define SYS_SOCKET_PATH 108 /* bytes of a path, with the final NUL */
+
+/*
+ * (F) Make @path a folder that only this user can enter, or see that it is
+ * one.  -EPERM: it is not.
+ */
+int sys_private_dir(const char *path);
+/* Is @path a folder of this user's, no link? */
+bool sys_is_own_dir(const char *path);
+/* (F) Listen at @path, which is replaced; mode 0600. */
+int sys_socket_listen(const char *path);
+/*
+ * (F) The next caller, if it is of our own user; others are hung up on:
+ * -EPERM.  Who does not read or write for a second is given up.
+ */
+int sys_socket_accept(int fd);
+ssize_t sys_socket_read(int fd, void *buf, size_t len);
+/* All of it, or -errno; no signal. */
+int sys_socket_write(int fd, const void *buf, size_t len);
+void sys_unlink(const char *path);
+
+/* The user that counts for permissions; this process. */
+unsigned sys_uid(void);
+int sys_pid(void);
+
+#endif
