@@ -150,7 +150,7 @@ static int check_params(const struct uhmm_params *p)
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
-	if (p->reserved || p->nr_threads > 1024)
+	if (p->nr_threads > 1024)
 		return -EINVAL;
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
 }
@@ -200,6 +200,8 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = request_init(u);
 	if (!err)
 		err = policy_init(u, p->ram_limit);
+	if (!err)
+		err = watchdog_init(u, p->watchdog_ms);
 	return err ? err : enlist(u);
 }
 
@@ -218,9 +220,11 @@ static void destroy(struct uhmm *u)
 	policy_stop(u);
 	request_stop(u);
 	mirror_destroy(u);
+	watchdog_no_relief(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);
+	watchdog_stop(u);
 	policy_destroy(u);
 	request_destroy(u);
 	slot_destroy(u);
@@ -271,6 +275,7 @@ int uhmm_close(struct uhmm *u)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	watchdog_closing(u);
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &home);

@@ -56,6 +56,8 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
+	if (device_is_lost(dev))
+		return -ENODEV;
 	sys_mutex_lock(&b->mover);
 	drop_copies(u, b, want);
 	if (peer_block(u, b, want, dev))

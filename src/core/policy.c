@@ -94,8 +94,7 @@ static struct uhmm_device *device_with_room(struct uhmm *u)
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		struct uhmm_device *dev = device_get(u, id);
 
-		if (dev && !dev->pagemap.closed &&
-		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages)
+		if (dev && !dev->pagemap.closed && pagemap_room(&dev->pagemap))
 			return dev;
 	}
 	return NULL;

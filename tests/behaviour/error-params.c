@@ -77,8 +77,6 @@ int main(void)
 	CHECK_EQ(open_with(&p), -EINVAL);
 	p = fresh(), p.flags = 1u << 30;
 	CHECK_EQ(open_with(&p), -EINVAL);
-	p = fresh(), p.reserved = 1;
-	CHECK_EQ(open_with(&p), -EINVAL);
 	p = fresh(), p.ram_limit = 4097;
 	CHECK_EQ(open_with(&p), -EINVAL);
 	p = fresh(), p.features_off = "move,nonsense";
