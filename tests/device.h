@@ -20,6 +20,7 @@
  * @fail_in, @fail_out: copies that will fail; negative: all
  * @bad_in, @bad_out: device pages that cannot be written or read, if not 0
  * @called: called in the callback
+ * @released: release() was called
  */
 struct test_ops {
 	_Atomic uint32_t hold_in, hold_out;
@@ -28,6 +29,7 @@ struct test_ops {
 	_Atomic uint64_t bad_in, bad_out; /* dpfn + 1 */
 	_Atomic uint32_t in, out;	  /* calls so far */
 	void (*called)(void);
+	_Atomic uint32_t released;
 	unsigned char *pages;
 };
 
@@ -107,18 +109,30 @@ static inline int test_copy_out(void *priv, const struct uhmm_segment *seg,
 	return 0;
 }
 
+/* The last call, and no other is under way. */
+static inline void test_release_device(void *priv)
+{
+	struct test_ops *t = priv;
+
+	CHECK_EQ(atomic_load(&t->waiting), 0);
+	CHECK_EQ(atomic_load(&t->released), 0);
+	test_futex_set(&t->released, 1);
+}
+
 static inline struct uhmm_device *
-test_device_of(struct uhmm *u, struct test_ops *t, size_t npages)
+test_device_named(struct uhmm *u, struct test_ops *t, size_t npages,
+		  const char *name, uint32_t flags)
 {
 	static const struct uhmm_device_ops ops = {
 		.size = sizeof(ops),
 		.copy_to_devmem = test_copy_in,
 		.copy_to_ram = test_copy_out,
+		.release = test_release_device,
 	};
 	struct uhmm_device_desc desc = { .size = sizeof(desc),
-					 .name = "test",
+					 .name = name,
 					 .type = UHMM_MEMORY_DEVICE_PRIVATE,
-					 .flags = UHMM_DEVICE_CONCURRENT,
+					 .flags = flags,
 					 .npages = npages,
 					 .ops = &ops };
 	struct uhmm_device *dev;
@@ -127,6 +141,12 @@ test_device_of(struct uhmm *u, struct test_ops *t, size_t npages)
 	CHECK(t->pages);
 	CHECK_EQ(uhmm_device_add(u, &desc, t, &dev), 0);
 	return dev;
+}
+
+static inline struct uhmm_device *
+test_device_of(struct uhmm *u, struct test_ops *t, size_t npages)
+{
+	return test_device_named(u, t, npages, "test", UHMM_DEVICE_CONCURRENT);
 }
 
 /* Until a copy waits at the gate. */

@@ -151,6 +151,8 @@ struct uhmm_device_ops {
  *	in bytes, is device page dpfn.  Stays the provider's
  * @node: of UHMM_DEVICE_NODE
  * @offset: bytes
+ * @gone: NULL, or a futex word that becomes 1 when the device is lost: a call
+ *	that waits for its device may wait for this too.  Must outlive release()
  */
 struct uhmm_device_desc {
 	size_t size;
@@ -162,6 +164,7 @@ struct uhmm_device_desc {
 	int32_t fd;
 	int32_t node;
 	uint64_t offset;
+	uint32_t *gone;
 };
 
 /**

@@ -97,6 +97,8 @@ enum uhmm_charge {
  * @flags: enum uhmm_open_flags
  * @nr_threads: handler threads; 0 means one a CPU
  * @charge: enum uhmm_charge
+ * @watchdog_ms: after so long a provider's call is reported as stuck; 0 means
+ *	what the variable UHMM_WATCHDOG_MS says, or 5000
  * @ram_limit: bytes of managed memory that may stay in RAM; 0 means no limit,
  *	UHMM_RAM_LIMIT_CGROUP that of uhmm_cgroup_limit().  See
  *	uhmm_set_ram_limit().
@@ -111,6 +113,8 @@ struct uhmm_params {
 	uint32_t flags;
 	uint32_t nr_threads;
 	uint32_t charge;
+	uint32_t watchdog_ms;
+	uint32_t reserved;
 	uint64_t ram_limit;
 	uint64_t pool_limit;
 	const char *features_off;
@@ -234,6 +238,38 @@ int uhmm_device_remove(struct uhmm_device *dev);
 int uhmm_device_tier(struct uhmm_device *dev, bool on);
 
 /**
+ * uhmm_device_lost() - the device is gone, without warning
+ *
+ * No callback is made any more but release(), when those under way have ended.
+ * Pages whose only copy was there are poisoned: a touch raises SIGBUS.  Those
+ * that were on their way to it are mapped again from RAM.  Whoever waits for a
+ * page of it gets its SIGBUS at once, also while the device's calls hang: this
+ * waits for no call, and touches nothing of the device.
+ *
+ * @dev stays valid, and keeps its number, until uhmm_device_remove() (which
+ * waits for the calls) or uhmm_close().  May be called at any time and by any
+ * thread, while @dev is being removed too; a second call does nothing.
+ *
+ * Return: 0; -EINVAL; -EDEADLK from a callback; -ENOMEM on a managed stack.
+ */
+int uhmm_device_lost(struct uhmm_device *dev);
+
+/**
+ * uhmm_device_failed() - pages of the device have lost their data
+ *
+ * What is there is poisoned, unless RAM still has a good copy: that becomes the
+ * page.  The device pages are never handed out again.  Everything else on the
+ * device goes on.
+ * @dpfn, @n: the device pages
+ *
+ * Blocks while a page changes its address, not on the device.
+ *
+ * Return: 0; -EINVAL when they are none of its pages; -ENODEV when the device is
+ * lost or removed; -ENOMEM, and nothing changed; -EDEADLK from a callback.
+ */
+int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
+
+/**
  * struct uhmm_device_info - what a device is and holds
  * @size: set by the caller
  * @id: its number in a uhmm_pfn_t, 1..255
@@ -244,6 +280,10 @@ int uhmm_device_tier(struct uhmm_device *dev, bool on);
  * @pages_out: pages ever copied from it
  * @errors: callbacks that failed
  * @name: as in the specification, truncated
+ * @failed: pages that are never handed out again
+ * @stuck: calls that the watchdog has reported and that have not ended
+ * @longest_ns: the longest that such a call took, or has taken so far
+ * @lost: 1 after uhmm_device_lost()
  */
 struct uhmm_device_info {
 	size_t size;
@@ -256,6 +296,10 @@ struct uhmm_device_info {
 	uint64_t pages_out;
 	uint64_t errors;
 	char name[32];
+	uint64_t failed;
+	uint64_t stuck;
+	uint64_t longest_ns;
+	uint64_t lost;
 };
 
 /** uhmm_device_query() - fill in @info.  Return: 0, -EINVAL or -E2BIG. */
@@ -503,6 +547,9 @@ ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
  *	mode to count system calls too
  * @fault_p50_ns, @fault_p99_ns, @fault_max_ns: to resolve one fault, from
  *	reading it to the wake-up
+ * @stuck_calls: calls of providers that the watchdog has reported and that have
+ *	not ended
+ * @longest_call_ns: the longest that such a call took, or has taken so far
  */
 struct uhmm_stats {
 	size_t size;
@@ -529,6 +576,8 @@ struct uhmm_stats {
 	uint64_t fault_p50_ns;
 	uint64_t fault_p99_ns;
 	uint64_t fault_max_ns;
+	uint64_t stuck_calls;
+	uint64_t longest_call_ns;
 };
 
 /** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL or -E2BIG. */

@@ -2,26 +2,39 @@
 /*
  * delay.c - a wrapper that makes a device slow.
  *
- *	delay[(us=N,perpage_ns=N,op=CALLS)]/...
+ *	delay[(us=N,perpage_ns=N,hang=N,ms=N,op=CALLS)]/...
  *
  * Each call waits first: us, and perpage_ns for each of its pages.  Most of a
  * long wait is slept, the rest spun, so that it is exact to about 1 us.
+ *
+ * From the hang-th call on each one hangs, until the device is lost or for ms.
  */
 #include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "wrap.h"
 
 #define MAX_US	   UINT64_C(10000000)
 #define MAX_NS	   UINT64_C(1000000000)
-#define SLEEP_FROM UINT64_C(150000) /* ns; shorter waits are spun */
-#define OVERSLEEP  UINT64_C(100000) /* ns that a sleep may take too long */
+#define MAX_MS	   UINT64_C(1000000000) /* days: as good as for ever */
+#define SLEEP_FROM UINT64_C(150000)	/* ns; shorter waits are spun */
+#define OVERSLEEP  UINT64_C(100000)	/* ns that a sleep may take too long */
 
 struct delay {
 	struct wrap wrap;
 	unsigned calls; /* enum wrap_call */
 	uint64_t ns;
 	uint64_t perpage_ns;
+	uint64_t hang; /* 0: none does */
+	uint64_t hang_ns;
+	_Atomic uint64_t nr_calls;
+	uint32_t own_gone;
+	uint32_t *gone; /* futex, set by the core; also of what is below */
 };
 
 static void sleep_until(uint64_t ns)
@@ -36,13 +49,39 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
-static void wait_before(const struct delay *d, enum wrap_call call,
-			size_t npages)
+static bool is_gone(struct delay *d)
+{
+	return __atomic_load_n(d->gone, __ATOMIC_SEQ_CST);
+}
+
+/* Until the device is lost, or @d->hang_ns are over. */
+static void hang(struct delay *d)
+{
+	uint64_t end = wrap_now_ns() + d->hang_ns, now;
+	int saved = errno;
+
+	while (!is_gone(d) && (now = wrap_now_ns()) < end) {
+		struct timespec left = {
+			.tv_sec = (time_t)((end - now) / 1000000000),
+			.tv_nsec = (long)((end - now) % 1000000000),
+		};
+
+		syscall(SYS_futex, d->gone, FUTEX_WAIT_PRIVATE, 0, &left, NULL,
+			0);
+	}
+	errno = saved;
+}
+
+static void wait_before(struct delay *d, enum wrap_call call, size_t npages)
 {
 	uint64_t ns = d->ns + d->perpage_ns * npages;
 	uint64_t end;
 
-	if (!(d->calls & call) || !ns)
+	if (!(d->calls & call))
+		return;
+	if (d->hang && atomic_fetch_add(&d->nr_calls, 1) + 1 >= d->hang)
+		hang(d);
+	if (!ns)
 		return;
 	end = wrap_now_ns() + ns;
 	if (ns > SLEEP_FROM)
@@ -54,7 +93,7 @@ static void wait_before(const struct delay *d, enum wrap_call call,
 static int delay_to_devmem(void *priv, const struct uhmm_segment *seg,
 			   size_t nr)
 {
-	const struct delay *d = priv;
+	struct delay *d = priv;
 
 	wait_before(d, WRAP_TO_DEV, wrap_count_pages(seg, nr));
 	return d->wrap.inner->copy_to_devmem(d->wrap.priv, seg, nr);
@@ -62,7 +101,7 @@ static int delay_to_devmem(void *priv, const struct uhmm_segment *seg,
 
 static int delay_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
-	const struct delay *d = priv;
+	struct delay *d = priv;
 
 	wait_before(d, WRAP_TO_RAM, wrap_count_pages(seg, nr));
 	return d->wrap.inner->copy_to_ram(d->wrap.priv, seg, nr);
@@ -70,7 +109,7 @@ static int delay_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 
 static int delay_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	const struct delay *d = priv;
+	struct delay *d = priv;
 
 	wait_before(d, WRAP_CLEAR, npages);
 	return d->wrap.inner->clear(d->wrap.priv, dpfn, npages);
@@ -80,13 +119,15 @@ static int delay_wrap(const char *const *values,
 		      const struct uhmm_device_desc *inner, void *inner_priv,
 		      struct uhmm_device_desc *desc, void **ret_priv)
 {
-	uint64_t us, perpage_ns;
+	uint64_t us, perpage_ns, hang, ms;
 	unsigned calls;
 	struct delay *d;
 
 	if (wrap_parse_number(values[0], &us) || us > MAX_US ||
 	    wrap_parse_number(values[1], &perpage_ns) || perpage_ns > MAX_NS ||
-	    wrap_parse_calls(values[2], &calls))
+	    wrap_parse_calls(values[2], &calls) ||
+	    wrap_parse_number(values[3], &hang) ||
+	    wrap_parse_number(values[4], &ms) || ms > MAX_MS)
 		return -EINVAL;
 	d = wrap_new(sizeof(*d), inner, inner_priv, desc);
 	if (!d)
@@ -94,6 +135,11 @@ static int delay_wrap(const char *const *values,
 	d->calls = calls;
 	d->ns = us * 1000;
 	d->perpage_ns = perpage_ns;
+	d->hang = hang;
+	d->hang_ns = (ms ? ms : MAX_MS) * 1000000;
+	if (!desc->gone)
+		desc->gone = &d->own_gone;
+	d->gone = desc->gone;
 	d->wrap.ops.copy_to_devmem = delay_to_devmem;
 	d->wrap.ops.copy_to_ram = delay_to_ram;
 	if (inner->ops->clear)
@@ -108,6 +154,8 @@ static const struct uhmm_option options[] = {
 	{ "us", "0", "wait so long at each call, at most 10000000" },
 	{ "perpage_ns", "0", "and so long for each page" },
 	{ "op", "any", WRAP_OP_HELP },
+	{ "hang", "0", "from this call on each one hangs; 0: none" },
+	{ "ms", "0", "for so long; 0: until the device is lost" },
 	{ NULL, NULL, NULL },
 };
 

@@ -82,6 +82,7 @@ void *wrap_new(size_t size, const struct uhmm_device_desc *inner,
 	desc->fd = inner->fd;
 	desc->node = inner->node;
 	desc->offset = inner->offset;
+	desc->gone = inner->gone;
 	desc->npages = inner->npages;
 	desc->ops = &w->ops;
 	return w;

@@ -41,13 +41,12 @@ void clean_written(struct block *b)
 bool clean_wanted(struct uhmm *u, struct block *b,
 		  const struct uhmm_device *dev)
 {
-	uint64_t used =
-		atomic_load_explicit(&dev->pagemap.nused, memory_order_relaxed);
+	uint64_t room = pagemap_room(&dev->pagemap);
 
 	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
 	       !u->charge.keep && charge_is_limited(u, b, 0) &&
 	       !charge_is_limited(u, b, dev->id) &&
-	       used < dev->pagemap.npages - dev->pagemap.npages / 4;
+	       room > dev->pagemap.npages / 4;
 }
 
 /* ---- Giving the copy up ----------------------------------------------- */
@@ -115,6 +114,29 @@ static bool is_gone(const struct out *o, unsigned i)
 	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
 }
 
+/* Is its copy lost?  Then what is in RAM is all there is. */
+static bool has_lost(struct uhmm *u, uint64_t word)
+{
+	return device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
+}
+
+/* Protected where it still is at its address: a write makes up for that. */
+static void keep(struct drop *d, unsigned i)
+{
+	struct out *o = &d->o;
+	struct mm_set one;
+
+	if (set_has(&o->f.framed, i)) {
+		set_clear(&one);
+		set_add(&one, i);
+		out_give_back(o, &one);
+	} else if (set_has(&o->f.holes, i)) {
+		fault_poison(o->u, o->b, i);
+	} else {
+		block_home(o->u, o->b, i, E_HOME);
+	}
+}
+
 static void dropped(struct drop *d, unsigned i)
 {
 	struct out *o = &d->o;
@@ -124,6 +146,9 @@ static void dropped(struct drop *d, unsigned i)
 		d->free[d->nfree++] = was;
 	} else if (w & PAGE_DROP) { /* or discarded by the application */
 		block_event(o->u, o->b, i, E_HOLE);
+		d->free[d->nfree++] = was;
+	} else if (has_lost(o->u, was)) {
+		keep(d, i);
 		d->free[d->nfree++] = was;
 	} else {
 		block_arrive(o->u, o->b, i, page_dev(was), page_dpfn(was),
@@ -137,9 +162,12 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 {
 	struct out *o = &d->o;
 
-	set_for_each(want, i)
-		if (page_state(block_word(o->b, i)) == P_CLEAN)
+	set_for_each(want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		if (page_state(w) == P_CLEAN && !has_lost(o->u, w))
 			set_add(&o->f.want, i);
+	}
 	if (out_take_frames(o))
 		return;
 	set_for_each(&o->f.want, i) {

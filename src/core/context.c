@@ -204,6 +204,8 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = request_init(u);
 	if (!err)
 		err = policy_init(u, p->ram_limit);
+	if (!err)
+		err = watchdog_init(u, p->watchdog_ms);
 	return err ? err : enlist(u);
 }
 
@@ -223,9 +225,11 @@ static void destroy(struct uhmm *u)
 	policy_stop(u);
 	request_stop(u);
 	mirror_destroy(u);
+	watchdog_no_relief(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
 	device_free_all(u);
+	watchdog_stop(u);
 	policy_destroy(u);
 	charge_destroy(u);
 	request_destroy(u);
@@ -283,6 +287,7 @@ int uhmm_close(struct uhmm *u)
 	if (device_in_callback())
 		return -EDEADLK;
 	serve_stop(u);
+	watchdog_closing(u);
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &home);

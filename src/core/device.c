@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device.c - devices of a context, and the one way to their callbacks.
- *
- * A callback runs without any lock of ours, except the device's own where its
- * provider did not claim UHMM_DEVICE_CONCURRENT.  While it runs the thread is
- * marked: a provider that calls back into uhmm gets -EDEADLK.
+ * device.c - devices of a context, and the one way to their callbacks, each of
+ * which is a call of call.c.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/core.h"
-
-static _Thread_local int callback_depth;
-
-bool device_in_callback(void)
-{
-	return callback_depth > 0;
-}
-
-void callback_enter(void)
-{
-	callback_depth++;
-}
-
-void callback_leave(void)
-{
-	callback_depth--;
-}
-
-static void enter(struct uhmm_device *dev)
-{
-	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
-		sys_mutex_lock(&dev->lock);
-	callback_depth++;
-}
-
-static void leave(struct uhmm_device *dev)
-{
-	callback_depth--;
-	if (!(dev->desc.flags & UHMM_DEVICE_CONCURRENT))
-		sys_mutex_unlock(&dev->lock);
-}
 
 struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 {
@@ -68,54 +34,98 @@ static int note_error(struct uhmm_device *dev, const char *what, int err)
 }
 
 int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
-		   size_t nr)
+		   size_t nr, uintptr_t va)
 {
+	struct call_what what = { CALL_IN, va, seg->dpfn, total(seg, nr) };
+	struct call *c = call_begin(dev, &what);
 	int err;
 
-	enter(dev);
+	if (!c)
+		return -ENODEV;
 	err = dev->ops.copy_to_devmem(dev->priv, seg, nr);
-	leave(dev);
+	if (!call_end(dev, c))
+		return -ENODEV;
 	if (!err)
-		count_add(&dev->pages_in, total(seg, nr));
+		count_add(&dev->pages_in, what.npages);
 	return note_error(dev, "copy to device", err);
 }
 
 int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
-		    size_t nr)
+		    size_t nr, uintptr_t va)
 {
+	struct call_what what = { CALL_OUT, va, seg->dpfn, total(seg, nr) };
+	struct call *c = call_begin(dev, &what);
 	int err;
 
-	enter(dev);
+	if (!c)
+		return -ENODEV;
 	err = dev->ops.copy_to_ram(dev->priv, seg, nr);
-	leave(dev);
+	if (!call_end(dev, c))
+		return -ENODEV;
 	if (!err)
-		count_add(&dev->pages_out, total(seg, nr));
+		count_add(&dev->pages_out, what.npages);
 	return note_error(dev, "copy to RAM", err);
 }
 
-int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
-		     const struct uhmm_peer_segment *seg, size_t nr)
+static uint64_t total_peer(const struct uhmm_peer_segment *seg, size_t nr)
 {
+	uint64_t n = 0;
+
+	while (nr--)
+		n += (seg++)->npages;
+	return n;
+}
+
+/* What is read from a device that was lost meanwhile may be anything. */
+int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
+		     const struct uhmm_peer_segment *seg, size_t nr,
+		     uintptr_t va)
+{
+	struct call_what what = { CALL_PEER, va, seg->dst,
+				  total_peer(seg, nr) };
+	struct call *c;
 	int err;
 
 	if (!dev->ops.copy_peer)
 		return -EOPNOTSUPP;
-	enter(dev);
-	err = dev->ops.copy_peer(dev->priv, &src->desc, src->priv, seg, nr);
-	leave(dev);
+	if (!call_hold(src))
+		return -ENODEV;
+	c = call_begin(dev, &what);
+	err = -ENODEV;
+	if (c && !device_is_lost(src))
+		err = dev->ops.copy_peer(dev->priv, &src->desc, src->priv, seg,
+					 nr);
+	if (c && !call_end(dev, c))
+		err = -ENODEV;
+	if (device_is_lost(src))
+		err = -ENODEV;
+	call_drop(src);
 	return err;
 }
 
-const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,
+			  struct call **ret_call)
 {
+	struct call_what what = { CALL_DIRECT, 0, dpfn, n };
+	struct call *c;
 	const void *p;
 
 	if (!dev->ops.direct)
 		return NULL;
-	enter(dev);
+	c = call_begin(dev, &what);
+	if (!c)
+		return NULL;
 	p = dev->ops.direct(dev->priv, dpfn, n);
-	leave(dev);
+	if (p)
+		*ret_call = c;
+	else
+		call_end(dev, c);
 	return p;
+}
+
+void device_direct_end(struct uhmm_device *dev, struct call *c)
+{
+	call_end(dev, c);
 }
 
 /* The end of the run of consecutive pages that begins at @i. */
@@ -145,11 +155,15 @@ static int clear_by_copy(struct uhmm_device *dev, const uint64_t *dpfn,
 
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 {
+	struct call_what what = { CALL_CLEAR, 0, n ? dpfn[0] : 0, n };
+	struct call *c;
 	int err = 0;
 
 	if (!n)
 		return 0;
-	enter(dev);
+	c = call_begin(dev, &what);
+	if (!c)
+		return -ENODEV;
 	if (!dev->ops.clear)
 		err = clear_by_copy(dev, dpfn, n);
 	for (unsigned i = 0; dev->ops.clear && i < n && !err;) {
@@ -158,16 +172,19 @@ int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 		err = dev->ops.clear(dev->priv, dpfn[i], end - i);
 		i = end;
 	}
-	leave(dev);
+	if (!call_end(dev, c))
+		return -ENODEV;
 	return note_error(dev, "clear", err);
 }
 
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
 {
-	if (dev->ops.page_free) {
-		enter(dev);
+	struct call_what what = { CALL_FREE, 0, dpfn, n };
+	struct call *c = dev->ops.page_free ? call_begin(dev, &what) : NULL;
+
+	if (c) {
 		dev->ops.page_free(dev->priv, dpfn, n);
-		leave(dev);
+		call_end(dev, c);
 	}
 	pagemap_free(&dev->pagemap, dpfn, n);
 }
@@ -289,6 +306,8 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	if (!err)
 		err = device_init(dev);
 	if (!err)
+		err = watchdog_start(u);
+	if (!err)
 		err = take_number(u, dev);
 	if (err) {
 		pagemap_destroy(&dev->pagemap);
@@ -300,15 +319,22 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	return 0;
 }
 
+void device_release(struct uhmm_device *dev)
+{
+	if (!atomic_exchange(&dev->is_released, true) && dev->ops.release)
+		dev->ops.release(dev->priv);
+}
+
 /* Nothing is on it any more, or nobody will ask. */
 static void device_destroy(struct uhmm_device *dev)
 {
 	charge_device_gone(dev->u, dev->id);
+	atomic_store(&dev->is_retiring, true);
+	call_wait(dev, 0);
 	sys_mutex_lock(&dev->u->devices_lock);
 	dev->u->devices[dev->id] = NULL;
 	sys_mutex_unlock(&dev->u->devices_lock);
-	if (dev->ops.release)
-		dev->ops.release(dev->priv);
+	device_release(dev);
 	pagemap_destroy(&dev->pagemap);
 }
 
@@ -370,11 +396,25 @@ static void wait_for_frees(struct uhmm_device *dev)
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++)
 		if (has_pages(dev, u->blocks[i]))
 			return;
-	for (int i = 0; i < 10000 && atomic_load(&dev->pagemap.nused); i++)
+	for (int i = 0; i < 10000 && atomic_load(&dev->pagemap.nused) &&
+			!device_is_lost(dev);
+	     i++)
 		if (i < 100)
 			sys_yield();
 		else
 			sys_futex_wait(&nobody, 0, 1000 * 1000);
+}
+
+/* Until each call has returned, and with it what it kept. */
+static void wait_for_loss(struct uhmm_device *dev)
+{
+	for (;;) {
+		lost_sweep(dev);
+		call_wait(dev, 10 * 1000 * 1000);
+		if (!atomic_load(&dev->pagemap.nused) && !call_any(dev))
+			return;
+		sys_yield();
+	}
 }
 
 int do_remove(struct uhmm_device *dev)
@@ -389,6 +429,8 @@ int do_remove(struct uhmm_device *dev)
 	}
 	home_all(u, dev, HOME_MIGRATE);
 	wait_for_frees(dev);
+	if (device_is_lost(dev))
+		wait_for_loss(dev);
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
 	mirror_device_gone(dev);
@@ -412,6 +454,19 @@ int uhmm_device_remove(struct uhmm_device *dev)
 	return dev ? (int)request_run(dev->u, &req) : 0;
 }
 
+/* A call that is stuck holds up nobody who only asks: what it said last. */
+static uint64_t stored(struct uhmm_device *dev)
+{
+	struct call_what what = { .op = CALL_STORED };
+	struct call *c = call_begin(dev, &what);
+
+	if (c) {
+		atomic_store(&dev->stored, dev->ops.stored(dev->priv));
+		call_end(dev, c);
+	}
+	return device_is_lost(dev) ? 0 : atomic_load(&dev->stored);
+}
+
 int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 {
 	struct uhmm_device_info i = { .size = sizeof(i) };
@@ -422,15 +477,16 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 	i.flags = dev->desc.flags;
 	i.npages = dev->desc.npages;
 	i.used = atomic_load(&dev->pagemap.nused);
+	i.failed = atomic_load(&dev->pagemap.nbad);
+	i.longest_ns = atomic_load(&dev->longest);
+	i.stuck = watchdog_stuck(dev, &i.longest_ns);
+	i.lost = device_is_lost(dev);
 	i.pages_in = atomic_load(&dev->pages_in);
 	i.pages_out = atomic_load(&dev->pages_out);
 	i.errors = atomic_load(&dev->errors);
 	memcpy(i.name, dev->name, sizeof(i.name));
-	if (dev->ops.stored) {
-		enter(dev);
-		i.stored_bytes = dev->ops.stored(dev->priv);
-		leave(dev);
-	}
+	if (dev->ops.stored)
+		i.stored_bytes = stored(dev);
 	if (info->size < sizeof(size_t))
 		return -EINVAL;
 	i.size = info->size;

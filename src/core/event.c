@@ -165,6 +165,7 @@ struct remap {
 	struct uhmm *u;
 	struct block *from, *to;
 	unsigned i, k;
+	uint64_t gone; /* a device page to be freed, or 0 */
 };
 
 /* Two blocks are locked nowhere else, and events run one at a time. */
@@ -233,6 +234,13 @@ static int move_stashing(struct remap *r, uint64_t w)
 	return 0;
 }
 
+/* On a device that has lost it meanwhile: see lost.c. */
+static bool is_lost(const struct remap *r, uint64_t w)
+{
+	return is_at_rest(w) && page_state(w) != P_CLEAN &&
+	       device_has_lost(device_get(r->u, page_dev(w)), page_dpfn(w));
+}
+
 /* Locked.  Return: 0, -ENOMEM. */
 static int move_page(struct remap *r, uint64_t w)
 {
@@ -240,6 +248,13 @@ static int move_page(struct remap *r, uint64_t w)
 
 	if (err)
 		return err;
+	if (is_lost(r, w)) {
+		count_add(&r->u->count.poisoned, 1);
+		block_set(r->u, r->to, r->k, P_POISONED);
+		block_event(r->u, r->from, r->i, E_FORGET);
+		r->gone = w;
+		return 0;
+	}
 	switch (page_state(w)) {
 	case P_STASHING:
 		err = move_stashing(r, w);
@@ -296,6 +311,8 @@ static bool try_remap(struct remap *r)
 	unlock_both(r);
 	if (!set_empty(&wipe))
 		coherent_wipe(r->u, r->to, &wipe);
+	if (r->gone)
+		free_device_page(r->u, r->gone);
 	return !err;
 }
 

@@ -100,6 +100,7 @@ int exclusive_take(struct uhmm_mirror *m, struct block *b,
 	block_unlock(u, b);
 	if (waited)
 		block_settle(u, b, false);
+	out_free_gone(&o);
 	mirror_invalidate_set(u, b, &o.framed, UHMM_NOTIFY_EXCLUSIVE);
 out:
 	sys_mutex_unlock(&b->mover);

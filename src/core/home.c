@@ -104,6 +104,11 @@ static bool get_frames(struct fetch *f, const struct mm_set *want)
 	return true;
 }
 
+static unsigned first_of(const struct fetch *f, unsigned from)
+{
+	return set_find(&f->set, from, true);
+}
+
 static void fetch_range(struct fetch *f, unsigned first, unsigned last,
 			int attempts)
 {
@@ -115,10 +120,13 @@ static void fetch_range(struct fetch *f, unsigned first, unsigned last,
 					 f->ram + i * MM_PAGE_SIZE);
 	if (!nr)
 		return;
-	if (!device_copy_out(f->dev, f->seg, nr)) {
+	if (!device_copy_out(f->dev, f->seg, nr,
+			     f->b->va + first_of(f, first) * MM_PAGE_SIZE)) {
 		for (unsigned i = first; i < last; i++)
 			if (set_has(&f->set, i))
 				set_add(&f->read, i);
+	} else if (device_is_lost(f->dev)) {
+		return;
 	} else if (last - first > 1) {
 		fetch_range(f, first, mid, attempts);
 		fetch_range(f, mid, last, attempts);
@@ -138,8 +146,21 @@ static void free_later(struct fetch *f, unsigned i)
 	f->free[f->nfree++] = f->dpfn[i];
 }
 
+static void give_up(struct fetch *f, unsigned i)
+{
+	fault_poison(f->u, f->b, i);
+	if (f->why)
+		f->why[i] = UHMM_WHY_POISONED;
+	set_add(&f->failed, i);
+	free_later(f, i);
+}
+
 static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
 {
+	if (device_has_lost(f->dev, f->dpfn[i])) {
+		give_up(f, i);
+		return;
+	}
 	block_arrive(f->u, f->b, i, f->dev->id, f->dpfn[i], E_STAY);
 	if (f->why)
 		f->why[i] = (uint8_t)why;
@@ -151,15 +172,10 @@ static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
 
 static void lost(struct fetch *f, unsigned i)
 {
-	if (f->how == HOME_MIGRATE) {
+	if (f->how == HOME_MIGRATE)
 		stay(f, i, UHMM_WHY_IO);
-		return;
-	}
-	fault_poison(f->u, f->b, i);
-	if (f->why)
-		f->why[i] = UHMM_WHY_POISONED;
-	set_add(&f->failed, i);
-	free_later(f, i);
+	else
+		give_up(f, i);
 }
 
 static void homed(struct fetch *f, unsigned i)

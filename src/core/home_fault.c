@@ -72,9 +72,20 @@ static int lone_read(const struct lone *l, void *ram)
 	struct uhmm_segment seg = { l->dpfn, ram, 1 };
 	int err = -EIO;
 
-	for (int k = 0; k < HOME_ATTEMPTS && err; k++)
-		err = device_copy_out(l->dev, &seg, 1);
+	for (int k = 0; k < HOME_ATTEMPTS && err && !device_is_lost(l->dev);
+	     k++)
+		err = device_copy_out(l->dev, &seg, 1,
+				      l->b->va + l->i * MM_PAGE_SIZE);
 	return err;
+}
+
+/* Unlocks. */
+static enum mm_outcome lone_lost(const struct lone *l)
+{
+	fault_poison(l->u, l->b, l->i);
+	block_unlock(l->u, l->b);
+	device_free(l->dev, &l->dpfn, 1);
+	return MM_SIGBUS;
 }
 
 static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
@@ -89,15 +100,13 @@ static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
 		device_free(l->dev, &l->dpfn, 1);
 		return MM_RETRY;
 	}
-	if (err) {
-		fault_poison(l->u, l->b, l->i);
-		block_unlock(l->u, l->b);
-		device_free(l->dev, &l->dpfn, 1);
-		return MM_SIGBUS;
-	}
+	if (err)
+		return lone_lost(l);
 	n = home_map(l->u, l->b, l->i, l->i + 1, ram, NULL, l->share);
 	if (n == 1 || n == -EEXIST)
 		return lone_mapped(l, n);
+	if (device_has_lost(l->dev, l->dpfn))
+		return lone_lost(l);
 	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
 	block_unlock(l->u, l->b);
 	return MM_RETRY;

@@ -96,6 +96,7 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
+	struct call *call;
 	const void *p;
 	ssize_t got;
 
@@ -104,10 +105,11 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	    mirror_covers(u, b->va + i * MM_PAGE_SIZE))
 		return 0;
 	n = direct_run(b, i, n);
-	p = device_direct(dev, page_dpfn(w), n);
+	p = device_direct(dev, page_dpfn(w), n, &call);
 	if (!p)
 		return 0;
 	got = fill(u, b->va + i * MM_PAGE_SIZE, p, n, share);
+	device_direct_end(dev, call);
 	for (ssize_t k = 0; k < got; k++)
 		home_mapped(u, b, i + (unsigned)k, share);
 	if (got > 0)

@@ -60,6 +60,8 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
 		return -ENOMEM;
+	if (device_is_lost(dev))
+		return -ENODEV;
 	sys_mutex_lock(&b->mover);
 	coherent_fit(u, b, &fit, dev, why);
 	drop_copies(u, b, &fit);

@@ -72,11 +72,12 @@ static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
 
 	if (!nr)
 		return;
-	if (!device_copy_in(o->dev, o->seg, nr)) {
+	if (!device_copy_in(o->dev, o->seg, nr,
+			    o->b->va + set_find(set, 0, true) * MM_PAGE_SIZE)) {
 		o->done = set_or(&o->done, set);
 		return;
 	}
-	if (last - first == 1)
+	if (last - first == 1 || device_is_lost(o->dev))
 		return;
 	half = part(set, first, mid);
 	copy_pages(o, &half, first, mid);
@@ -143,11 +144,20 @@ static void settle_zero(struct out *o, unsigned i)
 	}
 }
 
+/* What was copied to pages that are gone is not there.  Locked. */
+static void forget_lost(struct out *o)
+{
+	set_for_each(&o->done, i)
+		if (device_has_lost(o->dev, o->dpfn[i]))
+			set_del(&o->done, i);
+}
+
 static void settle_all(struct out *o)
 {
 	unsigned copied;
 
 	block_lock(o->b);
+	forget_lost(o);
 	set_for_each(&o->framed, i)
 		settle_framed(o, i);
 	copied = o->went;

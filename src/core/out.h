@@ -13,6 +13,7 @@
  * @done: copied to the device
  * @room: pages that may yet be added, charge=keep
  * @dpfn: for each page of the two; @spare: for those that did not go
+ * @gone: words of pages that were lost meanwhile, to be freed
  */
 struct out {
 	struct uhmm *u;
@@ -27,16 +28,19 @@ struct out {
 	struct mm_set placing; /* to be mapped for the CPU */
 	struct booking booking;
 	uint64_t room;
-	unsigned nspare;
+	unsigned nspare, ngone;
 	unsigned went;
 	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */
 	uint64_t spare[MM_BLOCK_PAGES];
+	uint64_t gone[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
 /* out_freeze.c */
 void out_init(struct out *o, struct uhmm *u, struct block *b);
 void out_why(struct out *o, unsigned i, enum uhmm_why why);
+/* Free what was lost while it was set aside.  Not locked. */
+void out_free_gone(struct out *o);
 /* Give back what was selected but not frozen. */
 void out_reset(struct out *o);
 /*

@@ -53,12 +53,10 @@ static void select_ram(struct out *o, unsigned i)
 /* It could not be copied from there; see peer.c. */
 static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
 {
-	const struct pagemap *pm = &o->dev->pagemap;
-
 	if (dev == o->dev->id)
 		return UHMM_WHY_OK;
-	return atomic_load(&pm->nused) < pm->npages ? UHMM_WHY_BUSY :
-						      UHMM_WHY_NO_ROOM;
+	return pagemap_room(&o->dev->pagemap) ? UHMM_WHY_BUSY :
+						UHMM_WHY_NO_ROOM;
 }
 
 /* charge=keep: would it be one page more? */
@@ -340,6 +338,15 @@ static int freeze_once(struct out *o, const struct mm_set *want,
 	return err;
 }
 
+void out_free_gone(struct out *o)
+{
+	while (o->ngone) {
+		uint64_t w = o->gone[--o->ngone];
+
+		device_free_run(device_get(o->u, page_dev(w)), page_dpfn(w), 1);
+	}
+}
+
 /* What freezing left, by its mapping. */
 static void take_left(struct out *o)
 {
@@ -349,6 +356,7 @@ static void take_left(struct out *o)
 	out_sort_aside(o);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);
+	out_free_gone(o);
 }
 
 /*

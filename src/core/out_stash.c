@@ -61,12 +61,18 @@ void out_take_aside(struct out *o)
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
 }
 
-/* It is on a device still. */
+/* It is on a device still, unless that is lost. */
 static void still_away(struct out *o, unsigned i)
 {
 	uint64_t w = block_word(o->b, i);
+	struct uhmm_device *dev = device_get(o->u, page_dev(w));
 
-	block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
+	if (!device_has_lost(dev, page_dpfn(w))) {
+		block_arrive(o->u, o->b, i, dev->id, page_dpfn(w), E_ARRIVE);
+		return;
+	}
+	fault_poison(o->u, o->b, i);
+	o->gone[o->ngone++] = w;
 }
 
 /* Not taken: as it was, or lost long ago, before it was managed. */

@@ -5,6 +5,8 @@
  * Pages are given lowest first: a move of many pages gets long runs as long as
  * the device has any, and memory that was used before is used again before
  * any that the provider has yet to touch.
+ *
+ * Pages that failed are marked in a second map, and stay taken for ever.
  */
 #include <errno.h>
 
@@ -29,6 +31,12 @@ int pagemap_init(struct pagemap *pm, uint64_t npages)
 void pagemap_destroy(struct pagemap *pm)
 {
 	sys_free(pm->used, nr_words(pm) * sizeof(uint64_t));
+	sys_free(pm->bad, nr_words(pm) * sizeof(uint64_t));
+}
+
+static bool has(const uint64_t *map, uint64_t dpfn)
+{
+	return map && map[dpfn / 64] >> dpfn % 64 & 1;
 }
 
 /* Take up to @n free pages of one word. */
@@ -68,7 +76,7 @@ unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 
 	sys_mutex_lock(&pm->lock);
 	if (!pm->closed) {
-		uint64_t left = pm->npages - atomic_load(&pm->nused);
+		uint64_t left = pagemap_room(pm);
 
 		got = take(pm, n < left ? n : (unsigned)left, ret);
 		atomic_fetch_add(&pm->nused, got);
@@ -81,11 +89,60 @@ void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n)
 {
 	sys_mutex_lock(&pm->lock);
 	for (uint64_t p = dpfn; p < dpfn + n; p++)
-		pm->used[p / 64] &= ~(UINT64_C(1) << p % 64);
+		if (has(pm->bad, p))
+			atomic_fetch_add(&pm->nbad_free, 1);
+		else
+			pm->used[p / 64] &= ~(UINT64_C(1) << p % 64);
 	if (dpfn / 64 < pm->cursor)
 		pm->cursor = dpfn / 64;
 	atomic_fetch_sub(&pm->nused, n);
 	sys_mutex_unlock(&pm->lock);
+}
+
+uint64_t pagemap_room(const struct pagemap *pm)
+{
+	uint64_t taken = atomic_load(&pm->nused) + atomic_load(&pm->nbad_free);
+
+	return taken < pm->npages ? pm->npages - taken : 0;
+}
+
+static void fail_page(struct pagemap *pm, uint64_t p)
+{
+	if (has(pm->bad, p))
+		return;
+	pm->bad[p / 64] |= UINT64_C(1) << p % 64;
+	atomic_fetch_add(&pm->nbad, 1);
+	if (has(pm->used, p))
+		return;
+	pm->used[p / 64] |= UINT64_C(1) << p % 64;
+	atomic_fetch_add(&pm->nbad_free, 1);
+}
+
+int pagemap_fail(struct pagemap *pm, uint64_t dpfn, uint64_t n)
+{
+	int err = 0;
+
+	sys_mutex_lock(&pm->lock);
+	if (!pm->bad)
+		pm->bad = sys_alloc(nr_words(pm) * sizeof(uint64_t));
+	if (!pm->bad)
+		err = -ENOMEM;
+	for (uint64_t p = dpfn; !err && p < dpfn + n; p++)
+		fail_page(pm, p);
+	sys_mutex_unlock(&pm->lock);
+	return err;
+}
+
+bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn)
+{
+	bool bad;
+
+	if (!atomic_load(&pm->nbad))
+		return false;
+	sys_mutex_lock(&pm->lock);
+	bad = has(pm->bad, dpfn);
+	sys_mutex_unlock(&pm->lock);
+	return bad;
 }
 
 /* @closed: nothing new is handed out. */

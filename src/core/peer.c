@@ -105,28 +105,36 @@ static unsigned build_side(struct peer *p, uintptr_t slot, const uint64_t *dpfn)
 	return nr;
 }
 
+static uintptr_t first_va(const struct peer *p)
+{
+	return p->b->va + set_find(&p->set, 0, true) * MM_PAGE_SIZE;
+}
+
 static int copy_through_frames(struct peer *p)
 {
 	uint32_t slot = slot_get(p->u, &p->set, false);
 	struct slot *s;
 	uintptr_t va;
 	int err;
+	uintptr_t at = first_va(p);
 
 	if (slot == NO_SLOT)
 		return -ENOMEM;
 	s = slot_of(p->u, slot);
 	s->stock = set_or(&s->stock, &p->set);
 	va = slot_va(p->u, slot);
-	err = device_copy_out(p->src, p->out, build_side(p, va, p->old));
+	err = device_copy_out(p->src, p->out, build_side(p, va, p->old), at);
 	if (!err)
-		err = device_copy_in(p->dst, p->out, build_side(p, va, p->new));
+		err = device_copy_in(p->dst, p->out, build_side(p, va, p->new),
+				     at);
 	slot_put(p->u, slot);
 	return err;
 }
 
 static int copy(struct peer *p)
 {
-	int err = device_copy_peer(p->dst, p->src, p->seg, build(p));
+	int err =
+		device_copy_peer(p->dst, p->src, p->seg, build(p), first_va(p));
 
 	return err ? copy_through_frames(p) : 0;
 }
@@ -139,31 +147,45 @@ static bool is_ours(const struct peer *p, unsigned i)
 	       page_on_device(P_COMING, p->src->id, p->old[i]);
 }
 
-/* Whoever dropped a page left both device pages to us. */
+/*
+ * A page ends on the new device, on the old one, or is lost with it.  Whoever
+ * dropped it left both device pages to us.
+ */
+struct landing {
+	uint64_t old[MM_BLOCK_PAGES];
+	unsigned nold, nspare;
+};
+
+static void land(struct peer *p, struct landing *l, unsigned i, int err)
+{
+	bool ours = is_ours(p, i);
+	bool there = !err && !device_has_lost(p->dst, p->new[i]);
+	bool gone = ours && !there && device_has_lost(p->src, p->old[i]);
+
+	if (ours && there)
+		block_arrive(p->u, p->b, i, p->dst->id, p->new[i], E_ARRIVE);
+	else
+		p->spare[l->nspare++] = p->new[i];
+	if (gone)
+		fault_poison(p->u, p->b, i);
+	if (ours && !there && !gone)
+		block_arrive(p->u, p->b, i, p->src->id, p->old[i], E_STAY);
+	else
+		l->old[l->nold++] = p->old[i];
+}
+
 static void arrive(struct peer *p, int err)
 {
-	uint64_t old[MM_BLOCK_PAGES];
-	unsigned nold = 0, nspare = 0;
+	struct landing l;
 
+	l.nold = l.nspare = 0;
 	block_lock(p->b);
-	set_for_each(&p->set, i) {
-		bool ours = is_ours(p, i);
-
-		if (ours && !err)
-			block_arrive(p->u, p->b, i, p->dst->id, p->new[i],
-				     E_ARRIVE);
-		else
-			p->spare[nspare++] = p->new[i];
-		if (ours && err)
-			block_arrive(p->u, p->b, i, p->src->id, p->old[i],
-				     E_STAY);
-		else
-			old[nold++] = p->old[i];
-	}
+	set_for_each(&p->set, i)
+		land(p, &l, i, err);
 	block_unlock(p->u, p->b);
 	block_settle(p->u, p->b, false);
-	device_free(p->src, old, nold);
-	device_free(p->dst, p->spare, nspare);
+	device_free(p->src, l.old, l.nold);
+	device_free(p->dst, p->spare, l.nspare);
 	charge_booked(p->dst, &p->booking);
 }
 

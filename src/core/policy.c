@@ -99,8 +99,7 @@ static struct uhmm_device *device_with_room(struct uhmm *u,
 		struct uhmm_device *dev = device_get(u, id);
 
 		if (dev && dev->tier && !dev->pagemap.closed &&
-		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages &&
-		    charge_has_room(u, b, dev))
+		    pagemap_room(&dev->pagemap) && charge_has_room(u, b, dev))
 			return dev;
 	}
 	return NULL;

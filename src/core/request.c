@@ -18,7 +18,7 @@
 
 static int64_t execute(struct uhmm *u, const struct request *r)
 {
-	if (u->mm->ops->sync)
+	if (u->mm->ops->sync && r->op != REQ_LOST) /* it waits for nothing */
 		u->mm->ops->sync(u->mm);
 	switch (r->op) {
 	case REQ_MIGRATE:
@@ -35,6 +35,10 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_snapshot(u, r->addr, r->len, r->pfns);
 	case REQ_REMOVE:
 		return do_remove(r->dev);
+	case REQ_LOST:
+		return do_lost(r->dev);
+	case REQ_FAILED:
+		return do_failed(r->dev, r->dpfn, r->len);
 	case REQ_LIMIT:
 		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
 				      r->cookie);
@@ -228,10 +232,46 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	uintptr_t s, e;
 
 	/* what is taken in reaches to the next block on either side */
-	if (req->len && sp + MM_BLOCK_SIZE >= req->addr &&
+	if (req->addr && req->len && sp + MM_BLOCK_SIZE >= req->addr &&
 	    sp < req->addr + req->len + MM_BLOCK_SIZE)
 		return true;
 	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
+}
+
+struct own_stack {
+	struct uhmm *u;
+	const struct request *req;
+	int64_t result;
+};
+
+static void run_there(void *arg)
+{
+	struct own_stack *o = arg;
+
+	o->result = execute(o->u, o->req);
+}
+
+/* The worker may be in a call that only this request can make up for. */
+static int64_t run_on_own_stack(struct uhmm *u, const struct request *req)
+{
+	struct own_stack *o = sys_alloc(sizeof(*o));
+	struct request *copy = sys_alloc(sizeof(*copy));
+	int64_t result = -ENOMEM;
+	struct sys_thread t;
+
+	if (!o || !copy)
+		goto out;
+	*copy = *req;
+	*o = (struct own_stack){ .u = u, .req = copy };
+	result = sys_thread_start(&t, run_there, o, -1, "uhmm-lost");
+	if (result)
+		goto out;
+	sys_thread_join(&t);
+	result = o->result;
+out:
+	sys_free(copy, sizeof(*copy));
+	sys_free(o, sizeof(*o));
+	return result;
 }
 
 /* What ends a device comes after queued moves: they may name it. */
@@ -259,6 +299,8 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	if (req->op == REQ_LOST && on_managed_stack(u, req))
+		return run_on_own_stack(u, req);
 	if (on_managed_stack(u, req) || must_queue(u, req))
 		return run_on_worker(u, req);
 	sys_signals_block(&mask);

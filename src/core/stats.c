@@ -84,6 +84,19 @@ static uint64_t pages(_Atomic int64_t *n)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
+static void ask_watchdog(struct uhmm *u, struct uhmm_stats *s)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+		uint64_t longest = dev ? atomic_load(&dev->longest) : 0;
+
+		if (dev)
+			s->stuck_calls += watchdog_stuck(dev, &longest);
+		if (longest > s->longest_call_ns)
+			s->longest_call_ns = longest;
+	}
+}
+
 int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 {
 	struct uhmm_stats s = { .size = 0 };
@@ -103,6 +116,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 	s.fault_p50_ns = hist_quantile(&u->fault_ns, 500);
 	s.fault_p99_ns = hist_quantile(&u->fault_ns, 990);
 	s.fault_max_ns = atomic_load(&u->fault_ns.max);
+	ask_watchdog(u, &s);
 	s.size = size;
 	memcpy(stats, &s, size < sizeof(s) ? size : sizeof(s));
 	return 0;

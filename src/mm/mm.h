@@ -269,6 +269,13 @@ struct mm_ops {
 	/* Give the memory behind frames back to the system. */
 	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);
 
+	/*
+	 * A fault has been in the client for long.  If all threads that serve
+	 * faults are, let there be one more.  Called on a thread that the
+	 * client can do without.  NULL: not needed here.
+	 */
+	void (*relieve)(struct mm *mm);
+
 	/* Names of the features in use; as uhmm_features(). */
 	int (*features)(struct mm *mm, char *buf, size_t len);
 };

@@ -87,6 +87,7 @@ static const struct mm_ops ops = {
 	.wake = uffd_wake,
 	.slots = uffd_slots,
 	.drop = uffd_drop,
+	.relieve = uffd_relieve,
 	.features = uffd_list_features,
 };
 

@@ -153,6 +153,11 @@ struct uffd {
 	struct sys_thread *threads;
 	unsigned nr_threads;
 	size_t threads_len;
+	struct {
+		_Atomic uint32_t serving; /* handlers that serve a fault */
+		_Atomic uint32_t spares;  /* made, ever */
+		_Atomic uint32_t called;  /* futex; of these, put to work */
+	} relief;
 };
 
 static inline struct uffd *to_uffd(struct mm *mm)
@@ -299,7 +304,17 @@ _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
 /* Make a part of a slot as it was at first: nothing in it, ready for use. */
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len);
 
+/* ---- uffd_relief.c: more of them ---- */
+
+#define UFFD_SPARES 64
+
+int uffd_relief_start(struct uffd *b);
+void uffd_relief_stop(struct uffd *b);
+void uffd_relieve(struct mm *mm);
+
 /* ---- uffd_event.c: handler threads ---- */
+
+void uffd_handler(struct uffd *b);
 
 int uffd_threads_start(struct uffd *b, unsigned nr);
 void uffd_threads_stop(struct uffd *b);

@@ -273,6 +273,7 @@ static void serve(struct uffd *b, const struct uffd_msg *msg)
 {
 	const struct mm_client *c = b->mm.client;
 	uintptr_t va = msg->arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
+	enum mm_outcome out;
 	unsigned flags = 0;
 
 	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE)
@@ -281,7 +282,10 @@ static void serve(struct uffd *b, const struct uffd_msg *msg)
 		flags |= MM_FAULT_WP;
 	uffd_saw_again = false;
 	uffd_poison_begin();
-	switch (c->fault(c->priv, va, flags)) {
+	atomic_fetch_add(&b->relief.serving, 1);
+	out = c->fault(c->priv, va, flags);
+	atomic_fetch_sub(&b->relief.serving, 1);
+	switch (out) {
 	case MM_RESOLVED:
 	case MM_WAIT:
 		break;
@@ -316,9 +320,8 @@ static bool handle(struct uffd *b, int tries)
 	return ret != -EBUSY;
 }
 
-static void handler(void *arg)
+void uffd_handler(struct uffd *b)
 {
-	struct uffd *b = arg;
 	struct pollfd fds[2] = {
 		{ .fd = b->u, .events = POLLIN },
 		{ .fd = b->stop_fd, .events = POLLIN },
@@ -340,11 +343,16 @@ static void handler(void *arg)
 	}
 }
 
+static void handler(void *arg)
+{
+	uffd_handler(arg);
+}
+
 int uffd_threads_start(struct uffd *b, unsigned nr)
 {
 	int ret;
 
-	b->threads_len = nr * sizeof(*b->threads);
+	b->threads_len = (nr + UFFD_SPARES) * sizeof(*b->threads);
 	b->threads = sys_alloc(b->threads_len);
 	if (!b->threads)
 		return -ENOMEM;
@@ -362,12 +370,16 @@ int uffd_threads_start(struct uffd *b, unsigned nr)
 		}
 		b->nr_threads++;
 	}
-	return 0;
+	ret = b->mm.is_inline ? 0 : uffd_relief_start(b);
+	if (ret)
+		uffd_threads_stop(b);
+	return ret;
 }
 
 void uffd_threads_stop(struct uffd *b)
 {
 	sys_eventfd_set(b->stop_fd);
+	uffd_relief_stop(b);
 	while (b->nr_threads > 0)
 		sys_thread_join(&b->threads[--b->nr_threads]);
 	sys_free(b->threads, b->threads_len);

@@ -78,6 +78,22 @@ void sys_mutex_lock_slow(struct sys_mutex *m)
 		sys_futex_wait(&m->word, word, 0);
 }
 
+bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
+{
+	const uint64_t patience = 100 * 1000 * 1000;
+	bool woken = false;
+	uint32_t word;
+
+	if (sys_mutex_trylock(m) || spin(m))
+		return true;
+	for (; !take(m, woken, &word); woken = true) {
+		if (atomic_load(stop))
+			return false;
+		sys_futex_wait(&m->word, word, patience);
+	}
+	return true;
+}
+
 void sys_mutex_unlock_slow(struct sys_mutex *m)
 {
 	uint32_t word = atomic_load_explicit(&m->word, memory_order_relaxed);

@@ -46,6 +46,12 @@ static inline void sys_mutex_lock(struct sys_mutex *m)
 		sys_mutex_lock_slow(m);
 }
 
+/*
+ * The same, unless *@stop is or becomes true: then false, within 0.1 s.  Nobody
+ * may want the lock any more once it is.
+ */
+bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop);
+
 static inline void sys_mutex_unlock(struct sys_mutex *m)
 {
 	uint32_t held = SYS_MUTEX_HELD;
