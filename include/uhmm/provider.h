@@ -147,7 +147,8 @@ struct uhmm_device_ops {
  * @flags: enum uhmm_device_flags
  * @npages: dpfn 0..npages-1 will be handed out
  * @ops: must outlive the device
- * @fd: coherent and not a node: mmap(2) of it with MAP_SHARED, at @offset + dpfn
+ * @fd: coherent and not a node: mmap(2) of it with MAP_SHARED, at @offset +
+ * dpfn
  *	in bytes, is device page dpfn.  Stays the provider's
  * @node: of UHMM_DEVICE_NODE
  * @offset: bytes

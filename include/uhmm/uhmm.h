@@ -264,8 +264,8 @@ int uhmm_device_lost(struct uhmm_device *dev);
  *
  * Blocks while a page changes its address, not on the device.
  *
- * Return: 0; -EINVAL when they are none of its pages; -ENODEV when the device is
- * lost or removed; -ENOMEM, and nothing changed; -EDEADLK from a callback.
+ * Return: 0; -EINVAL when they are none of its pages; -ENODEV when the device
+ * is lost or removed; -ENOMEM, and nothing changed; -EDEADLK from a callback.
  */
 int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
 

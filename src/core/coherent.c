@@ -184,6 +184,8 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 
 static bool is_marked(const struct swap *s, unsigned i)
 {
+	if (s->lost)
+		return page_state(block_word(s->b, i)) == P_POISONED;
 	return (block_word(s->b, i) & ~PAGE_DROP) ==
 	       (page_on_device(P_COMING, s->dev->id, s->dpfn[i]) |
 		PAGE_SWAPPING);
@@ -299,6 +301,47 @@ static void finish(struct swap *s)
 	device_free(s->dev, s->free, s->nfree);
 }
 
+/* ---- Lost with their device -------------------------------------------- */
+
+void coherent_lose(struct swap *s)
+{
+	struct uhmm *u = s->u;
+
+	s->lost = true;
+	swap_all(s, u->mm->ops->unplace);
+	block_lock(s->b);
+	set_for_each_run(&s->done, first, last)
+		u->mm->ops->poison(u->mm, block_addr(s->b, first),
+				   last - first);
+	coherent_count(u, s->b);
+	block_unlock(u, s->b);
+	if (s->err && s->err != -ENOENT)
+		sys_logf(&u->log, SYS_ERR,
+			 "lost pages near %#lx stay mapped: %d",
+			 (unsigned long)s->b->va, s->err);
+}
+
+/* They were lost while they were placed. */
+static void lose_placed(const struct swap *s)
+{
+	struct swap lost = {
+		.u = s->u,
+		.b = s->b,
+		.dev = s->dev,
+		.dpfn = s->dpfn,
+	};
+
+	block_lock(s->b);
+	set_for_each(&s->done, i)
+		if (page_state(block_word(s->b, i)) == P_POISONED)
+			set_add(&lost.set, i);
+	block_unlock(s->u, s->b);
+	if (!set_empty(&lost.set))
+		coherent_lose(&lost);
+}
+
+/* ---- There and back ----------------------------------------------------- */
+
 void coherent_place(struct swap *s)
 {
 	swap_all(s, s->u->mm->ops->place);
@@ -310,6 +353,7 @@ void coherent_place(struct swap *s)
 			settle_gone(s, i);
 	}
 	finish(s);
+	lose_placed(s);
 	block_settle(s->u, s->b, false);
 }
 

@@ -8,6 +8,7 @@
 /*
  * Mappings of one block to be replaced.
  * @set: pages marked by coherent_mark(), on @dev, at @dpfn
+ * @lost: or they are P_POISONED
  * @done: those whose mapping has been replaced; @err: why not all, or 0
  */
 struct swap {
@@ -18,6 +19,7 @@ struct swap {
 	struct mm_set wipe; /* discarded meanwhile */
 	const uint64_t *dpfn;
 	int err;
+	bool lost;
 	unsigned nfree;
 	uint64_t free[MM_BLOCK_PAGES]; /* not initialized */
 };
@@ -27,11 +29,16 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
  * Both without locks, by the mover.  Afterwards what was placed is P_COHERENT
- * and the rest P_DEVICE; or what was taken back is P_COMING and in @s->done, and
- * the rest as before (@placed: P_COHERENT), or settled.
+ * and the rest P_DEVICE; or what was taken back is P_COMING and in @s->done,
+ * and the rest as before (@placed: P_COHERENT), or settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);
+/*
+ * Of pages that are P_POISONED since a moment ago: the device's memory goes
+ * from their addresses, and a touch raises SIGBUS.  Without locks.
+ */
+void coherent_lose(struct swap *s);
 /* Locked. */
 void coherent_count(struct uhmm *u, struct block *b);
 /* Leave of @want what there are mappings for. */

@@ -11,13 +11,13 @@
  * by the walk, which locks every block, or never written.
  *
  * A page that is on its way home is lost at once, and who waits for it gets its
- * SIGBUS, although the copy goes on: whoever made it finds the word changed, and
- * gives up.  Until it returns it keeps its frame and its device page.  Nothing
- * here waits for a callback.
+ * SIGBUS, although the copy goes on: whoever made it finds the word changed,
+ * and gives up.  Until it returns it keeps its frame and its device page. 
+ * Nothing here waits for a callback.
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/coherent.h"
 
 /* @dev's pages [@first, @last). */
 struct loss {
@@ -29,9 +29,11 @@ struct loss {
 /* What one block loses.  @free: device pages that nobody is at work on */
 struct part {
 	struct mm_set lost, clean;
+	struct mm_set placed; /* of @lost, where the CPU maps them */
 	unsigned nfree;
 	bool again;
 	uint64_t free[MM_BLOCK_PAGES];
+	uint64_t dpfn[MM_BLOCK_PAGES]; /* of @placed */
 };
 
 /* ---- One block -------------------------------------------------------- */
@@ -60,8 +62,11 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 
 	switch (page_state(w)) {
-	case P_DEVICE:
 	case P_COHERENT:
+		set_add(&ret->placed, i);
+		ret->dpfn[i] = page_dpfn(w);
+		/* fall through */
+	case P_DEVICE:
 		ret->free[ret->nfree++] = page_dpfn(w);
 		set_add(&ret->lost, i);
 		break;
@@ -80,6 +85,7 @@ static void find(struct loss *l, struct block *b, struct part *ret)
 {
 	set_clear(&ret->lost);
 	set_clear(&ret->clean);
+	set_clear(&ret->placed);
 	ret->nfree = 0;
 	ret->again = false;
 	if (!has_any(b))
@@ -91,8 +97,8 @@ static void find(struct loss *l, struct block *b, struct part *ret)
 
 /*
  * The one place where pages at rest on a device become lost.  A run that cannot
- * be poisoned now, because the address space is changing, is when it is touched.
- * Locked.
+ * be poisoned now, because the address space is changing, is when it is
+ * touched. Locked.
  */
 static void poison_pages(struct loss *l, struct block *b,
 			 const struct mm_set *set)
@@ -107,6 +113,21 @@ static void poison_pages(struct loss *l, struct block *b,
 				   last - first);
 	count_add(&u->count.poisoned, n);
 	l->npages += n;
+}
+
+/* Nobody is to use the device's memory any more. */
+static void take_away(struct loss *l, struct block *b, const struct part *p)
+{
+	struct swap s = {
+		.u = l->dev->u,
+		.b = b,
+		.dev = l->dev,
+		.set = p->placed,
+		.dpfn = p->dpfn,
+	};
+
+	if (!set_empty(&p->placed))
+		coherent_lose(&s);
 }
 
 static void free_pages(struct loss *l, const struct part *p)
@@ -127,6 +148,7 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 	clean_break(u, b, &p.clean, l->dev); /* unlocks */
 	if (set_empty(&p.lost))
 		return p.again;
+	take_away(l, b, &p);
 	block_settle(u, b, true);
 	if (!device_is_lost(l->dev)) /* they are told of the whole at the end */
 		mirror_invalidate_set(u, b, &p.lost, UHMM_NOTIFY_MIGRATE);

@@ -14,8 +14,8 @@
  *	                +------------- E_HOME ------------ P_COMING
  *
  * P_COHERENT is P_DEVICE with the device's memory mapped at its address: it is
- * E_PLACE from P_COMING, or from P_RAM where the page moves as it is (numa), and
- * E_FETCH back.  The table in page.c has every state and event.
+ * E_PLACE from P_COMING, or from P_RAM where the page moves as it is (numa),
+ * and E_FETCH back.  The table in page.c has every state and event.
  */
 #ifndef UHMM_PAGE_H
 #define UHMM_PAGE_H

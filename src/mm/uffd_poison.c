@@ -6,8 +6,8 @@
  * the page stays missing: each touch is a fault, which the client answers with
  * MM_SIGBUS.  Inline mode then leaves the signal it already has to the
  * program.  In threads mode the faulting thread gets a SIGBUS from us, with
- * si_code SI_TKILL and without an address; a system call on such a page, in a
- * program that catches SIGBUS, spins in the kernel until it is killed.
+ * the page's address, but with si_code SI_QUEUE; a system call on such a page,
+ * in a program that catches SIGBUS, spins in the kernel until it is killed.
  *
  * Whoever waits for a page that gets lost must be woken, once, and then faults
  * again.  To signal a thread that has been woken would hit it somewhere else;
@@ -74,7 +74,7 @@ void uffd_poison_signal(const struct uffd *b, uintptr_t va, int tid)
 	if (b->has.poison)
 		uffd_wake_range(b, va, MM_PAGE_SIZE);
 	else if (!woken)
-		sys_tgkill(tid, SIGBUS);
+		sys_sigbus(tid, va);
 }
 
 void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end)

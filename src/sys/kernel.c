@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -209,6 +211,19 @@ int sys_sigaction(int sig, const struct sigaction *act,
 		errno = saved;
 	}
 	return ret;
+}
+
+/* The kernel keeps its own codes, those above 0, to itself. */
+int sys_sigbus(int tid, uintptr_t addr)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGBUS;
+	info.si_code = SI_QUEUE;
+	info.si_addr = (void *)addr;
+	return (int)call(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGBUS,
+			 (long)&info, 0, 0);
 }
 
 int sys_tgkill(int tid, int sig)

@@ -48,5 +48,7 @@ int sys_page_node(uintptr_t addr, int *ret_status);
 int sys_sigaction(int sig, const struct sigaction *act,
 		  struct sigaction *ret_old);
 int sys_tgkill(int tid, int sig);
+/* With si_addr, as if @tid had touched memory that is not there. */
+int sys_sigbus(int tid, uintptr_t addr);
 
 #endif

@@ -83,6 +83,7 @@ static void test_counters(uint64_t seed)
 				  page_state(word) == P_EXCLUSIVE ||
 				  page_state(word) == P_REVOKING;
 			device += page_state(word) == P_DEVICE ||
+				  page_state(word) == P_COHERENT ||
 				  page_state(word) == P_COMING;
 		}
 		CHECK_EQ(atomic_load(&w.u->ram), ram);

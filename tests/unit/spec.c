@@ -205,13 +205,14 @@ static void test_registry(void)
 {
 	static struct uhmm_provider many[70];
 	static char names[70][8];
-	static const char *const builtin[] = { "ram", "zram", "error", "delay",
-					       "trace" };
+	static const char *const builtin[] = { "ram",	"zram",	 "error",
+					       "delay", "trace", "dax" };
+	const size_t nr = sizeof(builtin) / sizeof(*builtin);
 	const struct uhmm_provider *p = NULL;
 	struct uhmm_provider bad = test_provider;
 	int err;
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < nr; i++) {
 		p = uhmm_provider_next(p);
 		CHECK(p);
 		CHECK_STR(p->name, builtin[i]);
