@@ -85,8 +85,8 @@ int uhmm_group_set_limit(struct uhmm_group *group, struct uhmm_device *dev,
  * touched.
  *
  * Return: 0; -EINVAL for an unaligned, empty or wrapping range, or a group of
- * another context; -ENOMEM, -EOPNOTSUPP and -EBUSY as uhmm_register().  On error
- * the range is in the group that it was in.
+ * another context; -ENOMEM, -EOPNOTSUPP and -EBUSY as uhmm_register().  On
+ * error the range is in the group that it was in.
  */
 int uhmm_charge(struct uhmm *u, void *addr, size_t len,
 		struct uhmm_group *group);

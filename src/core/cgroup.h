@@ -17,7 +17,7 @@ uint64_t cgroup_limit(const char *root);
 /* What of it managed memory may have: whole pages, and never 0 for a limit. */
 uint64_t cgroup_share(uint64_t limit);
 
-/* ---- Lines of files, without the line break.  False: not what is sought ---- */
+/* ---- Lines of files, without their line breaks.  False: not that line ---- */
 
 /* Of /proc/self/cgroup: our cgroup, "/" or "/a/b". */
 bool cgroup_parse_path(const char *line, char ret[CGROUP_PATH]);
