@@ -80,8 +80,8 @@ enum uhmm_open_flags {
  *	much is demoted, and a page that comes home has to wait for that
  * @UHMM_CHARGE_KEEP: RAM and devices together, as in Linux: a page on a device
  *	stays charged, so its coming home never passes a limit.  Nothing is
- *	demoted for it.  New pages on a device that would pass it are refused;
- *	where the CPU touches memory for the first time, it is passed and counted
+ *	demoted for it.  New pages on a device that would pass it are refused; a
+ *	first touch by the CPU passes it, and is counted
  */
 enum uhmm_charge {
 	UHMM_CHARGE_TIER,

@@ -49,6 +49,7 @@
 #include "core/charge.h"
 #include "core/hist.h"
 #include "core/page.h"
+#include "core/serve.h"
 #include "core/slab.h"
 #include "mm/mm.h"
 #include "mm/set.h"
@@ -332,17 +333,6 @@ struct carried {
 	struct sys_mutex lock;
 	unsigned nr;
 	uint64_t page[MAX_CARRIED];
-};
-
-/* ---- Figures for "uhmm stat" (serve.c) ---- */
-
-struct serve {
-	struct serve *next; /* of all in this process */
-	struct sys_thread thread;
-	_Atomic bool stop;
-	bool running;
-	int fd, wake, pid;
-	char path[108];
 };
 
 /* ---- Counters (stats.c) ---- */
@@ -666,18 +656,6 @@ int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
-
-/* listing.c */
-ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
-		  size_t max);
-ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
-		       unsigned tier);
-
-/* serve.c: never fails, it says so in the log */
-void serve_init(struct uhmm *u);
-void serve_start(struct uhmm *u);
-void serve_stop(struct uhmm *u);
-void serve_child(struct uhmm *u); /* after fork(2) */
 
 /* request.c */
 int request_init(struct uhmm *u);

@@ -16,4 +16,10 @@ int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
 /* On all devices. */
 uint64_t listing_away(const struct listing *l);
 
+/* Bodies of the public calls. */
+ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
+		  size_t max);
+ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
+		       unsigned tier);
+
 #endif

@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/listing.h"
 
 #define STACK_NEED (128 * 1024) /* what a call may use below its caller */
 

@@ -9,7 +9,7 @@ needs_userfaultfd
 [ "$(id -u)" -eq 0 ] || skip "only root can mount over a cgroup"
 at=$(awk '$(NF - 2) == "cgroup2" { print $5; exit }' /proc/self/mountinfo)
 here=$(sed -n 's/^0:://p' /proc/self/cgroup)
-[ -n "$at" ] && [ -n "$here" ] || skip "there is no cgroup v2"
+[ -n "$at" ] || skip "there is no cgroup v2"
 
 # limited BYTES OPTION...: the limit that the summary speaks of
 limited()
