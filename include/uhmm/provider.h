@@ -180,6 +180,36 @@ struct uhmm_device_desc {
 int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 		    void *priv, struct uhmm_device **ret_dev);
 
+/**
+ * uhmm_device_map() - a mapping of the application is memory of the device
+ * @dev: one that is UHMM_DEVICE_FIXED
+ * @addr, @len: where the application has mapped desc.fd, MAP_SHARED
+ * @dpfn: the device page at @addr; the others follow
+ *
+ * The range is counted as on the device, listed, and mirrored by dpfn on the
+ * device's own mirrors; no page of it is migrated.  It costs the CPU nothing,
+ * for the kernel is not asked to watch it: so tell uhmm_device_unmap() or
+ * uhmm_notify_begin() before it is unmapped.  uhmm_device_remove() ends it too.
+ *
+ * Return: 0; -EINVAL for an unaligned, empty or wrapping range, pages that are
+ * none of the device's, or a device that is not fixed; -ENOMEM when a part is
+ * unmapped; -ENXIO when something else is mapped there; -EBUSY when a part is
+ * managed or told already; -ENODEV when the device is lost or removed; -EDEADLK
+ * from a callback.
+ */
+int uhmm_device_map(struct uhmm_device *dev, void *addr, size_t len,
+		    uint64_t dpfn);
+
+/**
+ * uhmm_device_unmap() - undo uhmm_device_map(), for all of a range or a part
+ *
+ * Mirrors have forgotten it on return.
+ *
+ * Return: 0; -EINVAL when a part is not mapped so; -ENOMEM; -EDEADLK from a
+ * callback.  On error nothing changed.
+ */
+int uhmm_device_unmap(struct uhmm_device *dev, void *addr, size_t len);
+
 /* ---- Providers by name ------------------------------------------------- */
 
 /**

@@ -2,6 +2,8 @@
 /* api.c - the public calls: arguments checked, then a request. */
 #include <errno.h>
 
+#include <uhmm/alloc.h>
+
 #include "core/core.h"
 
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u)
@@ -82,6 +84,15 @@ ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
 		     struct uhmm_device *dev)
 {
 	return uhmm_migrate_why(u, addr, len, dev, NULL);
+}
+
+ssize_t uhmm_prefer(struct uhmm *u, void *addr, size_t len,
+		    struct uhmm_device *dev)
+{
+	struct request req = { .op = REQ_PREFER, .dev = dev };
+
+	return !dev || is_foreign(u, dev) ? -EINVAL :
+					    run_range(u, addr, len, &req);
 }
 
 int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,

@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/fixed.h"
 
 #define GATE_CLOSED  (UINT32_C(1) << 31)
 #define POOL_DEFAULT (UINT64_C(64) << 20)
@@ -162,6 +162,7 @@ static int init_memory(struct uhmm *u)
 {
 	u->block_slab.size = (sizeof(struct block) + 63) & ~(size_t)63;
 	u->table_slab.size = MM_BLOCK_PAGES * sizeof(uint64_t);
+	u->fixed.slab.size = fixed_size();
 	u->regions.slab.size = sizeof(struct region);
 	u->regions.seed = (uintptr_t)u;
 	u->index = sys_alloc(sizeof(*u->index));
@@ -236,6 +237,7 @@ static void destroy(struct uhmm *u)
 	slot_destroy(u);
 	home_destroy(u);
 	region_destroy(u);
+	fixed_destroy(u);
 	slab_destroy(&u->block_slab);
 	slab_destroy(&u->table_slab);
 	free_index(u);

@@ -199,6 +199,7 @@ struct uhmm_device {
 	struct uhmm_device_ops ops;
 	void *priv;
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
+	_Atomic int64_t fixed; /* pages of fixed mappings */
 	struct pagemap pagemap;
 	_Atomic bool watched; /* what the CPU maps of it raises events */
 	_Atomic bool tier;    /* pages may be demoted there */
@@ -216,11 +217,14 @@ enum request_op {
 	REQ_MIGRATE = 1,
 	REQ_PIN,
 	REQ_UNPIN,
+	REQ_PREFER,
 	REQ_REGISTER,
 	REQ_UNREGISTER,
 	REQ_REMOVE,
 	REQ_LOST,
 	REQ_FAILED,
+	REQ_DEVICE_MAP,
+	REQ_DEVICE_UNMAP,
 	REQ_SNAPSHOT,
 	REQ_LIMIT,
 	REQ_CHARGE,
@@ -326,6 +330,15 @@ struct mirrors {
 
 /* ---- Coherent devices (coherent.c) ---- */
 
+/* Mappings of devices that take no part in migration (fixed.c). */
+struct fixed_list {
+	struct sys_mutex lock;
+	struct fixed *list;
+	_Atomic uint32_t nr;
+	_Atomic int64_t pages;
+	struct slab slab;
+};
+
 #define MAX_CARRIED 256
 
 /* Device pages that went on with their mapping while it was replaced. */
@@ -366,6 +379,7 @@ struct uhmm {
 	_Atomic int64_t on_device, frozen;
 	struct mirrors mirrors;
 	struct carried carried;
+	struct fixed_list fixed;
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;
@@ -649,6 +663,11 @@ int core_tracked(void *priv, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls */
+/* Pages of one block.  @why is set for all of them. */
+int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
+		  struct uhmm_device *dev, uint8_t *why);
+ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,
+		  struct uhmm_device *dev);
 ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why);
 int do_register(struct uhmm *u, uintptr_t addr, size_t len);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/core.h"
+#include "core/fixed.h"
 
 struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 {
@@ -433,6 +433,7 @@ int do_remove(struct uhmm_device *dev)
 		wait_for_loss(dev);
 	if (atomic_load(&dev->pagemap.nused))
 		return -EBUSY;
+	fixed_device_gone(dev);
 	mirror_device_gone(dev);
 	retire(dev);
 	return 0;
@@ -476,7 +477,8 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 	i.id = dev->id;
 	i.flags = dev->desc.flags;
 	i.npages = dev->desc.npages;
-	i.used = atomic_load(&dev->pagemap.nused);
+	i.used = atomic_load(&dev->pagemap.nused) +
+		 (uint64_t)atomic_load(&dev->fixed);
 	i.failed = atomic_load(&dev->pagemap.nbad);
 	i.longest_ns = atomic_load(&dev->longest);
 	i.stuck = watchdog_stuck(dev, &i.longest_ns);

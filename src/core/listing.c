@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "core/fixed.h"
 #include "core/listing.h"
 
 /* In RAM, but not at their addresses. */
@@ -68,9 +69,15 @@ static int list_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
 		  struct listing *ret)
 {
+	uintptr_t s, e;
+	uint64_t w;
 	int err = 0;
 
 	memset(ret, 0, sizeof(*ret));
+	if (fixed_next(u, start, end, &s, &e, &w)) {
+		ret->on[page_dev(w)] = (end - start) >> MM_PAGE_SHIFT;
+		return 0;
+	}
 	while (start < end && !err) {
 		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
 		uintptr_t last = next < end ? next : end;
@@ -79,6 +86,22 @@ int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
 		start = last;
 	}
 	return err;
+}
+
+bool listing_next(struct uhmm *u, uintptr_t from, uintptr_t *ret_start,
+		  uintptr_t *ret_end)
+{
+	const uintptr_t end = (uintptr_t)1 << VA_BITS;
+	uintptr_t s, e;
+	uint64_t w;
+	bool found = region_next(u, from, end, ret_start, ret_end);
+
+	if (fixed_next(u, from, found ? *ret_start : end, &s, &e, &w)) {
+		*ret_start = s;
+		*ret_end = e;
+		found = true;
+	}
+	return found;
 }
 
 uint64_t listing_away(const struct listing *l)
@@ -114,8 +137,7 @@ ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
 	size_t n = 0;
 	int err;
 
-	while (n < max &&
-	       region_next(u, from, (uintptr_t)1 << VA_BITS, &s, &e)) {
+	while (n < max && listing_next(u, from, &s, &e)) {
 		struct uhmm_range one;
 
 		err = listing_count(u, s, e, &l);
@@ -136,7 +158,8 @@ ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
 	ssize_t n = 0;
 	int err = 0;
 
-	while (!err && at < end && region_next(u, at, end, &s, &e)) {
+	while (!err && at < end && listing_next(u, at, &s, &e) && s < end) {
+		e = e < end ? e : end;
 		err = listing_count(u, s, e, &l);
 		n += (ssize_t)l.on[tier];
 		if (!tier)

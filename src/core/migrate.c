@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "core/coherent.h"
+#include "core/fixed.h"
 
 /* ---- To a device ------------------------------------------------------ */
 
@@ -49,9 +50,8 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
-static int block_to_device(struct uhmm *u, uintptr_t va,
-			   const struct mm_set *want, struct uhmm_device *dev,
-			   uint8_t *why)
+int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
+		  struct uhmm_device *dev, uint8_t *why)
 {
 	struct block *b = block_get(u, va);
 	struct mm_set fit = *want;
@@ -62,6 +62,10 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 		return -ENOMEM;
 	if (device_is_lost(dev))
 		return -ENODEV;
+	if (device_is_fixed(dev)) {
+		memset(why, UHMM_WHY_FIXED, MM_BLOCK_PAGES);
+		return 0;
+	}
 	sys_mutex_lock(&b->mover);
 	coherent_fit(u, b, &fit, dev, why);
 	drop_copies(u, b, &fit);
@@ -116,31 +120,54 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 
 /* ---- Ranges ----------------------------------------------------------- */
 
+/* @why: of the pages from @start on. */
+static void why_unmanaged(struct uhmm *u, uintptr_t start, uintptr_t end,
+			  const struct uhmm_device *dev,
+			  const struct mm_set *managed, uint8_t *why)
+{
+	unsigned n = (unsigned)((end - start) >> MM_PAGE_SHIFT);
+	uint64_t words[MM_BLOCK_PAGES] = { 0 };
+
+	fixed_words(u, start, end, words);
+	for (unsigned i = 0; i < n; i++) {
+		if (set_has(managed, page_index(start) + i))
+			continue;
+		if (!words[i])
+			why[i] = UHMM_WHY_UNSUPPORTED;
+		else if (dev && dev->id == page_dev(words[i]))
+			why[i] = UHMM_WHY_OK;
+		else
+			why[i] = UHMM_WHY_FIXED;
+	}
+}
+
 /* One block's part.  Return: pages at the destination, -errno. */
 static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 			    struct uhmm_device *dev, uint8_t *ret_why,
-			    bool *ret_managed)
+			    bool *ret_known)
 {
 	unsigned first = page_index(start), last = page_index(end - 1) + 1;
 	uint8_t why[MM_BLOCK_PAGES];
 	struct mm_set want;
+	uintptr_t s, e;
+	bool managed;
 	ssize_t n = 0;
+	uint64_t w;
 	int err = 0;
 
 	region_set(u, start, end, &want);
-	*ret_managed = !set_empty(&want);
-	if (*ret_managed && !dev)
+	managed = !set_empty(&want);
+	*ret_known = managed || fixed_next(u, start, end, &s, &e, &w);
+	if (managed && !dev)
 		policy_make_way(u, block_find(u, start));
 	gate_enter(u);
-	if (*ret_managed && dev)
-		err = block_to_device(u, start, &want, dev, why);
-	else if (*ret_managed)
+	if (managed && dev)
+		err = migrate_block(u, start, &want, dev, why);
+	else if (managed)
 		err = block_to_ram(u, start, &want, why);
 	gate_leave(u);
 	if (set_count(&want) < last - first)
-		for (unsigned i = first; i < last; i++)
-			if (!set_has(&want, i))
-				why[i] = UHMM_WHY_UNSUPPORTED;
+		why_unmanaged(u, start, end, dev, &want, why + first);
 	for (unsigned i = first; i < last; i++)
 		n += why[i] == UHMM_WHY_OK;
 	if (ret_why)
@@ -176,7 +203,7 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 			     struct uhmm_device *dev, uint8_t *why)
 {
 	uintptr_t end = addr + len;
-	bool any = false, managed;
+	bool any = false, known;
 	ssize_t total = 0;
 
 	for (uintptr_t at = addr; at < end;) {
@@ -187,11 +214,11 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 		n = migrate_part(u, at, last, dev,
 				 why ? why + ((at - addr) >> MM_PAGE_SHIFT) :
 				       NULL,
-				 &managed);
+				 &known);
 		if (n < 0)
 			return total ? total : n;
 		total += n;
-		any = any || managed;
+		any = any || known;
 		at = last;
 	}
 	return any ? total : why_none(u, addr);

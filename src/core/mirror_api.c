@@ -2,6 +2,7 @@
 /* mirror_api.c - the public calls of mirrors: arguments checked, a request. */
 #include <errno.h>
 
+#include "core/fixed.h"
 #include "core/mirror.h"
 
 #define ACCESSED_MAX 1024
@@ -158,6 +159,8 @@ int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why)
 		announce(m, addr, addr + len, why);
 		mirror_put(u, id);
 	}
+	if (why == UHMM_NOTIFY_UNMAP)
+		fixed_unmap(u, addr, addr + len);
 	return 0;
 }
 

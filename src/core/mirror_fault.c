@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 
+#include "core/fixed.h"
 #include "core/mirror.h"
 
 #define PATIENCE_NS (UINT64_C(5) * 1000 * 1000 * 1000)
@@ -145,6 +146,7 @@ static int look(struct walk *w, uint64_t *words)
 		memset(words, 0, n * sizeof(*words));
 	if (b)
 		block_unlock(u, b);
+	fixed_words(u, w->start, w->end, words);
 	return err;
 }
 

@@ -10,46 +10,34 @@
  */
 #include <errno.h>
 
+#include "core/fixed.h"
 #include "core/listing.h"
 
 #define STACK_NEED (128 * 1024) /* what a call may use below its caller */
 
 /* ---- Execution -------------------------------------------------------- */
 
-static int64_t execute(struct uhmm *u, const struct request *r)
+static int64_t execute_device(const struct request *r)
 {
-	if (u->mm->ops->sync && r->op != REQ_LOST) /* it waits for nothing */
-		u->mm->ops->sync(u->mm);
 	switch (r->op) {
-	case REQ_MIGRATE:
-		return do_migrate(u, r->addr, r->len, r->dev, r->why);
-	case REQ_REGISTER:
-		return do_register(u, r->addr, r->len);
-	case REQ_UNREGISTER:
-		return do_unregister(u, r->addr, r->len);
-	case REQ_PIN:
-		return do_pin(u, r->addr, r->len);
-	case REQ_UNPIN:
-		return do_unpin(u, r->addr, r->len);
-	case REQ_SNAPSHOT:
-		return do_snapshot(u, r->addr, r->len, r->pfns);
 	case REQ_REMOVE:
 		return do_remove(r->dev);
 	case REQ_LOST:
 		return do_lost(r->dev);
 	case REQ_FAILED:
 		return do_failed(r->dev, r->dpfn, r->len);
-	case REQ_LIMIT:
-		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
-				      r->cookie);
-	case REQ_CHARGE:
-		return do_charge(u, r->addr, r->len, r->group);
-	case REQ_CHARGE_START:
-		return charge_start(u);
-	case REQ_GROUP_CREATE:
-		return do_group_create(r->group, r->name, r->ret_group);
-	case REQ_GROUP_DESTROY:
-		return do_group_destroy(r->group);
+	case REQ_DEVICE_MAP:
+		return do_device_map(r->dev, r->addr, r->len, r->dpfn);
+	case REQ_DEVICE_UNMAP:
+		return do_device_unmap(r->dev, r->addr, r->len);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int64_t execute_mirror(struct uhmm *u, const struct request *r)
+{
+	switch (r->op) {
 	case REQ_MIRROR_REMOVE:
 		return do_mirror_remove(r->mirror);
 	case REQ_MIRROR_FAULT:
@@ -61,6 +49,41 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 				 (enum uhmm_notify)r->flags);
 	case REQ_NOTIFY_END:
 		return do_notify(u, r->addr, r->len, 0);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int64_t execute(struct uhmm *u, const struct request *r)
+{
+	if (u->mm->ops->sync && r->op != REQ_LOST) /* it waits for nothing */
+		u->mm->ops->sync(u->mm);
+	switch (r->op) {
+	case REQ_MIGRATE:
+		return do_migrate(u, r->addr, r->len, r->dev, r->why);
+	case REQ_PREFER:
+		return do_prefer(u, r->addr, r->len, r->dev);
+	case REQ_REGISTER:
+		return do_register(u, r->addr, r->len);
+	case REQ_UNREGISTER:
+		return do_unregister(u, r->addr, r->len);
+	case REQ_PIN:
+		return do_pin(u, r->addr, r->len);
+	case REQ_UNPIN:
+		return do_unpin(u, r->addr, r->len);
+	case REQ_SNAPSHOT:
+		return do_snapshot(u, r->addr, r->len, r->pfns);
+	case REQ_LIMIT:
+		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
+				      r->cookie);
+	case REQ_CHARGE:
+		return do_charge(u, r->addr, r->len, r->group);
+	case REQ_CHARGE_START:
+		return charge_start(u);
+	case REQ_GROUP_CREATE:
+		return do_group_create(r->group, r->name, r->ret_group);
+	case REQ_GROUP_DESTROY:
+		return do_group_destroy(r->group);
 	case REQ_HOME:
 		return home_all(u, NULL, HOME_RESCUE);
 	case REQ_RANGES:
@@ -70,8 +93,9 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 				      r->dev ? r->dev->id : 0);
 	case REQ_NOTHING:
 		return 0;
+	default:
+		return r->dev ? execute_device(r) : execute_mirror(u, r);
 	}
-	return -EINVAL;
 }
 
 /* ---- Slots and lists of requests -------------------------------------- */

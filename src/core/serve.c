@@ -199,7 +199,7 @@ static void say_ranges(struct reply *r)
 	uintptr_t from = 0, s, e;
 
 	while (!r->err && !atomic_load(&r->u->serve.stop) &&
-	       region_next(r->u, from, (uintptr_t)1 << VA_BITS, &s, &e)) {
+	       listing_next(r->u, from, &s, &e)) {
 		say_range(r, s, e);
 		from = e;
 	}

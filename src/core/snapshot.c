@@ -2,7 +2,7 @@
 /* snapshot.c - where each page of a range is. */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/fixed.h"
 
 static uhmm_pfn_t ram_pfn(uint64_t w, bool there)
 {
@@ -51,6 +51,7 @@ static int snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	uintptr_t va = start & ~(MM_BLOCK_SIZE - 1);
 	struct block *b = block_find(u, start);
 	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
+	uint64_t words[MM_BLOCK_PAGES];
 	struct mm_set there;
 	int err;
 
@@ -58,9 +59,12 @@ static int snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 		block_lock(b);
 	err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	for (unsigned i = first; i < last; i++)
-		pfn[i] = to_pfn(b ? block_word(b, i) : 0, set_has(&there, i));
+		words[i] = b ? block_word(b, i) : 0;
 	if (b)
 		block_unlock(u, b);
+	fixed_words(u, start, end, words + first);
+	for (unsigned i = first; i < last; i++)
+		pfn[i] = to_pfn(words[i], set_has(&there, i));
 	if (!err)
 		memcpy(ret, pfn + first, (last - first) * sizeof(*ret));
 	return err;

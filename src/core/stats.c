@@ -111,7 +111,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 	s.pool_pages = atomic_load(&u->slots.pages);
 	s.ram_pages = pages(&u->ram) + s.pool_pages;
 	s.ram_peak = pages(&u->ram_peak);
-	s.device_pages = pages(&u->on_device);
+	s.device_pages = pages(&u->on_device) + pages(&u->fixed.pages);
 	s.frozen_pages = pages(&u->frozen);
 	s.fault_p50_ns = hist_quantile(&u->fault_ns, 500);
 	s.fault_p99_ns = hist_quantile(&u->fault_ns, 990);
