@@ -8,12 +8,12 @@
  * Device page n is the n-th page of the file; the file is mapped here once, for
  * the copies, and by the core wherever a page of it belongs.
  *
- * A page that is freed is cleared at once: others may open the device.  That of
- * a memfd is given back to the kernel.
+ * A page of a device that is freed is cleared at once: others may open it.  A
+ * memfd is ours alone; it keeps its memory as a device does, and whoever gets
+ * the page next overwrites it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -70,14 +70,9 @@ static const void *dax_direct(void *priv, uint64_t dpfn, size_t npages)
 static void dax_page_free(void *priv, uint64_t dpfn, size_t npages)
 {
 	const struct dax *dax = priv;
-	int saved = errno;
 
-	if (!dax->memfd ||
-	    fallocate(dax->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      (off_t)(dpfn << UHMM_PAGE_SHIFT),
-		      (off_t)(npages << UHMM_PAGE_SHIFT)))
+	if (!dax->memfd)
 		dax_clear(priv, dpfn, npages);
-	errno = saved;
 }
 
 static uint64_t dax_stored(void *priv)
