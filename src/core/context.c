@@ -190,6 +190,19 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 	return open(&mp, &u->mm);
 }
 
+/*
+ * Inline, a thread cannot begin while memory that it needs for that is away:
+ * glibc blocks SIGBUS meanwhile.  So all there may be are there before.
+ */
+static int start_threads(struct uhmm *u)
+{
+	int err = request_start_worker(u);
+
+	if (!err)
+		err = policy_start(u);
+	return err ? err : watchdog_start(u);
+}
+
 static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		      mm_open_fn *open)
 {
@@ -207,6 +220,8 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = policy_init(u, p->ram_limit);
 	if (!err)
 		err = watchdog_init(u, p->watchdog_ms);
+	if (!err && u->mm->is_inline)
+		err = start_threads(u);
 	return err ? err : enlist(u);
 }
 

@@ -677,6 +677,7 @@ int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
 
 /* request.c */
+int request_start_worker(struct uhmm *u);
 int request_init(struct uhmm *u);
 int64_t request_run(struct uhmm *u, const struct request *req);
 int request_start(struct uhmm *u, const struct request *req);
@@ -687,6 +688,7 @@ void request_destroy(struct uhmm *u);
 /* policy.c */
 int policy_init(struct uhmm *u, uint64_t limit);
 /* The RAM limit of a group changed. */
+int policy_start(struct uhmm *u);
 int policy_limit(struct uhmm_group *g);
 void policy_kick(struct uhmm *u);
 /* Should a fault in @b wait for room?  Then wake() will come. */

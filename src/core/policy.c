@@ -483,7 +483,7 @@ static void policy_main(void *arg)
 	wake_throttled(u);
 }
 
-static int start_thread(struct uhmm *u)
+int policy_start(struct uhmm *u)
 {
 	struct policy *p = &u->policy;
 	int err = 0;
@@ -515,7 +515,7 @@ int policy_limit(struct uhmm_group *g)
 	if (is_root(g))
 		share_pool(u, limit);
 	if (limit && !u->charge.keep)
-		err = start_thread(u);
+		err = policy_start(u);
 	policy_kick(u); /* perhaps nobody has to wait any more */
 	return err;
 }

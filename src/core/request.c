@@ -247,6 +247,16 @@ static int64_t run_on_worker(struct uhmm *u, const struct request *req)
 	return result;
 }
 
+int request_start_worker(struct uhmm *u)
+{
+	int err;
+
+	sys_mutex_lock(&u->requests.lock);
+	err = start_worker(u);
+	sys_mutex_unlock(&u->requests.lock);
+	return err;
+}
+
 /* ---- The callers' side ------------------------------------------------ */
 
 static bool on_managed_stack(struct uhmm *u, const struct request *req)

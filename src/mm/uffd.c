@@ -156,14 +156,17 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 		ret = uffd_inline_open(b);
 	if (ret)
 		goto err_free;
-	ret = uffd_threads_start(b, how_many_threads(b, params));
+	ret = uffd_keeper_start(b);
+	if (!ret)
+		ret = uffd_threads_start(b, how_many_threads(b, params));
 	if (ret)
-		goto err_inline;
+		goto err_keeper;
 	b->mm.max_mappings = max_mappings();
 	*ret_mm = &b->mm;
 	return 0;
 
-err_inline:
+err_keeper:
+	uffd_keeper_stop(b);
 	if (b->mm.is_inline)
 		uffd_inline_close(b);
 err_free:

@@ -4,6 +4,8 @@
  *
  * Who moves a mapping is held by the kernel until the event of it has been
  * read, and no event is read while he is in the gate; see uffd_stash.c.
+ *
+ * It is there from the start: see sys_thread_start().
  */
 #include "mm/uffd.h"
 
@@ -93,11 +95,9 @@ static void keeper_main(void *arg)
 int uffd_keeper_start(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
-	int ret = 0;
+	int ret;
 
-	if (!k->running)
-		ret = sys_thread_start(&k->thread, keeper_main, b, -1,
-				       "uhmm-gate");
+	ret = sys_thread_start(&k->thread, keeper_main, b, -1, "uhmm-gate");
 	k->running = !ret;
 	return ret;
 }

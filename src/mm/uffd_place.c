@@ -156,7 +156,6 @@ ssize_t uffd_place(struct mm *mm, struct mm_place *p)
 	int err = 0;
 
 	sys_mutex_lock(&b->keeper.lock);
-	err = uffd_keeper_start(b);
 	while (va < end && !err) {
 		struct uffd_vma vma;
 		uintptr_t to;
@@ -269,9 +268,7 @@ ssize_t uffd_unplace(struct mm *mm, struct mm_place *p)
 	int err;
 
 	sys_mutex_lock(&b->keeper.lock);
-	err = uffd_keeper_start(b);
-	if (!err)
-		err = sys_inode(p->fd, &inode);
+	err = sys_inode(p->fd, &inode);
 	while (va < end && !err) {
 		struct uffd_vma vma;
 		uintptr_t to;

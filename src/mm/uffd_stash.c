@@ -274,9 +274,8 @@ void uffd_stash(struct mm *mm, struct mm_freeze *f)
 		return;
 	}
 	sys_mutex_lock(&b->keeper.lock);
-	if (!uffd_keeper_start(b))
-		set_for_each_run(&f->want, first, last)
-			for (unsigned at = first; at < last;)
-				at = stash_part(b, f, &vma, at, last);
+	set_for_each_run(&f->want, first, last)
+		for (unsigned at = first; at < last;)
+			at = stash_part(b, f, &vma, at, last);
 	sys_mutex_unlock(&b->keeper.lock);
 }

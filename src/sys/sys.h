@@ -38,7 +38,12 @@ struct sys_thread {
 	size_t stack_len;
 };
 
-/* (F) @cpu: pin it there, or -1.  The stack is our own and touched. */
+/*
+ * (F) @cpu: pin it there, or -1.  The stack is our own and touched.  On return
+ * the thread runs: as it begins, it reads the C library's locale, which lies in
+ * the heap and may be managed.  So who moves pages starts no thread, and a
+ * thread that others need to have their faults served is there before.
+ */
 int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 		     int cpu, const char *name);
 void sys_thread_join(struct sys_thread *t);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,6 +20,7 @@
 
 #include "sys/fail.h"
 #include "sys/kernel.h"
+#include "sys/lock.h"
 #include "sys/sys.h"
 
 #define PAGE ((size_t)4096)
@@ -33,6 +35,7 @@ struct start {
 	void (*fn)(void *);
 	void *arg;
 	int cpu;
+	_Atomic uint32_t begun; /* futex */
 	char name[16];
 };
 
@@ -97,6 +100,8 @@ static void *run(void *p)
 {
 	struct start *s = p;
 
+	atomic_store(&s->begun, 1);
+	sys_futex_wake(&s->begun, 1);
 	prctl(PR_SET_NAME, s->name);
 	pin(s->cpu);
 	s->fn(s->arg);
@@ -170,8 +175,11 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 	if (ret) {
 		sys_free(t->stack, t->stack_len);
 		t->stack = NULL;
+		return ret;
 	}
-	return ret;
+	while (!atomic_load(&s->begun))
+		sys_futex_wait(&s->begun, 0, 0);
+	return 0;
 }
 
 void sys_thread_join(struct sys_thread *t)
