@@ -105,6 +105,8 @@ static int open_devices(void)
 		err = uhmm_device_open(context, one, &devices[nr_devices]);
 		if (err)
 			return err;
+		/* Who names a device here wants cold pages there. */
+		uhmm_device_tier(devices[nr_devices], true);
 		nr_devices++;
 		spec += len + (spec[len] == '\n');
 	}
