@@ -12,7 +12,7 @@
  *
  * A page that is on its way home is lost at once, and who waits for it gets its
  * SIGBUS, although the copy goes on: whoever made it finds the word changed,
- * and gives up.  Until it returns it keeps its frame and its device page. 
+ * and gives up.  Until it returns it keeps its frame and its device page.
  * Nothing here waits for a callback.
  */
 #include <errno.h>

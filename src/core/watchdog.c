@@ -5,9 +5,9 @@
  * A thread of its own looks at the slots of call.c a few times while a call may
  * take, so that the calls need no more than to stamp them.  It reports each one
  * that is stuck, again when it is twice as old, and whoever comes back from
- * such a call says so.  Meanwhile it lets the backend have another thread, should
- * all be in such calls, and it releases lost devices when the last call is
- * over: release() may free(3), which a thread that serves faults must not.
+ * such a call says so.  Meanwhile it lets the backend have another thread,
+ * should all be in such calls, and it releases lost devices when the last call
+ * is over: release() may free(3), which a thread that serves faults must not.
  */
 #include <errno.h>
 
