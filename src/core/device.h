@@ -39,6 +39,7 @@ struct pagemap {
  * @is_retiring: its number and provider are being given up
  * @is_released: release() was called
  * @is_stuck: the watchdog has reported a call that goes on
+ * @has_orphans: see coherent.c
  * @stored: what the provider said last
  * @ended: futex; calls that ended since one of these was set
  * @holds: who needs its number to stay
@@ -57,7 +58,7 @@ struct uhmm_device {
 	_Atomic bool tier;    /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
 	char name[32];
-	_Atomic bool is_lost, is_retiring, is_released, is_stuck;
+	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
 	_Atomic uint32_t ended, holds;
 	_Atomic uint64_t longest, stored;
 	struct call calls[NR_CALLS];
