@@ -255,9 +255,9 @@ const char *uhmm_why_name(enum uhmm_why why);
  * called from a provider's callback (-EDEADLK).
  *
  * Return: pages now at the destination; -EINVAL for an unaligned, empty or
- * wrapping range, or a device of another context; -ENOMEM when a part is
- * unmapped; when not one page could be managed, -EOPNOTSUPP or -EBUSY as for
- * uhmm_register().  On error nothing changed.
+ * wrapping range, or a device of another context; -ENODEV for a device that is
+ * lost; -ENOMEM when a part is unmapped; when not one page could be managed,
+ * -EOPNOTSUPP or -EBUSY as for uhmm_register().  On error nothing changed.
  */
 ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
 		     struct uhmm_device *dev);

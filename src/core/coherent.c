@@ -32,6 +32,7 @@
 #define SHARE_OF_MAPPINGS 2
 
 #define SWAP_TRIES 100
+#define WIPE_TRIES 6
 
 bool device_is_mapped(const struct uhmm_device *dev)
 {
@@ -153,6 +154,20 @@ static bool is_to_wipe(uint64_t w)
 	return page_state(w) == P_COHERENT && w & PAGE_DROP;
 }
 
+/* It must read as zeroes: worth more than one try. */
+static void wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+{
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	uint64_t dpfn = page_dpfn(w);
+	int err = -EIO;
+
+	for (int k = 0; k < WIPE_TRIES && err && !device_is_lost(dev); k++)
+		err = device_clear(dev, &dpfn, 1);
+	if (err && !device_is_lost(dev))
+		sys_logf(&u->log, SYS_ERR, "page %#lx keeps what was discarded",
+			 (unsigned long)block_addr(b, i));
+}
+
 /* Pages P_COHERENT with PAGE_DROP are zeroed; faults on them wait till then. */
 void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 {
@@ -162,15 +177,9 @@ void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 	set_for_each(set, i)
 		word[i] = block_word(b, i);
 	block_unlock(u, b);
-	set_for_each(set, i) {
-		uint64_t dpfn = page_dpfn(word[i]);
-
-		if (is_to_wipe(word[i]) &&
-		    device_clear(device_get(u, page_dev(word[i])), &dpfn, 1))
-			sys_logf(&u->log, SYS_ERR,
-				 "page %#lx keeps what was discarded",
-				 (unsigned long)block_addr(b, i));
-	}
+	set_for_each(set, i)
+		if (is_to_wipe(word[i]))
+			wipe_page(u, b, i, word[i]);
 	block_lock(b);
 	set_for_each(set, i)
 		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])

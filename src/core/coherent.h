@@ -29,9 +29,10 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
  * Both without locks, by the mover, who has the device held by call_hold()
- * since before the block was unlocked: its file must stay.  Afterwards what was placed is P_COHERENT
- * and the rest P_DEVICE; or what was taken back is P_COMING and in @s->done,
- * and the rest as before (@placed: P_COHERENT), or settled.
+ * since before the block was unlocked: its file must stay.  Afterwards what was
+ * placed is P_COHERENT and the rest P_DEVICE; or what was taken back is
+ * P_COMING and in @s->done, and the rest as before (@placed: P_COHERENT), or
+ * settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);

@@ -120,6 +120,51 @@ static void test_refused(void)
 	finish();
 }
 
+/* From one kind of device to the other; what finds no room stays. */
+static void test_other_device(void)
+{
+	struct uhmm_device *other;
+	struct store o;
+
+	setup();
+	other = store_add(w.u, &o, STORE_PLAIN, N - 5);
+	CHECK_EQ(world_move(&w, 0, N, dev), N);
+	CHECK_EQ(world_move(&w, 0, N, other), N - 5);
+	for (size_t i = 0; i < N - 5; i++)
+		CHECK_EQ(world_state(&w, i), P_DEVICE);
+	check_placed(N - 5, 5);
+	world_check(&w);
+	CHECK_EQ(world_move(&w, 0, N, dev), N);
+	check_placed(0, N);
+	CHECK_EQ(device_used(other), 0);
+	world_verify(&w, 0, N, 1);
+	finish();
+}
+
+/* What is on a device is managed, whatever the mapping looks like. */
+static void test_register(void)
+{
+	setup();
+	CHECK_EQ(world_move(&w, 0, N, dev), N);
+	CHECK_EQ(uhmm_register(w.u, world_at(0), MM_BLOCK_SIZE), 0);
+	CHECK_EQ(uhmm_register(w.u, world_at(0), MM_BLOCK_SIZE + PAGE),
+		 -ENOMEM);
+	check_placed(0, N);
+	finish();
+}
+
+/* The device cannot clear it at once. */
+static void test_wipe(void)
+{
+	setup();
+	CHECK_EQ(world_move(&w, 0, N, dev), N);
+	atomic_store(&s.fail[STORE_CLEAR], 1);
+	fake_discard(w.mm, (uintptr_t)world_at(3), (uintptr_t)world_at(4));
+	world_verify_zero(&w, 3, 1);
+	check_placed(0, N);
+	finish();
+}
+
 /* ---- What the application does ----------------------------------------- */
 
 static void discard_three(void)
@@ -293,6 +338,9 @@ int main(void)
 {
 	test_there_and_back();
 	test_refused();
+	test_other_device();
+	test_register();
+	test_wipe();
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++) {
 		test_at_rest(&deeds[i]);
 		test_on_its_way_there(&deeds[i], &before_place);
