@@ -59,6 +59,21 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
+/* Others came first: those that did not leave their device had no room. */
+static void say_no_room(struct uhmm *u, struct block *b,
+			const struct mm_set *want,
+			const struct uhmm_device *dev, uint8_t *why)
+{
+	if (pagemap_room(&dev->pagemap) && charge_has_room(u, b, dev))
+		return;
+	block_lock(b);
+	set_for_each(want, i)
+		if (why[i] == UHMM_WHY_BUSY &&
+		    is_on_other(block_word(b, i), dev, false))
+			why[i] = UHMM_WHY_NO_ROOM;
+	block_unlock(u, b);
+}
+
 static int block_to_device(struct uhmm *u, uintptr_t va,
 			   const struct mm_set *want, struct uhmm_device *dev,
 			   uint8_t *why)
@@ -80,6 +95,7 @@ static int block_to_device(struct uhmm *u, uintptr_t va,
 	fetch_from_others(u, b, &fit, dev, !all);
 	if (!set_empty(&fit))
 		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
+	say_no_room(u, b, &fit, dev, why);
 	sys_mutex_unlock(&b->mover);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;

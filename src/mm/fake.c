@@ -186,7 +186,7 @@ static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
 }
 
 /* As in the kernel, a page does not move to where there is one. */
-static bool is_occupied(const unsigned char *frame)
+bool fake_is_occupied(const unsigned char *frame)
 {
 	return *frame || memcmp(frame, frame + 1, MM_PAGE_SIZE - 1);
 }
@@ -228,7 +228,7 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 		unsigned char *frame =
 			frame_at(f, z->slot + i * MM_PAGE_SIZE, 1);
 
-		if (is_occupied(frame)) {
+		if (fake_is_occupied(frame)) {
 			z->why[i] = UHMM_WHY_BUSY;
 			return;
 		}

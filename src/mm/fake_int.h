@@ -80,6 +80,7 @@ bool fake_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 int fake_resume(struct mm *mm, uintptr_t va, size_t npages);
 /* Stop: the caller did what loses data on a real page table. */
 _Noreturn void fake_bug(const char *what, uintptr_t addr);
+bool fake_is_occupied(const unsigned char *frame);
 /* Let every waiting access look again. */
 void fake_wake_all(struct fake *f);
 /* Under the lock: is it this call's turn to be refused? */

@@ -60,6 +60,26 @@ int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write)
 	return err;
 }
 
+/* Frames: one that holds only zeroes might as well be none. */
+static void look_at_frames(struct fake *f, uintptr_t va, unsigned first,
+			   unsigned last, struct mm_set *ret)
+{
+	const unsigned char *frame = f->slots + (va - (uintptr_t)f->slots);
+
+	sys_mutex_lock(&f->lock);
+	for (unsigned i = first; i < last; i++)
+		if (fake_is_occupied(frame + i * MM_PAGE_SIZE))
+			set_add(ret, i);
+	sys_mutex_unlock(&f->lock);
+}
+
+static bool is_slot(const struct fake *f, uintptr_t va)
+{
+	uintptr_t slots = (uintptr_t)f->slots;
+
+	return va >= slots && va < slots + f->nr_slots * MM_BLOCK_SIZE;
+}
+
 int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret)
 {
@@ -68,8 +88,12 @@ int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 
 	if (sys_should_fail("fake resident"))
 		return -ENOMEM;
-	page = fake_lock_page(f, va);
 	set_clear(ret);
+	if (is_slot(f, va)) {
+		look_at_frames(f, va, first, last, ret);
+		return 0;
+	}
+	page = fake_lock_page(f, va);
 	for (unsigned i = first; i < last; i++) {
 		if (page[i].state == FAKE_PRESENT ||
 		    page[i].state == FAKE_PROTECTED ||
