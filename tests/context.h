@@ -223,13 +223,23 @@ static inline void test_move(struct uhmm *u, void *p, size_t npages,
 
 /* ---- What takes a moment, and what must not happen ---- */
 
-/* True at last; at once is not promised, five seconds are too long. */
-#define CHECK_SOON(cond)                                          \
-	do {                                                      \
-		struct timespec ms = { 0, 1000 * 1000 };          \
-		for (int tries = 5000; !(cond) && tries; tries--) \
-			nanosleep(&ms, NULL);                     \
-		CHECK(cond);                                      \
+/*
+ * True at last; at once is not promised, five seconds are too long.  What was
+ * true once need not be so again.
+ */
+#define CHECK_SOON(cond)                                                   \
+	do {                                                               \
+		struct timespec ms = { 0, 1000 * 1000 };                   \
+		bool met = (cond);                                         \
+		for (int tries = 5000; !met && tries; tries--) {           \
+			nanosleep(&ms, NULL);                              \
+			met = (cond);                                      \
+		}                                                          \
+		if (!met) {                                                \
+			fprintf(stderr, "%s:%d: %s: not soon\n", __FILE__, \
+				__LINE__, #cond);                          \
+			test_fail();                                       \
+		}                                                          \
 	} while (0)
 
 static sigjmp_buf test_jump;

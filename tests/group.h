@@ -25,18 +25,6 @@ static inline struct uhmm_group_info test_ask(struct uhmm_group *g,
 	return info;
 }
 
-/* As CHECK_SOON(), but what was true once need not be so again. */
-#define CHECK_ONCE(cond)                                              \
-	do {                                                          \
-		struct timespec ms = { 0, 1000 * 1000 };              \
-		bool was = (cond);                                    \
-		for (int tries = 5000; !was && tries; was = (cond)) { \
-			nanosleep(&ms, NULL);                         \
-			tries--;                                      \
-		}                                                     \
-		CHECK(was);                                           \
-	} while (0)
-
 /* Figures follow a fault at once, but not before its toucher goes on. */
 #define CHECK_PAGES(g, dev, n) CHECK_SOON(test_ask(g, dev).pages == (n))
 

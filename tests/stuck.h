@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stuck.h - for tests in which a device does not answer: what the watchdog says,
- * and threads that touch one page and tell what came of it.
+ * stuck.h - for tests in which a device does not answer: what the watchdog
+ * says, and threads that touch one page and tell what came of it.
  */
 #ifndef UHMM_TEST_STUCK_H
 #define UHMM_TEST_STUCK_H

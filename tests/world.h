@@ -11,6 +11,7 @@
 #define UHMM_WORLD_H
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/core.h"
@@ -36,6 +37,8 @@ enum store_call {
  * @broken: every call fails
  * @one_in: so many calls fail by chance; 0: none
  * @hook: runs in each call, before it does anything
+ * @is_lost: uhmm_device_lost() has been called; @is_gone: and has returned
+ * @fd: of what the CPU may map, or 0; a real one, or one of fake.h
  */
 struct store {
 	uint64_t npages;
@@ -49,12 +52,15 @@ struct store {
 	void (*hook)(struct store *s, enum store_call call,
 		     const struct uhmm_segment *seg);
 	void *arg;
-	_Atomic bool is_released;
+	_Atomic bool is_released, is_lost, is_gone;
+	int fd;
+	bool is_real;
 };
 
 static inline int store_enter(struct store *s, enum store_call call,
 			      const struct uhmm_segment *seg)
 {
+	CHECK(!atomic_load(&s->is_gone) && !atomic_load(&s->is_released));
 	atomic_fetch_add(&s->calls[call], 1);
 	if (s->hook)
 		s->hook(s, call, seg);
@@ -146,23 +152,60 @@ static inline void store_free(void *priv, uint64_t dpfn, size_t npages)
 		atomic_store(&s->full[dpfn + k], 0);
 }
 
+/* ---- Its memory ---- */
+
+/* What is left mapped of it is found when it is touched. */
+static inline void store_free_memory(struct store *s)
+{
+	if (s->fd && s->is_real) {
+		munmap(s->data, s->npages * PAGE);
+		CHECK_EQ(ftruncate(s->fd, 0), 0);
+		close(s->fd);
+		return;
+	}
+	if (s->fd)
+		fake_file_close(s->fd);
+	free(s->data);
+}
+
+static inline void store_alloc_memory(struct store *s, bool is_mapped)
+{
+	size_t len = s->npages * PAGE;
+
+	if (is_mapped && s->is_real) {
+		s->fd = memfd_create("store", MFD_CLOEXEC);
+		CHECK(s->fd > 0);
+		CHECK_EQ(ftruncate(s->fd, (off_t)len), 0);
+		s->data = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       s->fd, 0);
+		CHECK(s->data != MAP_FAILED);
+		return;
+	}
+	s->data = malloc(len);
+	CHECK(s->data);
+	if (is_mapped)
+		s->fd = fake_file(s->data, s->npages);
+	CHECK(s->fd >= 0);
+}
+
 static inline void store_release(void *priv)
 {
 	struct store *s = priv;
 
 	CHECK(!atomic_exchange(&s->is_released, true));
-	for (uint64_t i = 0; i < s->npages; i++)
+	for (uint64_t i = 0; i < s->npages && !atomic_load(&s->is_lost); i++)
 		CHECK(!atomic_load(&s->full[i]));
-	free(s->data);
+	store_free_memory(s);
 	free((void *)s->full);
 	s->data = NULL;
 	s->full = NULL;
 }
 
 enum store_kind {
-	STORE_PLAIN, /* the two required copies, and what tells of leaks */
-	STORE_RICH,  /* clear(), too */
-	STORE_FAST,  /* and direct(), and concurrent calls */
+	STORE_PLAIN,	/* the two required copies, and what tells of leaks */
+	STORE_RICH,	/* clear(), too */
+	STORE_FAST,	/* and direct(), and concurrent calls */
+	STORE_COHERENT, /* the same, and the CPU maps it */
 };
 
 static const struct uhmm_device_ops store_ops[] = {
@@ -190,6 +233,15 @@ static const struct uhmm_device_ops store_ops[] = {
 		.page_free = store_free,
 		.release = store_release,
 	},
+	[STORE_COHERENT] = {
+		.size = sizeof(struct uhmm_device_ops),
+		.copy_to_devmem = store_in,
+		.copy_to_ram = store_out,
+		.clear = store_clear,
+		.direct = store_direct,
+		.page_free = store_free,
+		.release = store_release,
+	},
 };
 
 /* What uhmm_device_add() answers.  On failure nothing is left behind. */
@@ -200,8 +252,9 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 	struct uhmm_device_desc desc = {
 		.size = sizeof(desc),
 		.name = "store",
-		.type = UHMM_MEMORY_DEVICE_PRIVATE,
-		.flags = kind == STORE_FAST ? UHMM_DEVICE_CONCURRENT : 0,
+		.type = kind == STORE_COHERENT ? UHMM_MEMORY_DEVICE_COHERENT :
+						 UHMM_MEMORY_DEVICE_PRIVATE,
+		.flags = kind >= STORE_FAST ? UHMM_DEVICE_CONCURRENT : 0,
 		.npages = npages,
 		.ops = &store_ops[kind],
 	};
@@ -209,9 +262,11 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 
 	memset(s, 0, sizeof(*s));
 	s->npages = npages;
-	s->data = malloc(npages * PAGE);
+	s->is_real = u->mm->max_mappings != 0;
+	store_alloc_memory(s, kind == STORE_COHERENT);
 	s->full = calloc(npages, sizeof(*s->full));
-	CHECK(s->data && s->full);
+	CHECK(s->full);
+	desc.fd = s->fd;
 	err = uhmm_device_add(u, &desc, s, ret_dev);
 	if (err)
 		store_release(s);
@@ -408,6 +463,17 @@ static inline void world_see_dpfn(struct uhmm *u, struct world_sum *sum,
 	sum->on_device++;
 }
 
+/* The CPU maps the very page. */
+static inline void world_check_placed(struct world *w, uintptr_t va,
+				      uint64_t word)
+{
+	struct uhmm_device *dev = w->u->devices[page_dev(word)];
+
+	CHECK(!(word & PAGE_DROP));
+	CHECK(w->mm->ops->is_placed(w->mm, va, dev->desc.fd,
+				    dev->desc.offset + page_dpfn(word) * PAGE));
+}
+
 /* The word against the page table. */
 static inline void world_check_page(struct world *w, uintptr_t va,
 				    uint64_t word, struct world_sum *sum)
@@ -423,6 +489,10 @@ static inline void world_check_page(struct world *w, uintptr_t va,
 	case P_DEVICE:
 		world_see_dpfn(w->u, sum, word);
 		CHECK_EQ(there, FAKE_EMPTY);
+		break;
+	case P_COHERENT:
+		world_see_dpfn(w->u, sum, word);
+		world_check_placed(w, va, word);
 		break;
 	case P_CLEAN:
 		world_see_dpfn(w->u, sum, word);
@@ -507,7 +577,8 @@ static inline bool world_is_quiet(struct world *w)
 
 		block_lock(b);
 		charged += b->nr_charged;
-		kept += b->nr[P_DEVICE] + b->nr[P_COMING] + b->nr[P_CLEAN];
+		kept += b->nr[P_DEVICE] + b->nr[P_COMING] + b->nr[P_CLEAN] +
+			b->nr[P_COHERENT];
 		block_unlock(u, b);
 	}
 	for (unsigned id = 1; id < MAX_DEVICES; id++)

@@ -147,7 +147,7 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 		stamp(c, what);
 		callback_depth++;
 	}
-	/* Pairs with device_set_lost(): it sees our slot, or we its mark. */
+	/* Pairs with set_lost(): it sees our slot, or we its mark. */
 	if (c && device_is_lost(dev)) {
 		call_end(dev, c);
 		return NULL;

@@ -18,6 +18,11 @@
  *
  * A page that is discarded at rest stays and is zeroed; until that is done it
  * has PAGE_DROP, too: the kernel took it from the CPU, and faults wait.
+ *
+ * A page that is lost while it is mapped, or may be, is P_POISONED with
+ * PAGE_SWAPPING, and still says where on the device it was, until its mapping
+ * has been taken away: by who marked it, or who was swapping it.  One that the
+ * application moves meanwhile is PAGE_ORPHAN; at the end they look for such.
  */
 #include <errno.h>
 
@@ -27,6 +32,7 @@
 #define SHARE_OF_MAPPINGS 2
 
 #define SWAP_TRIES 100
+#define WIPE_TRIES 6
 
 bool device_is_mapped(const struct uhmm_device *dev)
 {
@@ -148,6 +154,20 @@ static bool is_to_wipe(uint64_t w)
 	return page_state(w) == P_COHERENT && w & PAGE_DROP;
 }
 
+/* It must read as zeroes: worth more than one try. */
+static void wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+{
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	uint64_t dpfn = page_dpfn(w);
+	int err = -EIO;
+
+	for (int k = 0; k < WIPE_TRIES && err && !device_is_lost(dev); k++)
+		err = device_clear(dev, &dpfn, 1);
+	if (err && !device_is_lost(dev))
+		sys_logf(&u->log, SYS_ERR, "page %#lx keeps what was discarded",
+			 (unsigned long)block_addr(b, i));
+}
+
 /* Pages P_COHERENT with PAGE_DROP are zeroed; faults on them wait till then. */
 void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 {
@@ -157,15 +177,9 @@ void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 	set_for_each(set, i)
 		word[i] = block_word(b, i);
 	block_unlock(u, b);
-	set_for_each(set, i) {
-		uint64_t dpfn = page_dpfn(word[i]);
-
-		if (is_to_wipe(word[i]) &&
-		    device_clear(device_get(u, page_dev(word[i])), &dpfn, 1))
-			sys_logf(&u->log, SYS_ERR,
-				 "page %#lx keeps what was discarded",
-				 (unsigned long)block_addr(b, i));
-	}
+	set_for_each(set, i)
+		if (is_to_wipe(word[i]))
+			wipe_page(u, b, i, word[i]);
 	block_lock(b);
 	set_for_each(set, i)
 		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])
@@ -182,13 +196,22 @@ void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 	block_set(u, b, i, page_on_device(P_COMING, dev, dpfn) | PAGE_SWAPPING);
 }
 
+static bool is_in_swap(const struct swap *s, unsigned i, enum page_state state)
+{
+	return (block_word(s->b, i) & ~PAGE_DROP) ==
+	       (page_on_device(state, s->dev->id, s->dpfn[i]) | PAGE_SWAPPING);
+}
+
 static bool is_marked(const struct swap *s, unsigned i)
 {
-	if (s->lost)
-		return page_state(block_word(s->b, i)) == P_POISONED;
-	return (block_word(s->b, i) & ~PAGE_DROP) ==
-	       (page_on_device(P_COMING, s->dev->id, s->dpfn[i]) |
-		PAGE_SWAPPING);
+	return is_in_swap(s, i, s->lost ? P_POISONED : P_COMING);
+}
+
+/* What was discarded needs no mapping, but may have one to be taken away. */
+static bool is_to_swap(const struct swap *s, unsigned i)
+{
+	return is_marked(s, i) &&
+	       (s->lost || !(block_word(s->b, i) & PAGE_DROP));
 }
 
 /* The end of the run at @i that is one on the device, too. */
@@ -234,7 +257,7 @@ static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
 	block_lock(s->b);
 	*ret_stamp = s->u->mm->ops->stamp(s->u->mm, s->b->va);
 	set_for_each(&s->set, i)
-		if (!is_marked(s, i) || block_word(s->b, i) & PAGE_DROP)
+		if (!is_to_swap(s, i))
 			set_del(&ret, i);
 	block_unlock(s->u, s->b);
 	return ret;
@@ -292,37 +315,97 @@ static void settle_gone(struct swap *s, unsigned i)
 		free_later(s, i);
 }
 
-static void finish(struct swap *s)
-{
-	coherent_count(s->u, s->b);
-	block_unlock(s->u, s->b);
-	if (!set_empty(&s->wipe))
-		coherent_wipe(s->u, s->b, &s->wipe);
-	device_free(s->dev, s->free, s->nfree);
-}
-
 /* ---- Lost with their device -------------------------------------------- */
 
-void coherent_lose(struct swap *s)
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
+			bool orphan)
+{
+	block_set(u, b, i,
+		  page_on_device(P_POISONED, page_dev(w), page_dpfn(w)) |
+			  PAGE_SWAPPING | (w & PAGE_DROP) |
+			  (orphan ? PAGE_ORPHAN : 0));
+	if (orphan)
+		atomic_store(&device_get(u, page_dev(w))->has_orphans, true);
+}
+
+/* Its mapping is gone, or stays for ever.  Locked. */
+static void end_loss(struct swap *s, unsigned i)
+{
+	bool dropped = block_word(s->b, i) & PAGE_DROP;
+
+	block_set(s->u, s->b, i, P_POISONED);
+	if (!set_has(&s->done, i))
+		return;
+	if (dropped)
+		block_event(s->u, s->b, i, E_DISCARD);
+	else
+		s->u->mm->ops->poison(s->u->mm, block_addr(s->b, i), 1);
+}
+
+static void lose_mapped(struct swap *s)
 {
 	struct uhmm *u = s->u;
 
 	s->lost = true;
 	swap_all(s, u->mm->ops->unplace);
 	block_lock(s->b);
-	set_for_each_run(&s->done, first, last)
-		u->mm->ops->poison(u->mm, block_addr(s->b, first),
-				   last - first);
+	set_for_each(&s->set, i)
+		if (is_marked(s, i))
+			end_loss(s, i);
 	coherent_count(u, s->b);
 	block_unlock(u, s->b);
+	block_settle(u, s->b, true);
 	if (s->err && s->err != -ENOENT)
 		sys_logf(&u->log, SYS_ERR,
 			 "lost pages near %#lx stay mapped: %d",
 			 (unsigned long)s->b->va, s->err);
 }
 
-/* They were lost while they were placed. */
-static void lose_placed(const struct swap *s)
+/* Their mapping is ours now.  Return: whether there are any. */
+static bool adopt(struct swap *s, uint64_t *ret_dpfn)
+{
+	block_lock(s->b);
+	for (unsigned i = 0; s->b->nr[P_POISONED] && i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = block_word(s->b, i);
+
+		if (page_state(w) != P_POISONED || !(w & PAGE_ORPHAN) ||
+		    page_dev(w) != s->dev->id)
+			continue;
+		coherent_mark_lost(s->u, s->b, i, w, false);
+		ret_dpfn[i] = page_dpfn(w);
+		set_add(&s->set, i);
+	}
+	block_unlock(s->u, s->b);
+	return !set_empty(&s->set);
+}
+
+void coherent_adopt(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	uint64_t dpfn[MM_BLOCK_PAGES];
+
+	while (atomic_exchange(&dev->has_orphans, false))
+		for (uint32_t k = 0; k < atomic_load(&u->nr_blocks); k++) {
+			struct swap s = {
+				.u = u,
+				.b = u->blocks[k],
+				.dev = dev,
+				.dpfn = dpfn,
+			};
+
+			if (adopt(&s, dpfn))
+				lose_mapped(&s);
+		}
+}
+
+void coherent_lose(struct swap *s)
+{
+	lose_mapped(s);
+	coherent_adopt(s->dev);
+}
+
+/* They were lost while their mappings were replaced. */
+static void lose_swapped(const struct swap *s)
 {
 	struct swap lost = {
 		.u = s->u,
@@ -332,15 +415,28 @@ static void lose_placed(const struct swap *s)
 	};
 
 	block_lock(s->b);
-	set_for_each(&s->done, i)
-		if (page_state(block_word(s->b, i)) == P_POISONED)
+	set_for_each(&s->set, i)
+		if (is_in_swap(s, i, P_POISONED))
 			set_add(&lost.set, i);
 	block_unlock(s->u, s->b);
 	if (!set_empty(&lost.set))
 		coherent_lose(&lost);
+	else
+		coherent_adopt(s->dev);
 }
 
 /* ---- There and back ----------------------------------------------------- */
+
+/* Locked, unlocked.  Only at the end may the device pages be used again. */
+static void finish(struct swap *s)
+{
+	coherent_count(s->u, s->b);
+	block_unlock(s->u, s->b);
+	if (!set_empty(&s->wipe))
+		coherent_wipe(s->u, s->b, &s->wipe);
+	lose_swapped(s);
+	device_free(s->dev, s->free, s->nfree);
+}
 
 void coherent_place(struct swap *s)
 {
@@ -353,7 +449,6 @@ void coherent_place(struct swap *s)
 			settle_gone(s, i);
 	}
 	finish(s);
-	lose_placed(s);
 	block_settle(s->u, s->b, false);
 }
 

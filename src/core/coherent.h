@@ -8,7 +8,7 @@
 /*
  * Mappings of one block to be replaced.
  * @set: pages marked by coherent_mark(), on @dev, at @dpfn
- * @lost: or they are P_POISONED
+ * @lost: or by coherent_mark_lost()
  * @done: those whose mapping has been replaced; @err: why not all, or 0
  */
 struct swap {
@@ -28,17 +28,27 @@ struct swap {
 void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
- * Both without locks, by the mover.  Afterwards what was placed is P_COHERENT
- * and the rest P_DEVICE; or what was taken back is P_COMING and in @s->done,
- * and the rest as before (@placed: P_COHERENT), or settled.
+ * Both without locks, by the mover, who has the device held by call_hold()
+ * since before the block was unlocked: its file must stay.  Afterwards what was
+ * placed is P_COHERENT and the rest P_DEVICE; or what was taken back is
+ * P_COMING and in @s->done, and the rest as before (@placed: P_COHERENT), or
+ * settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);
 /*
- * Of pages that are P_POISONED since a moment ago: the device's memory goes
- * from their addresses, and a touch raises SIGBUS.  Without locks.
+ * Lost, and perhaps mapped still: the word becomes P_POISONED, and says where
+ * the page is, as @w does.  @orphan: the application moved it.  Locked.
+ */
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
+			bool orphan);
+/*
+ * Of pages so marked the device's memory goes from their addresses, and a touch
+ * raises SIGBUS.  Without locks.
  */
 void coherent_lose(struct swap *s);
+/* The same for orphans, if there are any. */
+void coherent_adopt(struct uhmm_device *dev);
 /* Locked. */
 void coherent_count(struct uhmm *u, struct block *b);
 /* Leave of @want what there are mappings for. */

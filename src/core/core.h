@@ -47,8 +47,10 @@
 
 #include "core/call.h"
 #include "core/charge.h"
+#include "core/device.h"
 #include "core/hist.h"
 #include "core/page.h"
+#include "core/request.h"
 #include "core/serve.h"
 #include "core/slab.h"
 #include "mm/mm.h"
@@ -56,15 +58,13 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
-#define VA_BITS	      47
-#define INDEX_BITS    13
-#define INDEX_SIZE    (1u << INDEX_BITS)
-#define MAX_DEVICES   256 /* number 0 is RAM */
-#define NR_BIRTHS     256
-#define MAX_HEIGHT    12
-#define MAX_SLOTS     16384u
-#define NR_REQUESTS   64
-#define NR_BACKGROUND 48 /* of these; the rest is for callers that wait */
+#define VA_BITS	    47
+#define INDEX_BITS  13
+#define INDEX_SIZE  (1u << INDEX_BITS)
+#define MAX_DEVICES 256 /* number 0 is RAM */
+#define NR_BIRTHS   256
+#define MAX_HEIGHT  12
+#define MAX_SLOTS   16384u
 
 /* ---- Blocks (block.c) ---- */
 
@@ -167,114 +167,6 @@ struct bounce {
 	char *pages;
 };
 
-/* ---- Devices (device.c, pagemap.c) ---- */
-
-struct pagemap {
-	struct sys_mutex lock;
-	uint64_t *used; /* a bit a page */
-	uint64_t npages;
-	uint64_t cursor; /* no word before it has a free page */
-	_Atomic uint64_t nused;
-	_Atomic bool closed; /* nothing new */
-	uint64_t *bad;	     /* as @used; NULL: none is */
-	_Atomic uint64_t nbad;
-	_Atomic uint64_t nbad_free; /* of these, not handed out */
-};
-
-/*
- * @is_lost: uhmm_device_lost() was called; never cleared
- * @is_retiring: its number and provider are being given up
- * @is_released: release() was called
- * @is_stuck: the watchdog has reported a call that goes on
- * @stored: what the provider said last
- * @ended: futex; calls that ended since one of these was set
- * @holds: who needs its number to stay
- * @longest: ns; of calls that the watchdog reported
- */
-struct uhmm_device {
-	struct uhmm *u;
-	struct uhmm_device *next; /* of those removed */
-	unsigned id;
-	struct uhmm_device_desc desc;
-	struct uhmm_device_ops ops;
-	void *priv;
-	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
-	_Atomic int64_t fixed; /* pages of fixed mappings */
-	struct pagemap pagemap;
-	_Atomic bool watched; /* what the CPU maps of it raises events */
-	_Atomic bool tier;    /* pages may be demoted there */
-	_Atomic uint64_t pages_in, pages_out, errors;
-	char name[32];
-	_Atomic bool is_lost, is_retiring, is_released, is_stuck;
-	_Atomic uint32_t ended, holds;
-	_Atomic uint64_t longest, stored;
-	struct call calls[NR_CALLS];
-};
-
-/* ---- Requests: work for the worker (request.c) ---- */
-
-enum request_op {
-	REQ_MIGRATE = 1,
-	REQ_PIN,
-	REQ_UNPIN,
-	REQ_PREFER,
-	REQ_REGISTER,
-	REQ_UNREGISTER,
-	REQ_REMOVE,
-	REQ_LOST,
-	REQ_FAILED,
-	REQ_DEVICE_MAP,
-	REQ_DEVICE_UNMAP,
-	REQ_SNAPSHOT,
-	REQ_LIMIT,
-	REQ_CHARGE,
-	REQ_CHARGE_START,
-	REQ_GROUP_CREATE,
-	REQ_GROUP_DESTROY,
-	REQ_HOME,
-	REQ_MIRROR_REMOVE,
-	REQ_MIRROR_FAULT,
-	REQ_MIRROR_SNAPSHOT,
-	REQ_NOTIFY_BEGIN,
-	REQ_NOTIFY_END,
-	REQ_RANGES,
-	REQ_RANGE_PAGES,
-	REQ_NOTHING,
-};
-
-struct request {
-	enum request_op op;
-	uintptr_t addr;
-	size_t len;
-	struct uhmm_device *dev;
-	struct uhmm_mirror *mirror;
-	struct uhmm_group *group;
-	struct uhmm_group **ret_group;
-	struct uhmm_range *ranges;
-	const char *name;
-	unsigned flags;
-	uint8_t *why;
-	uhmm_pfn_t *pfns;
-	uint64_t cookie;
-	uint64_t dpfn;
-	int64_t result;
-	bool background;
-	_Atomic uint32_t done; /* futex */
-	uint32_t next;	       /* of its list, + 1 */
-};
-
-struct requests {
-	struct sys_mutex lock;
-	struct request slot[NR_REQUESTS];
-	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
-	uint32_t nr_background; /* until their completion is read */
-	_Atomic uint32_t kick;
-	_Atomic uint32_t freed; /* futex: a slot became free */
-	struct sys_thread thread;
-	bool running, stop;
-	int fd;
-};
-
 /* ---- Policy: the limit on RAM (policy.c) ---- */
 
 #define MAX_THROTTLED 256
@@ -292,23 +184,6 @@ struct policy {
 	unsigned nr_throttled;
 	struct sys_thread thread;
 	_Atomic bool running, stop;
-};
-
-/* ---- The watchdog (watchdog.c) ---- */
-
-/*
- * @threshold: ns until a call is stuck
- * @lock: held while one is reported, so that its end is told afterwards
- * @relief: held while the backend is asked for a thread, if it @may_relieve
- * @closing: report again what is stuck
- */
-struct watchdog {
-	struct sys_mutex lock, relief;
-	struct sys_thread thread;
-	uint64_t threshold;
-	_Atomic uint32_t kick; /* futex */
-	_Atomic bool running, stop, closing;
-	bool may_relieve;
 };
 
 /* ---- Mirrors (mirror.c) ---- */
@@ -462,75 +337,6 @@ uintptr_t slot_va(struct uhmm *u, uint32_t slot);
 void slot_trim(struct uhmm *u, uint64_t pages);
 void slot_destroy(struct uhmm *u);
 
-/* pagemap.c */
-int pagemap_init(struct pagemap *pm, uint64_t npages);
-/* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
-unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
-void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
-void pagemap_close(struct pagemap *pm, bool closed);
-void pagemap_destroy(struct pagemap *pm);
-
-/* These pages are never handed out again.  -ENOMEM: no memory to note it. */
-int pagemap_fail(struct pagemap *pm, uint64_t dpfn, uint64_t n);
-bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
-/* Pages that may be handed out still. */
-uint64_t pagemap_room(const struct pagemap *pm);
-
-/* device.c.  @va: of the first page, for messages; -ENODEV: it is lost */
-struct uhmm_device *device_get(struct uhmm *u, unsigned id);
-int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
-		   size_t nr, uintptr_t va);
-int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
-		    size_t nr, uintptr_t va);
-int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
-/* Where the CPU can read them until device_direct_end(*@ret_call), or NULL. */
-const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,
-			  struct call **ret_call);
-void device_direct_end(struct uhmm_device *dev, struct call *c);
-/* -EOPNOTSUPP: not from @src. */
-int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
-		     const struct uhmm_peer_segment *seg, size_t nr,
-		     uintptr_t va);
-void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
-void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
-/* Adds a page to the segments, growing the last one if it fits. */
-unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
-		     void *ram);
-int do_remove(struct uhmm_device *dev);
-void device_free_all(struct uhmm *u); /* at the end */
-
-/* lost.c */
-static inline bool device_is_lost(const struct uhmm_device *dev)
-{
-	return atomic_load(&dev->is_lost);
-}
-/*
- * Are the data of its page @dpfn gone?  Asked with the block locked by whoever
- * puts the page into a word there: a word that was there before is found.
- */
-static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
-{
-	return device_is_lost(dev) || pagemap_is_bad(&dev->pagemap, dpfn);
-}
-int do_lost(struct uhmm_device *dev);
-int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
-/* Whatever is on a lost device, poisoned.  Return: pages. */
-uint64_t lost_sweep(struct uhmm_device *dev);
-/* Its provider is released, once. */
-void device_release(struct uhmm_device *dev);
-
-/* watchdog.c.  @ms: until a call is stuck; 0: as the environment says */
-int watchdog_init(struct uhmm *u, uint32_t ms);
-int watchdog_start(struct uhmm *u);
-void watchdog_stop(struct uhmm *u);
-/* The context closes: say what it waits for; the backend goes in a moment. */
-void watchdog_closing(struct uhmm *u);
-void watchdog_no_relief(struct uhmm *u);
-void watchdog_ended(struct uhmm_device *dev, const struct call *c,
-		    uint64_t start);
-/* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
-unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
-
 /*
  * out.c: pages of one block to a device, under its mover lock.  @why: of all
  * 512 pages, or NULL
@@ -675,15 +481,6 @@ int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
-
-/* request.c */
-int request_start_worker(struct uhmm *u);
-int request_init(struct uhmm *u);
-int64_t request_run(struct uhmm *u, const struct request *req);
-int request_start(struct uhmm *u, const struct request *req);
-void request_drain(struct uhmm *u);
-void request_stop(struct uhmm *u);
-void request_destroy(struct uhmm *u);
 
 /* policy.c */
 int policy_init(struct uhmm *u, uint64_t limit);

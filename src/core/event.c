@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/coherent.h"
 
 #define REMAP_TRIES 100000 /* there may be memory again in a while */
 
@@ -52,6 +52,12 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.discarded, 1);
 		block_set(u, b, i, P_STASHING | PAGE_DROP);
 		return w;
+	case P_POISONED: /* so does who takes it away */
+		if (w & PAGE_SWAPPING)
+			b->table[i] |= PAGE_DROP;
+		else
+			block_event(u, b, i, E_DISCARD);
+		return 0;
 	case P_EMPTY:
 	case P_DROPPED:
 		return 0;
@@ -237,8 +243,21 @@ static int move_stashing(struct remap *r, uint64_t w)
 /* On a device that has lost it meanwhile: see lost.c. */
 static bool is_lost(const struct remap *r, uint64_t w)
 {
-	return is_at_rest(w) && page_state(w) != P_CLEAN &&
+	return page_is_away(w) &&
 	       device_has_lost(device_get(r->u, page_dev(w)), page_dpfn(w));
+}
+
+/* Its mapping went along, perhaps; its mover frees it, if there is one. */
+static void lose_moved(struct remap *r, uint64_t w)
+{
+	count_add(&r->u->count.poisoned, 1);
+	if (coherent_is_mapped(r->u, w))
+		coherent_mark_lost(r->u, r->to, r->k, w, true);
+	else
+		block_set(r->u, r->to, r->k, P_POISONED);
+	block_event(r->u, r->from, r->i, E_FORGET);
+	if (is_at_rest(w))
+		r->gone = w;
 }
 
 /* Locked.  Return: 0, -ENOMEM. */
@@ -249,10 +268,7 @@ static int move_page(struct remap *r, uint64_t w)
 	if (err)
 		return err;
 	if (is_lost(r, w)) {
-		count_add(&r->u->count.poisoned, 1);
-		block_set(r->u, r->to, r->k, P_POISONED);
-		block_event(r->u, r->from, r->i, E_FORGET);
-		r->gone = w;
+		lose_moved(r, w);
 		return 0;
 	}
 	switch (page_state(w)) {
@@ -271,6 +287,12 @@ static int move_page(struct remap *r, uint64_t w)
 	case P_COMING: /* its mapping is being replaced */
 		block_set(r->u, r->to, r->k,
 			  coherent_carry(r->u, w, block_addr(r->to, r->k)));
+		break;
+	case P_POISONED:
+		if (w & PAGE_SWAPPING)
+			coherent_mark_lost(r->u, r->to, r->k, w, true);
+		else
+			block_set(r->u, r->to, r->k, w);
 		break;
 	default:
 		block_set(r->u, r->to, r->k, w);

@@ -261,6 +261,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_REVOKING:
 		return wait_fault(u, b, flags);
 	default:
+		if (block_word(b, i) & PAGE_DROP)
+			return wait_fault(u, b, flags);
 		return poisoned_fault(u, b, i);
 	}
 }

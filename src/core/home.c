@@ -252,6 +252,7 @@ static void take_back(struct fetch *f)
 	struct mm_set rest;
 
 	coherent_unplace(&s, &f->placed);
+	call_drop(f->dev);
 	rest = set_minus(&f->set, &s.done);
 	f->set = s.done;
 	f->again = !set_empty(&rest);
@@ -268,11 +269,14 @@ static void take_back(struct fetch *f)
  */
 static void fetch_marked(struct fetch *f)
 {
+	bool swap = device_is_mapped(f->dev) && f->may_unplace;
 	struct slot *s;
 
+	if (swap)
+		call_hold(f->dev);
 	block_unlock(f->u, f->b);
 	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
-	if (device_is_mapped(f->dev) && f->may_unplace)
+	if (swap)
 		take_back(f);
 	s = slot_of(f->u, f->slot);
 	s->stock = set_or(&s->stock, &f->set);

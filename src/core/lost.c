@@ -12,7 +12,7 @@
  *
  * A page that is on its way home is lost at once, and who waits for it gets its
  * SIGBUS, although the copy goes on: whoever made it finds the word changed,
- * and gives up.  Until it returns it keeps its frame and its device page. 
+ * and gives up.  Until it returns it keeps its frame and its device page.
  * Nothing here waits for a callback.
  */
 #include <errno.h>
@@ -95,6 +95,17 @@ static void find(struct loss *l, struct block *b, struct part *ret)
 			sort_page(l, b, i, ret);
 }
 
+/* It may be mapped where it is, still. */
+static void poison_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	bool mapped = coherent_is_mapped(u, w);
+
+	block_event(u, b, i, E_LOSE);
+	if (mapped)
+		coherent_mark_lost(u, b, i, w, false);
+}
+
 /*
  * The one place where pages at rest on a device become lost.  A run that cannot
  * be poisoned now, because the address space is changing, is when it is
@@ -107,7 +118,7 @@ static void poison_pages(struct loss *l, struct block *b,
 	unsigned n = set_count(set);
 
 	set_for_each(set, i)
-		block_event(u, b, i, E_LOSE);
+		poison_page(u, b, i);
 	set_for_each_run(set, first, last)
 		u->mm->ops->poison(u->mm, b->va + first * MM_PAGE_SIZE,
 				   last - first);
@@ -177,6 +188,7 @@ static void lose_all(struct loss *l, bool wait)
 	for (uint32_t i = 0; i < nr; i++)
 		while (lose_block(l, u->blocks[i], &seen) && wait)
 			block_wait(u->blocks[i], seen);
+	coherent_adopt(l->dev);
 }
 
 uint64_t lost_sweep(struct uhmm_device *dev)

@@ -25,29 +25,54 @@ static void drop_copies(struct uhmm *u, struct block *b,
 	clean_break(u, b, want, NULL);
 }
 
-static bool is_on_other(uint64_t w, const struct uhmm_device *dev)
+static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
 {
-	return (page_state(w) == P_DEVICE || page_state(w) == P_COHERENT) &&
+	return ((page_state(w) == P_DEVICE && !mapped) ||
+		page_state(w) == P_COHERENT) &&
 	       page_dev(w) != dev->id;
 }
 
-/* What could not be copied from device to device comes home first. */
+/*
+ * What could not be copied from device to device comes home first, as far as
+ * there is room for it on @dev.  @mapped: only what the CPU maps
+ */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
-			     const struct uhmm_device *dev)
+			     const struct uhmm_device *dev, bool mapped)
 {
+	uint64_t room = pagemap_room(&dev->pagemap);
 	struct mm_set others;
 
 	set_clear(&others);
+	if (!charge_has_room(u, b, dev))
+		return 0;
 	block_lock(b);
 	if (b->nr[P_DEVICE] || b->nr[P_COHERENT])
 		set_for_each(want, i)
-			if (is_on_other(block_word(b, i), dev))
+			if (room &&
+			    is_on_other(block_word(b, i), dev, mapped)) {
 				set_add(&others, i);
+				room--;
+			}
 	block_unlock(u, b);
 	if (set_empty(&others))
 		return 0;
 	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
+}
+
+/* Others came first: those that did not leave their device had no room. */
+static void say_no_room(struct uhmm *u, struct block *b,
+			const struct mm_set *want,
+			const struct uhmm_device *dev, uint8_t *why)
+{
+	if (pagemap_room(&dev->pagemap) && charge_has_room(u, b, dev))
+		return;
+	block_lock(b);
+	set_for_each(want, i)
+		if (why[i] == UHMM_WHY_BUSY &&
+		    is_on_other(block_word(b, i), dev, false))
+			why[i] = UHMM_WHY_NO_ROOM;
+	block_unlock(u, b);
 }
 
 int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
@@ -55,6 +80,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 {
 	struct block *b = block_get(u, va);
 	struct mm_set fit = *want;
+	bool all = device_is_mapped(dev);
 	int err = 0;
 
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
@@ -69,10 +95,11 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	sys_mutex_lock(&b->mover);
 	coherent_fit(u, b, &fit, dev, why);
 	drop_copies(u, b, &fit);
-	if (device_is_mapped(dev) || peer_block(u, b, &fit, dev))
-		fetch_from_others(u, b, &fit, dev);
+	all = all || peer_block(u, b, &fit, dev);
+	fetch_from_others(u, b, &fit, dev, !all);
 	if (!set_empty(&fit))
 		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
+	say_no_room(u, b, &fit, dev, why);
 	sys_mutex_unlock(&b->mover);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
@@ -199,6 +226,14 @@ static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
 	}
 }
 
+/* Of a range from @addr on, [at, end) was not tried. */
+static void say_busy(uint8_t *why, uintptr_t addr, uintptr_t at, uintptr_t end)
+{
+	if (why)
+		memset(why + ((at - addr) >> MM_PAGE_SHIFT), UHMM_WHY_BUSY,
+		       (end - at) >> MM_PAGE_SHIFT);
+}
+
 static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 			     struct uhmm_device *dev, uint8_t *why)
 {
@@ -215,8 +250,12 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 				 why ? why + ((at - addr) >> MM_PAGE_SHIFT) :
 				       NULL,
 				 &known);
-		if (n < 0)
-			return total ? total : n;
+		if (n < 0 && !total)
+			return n;
+		if (n < 0) {
+			say_busy(why, addr, last, end);
+			return total;
+		}
 		total += n;
 		any = any || known;
 		at = last;

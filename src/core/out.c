@@ -164,6 +164,8 @@ static void settle_all(struct out *o)
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
 	out_release_slot(o->u, o->b);
+	if (!set_empty(&o->placing))
+		call_hold(o->dev);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);
 	count_add(&o->u->count.to_device, copied);
@@ -200,6 +202,7 @@ static void place_all(struct out *o)
 	if (set_empty(&o->placing))
 		return;
 	coherent_place(&s);
+	call_drop(o->dev);
 	rest = set_minus(&s.set, &s.done);
 	if (!set_empty(&rest))
 		give_up(o, &rest, s.err);

@@ -66,7 +66,8 @@ enum page_event {
 #define PAGE_CHARGED	(UINT64_C(1) << 4) /* P_RAM: counted as resident */
 #define PAGE_DROP	(UINT64_C(1) << 5) /* discarded, its mover looks */
 #define PAGE_AWAY	(UINT64_C(1) << 6) /* P_STASHING: was P_DEVICE */
-#define PAGE_SWAPPING	(UINT64_C(1) << 7) /* P_COMING: see coherent.c */
+#define PAGE_SWAPPING	(UINT64_C(1) << 7) /* see coherent.c */
+#define PAGE_ORPHAN	(UINT64_C(1) << 4) /* P_POISONED: see coherent.c */
 #define PAGE_DEV_SHIFT	8
 #define PAGE_DPFN_SHIFT 16
 #define DPFN_BITS	45 /* as in a uhmm_pfn_t */

@@ -50,10 +50,12 @@ static int check_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 {
 	const bool *strict = arg;
 
-	(void)u;
 	if (e->kind == MM_UNMAPPED)
 		return -ENOMEM;
-	return *strict && e->kind == MM_UNSUPPORTED ? -EOPNOTSUPP : 0;
+	if (e->kind != MM_UNSUPPORTED || !*strict)
+		return 0;
+	/* Where device memory is mapped, it is managed already. */
+	return region_covers(u, e->start, e->end) ? 0 : -EOPNOTSUPP;
 }
 
 /* ---- Taking in -------------------------------------------------------- */

@@ -40,14 +40,27 @@ bool fake_refuses(struct fake *f)
 	return f->random % f->one_in == 0;
 }
 
+/*
+ * Before and after the client is told: who reads the number together with what
+ * the client knows learns of any change between the two.
+ */
+static void count_mapping(struct fake *f)
+{
+	sys_mutex_lock(&f->lock);
+	f->mappings++;
+	sys_mutex_unlock(&f->lock);
+}
+
 void fake_event_begin(struct fake *f)
 {
 	sys_mutex_lock(&f->event);
 	atomic_fetch_add(&f->pending, 1);
+	count_mapping(f);
 }
 
 void fake_event_end(struct fake *f)
 {
+	count_mapping(f);
 	atomic_fetch_sub(&f->pending, 1);
 	sys_mutex_unlock(&f->event);
 	fake_wake_all(f);
@@ -70,6 +83,8 @@ static enum mm_kind kind_at(struct fake *f, uintptr_t addr)
 	if (!fake_is_inside(addr, addr + MM_PAGE_SIZE))
 		return MM_UNMAPPED;
 	page = &f->pages[fake_index(addr)];
+	if (page->fd)
+		return MM_UNSUPPORTED;
 	return page->kind ? page->kind : MM_UNMAPPED;
 }
 
@@ -158,25 +173,6 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-static int fake_resident(struct mm *mm, uintptr_t va, unsigned first,
-			 unsigned last, struct mm_set *ret)
-{
-	struct fake *f = fake_of(mm);
-	const struct fake_page *page;
-
-	if (sys_should_fail("fake resident"))
-		return -ENOMEM;
-	page = fake_lock_page(f, va);
-	set_clear(ret);
-	for (unsigned i = first; i < last; i++) {
-		if (page[i].state == FAKE_PRESENT ||
-		    page[i].state == FAKE_PROTECTED)
-			set_add(ret, i);
-	}
-	sys_mutex_unlock(&f->lock);
-	return 0;
-}
-
 /* ---- Out ---- */
 
 static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
@@ -190,7 +186,7 @@ static unsigned char *frame_at(struct fake *f, uintptr_t frame, size_t npages)
 }
 
 /* As in the kernel, a page does not move to where there is one. */
-static bool is_occupied(const unsigned char *frame)
+bool fake_is_occupied(const unsigned char *frame)
 {
 	return *frame || memcmp(frame, frame + 1, MM_PAGE_SIZE - 1);
 }
@@ -219,6 +215,8 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 
 	if (page->kind && !page->is_tracked)
 		fake_bug("freezing a page that is not tracked", va);
+	if (page->fd)
+		fake_bug("freezing device memory", va);
 	if (page->kind && page->state == FAKE_EMPTY) {
 		set_add(&z->holes, i);
 		return;
@@ -230,7 +228,7 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 		unsigned char *frame =
 			frame_at(f, z->slot + i * MM_PAGE_SIZE, 1);
 
-		if (is_occupied(frame)) {
+		if (fake_is_occupied(frame)) {
 			z->why[i] = UHMM_WHY_BUSY;
 			return;
 		}
@@ -287,6 +285,8 @@ static void stash_page(struct fake *f, struct mm_freeze *z, unsigned i)
 	uintptr_t va = z->va + i * MM_PAGE_SIZE;
 	struct fake_page *page = &f->pages[fake_index(va)];
 
+	if (page->fd)
+		fake_bug("stashing device memory", va);
 	z->why[i] = UHMM_WHY_BUSY;
 	if (!page->kind || !page->is_tracked || fake_refuses(f))
 		return;
@@ -356,7 +356,7 @@ static int check_empty(struct fake *f, uintptr_t va)
 	if (!fake_is_inside(va, va + MM_PAGE_SIZE) || !page->kind ||
 	    !page->is_tracked)
 		return -ENOENT;
-	return page->state == FAKE_EMPTY ? 0 : -EEXIST;
+	return page->state == FAKE_EMPTY && !page->fd ? 0 : -EEXIST;
 }
 
 /* Put pages there as @state, from @src or, without, from zeroes. */
@@ -531,6 +531,11 @@ static const struct mm_ops fake_ops = {
 	.zero = fake_zero,
 	.poison = fake_poison,
 	.wake = fake_wake,
+	.stamp = fake_stamp,
+	.place = fake_place,
+	.unplace = fake_unplace,
+	.is_placed = fake_is_placed,
+	.resume = fake_resume,
 	.slots = fake_slots,
 	.drop = fake_drop,
 	.features = fake_features,

@@ -62,10 +62,21 @@ enum fake_state {
 	FAKE_PRESENT,
 	FAKE_PROTECTED, /* present, but write-protected */
 	FAKE_POISONED,
+	FAKE_PLACED, /* device memory */
 };
 
 enum fake_state fake_state(struct mm *mm, uintptr_t addr);
 bool fake_is_tracked(struct mm *mm, uintptr_t addr);
+
+/* ---- Device memory that can be placed ---- */
+
+/*
+ * A descriptor for place(): @npages at @bytes, which must stay until
+ * fake_file_close().  A touch of what is still placed then stops the program.
+ * -EMFILE.
+ */
+int fake_file(unsigned char *bytes, size_t npages);
+void fake_file_close(int fd);
 
 /* ---- Behaviour ---- */
 

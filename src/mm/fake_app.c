@@ -196,12 +196,17 @@ enum {
 	ACCESS_FAULTS = 1
 };
 
-static void touch(struct fake *f, const struct access *a)
+static void touch(struct fake *f, const struct fake_page *page,
+		  const struct access *a)
 {
+	unsigned char *bytes = fake_bytes(f, a->addr);
+
+	if (page->fd)
+		bytes = fake_file_bytes(page, a->addr) + a->addr % MM_PAGE_SIZE;
 	if (a->to)
-		memcpy(a->to, fake_bytes(f, a->addr), a->len);
+		memcpy(a->to, bytes, a->len);
 	else
-		memcpy(fake_bytes(f, a->addr), a->from, a->len);
+		memcpy(bytes, a->from, a->len);
 }
 
 /* As the CPU with its page table.  ACCESS_FAULTS: @ret_flags say how. */
@@ -220,6 +225,8 @@ static int try_access(struct fake *f, const struct access *a,
 	if (page->state == FAKE_EMPTY) {
 		if (page->is_tracked)
 			return ACCESS_FAULTS;
+		if (page->fd)
+			fake_bug("device memory that nobody watches", a->addr);
 		memset(fake_bytes(f, a->addr & ~(MM_PAGE_SIZE - 1)), 0,
 		       MM_PAGE_SIZE);
 		page->state = FAKE_PRESENT;
@@ -228,7 +235,7 @@ static int try_access(struct fake *f, const struct access *a,
 		*ret_flags |= MM_FAULT_WP;
 		return ACCESS_FAULTS;
 	}
-	touch(f, a);
+	touch(f, page, a);
 	return 0;
 }
 

@@ -22,6 +22,8 @@ struct fake_page {
 	uint8_t state; /* enum fake_state; FAKE_EMPTY where unmapped too */
 	uint8_t marks; /* enum fake_mark */
 	bool is_tracked;
+	int fd;		 /* of the device memory that is placed there, or 0 */
+	uint64_t offset; /* in that file, bytes */
 };
 
 struct fake {
@@ -34,6 +36,7 @@ struct fake {
 	size_t nr_slots, slots_used; /* by lock */
 	unsigned one_in;	     /* by lock */
 	uint64_t random;	     /* by lock */
+	uint32_t mappings;	     /* by lock; changes when a mapping does */
 	bool is_dead;		     /* in the child of a fork */
 	/* events not applied yet: faults wait, calls return -EAGAIN */
 	_Atomic uint32_t pending;
@@ -66,8 +69,18 @@ struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr);
 /* fake_look.c */
 int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
 int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
+int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
+		  struct mm_set *ret);
+/* fake_place.c; the first with @f locked */
+unsigned char *fake_file_bytes(const struct fake_page *page, uintptr_t va);
+uint32_t fake_stamp(struct mm *mm, uintptr_t va);
+ssize_t fake_place(struct mm *mm, struct mm_place *p);
+ssize_t fake_unplace(struct mm *mm, struct mm_place *p);
+bool fake_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
+int fake_resume(struct mm *mm, uintptr_t va, size_t npages);
 /* Stop: the caller did what loses data on a real page table. */
 _Noreturn void fake_bug(const char *what, uintptr_t addr);
+bool fake_is_occupied(const unsigned char *frame);
 /* Let every waiting access look again. */
 void fake_wake_all(struct fake *f);
 /* Under the lock: is it this call's turn to be refused? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fake_look.c - what the fake page table says of a page, for mirrors. */
+/* fake_look.c - what the fake page table says of a page. */
 #include <errno.h>
 
 #include "mm/fake_int.h"
@@ -14,9 +14,13 @@ static uint16_t look_at(const struct fake_page *page)
 		return 0;
 	if (writes)
 		look |= MM_LOOK_WRITE;
-	if (page->state == FAKE_PRESENT || page->state == FAKE_PROTECTED)
+	if (page->fd)
+		look |= MM_LOOK_SHARED;
+	if (page->state == FAKE_PRESENT || page->state == FAKE_PROTECTED ||
+	    page->state == FAKE_PLACED)
 		look |= MM_LOOK_PRESENT;
-	if (page->state == FAKE_PRESENT && writes)
+	if ((page->state == FAKE_PRESENT || page->state == FAKE_PLACED) &&
+	    writes)
 		look |= MM_LOOK_WRITABLE;
 	return look;
 }
@@ -54,4 +58,48 @@ int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write)
 	}
 	sys_mutex_unlock(&f->lock);
 	return err;
+}
+
+/* Frames: one that holds only zeroes might as well be none. */
+static void look_at_frames(struct fake *f, uintptr_t va, unsigned first,
+			   unsigned last, struct mm_set *ret)
+{
+	const unsigned char *frame = f->slots + (va - (uintptr_t)f->slots);
+
+	sys_mutex_lock(&f->lock);
+	for (unsigned i = first; i < last; i++)
+		if (fake_is_occupied(frame + i * MM_PAGE_SIZE))
+			set_add(ret, i);
+	sys_mutex_unlock(&f->lock);
+}
+
+static bool is_slot(const struct fake *f, uintptr_t va)
+{
+	uintptr_t slots = (uintptr_t)f->slots;
+
+	return va >= slots && va < slots + f->nr_slots * MM_BLOCK_SIZE;
+}
+
+int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
+		  struct mm_set *ret)
+{
+	struct fake *f = fake_of(mm);
+	const struct fake_page *page;
+
+	if (sys_should_fail("fake resident"))
+		return -ENOMEM;
+	set_clear(ret);
+	if (is_slot(f, va)) {
+		look_at_frames(f, va, first, last, ret);
+		return 0;
+	}
+	page = fake_lock_page(f, va);
+	for (unsigned i = first; i < last; i++) {
+		if (page[i].state == FAKE_PRESENT ||
+		    page[i].state == FAKE_PROTECTED ||
+		    page[i].state == FAKE_PLACED)
+			set_add(ret, i);
+	}
+	sys_mutex_unlock(&f->lock);
+	return 0;
 }

@@ -311,5 +311,9 @@ int uffd_resume(struct mm *mm, uintptr_t va, size_t npages)
 
 	if (ret == -EAGAIN)
 		uffd_saw_again = true;
-	return ret == -EEXIST ? 0 : ret;
+	if (ret != -EEXIST)
+		return ret;
+	/* It is there, and so wakes nobody by itself. */
+	uffd_wake_range(b, va, arg.range.len);
+	return 0;
 }

@@ -656,6 +656,39 @@ static void test_wait(void)
 	unmap_area();
 }
 
+/* Who waits where device memory came meanwhile goes on with that. */
+static void test_resume(void)
+{
+	struct mm_place p = { .npages = 1 };
+	pthread_t thread;
+	char byte;
+
+	p.fd = memfd_create("mm-uffd", MFD_CLOEXEC);
+	CHECK(!ftruncate(p.fd, MM_PAGE_SIZE));
+	map_area(MADV_NOHUGEPAGE);
+	track_area();
+	t.state[3] = HELD;
+	t.held = 0;
+	p.va = (uintptr_t)page(3);
+	CHECK(!pthread_create(&thread, NULL, touch, page(3)));
+	while (!t.held)
+		sys_futex_wait(&t.held, 0, 0);
+	p.stamp = t.mm->ops->stamp(t.mm, p.va);
+	CHECK(t.mm->ops->place(t.mm, &p) == 1);
+	CHECK(t.mm->ops->is_placed(t.mm, p.va, p.fd, 0));
+	sys_mutex_lock(&t.lock);
+	t.state[3] = RAM;
+	sys_mutex_unlock(&t.lock);
+	CHECK(!t.mm->ops->resume(t.mm, p.va, 1) || !p.watched);
+	pthread_join(thread, NULL);
+	CHECK(pread(p.fd, &byte, 1, 0) == 1 && byte == 1);
+	p.stamp = t.mm->ops->stamp(t.mm, p.va);
+	CHECK(t.mm->ops->unplace(t.mm, &p) == 1);
+	CHECK(!t.mm->ops->is_placed(t.mm, p.va, p.fd, 0));
+	close(p.fd);
+	unmap_area();
+}
+
 static sigjmp_buf on_bus;
 static volatile sig_atomic_t bus_count;
 
@@ -908,12 +941,12 @@ static int inject(unsigned mode, const char *off)
 /* ---- Configurations ---- */
 
 static void (*const tests[])(void) = {
-	test_give_back,	   test_away_and_touch, test_holes,	 test_huge,
-	test_part_of_huge, test_scattered,	test_sweep,	 test_stash,
-	test_read_only,	   test_locked,		test_shared,	 test_pinned,
-	test_events,	   test_system_calls,	test_wait,	 test_poison,
-	test_survey,	   test_resident,	test_fill_short, test_storm,
-	test_child,
+	test_give_back,	   test_away_and_touch, test_holes,    test_huge,
+	test_part_of_huge, test_scattered,	test_sweep,    test_stash,
+	test_read_only,	   test_locked,		test_shared,   test_pinned,
+	test_events,	   test_system_calls,	test_wait,     test_resume,
+	test_poison,	   test_survey,		test_resident, test_fill_short,
+	test_storm,	   test_child,
 };
 
 static int run(const char *name, unsigned mode, const char *off)

@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 		{ .off = "move", .refuse = 30, .fail = 20 },
 		{ .flags = UHMM_OPEN_NO_RECYCLE, .refuse = 10, .fail = 10 },
 		{ .mode = UHMM_FAULTS_INLINE },
+		{ .lose = true },
+		{ .off = "move", .refuse = 30, .fail = 30, .lose = true },
 	};
 
 	return model_main(argc, argv, space_open_fake, how,

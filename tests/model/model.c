@@ -2,17 +2,16 @@
 /* model.c - see model.h */
 #include "model.h"
 
-static bool trace;
-
-#define TRACE(...)                                    \
-	do {                                          \
-		if (trace)                            \
-			fprintf(stderr, __VA_ARGS__); \
-	} while (0)
+bool model_trace;
 
 static struct page_model *page_of(struct model *m, size_t page)
 {
 	return &m->page[page - m->first];
+}
+
+struct page_model *model_page(struct model *m, size_t page)
+{
+	return page_of(m, page);
 }
 
 static unsigned char *bytes_of(struct model *m, size_t page)
@@ -30,6 +29,11 @@ static void *addr(struct model *m, size_t page)
 static size_t below(struct model *m, size_t n)
 {
 	return test_below(&m->seed, n);
+}
+
+size_t model_below(struct model *m, size_t n)
+{
+	return below(m, n);
 }
 
 static size_t any_length(struct model *m)
@@ -123,7 +127,7 @@ static void check_bytes(struct model *m, size_t page, const unsigned char *got)
 
 static void note_lost(struct model *m, size_t page)
 {
-	CHECK(m->s->one_in);
+	CHECK(m->s->one_in || m->s->is_lossy || page_of(m, page)->is_lost);
 	page_of(m, page)->is_lost = true;
 }
 
@@ -263,10 +267,12 @@ static void check_refusal(struct model *m, size_t page, unsigned d,
 		CHECK_EQ(why, UHMM_WHY_PINNED);
 	if (!m->s->is_exact || !m->is_alone || p->pins)
 		return;
-	if (why != UHMM_WHY_NO_ROOM)
+	if (why != UHMM_WHY_NO_ROOM && why != UHMM_WHY_POISONED)
 		fprintf(stderr, "page %zu: %s\n", page, uhmm_why_name(why));
+	if (page_of(m, page)->is_lost && why == UHMM_WHY_POISONED)
+		return;
 	CHECK_EQ(why, UHMM_WHY_NO_ROOM);
-	CHECK_EQ(device_used(m->s->dev[d]), m->s->room[d]);
+	CHECK(device_is_full(m->s, d));
 }
 
 static void do_out(struct model *m, struct range r)
@@ -280,6 +286,10 @@ static void do_out(struct model *m, struct range r)
 	n = uhmm_migrate_why(m->s->u, addr(m, r.first), r.n * PAGE,
 			     m->s->dev[d], why);
 	TRACE("out %zu+%zu to %u: %zd\n", r.first, r.n, d, n);
+	if (device_is_lost(m->s->dev[d])) {
+		CHECK(n == -ENODEV || !m->is_alone || hole_error(m, r));
+		return;
+	}
 	if (hole_error(m, r)) {
 		CHECK(n == hole_error(m, r) || n >= 0);
 		return;
@@ -317,7 +327,10 @@ static void do_home(struct model *m, struct range r)
 	CHECK(n >= 0);
 	for (size_t i = 0; i < r.n; i++) {
 		ok += why[i] == UHMM_WHY_OK;
-		if (why[i] != UHMM_WHY_OK) /* or demoted again by now */
+		if (page_of(m, r.first + i)->is_lost)
+			CHECK(why[i] == UHMM_WHY_POISONED || !m->is_alone ||
+			      why[i] == UHMM_WHY_OK);
+		else if (why[i] != UHMM_WHY_OK) /* or demoted again by now */
 			CHECK(m->s->one_in || !m->is_alone);
 		else if (m->is_alone)
 			CHECK(!is_away(m, r.first + i));
@@ -346,7 +359,10 @@ static void do_async(struct model *m, struct range r)
 	CHECK_EQ(poll(&fd, 1, 20000), 1);
 	CHECK_EQ(uhmm_complete(m->s->u, c, 2), 1);
 	CHECK_EQ(c[0].cookie, r.first);
-	CHECK(c[0].result >= 0 && c[0].result <= (int64_t)r.n);
+	if (dev && device_is_lost(dev))
+		CHECK_EQ(c[0].result, -ENODEV);
+	else
+		CHECK(c[0].result >= 0 && c[0].result <= (int64_t)r.n);
 	CHECK_EQ(poll(&fd, 1, 0), 0);
 }
 
@@ -379,6 +395,14 @@ static void do_unreg(struct model *m, struct range r)
 		CHECK(!err || (err == -EIO && m->s->one_in));
 }
 
+static bool may_be_lost(struct model *m, struct range r)
+{
+	for (size_t i = r.first; i < r.first + r.n; i++)
+		if (page_of(m, i)->is_lost)
+			return true;
+	return m->s->one_in || m->s->is_lossy;
+}
+
 static void do_pin_range(struct model *m, struct range r)
 {
 	int err = uhmm_pin(m->s->u, addr(m, r.first), r.n * PAGE);
@@ -389,7 +413,7 @@ static void do_pin_range(struct model *m, struct range r)
 		return;
 	}
 	/* a lost page that was unregistered since is not known to be */
-	CHECK(!err || (err == -EIO && m->s->one_in));
+	CHECK(!err || (err == -EIO && may_be_lost(m, r)));
 	for (size_t i = r.first; i < r.first + r.n && !err; i++)
 		page_of(m, i)->pins++;
 }
@@ -513,35 +537,7 @@ static void do_remap(struct model *m, struct range r)
 	check_range(m, to);
 }
 
-/* ---- Devices and the limit ---------------------------------------------- */
-
-void space_add_device(struct space *s, unsigned i)
-{
-	s->dev[i] = store_add(s->u, &s->store[i], s->kind[i], s->room[i]);
-	s->store[i].one_in = s->one_in;
-	s->store[i].seed = i;
-}
-
-static void do_devices(struct model *m)
-{
-	unsigned d = (unsigned)below(m, NR_DEVICES);
-	int err;
-
-	if (!m->is_alone)
-		return;
-	if (!m->s->dev[d]) {
-		TRACE("add device %u\n", d);
-		space_add_device(m->s, d);
-		return;
-	}
-	err = uhmm_device_remove(m->s->dev[d]);
-	TRACE("remove device %u: %d\n", d, err);
-	CHECK(!err || (err == -EBUSY && m->s->one_in));
-	if (!err) {
-		CHECK(m->s->store[d].is_released);
-		m->s->dev[d] = NULL;
-	}
-}
+/* ---- The limit ---------------------------------------------- */
 
 static void do_limit(struct model *m)
 {
@@ -568,6 +564,28 @@ static void do_policy(struct model *m)
 	}
 }
 
+static void do_limits(struct model *m)
+{
+	if (below(m, 3))
+		do_limit(m);
+	else
+		do_device_limit(m);
+}
+
+static void do_a_device(struct model *m)
+{
+	switch (below(m, 4)) {
+	case 0:
+		do_lose(m);
+		break;
+	case 1:
+		do_fail(m);
+		break;
+	default:
+		do_devices(m);
+	}
+}
+
 /* ---- All of them -------------------------------------------------------- */
 
 static void one_op(struct model *m, struct range r)
@@ -586,9 +604,9 @@ static void one_op(struct model *m, struct range r)
 	if (what >= nr + 5)
 		do_policy(m);
 	else if (what == nr + 4)
-		do_limit(m);
+		do_limits(m);
 	else if (what == nr + 3)
-		do_devices(m);
+		do_a_device(m);
 	else if (what >= nr)
 		do_map(m);
 	else
@@ -639,7 +657,7 @@ void model_step(struct model *m)
 void model_init(struct model *m, struct space *s, size_t first, size_t npages,
 		uint64_t seed, bool is_alone)
 {
-	trace = getenv("UHMM_TEST_TRACE") != NULL;
+	model_trace = getenv("UHMM_TEST_TRACE") != NULL;
 	memset(m, 0, sizeof(*m));
 	m->s = s;
 	m->first = first;

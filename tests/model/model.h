@@ -13,13 +13,14 @@
 
 #include "world.h"
 
-#define NR_DEVICES 3
+#define NR_DEVICES 4
 
 /*
  * The address space.
  * @peek: where a page's bytes are at this moment, without touching it; NULL
  *	for zeroes.  Only while nothing moves.
  * @is_poisoned: a touch would say so
+ * @is_lossy: devices are lost and fail while all else goes on
  * @hole_is_error: -ENOMEM for ranges with holes
  */
 struct space {
@@ -28,9 +29,11 @@ struct space {
 	struct store store[NR_DEVICES];
 	enum store_kind kind[NR_DEVICES];
 	uint64_t room[NR_DEVICES];
-	unsigned one_in; /* device calls fail so often; 0: never */
-	bool is_exact;	 /* nothing refuses: every page must go */
+	uint64_t limit[NR_DEVICES]; /* pages; 0: none */
+	unsigned one_in;	    /* device calls fail so often; 0: never */
+	bool is_exact;		    /* nothing refuses: every page must go */
 	bool hole_is_error;
+	bool is_lossy;
 	bool is_real;
 	void *(*at)(struct space *s, size_t page);
 	void (*map)(struct space *s, size_t page, size_t n);
@@ -55,6 +58,7 @@ struct space_how {
 	unsigned flags;	 /* enum uhmm_open_flags */
 	unsigned mode;	 /* enum uhmm_fault_mode */
 	unsigned refuse, fail;
+	bool lose; /* devices, on two threads; one alone always does */
 	uint64_t seed;
 };
 
@@ -83,6 +87,17 @@ struct range {
 	size_t first, n;
 };
 
+struct page_model *model_page(struct model *m, size_t page);
+size_t model_below(struct model *m, size_t n);
+
+#define TRACE(...)                                    \
+	do {                                          \
+		if (model_trace)                      \
+			fprintf(stderr, __VA_ARGS__); \
+	} while (0)
+
+extern bool model_trace;
+
 void model_init(struct model *m, struct space *s, size_t first, size_t npages,
 		uint64_t seed, bool is_alone);
 void model_fini(struct model *m);
@@ -93,7 +108,13 @@ void model_check(struct model *m);
 /* All of @m after uhmm_close(): by peek() alone. */
 void model_check_closed(struct model *m);
 
+/* devices.c */
 void space_add_device(struct space *s, unsigned i);
+bool device_is_full(const struct space *s, unsigned d);
+void do_devices(struct model *m);
+void do_lose(struct model *m);
+void do_fail(struct model *m);
+void do_device_limit(struct model *m);
 
 /* Each way, alone and on two threads; argv: one way, and 1 or 2 threads. */
 int model_main(int argc, char **argv, space_open_fn *open,

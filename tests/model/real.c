@@ -16,6 +16,9 @@ int main(int argc, char **argv)
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move,scan,procmap" },
 		{ .mode = UHMM_FAULTS_THREADS, .fail = 20 },
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move", .fail = 20 },
+		{ .mode = UHMM_FAULTS_THREADS, .lose = true },
+		{ .mode = UHMM_FAULTS_INLINE, .lose = true },
+		{ .mode = UHMM_FAULTS_THREADS, .off = "move", .lose = true },
 	};
 	struct uhmm *u;
 	int err = uhmm_open(NULL, &u);

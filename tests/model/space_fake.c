@@ -81,6 +81,10 @@ static const unsigned char *peek(struct space *s, size_t page)
 	case FAKE_PRESENT:
 	case FAKE_PROTECTED:
 		return fake_bytes(fake_of(mm_of(s)), va(page));
+	case FAKE_PLACED:
+		return fake_file_bytes(
+			&fake_of(mm_of(s))->pages[fake_index(va(page))],
+			va(page));
 	default:
 		return s->u ? peek_away(s, page) : NULL;
 	}
@@ -125,9 +129,10 @@ int space_open_fake(struct space *s, const struct space_how *how)
 	world_hold(w);
 	*s = (struct space){
 		.u = w->u,
-		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST },
-		.room = { 300, 800, 2000 },
+		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
+		.room = { 300, 800, 2000, 900 },
 		.one_in = how->fail,
+		.is_lossy = how->lose,
 		.is_exact = !how->fail && !how->refuse,
 		.hole_is_error = true,
 		.at = at,

@@ -180,9 +180,10 @@ int space_open_real(struct space *s, const struct space_how *how)
 	*s = (struct space){
 		.u = u,
 		.is_real = true,
-		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST },
-		.room = { 300, 800, 2000 },
+		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
+		.room = { 300, 800, 2000, 900 },
 		.one_in = how->fail,
+		.is_lossy = how->lose,
 		.at = at,
 		.map = map,
 		.unmap = unmap,

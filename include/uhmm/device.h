@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.h - devices as their users see them: opened, removed, lost, looked at.
+ *
+ * A part of uhmm.h, which says what holds for every call.  To write a device,
+ * see <uhmm/provider.h>.
+ */
+#ifndef UHMM_DEVICE_H
+#define UHMM_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+struct uhmm;
+struct uhmm_device; /* device memory: a pagemap and who copies it */
+
+/**
+ * uhmm_device_open() - make a device from a specification
+ * @spec: "[WRAPPER[(key=value,...)]/...]PROVIDER[:SIZE][,key=value]...", as
+ *	"ram:1G", "zram:4G,level=1" or "delay(us=50)/ram:64M"; see uhmm(7)
+ * @ret_dev: valid until uhmm_device_remove() or uhmm_close()
+ *
+ * Return: 0; -EINVAL for a malformed specification, size or option (the log
+ * says which); -ENOENT for an unknown provider; -ENOSPC for more than 255
+ * devices; -ENOMEM when the size exceeds what the machine can back; or what
+ * the provider answered.
+ */
+int uhmm_device_open(struct uhmm *u, const char *spec,
+		     struct uhmm_device **ret_dev);
+
+/**
+ * uhmm_device_remove() - evict every page, then remove the device
+ *
+ * Return: 0; -EBUSY when a page could not be evicted: the device stays as it
+ * is, though nothing new is placed there.
+ */
+int uhmm_device_remove(struct uhmm_device *dev);
+
+/**
+ * uhmm_device_tier() - may pages be demoted to a device for the limit on RAM?
+ *
+ * From the start private devices may be used for that, and coherent ones not:
+ * those hold what was placed there by name, and nothing else.
+ *
+ * Return: 0; -EINVAL.
+ */
+int uhmm_device_tier(struct uhmm_device *dev, bool on);
+
+/**
+ * uhmm_device_lost() - the device is gone, without warning
+ *
+ * No callback is made any more but release(), when those under way have ended.
+ * Pages whose only copy was there are poisoned: a touch raises SIGBUS.  Those
+ * that were on their way to it are mapped again from RAM.  Whoever waits for a
+ * page of it gets its SIGBUS at once, also while the device's calls hang: this
+ * waits for no call, and touches nothing of the device.
+ *
+ * @dev stays valid, and keeps its number, until uhmm_device_remove() (which
+ * waits for the calls) or uhmm_close().  May be called at any time and by any
+ * thread, while @dev is being removed too; a second call does nothing.
+ *
+ * Return: 0; -EINVAL; -EDEADLK from a callback; -ENOMEM on a managed stack.
+ */
+int uhmm_device_lost(struct uhmm_device *dev);
+
+/**
+ * uhmm_device_failed() - pages of the device have lost their data
+ *
+ * What is there is poisoned, unless RAM still has a good copy: that becomes the
+ * page.  The device pages are never handed out again.  Everything else on the
+ * device goes on.
+ * @dpfn, @n: the device pages
+ *
+ * Blocks while a page changes its address, not on the device.
+ *
+ * Return: 0; -EINVAL when they are none of its pages; -ENODEV when the device
+ * is lost or removed; -ENOMEM, and nothing changed; -EDEADLK from a callback.
+ */
+int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
+
+/**
+ * struct uhmm_device_info - what a device is and holds
+ * @size: set by the caller
+ * @id: its number in a uhmm_pfn_t, 1..255
+ * @npages: capacity, pages
+ * @used: device pages handed out
+ * @stored_bytes: memory the provider really uses for them; 0 if it cannot tell
+ * @pages_in: pages ever copied to it
+ * @pages_out: pages ever copied from it
+ * @errors: callbacks that failed
+ * @name: as in the specification, truncated
+ * @failed: pages that are never handed out again
+ * @stuck: calls that the watchdog has reported and that have not ended
+ * @longest_ns: the longest that such a call took, or has taken so far
+ * @lost: 1 after uhmm_device_lost()
+ */
+struct uhmm_device_info {
+	size_t size;
+	uint32_t id;
+	uint32_t flags;
+	uint64_t npages;
+	uint64_t used;
+	uint64_t stored_bytes;
+	uint64_t pages_in;
+	uint64_t pages_out;
+	uint64_t errors;
+	char name[32];
+	uint64_t failed;
+	uint64_t stuck;
+	uint64_t longest_ns;
+	uint64_t lost;
+};
+
+/** uhmm_device_query() - fill in @info.  Return: 0, -EINVAL or -E2BIG. */
+int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.h - device memory as the core sees it: its pages, calls into its
+ * provider, and what happens when either fails.
+ */
+#ifndef UHMM_CORE_DEVICE_H
+#define UHMM_CORE_DEVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uhmm/provider.h>
+
+#include "core/call.h"
+#include "sys/lock.h"
+#include "sys/sys.h"
+
+struct uhmm;
+
+/* ---- Device pages (pagemap.c) ---- */
+
+struct pagemap {
+	struct sys_mutex lock;
+	uint64_t *used; /* a bit a page */
+	uint64_t npages;
+	uint64_t cursor; /* no word before it has a free page */
+	_Atomic uint64_t nused;
+	_Atomic bool closed; /* nothing new */
+	uint64_t *bad;	     /* as @used; NULL: none is */
+	_Atomic uint64_t nbad;
+	_Atomic uint64_t nbad_free; /* of these, not handed out */
+};
+
+/* ---- Devices (device.c) ---- */
+
+/*
+ * @is_lost: uhmm_device_lost() was called; never cleared
+ * @is_retiring: its number and provider are being given up
+ * @is_released: release() was called
+ * @is_stuck: the watchdog has reported a call that goes on
+ * @has_orphans: see coherent.c
+ * @stored: what the provider said last
+ * @ended: futex; calls that ended since one of these was set
+ * @holds: who needs its number to stay
+ * @longest: ns; of calls that the watchdog reported
+ */
+struct uhmm_device {
+	struct uhmm *u;
+	struct uhmm_device *next; /* of those removed */
+	unsigned id;
+	struct uhmm_device_desc desc;
+	struct uhmm_device_ops ops;
+	void *priv;
+	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
+	_Atomic int64_t fixed; /* pages of fixed mappings */
+	struct pagemap pagemap;
+	_Atomic bool watched; /* what the CPU maps of it raises events */
+	_Atomic bool tier;    /* pages may be demoted there */
+	_Atomic uint64_t pages_in, pages_out, errors;
+	char name[32];
+	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
+	_Atomic uint32_t ended, holds;
+	_Atomic uint64_t longest, stored;
+	struct call calls[NR_CALLS];
+};
+
+/* ---- The watchdog (watchdog.c) ---- */
+
+/*
+ * @threshold: ns until a call is stuck
+ * @lock: held while one is reported, so that its end is told afterwards
+ * @relief: held while the backend is asked for a thread, if it @may_relieve
+ * @closing: report again what is stuck
+ */
+struct watchdog {
+	struct sys_mutex lock, relief;
+	struct sys_thread thread;
+	uint64_t threshold;
+	_Atomic uint32_t kick; /* futex */
+	_Atomic bool running, stop, closing;
+	bool may_relieve;
+};
+
+/* pagemap.c */
+int pagemap_init(struct pagemap *pm, uint64_t npages);
+/* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
+unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
+void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
+void pagemap_close(struct pagemap *pm, bool closed);
+void pagemap_destroy(struct pagemap *pm);
+
+/* These pages are never handed out again.  -ENOMEM: no memory to note it. */
+int pagemap_fail(struct pagemap *pm, uint64_t dpfn, uint64_t n);
+bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
+/* Pages that may be handed out still. */
+uint64_t pagemap_room(const struct pagemap *pm);
+
+/* device.c.  @va: of the first page, for messages; -ENODEV: it is lost */
+struct uhmm_device *device_get(struct uhmm *u, unsigned id);
+int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		   size_t nr, uintptr_t va);
+int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		    size_t nr, uintptr_t va);
+int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+/* Where the CPU can read them until device_direct_end(*@ret_call), or NULL. */
+const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,
+			  struct call **ret_call);
+void device_direct_end(struct uhmm_device *dev, struct call *c);
+/* -EOPNOTSUPP: not from @src. */
+int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
+		     const struct uhmm_peer_segment *seg, size_t nr,
+		     uintptr_t va);
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* Adds a page to the segments, growing the last one if it fits. */
+unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
+		     void *ram);
+int do_remove(struct uhmm_device *dev);
+void device_free_all(struct uhmm *u); /* at the end */
+
+/* lost.c */
+static inline bool device_is_lost(const struct uhmm_device *dev)
+{
+	return atomic_load(&dev->is_lost);
+}
+/*
+ * Are the data of its page @dpfn gone?  Asked with the block locked by whoever
+ * puts the page into a word there: a word that was there before is found.
+ */
+static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
+{
+	return device_is_lost(dev) || pagemap_is_bad(&dev->pagemap, dpfn);
+}
+int do_lost(struct uhmm_device *dev);
+int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
+/* Whatever is on a lost device, poisoned.  Return: pages. */
+uint64_t lost_sweep(struct uhmm_device *dev);
+/* Its provider is released, once. */
+void device_release(struct uhmm_device *dev);
+
+/* watchdog.c.  @ms: until a call is stuck; 0: as the environment says */
+int watchdog_init(struct uhmm *u, uint32_t ms);
+int watchdog_start(struct uhmm *u);
+void watchdog_stop(struct uhmm *u);
+/* The context closes: say what it waits for; the backend goes in a moment. */
+void watchdog_closing(struct uhmm *u);
+void watchdog_no_relief(struct uhmm *u);
+void watchdog_ended(struct uhmm_device *dev, const struct call *c,
+		    uint64_t start);
+/* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
+unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
+
+#endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/*
+ * devices.c - devices come, go, are lost and fail.
+ *
+ * Alone, the model knows which pages that costs: those that uhmm_snapshot()
+ * had there a moment before.  With others at work any page may be among them.
+ */
+#include "model.h"
+
+void space_add_device(struct space *s, unsigned i)
+{
+	s->dev[i] = store_add(s->u, &s->store[i], s->kind[i], s->room[i]);
+	s->store[i].one_in = s->one_in;
+	s->store[i].seed = i;
+	s->limit[i] = 0;
+}
+
+static struct uhmm_device_info info_of(struct uhmm_device *dev)
+{
+	struct uhmm_device_info info = { .size = sizeof(info) };
+
+	CHECK_EQ(uhmm_device_query(dev, &info), 0);
+	return info;
+}
+
+bool device_is_full(const struct space *s, unsigned d)
+{
+	struct uhmm_device_info info = info_of(s->dev[d]);
+
+	return info.lost || info.used + info.failed >= s->room[d] ||
+	       (s->limit[d] && info.used >= s->limit[d]);
+}
+
+/* One that is there, or NR_DEVICES. */
+static unsigned any_device(struct model *m)
+{
+	unsigned d = (unsigned)model_below(m, NR_DEVICES);
+
+	return m->s->dev[d] && (m->is_alone || m->s->is_lossy) ? d : NR_DEVICES;
+}
+
+/* ---- Added and removed ------------------------------------------------- */
+
+void do_devices(struct model *m)
+{
+	unsigned d = (unsigned)model_below(m, NR_DEVICES);
+	int err;
+
+	if (!m->is_alone)
+		return;
+	if (!m->s->dev[d]) {
+		TRACE("add device %u\n", d);
+		space_add_device(m->s, d);
+		return;
+	}
+	err = uhmm_device_remove(m->s->dev[d]);
+	TRACE("remove device %u: %d\n", d, err);
+	CHECK(!err || (err == -EBUSY && m->s->one_in));
+	if (!err) {
+		CHECK(m->s->store[d].is_released);
+		m->s->dev[d] = NULL;
+	}
+}
+
+/* ---- Lost and failed --------------------------------------------------- */
+
+/* Pages [@first, @last) of device @id will be no more. */
+static void expect_loss(struct model *m, unsigned id, uint64_t first,
+			uint64_t last)
+{
+	static uhmm_pfn_t pfn[8 * MM_BLOCK_PAGES];
+
+	CHECK(m->npages <= 8 * MM_BLOCK_PAGES);
+	for (size_t i = 0; i < m->npages; i++) {
+		struct page_model *p = model_page(m, m->first + i);
+
+		if (!p->is_mapped)
+			continue;
+		CHECK_EQ(uhmm_snapshot(m->s->u, m->s->at(m->s, m->first + i),
+				       PAGE, &pfn[i]),
+			 0);
+		if (uhmm_pfn_device(pfn[i]) == id &&
+		    uhmm_pfn_dpfn(pfn[i]) >= first &&
+		    uhmm_pfn_dpfn(pfn[i]) < last)
+			p->is_lost = true;
+	}
+}
+
+void do_lose(struct model *m)
+{
+	unsigned d = any_device(m);
+	struct uhmm_device_info info;
+
+	if (d == NR_DEVICES)
+		return;
+	info = info_of(m->s->dev[d]);
+	TRACE("lose device %u\n", d);
+	if (m->is_alone)
+		expect_loss(m, info.id, 0, UINT64_MAX);
+	atomic_store(&m->s->store[d].is_lost, true);
+	CHECK_EQ(uhmm_device_lost(m->s->dev[d]), 0);
+	CHECK_EQ(info_of(m->s->dev[d]).lost, 1);
+	if (!m->is_alone)
+		return;
+	atomic_store(&m->s->store[d].is_gone, true);
+	if (!m->s->is_real)
+		CHECK(m->s->store[d].is_released);
+}
+
+void do_fail(struct model *m)
+{
+	unsigned d = any_device(m);
+	struct uhmm_device_info info;
+	uint64_t first, n;
+	int err;
+
+	if (d == NR_DEVICES)
+		return;
+	info = info_of(m->s->dev[d]);
+	first = model_below(m, m->s->room[d]);
+	n = 1 + model_below(m, m->s->room[d] - first < 20 ?
+				       m->s->room[d] - first :
+				       20);
+	if (m->is_alone && !info.lost)
+		expect_loss(m, info.id, first, first + n);
+	err = uhmm_device_failed(m->s->dev[d], first, n);
+	TRACE("fail device %u %ju+%ju: %d\n", d, (uintmax_t)first, (uintmax_t)n,
+	      err);
+	if (info.lost)
+		CHECK_EQ(err, -ENODEV);
+	else
+		CHECK(!err || (err == -ENODEV && !m->is_alone));
+	if (!err)
+		CHECK(info_of(m->s->dev[d]).failed >= n);
+}
+
+/* ---- Limited ----------------------------------------------------------- */
+
+void do_device_limit(struct model *m)
+{
+	unsigned d = any_device(m);
+	uint64_t limit;
+
+	if (d == NR_DEVICES || !m->is_alone)
+		return;
+	limit = model_below(m, 3) ? 1 + model_below(m, m->s->room[d]) : 0;
+	TRACE("limit device %u: %ju\n", d, (uintmax_t)limit);
+	CHECK_EQ(uhmm_group_set_limit(uhmm_group_root(m->s->u), m->s->dev[d],
+				      limit * PAGE),
+		 0);
+	m->s->limit[d] = limit;
+}
