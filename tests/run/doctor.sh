@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# uhmm doctor: what it says is what "uhmm run" does, for each privilege.
+. "$(dirname "$0")/lib.sh"
+needs_userfaultfd
+deny=$1
+
+# said WHAT HOW: does the last report say so?
+# shellcheck disable=SC2317
+said()
+{
+	grep -qE "^$1 +$2 " "$tmp/report"
+}
+
+# doctor COMMAND...: a report, by way of a command; does run agree with it?
+doctor()
+{
+	"$@" "$UHMM" doctor >"$tmp/report" 2>"$tmp/err"
+	status=$?
+	"$@" "$UHMM" run true 2>/dev/null
+	run=$?
+	check "$*: standard error" [ ! -s "$tmp/err" ]
+	[ $status -eq 0 ] && [ $run -eq 0 ] ||
+		{ [ $status -eq 1 ] && [ $run -eq 125 ]; } ||
+		fail "$*: doctor says $status, run $run"
+}
+
+doctor env
+check "fit" [ $status -eq 0 ]
+check "privilege" said privilege ok
+check "providers" grep -qE '^providers +ok +ram, zram' "$tmp/report"
+
+doctor env UHMM_FEATURES_OFF=move,procmap
+check "no move" said move 'could be better'
+check "no procmap" said procmap 'could be better'
+check "stash" said stash ok
+check "mend" grep -q 'Linux 6.8 or newer' "$tmp/report"
+
+doctor env UHMM_FEATURES_OFF=kernel-faults
+check "user mode only" said privilege missing
+
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	plain="setpriv --reuid 65534 --clear-groups --bounding-set -all"
+	chmod 755 "$tmp"
+	# shellcheck disable=SC2086
+	if $plain "$UHMM" --version >/dev/null 2>&1; then
+		doctor $plain "$deny"
+		check "refused" said privilege missing
+		check "why" grep -q 'seccomp' "$tmp/report"
+		check "filter" grep -q 'system calls are filtered' "$tmp/report"
+		doctor $plain
+		check "forks" said 'fork events' 'could be better'
+	fi
+fi
+
+UHMM_PRELOAD=/nowhere.so "$UHMM" doctor >"$tmp/report" 2>/dev/null
+check "no library: status" [ $? -eq 1 ]
+check "no library" said preload missing
+"$UHMM" doctor me >/dev/null 2>&1
+check "argument" [ $? -eq 2 ]
+finish

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the kernel lets this user do, by opening contexts, and what it offers.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uhmm/uhmm.h>
+
+#include "doctor.h"
+
+#define SYSCTL	    "/proc/sys/vm/unprivileged_userfaultfd"
+#define CAP_PTRACE  19
+#define ALLOW_ALL   "sysctl vm.unprivileged_userfaultfd=1, as root"
+#define ALLOW_GROUP "setfacl -m u:$USER:rw /dev/userfaultfd, as root"
+
+/* Where the kernel is older, a trial of it has failed. */
+static const struct {
+	const char *name, *since, *gives;
+} features[] = {
+	{ "kernel-faults", NULL, "system calls on memory that is away" },
+	{ "move", "6.8", "pages go into frames without a copy" },
+	{ "stash", "5.7", "pages that cannot be moved go by their mapping" },
+	{ "poison", "6.6", "lost pages raise SIGBUS by themselves" },
+	{ "scan", "6.7", "which pages are there, quickly" },
+	{ "procmap", "6.11", "what is mapped where, quickly" },
+	{ "minor", "5.14", "devices that the CPU maps tell of their faults" },
+};
+
+/* Return: 0, and the features; or -errno. */
+static int try_mode(enum uhmm_fault_mode mode, char *list, size_t len)
+{
+	const struct uhmm_params params = {
+		.size = sizeof(params),
+		.fault_mode = mode,
+	};
+	struct uhmm *u;
+	int err = uhmm_open(&params, &u);
+
+	*list = '\0';
+	if (err)
+		return err;
+	uhmm_features(u, list, len);
+	return uhmm_close(u);
+}
+
+/* Is @word among the comma separated words of @list? */
+static bool is_in(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+		if (!strncmp(p, word, len) && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+/* ---- Privilege --------------------------------------------------------- */
+
+static bool has_cap(unsigned cap)
+{
+	char text[64];
+
+	return read_field("/proc/self/status", "CapEff:", text, sizeof(text)) &&
+	       strtoull(text, NULL, 16) >> cap & 1;
+}
+
+/* The best of what this user has; NULL: nothing. */
+static const char *rung(void)
+{
+	char text[16];
+
+	if (has_cap(CAP_PTRACE))
+		return geteuid() ? "CAP_SYS_PTRACE" : "root";
+	if (!access("/dev/userfaultfd", R_OK | W_OK))
+		return "access to /dev/userfaultfd";
+	read_line(SYSCTL, text, sizeof(text));
+	return *text == '1' ? "vm.unprivileged_userfaultfd=1" : NULL;
+}
+
+/* Root is refused by something else than the kernel's own rules. */
+static const char *refused_by(int err)
+{
+	char text[16];
+
+	if (err == -ENOSYS && !has_cap(CAP_PTRACE))
+		return "a kernel with CONFIG_USERFAULTFD, 5.7 or newer; in a "
+		       "container, a seccomp profile that allows userfaultfd";
+	if (read_field("/proc/self/status", "Seccomp:", text, sizeof(text)) &&
+	    *text != '0')
+		return "run the container with a seccomp profile that allows "
+		       "userfaultfd, as --security-opt seccomp=unconfined";
+	if (err == -ENOSYS)
+		return "a kernel with CONFIG_USERFAULTFD, 5.7 or newer";
+	return ALLOW_ALL;
+}
+
+void doctor_privilege(void)
+{
+	char threads[512], inlined[512];
+	int err = try_mode(UHMM_FAULTS_THREADS, threads, sizeof(threads));
+	bool full = !err && is_in(threads, "kernel-faults");
+
+	if (full)
+		finding(FINE, "privilege",
+			"%s: system calls on managed "
+			"memory work",
+			NULL, rung() ? rung() : "yes");
+	else if (!err ||
+		 !try_mode(UHMM_FAULTS_INLINE, inlined, sizeof(inlined)))
+		finding(MISSING, "privilege",
+			"plain user: system calls on memory that is away "
+			"fail, so \"uhmm run\" wants --mode inline",
+			access("/dev/userfaultfd", F_OK) ? ALLOW_ALL :
+							   ALLOW_GROUP);
+	else
+		finding(MISSING, "privilege", "userfaultfd(2) is refused: %s",
+			refused_by(err), strerror(-err));
+	finding(has_cap(CAP_PTRACE) ? FINE : SLOW, "fork events",
+		has_cap(CAP_PTRACE) ?
+			"the kernel may tell of forks" :
+			"forks are not told: memory comes home before each",
+		has_cap(CAP_PTRACE) ? NULL :
+				      "run as root, or with CAP_SYS_PTRACE");
+}
+
+/* ---- Features ---------------------------------------------------------- */
+
+void doctor_features(void)
+{
+	char list[512];
+
+	if (try_mode(UHMM_FAULTS_AUTO, list, sizeof(list)))
+		return;
+	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++) {
+		char mend[64];
+		bool has = is_in(list, features[i].name);
+
+		if (!features[i].since) /* said by doctor_privilege() */
+			continue;
+		snprintf(mend, sizeof(mend), "Linux %s or newer",
+			 features[i].since);
+		finding(has ? FINE : SLOW, features[i].name, "%s",
+			has ? NULL : mend, features[i].gives);
+	}
+	if (getenv("UHMM_FEATURES_OFF") && *getenv("UHMM_FEATURES_OFF"))
+		finding(SLOW, "environment", "features are turned off",
+			"unset UHMM_FEATURES_OFF");
+}
