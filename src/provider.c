@@ -20,11 +20,11 @@
 #define MAX_PROVIDERS 64
 
 extern const struct uhmm_provider provider_ram, provider_zram, provider_error,
-	provider_delay, provider_trace, provider_dax;
+	provider_delay, provider_trace, provider_dax, provider_numa;
 
 static const struct uhmm_provider *const builtin[] = {
-	&provider_ram,	 &provider_zram,  &provider_error,
-	&provider_delay, &provider_trace, &provider_dax,
+	&provider_ram,	 &provider_zram, &provider_error, &provider_delay,
+	&provider_trace, &provider_dax,	 &provider_numa,
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
@@ -226,6 +226,10 @@ static const char *refusal(const struct opening *o, int err)
 				      "refuses its options, or needs a size";
 	case -ENOMEM:
 		return "more memory than there is";
+	case -ENODEV:
+		return "there is no such device";
+	case -EBUSY:
+		return "nothing would be left for the CPU";
 	default:
 		return "cannot be opened";
 	}
@@ -234,9 +238,10 @@ static const char *refusal(const struct opening *o, int err)
 /* A wrapper looks into the table of what it wraps; later the core does. */
 static bool desc_is_valid(const struct uhmm_device_desc *desc)
 {
-	return desc->npages && desc->ops &&
-	       desc->ops->size >= sizeof(*desc->ops) &&
-	       desc->ops->copy_to_devmem && desc->ops->copy_to_ram;
+	if (!desc->npages || !desc->ops || desc->ops->size < sizeof(*desc->ops))
+		return false;
+	return desc->flags & UHMM_DEVICE_NODE ||
+	       (desc->ops->copy_to_devmem && desc->ops->copy_to_ram);
 }
 
 /* Open part @i; the parts after it are open already. */

@@ -180,6 +180,8 @@ static int parse_options(struct spec *s, struct spec_part *part, char **p,
 static int parse_provider(struct spec *s, struct spec_part *part, char *p,
 			  char delimiter)
 {
+	if (delimiter == ':' && p[strcspn(p, ",=")] == '=')
+		delimiter = ','; /* no size */
 	if (delimiter == ':') {
 		char *size = p;
 

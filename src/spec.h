@@ -4,6 +4,8 @@
  *
  *	[WRAPPER[(key=value,...)]/...]PROVIDER[:SIZE][,key=value]...
  *
+ * Without SIZE a colon before the first key will do as well.
+ *
  * Only the form is checked here; which names and keys exist is known to
  * provider.c.  Nothing is allocated: a specification has bounds.
  */

@@ -463,6 +463,14 @@ static inline void world_see_dpfn(struct uhmm *u, struct world_sum *sum,
 	sum->on_device++;
 }
 
+static inline void world_check_node(struct world *w, uintptr_t va,
+				    uint64_t word)
+{
+	CHECK_EQ(fake_state(w->mm, va), FAKE_PRESENT);
+	CHECK_EQ(fake_node(w->mm, va),
+		 w->u->devices[page_dev(word)]->desc.node);
+}
+
 /* The CPU maps the very page. */
 static inline void world_check_placed(struct world *w, uintptr_t va,
 				      uint64_t word)
@@ -492,7 +500,11 @@ static inline void world_check_page(struct world *w, uintptr_t va,
 		break;
 	case P_COHERENT:
 		world_see_dpfn(w->u, sum, word);
-		world_check_placed(w, va, word);
+		if (w->u->devices[page_dev(word)]->desc.flags &
+		    UHMM_DEVICE_NODE)
+			world_check_node(w, va, word);
+		else
+			world_check_placed(w, va, word);
 		break;
 	case P_CLEAN:
 		world_see_dpfn(w->u, sum, word);

@@ -66,7 +66,8 @@ int uhmm_device_tier(struct uhmm_device *dev, bool on);
  * waits for the calls) or uhmm_close().  May be called at any time and by any
  * thread, while @dev is being removed too; a second call does nothing.
  *
- * Return: 0; -EINVAL; -EDEADLK from a callback; -ENOMEM on a managed stack.
+ * Return: 0; -EINVAL; -EOPNOTSUPP for a NUMA node, which is the kernel's;
+ * -EDEADLK from a callback; -ENOMEM on a managed stack.
  */
 int uhmm_device_lost(struct uhmm_device *dev);
 
@@ -80,8 +81,9 @@ int uhmm_device_lost(struct uhmm_device *dev);
  *
  * Blocks while a page changes its address, not on the device.
  *
- * Return: 0; -EINVAL when they are none of its pages; -ENODEV when the device
- * is lost or removed; -ENOMEM, and nothing changed; -EDEADLK from a callback.
+ * Return: 0; -EINVAL when they are none of its pages; -EOPNOTSUPP for a NUMA
+ * node; -ENODEV when the device is lost or removed; -ENOMEM, and nothing
+ * changed; -EDEADLK from a callback.
  */
 int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
 

@@ -44,7 +44,7 @@ enum uhmm_memory_type {
  * @UHMM_DEVICE_CONCURRENT: callbacks may run on several threads at once, and
  *	copy_to_ram() in a signal handler; otherwise the core serializes them
  * @UHMM_DEVICE_NODE: coherent memory of NUMA node desc.node; the kernel moves
- *	pages there and back, and no callback copies
+ *	pages there and back, and no callback copies.  Not UHMM_DEVICE_FIXED
  * @UHMM_DEVICE_FIXED: pages are registered, counted and mirrored, but never
  *	migrated: persistent memory under a filesystem, say
  * @UHMM_DEVICE_SHARED: others may read the memory afterwards; pages are cleared

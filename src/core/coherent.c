@@ -50,6 +50,16 @@ bool coherent_is_mapped(struct uhmm *u, uint64_t w)
 	return dev && device_is_mapped(dev);
 }
 
+bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va)
+{
+	if (!device_is_mapped(dev) || atomic_load(&dev->watched))
+		return false;
+	sys_logf(&dev->u->log, SYS_WARN,
+		 "device %s: pages near %#lx were unmapped or moved unnoticed",
+		 dev->name, (unsigned long)va);
+	return true;
+}
+
 /* ---- Pages that were moved away from under a mover --------------------- */
 
 static void carried_add(struct uhmm *u, unsigned dev, uint64_t dpfn)

@@ -47,6 +47,12 @@ void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
  * raises SIGBUS.  Without locks.
  */
 void coherent_lose(struct swap *s);
+/*
+ * Nothing of @dev is mapped any more where it should be, near @va.  Is that
+ * because the kernel does not tell what becomes of its mappings?  Then its page
+ * may be in use anywhere.
+ */
+bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va);
 /* The same for orphans, if there are any. */
 void coherent_adopt(struct uhmm_device *dev);
 /* Locked. */

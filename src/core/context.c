@@ -294,7 +294,7 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 
 int uhmm_close(struct uhmm *u)
 {
-	struct request home = { .op = REQ_HOME };
+	struct request close = { .op = REQ_CLOSE };
 	int64_t err;
 
 	if (!u)
@@ -307,7 +307,7 @@ int uhmm_close(struct uhmm *u)
 	watchdog_closing(u);
 	policy_stop(u);
 	request_drain(u);
-	err = request_run(u, &home);
+	err = request_run(u, &close);
 	delist(u);
 	destroy(u);
 	return (int)err;

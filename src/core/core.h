@@ -8,6 +8,7 @@
  *
  *	gate		shared by whoever moves pages; exclusive around fork
  *	mover		one a block: who takes pages from it.  Held over copies
+ *	nodes		devices that are nodes come and go, one at a time
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)
@@ -249,7 +250,9 @@ struct uhmm {
 	struct sys_mutex devices_lock;
 	_Atomic(struct uhmm_device *) devices[MAX_DEVICES];
 	struct uhmm_device *removed; /* list; freed at close */
-	_Atomic int64_t ram;	     /* pages */
+	struct sys_mutex nodes_lock; /* devices that are nodes come and go */
+	_Atomic uint32_t nr_nodes;
+	_Atomic int64_t ram; /* pages */
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t on_device, frozen;
 	struct mirrors mirrors;

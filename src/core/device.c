@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/fixed.h"
+#include "core/node.h"
 
 struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 {
@@ -233,7 +234,9 @@ static int check_kind(const struct uhmm_device_desc *d)
 			       0;
 	case UHMM_MEMORY_DEVICE_COHERENT:
 		if (d->flags & UHMM_DEVICE_NODE)
-			return d->node < 0 ? -EINVAL : 0;
+			return d->node < 0 || d->flags & UHMM_DEVICE_FIXED ?
+				       -EINVAL :
+				       0;
 		return d->fd < 0 || d->offset % UHMM_PAGE_SIZE ? -EINVAL : 0;
 	default:
 		return -EINVAL;
@@ -271,8 +274,9 @@ static int device_init(struct uhmm_device *dev)
 }
 
 /* Number 0 is RAM. */
-static int take_number(struct uhmm *u, struct uhmm_device *dev)
+int device_take_number(struct uhmm_device *dev)
 {
+	struct uhmm *u = dev->u;
 	int err = -ENOSPC;
 
 	sys_mutex_lock(&u->devices_lock);
@@ -285,6 +289,21 @@ static int take_number(struct uhmm *u, struct uhmm_device *dev)
 	}
 	sys_mutex_unlock(&u->devices_lock);
 	return err;
+}
+
+static void give_number_back(struct uhmm_device *dev)
+{
+	sys_mutex_lock(&dev->u->devices_lock);
+	dev->u->devices[dev->id] = NULL;
+	sys_mutex_unlock(&dev->u->devices_lock);
+}
+
+static int attach(struct uhmm_device *dev)
+{
+	struct request req = { .op = REQ_ATTACH, .dev = dev };
+
+	return device_is_node(dev) ? (int)request_run(dev->u, &req) :
+				     device_take_number(dev);
 }
 
 int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
@@ -308,7 +327,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	if (!err)
 		err = watchdog_start(u);
 	if (!err)
-		err = take_number(u, dev);
+		err = attach(dev);
 	if (err) {
 		pagemap_destroy(&dev->pagemap);
 		sys_free(dev, sizeof(*dev));
@@ -331,9 +350,7 @@ static void device_destroy(struct uhmm_device *dev)
 	charge_device_gone(dev->u, dev->id);
 	atomic_store(&dev->is_retiring, true);
 	call_wait(dev, 0);
-	sys_mutex_lock(&dev->u->devices_lock);
-	dev->u->devices[dev->id] = NULL;
-	sys_mutex_unlock(&dev->u->devices_lock);
+	give_number_back(dev);
 	device_release(dev);
 	pagemap_destroy(&dev->pagemap);
 }
@@ -435,6 +452,7 @@ int do_remove(struct uhmm_device *dev)
 		return -EBUSY;
 	fixed_device_gone(dev);
 	mirror_device_gone(dev);
+	node_detach(dev);
 	retire(dev);
 	return 0;
 }

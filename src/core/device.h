@@ -55,8 +55,10 @@ struct uhmm_device {
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
 	_Atomic int64_t fixed; /* pages of fixed mappings */
 	struct pagemap pagemap;
-	_Atomic bool watched; /* what the CPU maps of it raises events */
-	_Atomic bool tier;    /* pages may be demoted there */
+	bool is_node; /* nothing else is placed on its node; by nodes_lock */
+	_Atomic bool has_strays; /* or may: see node.c */
+	_Atomic bool watched;	 /* what the CPU maps of it raises events */
+	_Atomic bool tier;	 /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
 	char name[32];
 	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
@@ -116,6 +118,8 @@ void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 /* Adds a page to the segments, growing the last one if it fits. */
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram);
+/* -ENOSPC */
+int device_take_number(struct uhmm_device *dev);
 int do_remove(struct uhmm_device *dev);
 void device_free_all(struct uhmm *u); /* at the end */
 

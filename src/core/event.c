@@ -70,7 +70,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 			discard_there(u, b, i, wipe);
 			return 0;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	default:
 		count_add(&u->count.discarded, 1);
 		block_event(u, b, i, E_DISCARD);

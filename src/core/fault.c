@@ -13,7 +13,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/node.h"
 
 #define MAX_WINDOW 64
 
@@ -180,6 +180,26 @@ static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
 	return clean_break(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
 }
 
+/*
+ * A page that was on a node, with the CPU, and is not at its address any more:
+ * what takes its place is as new as if it had been RAM.
+ */
+static enum mm_outcome node_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	uint64_t w = block_word(b, i);
+	enum mm_outcome out;
+
+	if (is_resident(u, b, i))
+		return late_fault(u, b);
+	block_event(u, b, i, E_DISCARD);
+	out = zero_fault(u, b, i, flags);
+	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
+	return out;
+}
+
 /* Somebody is at it; block_settle() wakes. */
 static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
 				  unsigned flags)
@@ -246,6 +266,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.faults, 1);
 		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
 	case P_COHERENT:
+		if (node_has(u, block_word(b, i)))
+			return node_fault(u, b, i, flags);
 		if (block_word(b, i) & PAGE_DROP)
 			return wait_fault(u, b, flags);
 		return coherent_fault(u, b, i);

@@ -12,6 +12,7 @@
 
 #include "core/coherent.h"
 #include "core/mirror.h"
+#include "core/node.h"
 
 #define POISON_TRIES 10000
 
@@ -466,7 +467,8 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))
 		home = page_state(block_word(b, i)) < P_CLEAN ||
-		       page_state(block_word(b, i)) > P_CLEARING;
+		       page_state(block_word(b, i)) > P_CLEARING ||
+		       node_has(u, block_word(b, i)); /* that would not come */
 	block_unlock(u, b);
 	return home;
 }
@@ -493,7 +495,8 @@ static void forget_gone(struct fetch *f)
 		free_later(f, i);
 	}
 	block_unlock(f->u, f->b);
-	device_free(f->dev, f->free, f->nfree);
+	if (f->nfree && !coherent_is_elsewhere(f->dev, f->b->va))
+		device_free(f->dev, f->free, f->nfree);
 }
 
 static int poison_lost(struct uhmm *u, struct block *b,
@@ -532,7 +535,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 {
 	struct mm_set todo = *want;
 	struct fetch f;
-	int ret = 1, err = 0;
+	int ret = 1, err = node_home(u, b, want, only, why);
 
 	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);
@@ -559,7 +562,7 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
 	for (uint32_t i = 0; i < nr; i++) {
 		int e = home_block(u, u->blocks[i], &all, only, how, NULL);
 
-		if (e)
+		if (e && e != -EBUSY) /* what stays on a node is not lost */
 			err = e;
 	}
 	return err;

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "core/coherent.h"
+#include "core/node.h"
 
 /* @dev's pages [@first, @last). */
 struct loss {
@@ -65,7 +66,7 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 	case P_COHERENT:
 		set_add(&ret->placed, i);
 		ret->dpfn[i] = page_dpfn(w);
-		/* fall through */
+		__attribute__((fallthrough));
 	case P_DEVICE:
 		ret->free[ret->nfree++] = page_dpfn(w);
 		set_add(&ret->lost, i);
@@ -262,7 +263,10 @@ int uhmm_device_lost(struct uhmm_device *dev)
 {
 	struct request req = { .op = REQ_LOST, .dev = dev };
 
-	return dev ? (int)request_run(dev->u, &req) : -EINVAL;
+	if (!dev)
+		return -EINVAL;
+	return device_is_node(dev) ? -EOPNOTSUPP :
+				     (int)request_run(dev->u, &req);
 }
 
 int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)
@@ -274,5 +278,6 @@ int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)
 	if (!dev || !n || dpfn >= dev->desc.npages ||
 	    n > dev->desc.npages - dpfn)
 		return -EINVAL;
-	return (int)request_run(dev->u, &req);
+	return device_is_node(dev) ? -EOPNOTSUPP :
+				     (int)request_run(dev->u, &req);
 }

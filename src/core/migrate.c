@@ -10,6 +10,7 @@
 
 #include "core/coherent.h"
 #include "core/fixed.h"
+#include "core/node.h"
 
 /* ---- To a device ------------------------------------------------------ */
 
@@ -92,7 +93,10 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		memset(why, UHMM_WHY_FIXED, MM_BLOCK_PAGES);
 		return 0;
 	}
+	if (device_is_node(dev))
+		return node_out(u, b, want, dev, why);
 	sys_mutex_lock(&b->mover);
+	node_home(u, b, want, NULL, NULL);
 	coherent_fit(u, b, &fit, dev, why);
 	drop_copies(u, b, &fit);
 	all = all || peer_block(u, b, &fit, dev);
@@ -142,7 +146,7 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
 	tell_why_home(u, b, want, why);
 	sys_mutex_unlock(&b->mover);
-	return err == -EIO ? 0 : err;
+	return err == -EIO || err == -EBUSY ? 0 : err;
 }
 
 /* ---- Ranges ----------------------------------------------------------- */
@@ -316,7 +320,9 @@ static void untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct block *b = block_get(u, start);
+	uint64_t stay[MM_BLOCK_PAGES];
 	struct mm_set want;
+	unsigned n = 0;
 	int err;
 
 	if (!b)
@@ -327,15 +333,21 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	err = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
 	untrack_part(u, start, end);
 	block_lock(b);
-	set_for_each(&want, i)
+	set_for_each(&want, i) {
+		if (node_has(u, block_word(b, i)))
+			stay[n++] = block_word(b, i);
 		if (block_word(b, i))
 			block_event(u, b, i, E_FORGET);
+	}
 	out_release_slot(u, b);
 	block_unlock(u, b);
+	while (n--)
+		device_free_run(device_get(u, page_dev(stay[n])),
+				page_dpfn(stay[n]), 1);
 	sys_mutex_unlock(&b->mover);
 	charge_forget(u, start, end);
 	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
-	return err;
+	return err == -EBUSY ? 0 : err; /* on a node, where it may well be */
 }
 
 typedef int part_fn(struct uhmm *u, uintptr_t start, uintptr_t end);

@@ -15,6 +15,7 @@
 
 #include "core/fixed.h"
 #include "core/mirror.h"
+#include "core/node.h"
 
 #define PATIENCE_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 #define EAGER_TRIES 100 /* until others are let run in between */
@@ -80,6 +81,17 @@ static uhmm_pfn_t device_entry(uint64_t word, uint16_t look)
 	return look & MM_LOOK_WRITE ? pfn | UHMM_PFN_WRITE : pfn;
 }
 
+/*
+ * As the kernel's entry of device-coherent memory, it is where everybody finds
+ * the page; for its own device with the device's number.
+ */
+static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
+{
+	uhmm_pfn_t pfn = ram_entry(va, word, look);
+
+	return pfn ? pfn | (uhmm_pfn_t)page_dev(word) << 48 : 0;
+}
+
 /* 0: it has to be faulted in. */
 static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 			   uint64_t word, uint16_t look)
@@ -95,9 +107,10 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 			return device_entry(word, look);
 		return 0;
 	case P_COHERENT:
-		if (m->dev && page_dev(word) == m->dev->id)
-			return device_entry(word, look);
-		return ram_entry(va, word, look);
+		if (!m->dev || page_dev(word) != m->dev->id)
+			return ram_entry(va, word, look);
+		return node_has(m->u, word) ? node_entry(va, word, look) :
+					      device_entry(word, look);
 	case P_EXCLUSIVE:
 		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
 	case P_POISONED:

@@ -18,7 +18,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/node.h"
 
 #define MIN_MARGIN 64
 #define RETRY_NS   (10 * 1000 * 1000)
@@ -125,7 +125,8 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 	int n;
 
 	sys_mutex_lock(&b->mover);
-	n = out_block(u, b, want, dev, how, NULL);
+	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
+				  out_block(u, b, want, dev, how, NULL);
 	sys_mutex_unlock(&b->mover);
 	return n;
 }

@@ -12,14 +12,26 @@
 
 #include "core/fixed.h"
 #include "core/listing.h"
+#include "core/node.h"
 
 #define STACK_NEED (128 * 1024) /* what a call may use below its caller */
 
 /* ---- Execution -------------------------------------------------------- */
 
+/* Nobody else uses the context any more. */
+static int do_close(struct uhmm *u)
+{
+	int err = home_all(u, NULL, HOME_RESCUE);
+
+	node_detach_all(u);
+	return err;
+}
+
 static int64_t execute_device(const struct request *r)
 {
 	switch (r->op) {
+	case REQ_ATTACH:
+		return node_attach(r->dev);
 	case REQ_REMOVE:
 		return do_remove(r->dev);
 	case REQ_LOST:
@@ -84,8 +96,8 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_group_create(r->group, r->name, r->ret_group);
 	case REQ_GROUP_DESTROY:
 		return do_group_destroy(r->group);
-	case REQ_HOME:
-		return home_all(u, NULL, HOME_RESCUE);
+	case REQ_CLOSE:
+		return do_close(u);
 	case REQ_RANGES:
 		return do_ranges(u, r->addr, r->ranges, r->cookie);
 	case REQ_RANGE_PAGES:

@@ -384,6 +384,7 @@ static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
 		else
 			memset(fake_bytes(f, va), 0, MM_PAGE_SIZE);
 		f->pages[fake_index(va)].state = (uint8_t)state;
+		f->pages[fake_index(va)].node = 0;
 	}
 	sys_mutex_unlock(&f->lock);
 	if (done)
@@ -531,6 +532,10 @@ static const struct mm_ops fake_ops = {
 	.zero = fake_zero,
 	.poison = fake_poison,
 	.wake = fake_wake,
+	.avoid = fake_avoid,
+	.isolate = fake_isolate,
+	.node_look = fake_node_look,
+	.node_move = fake_node_move,
 	.stamp = fake_stamp,
 	.place = fake_place,
 	.unplace = fake_unplace,

@@ -68,6 +68,8 @@ enum fake_state {
 enum fake_state fake_state(struct mm *mm, uintptr_t addr);
 bool fake_is_tracked(struct mm *mm, uintptr_t addr);
 
+/* The node of a page that is there. */
+int fake_node(struct mm *mm, uintptr_t addr);
 /* ---- Device memory that can be placed ---- */
 
 /*
@@ -80,6 +82,13 @@ void fake_file_close(int fd);
 
 /* ---- Behaviour ---- */
 
+#define FAKE_NODES 4 /* node 0 has processors, and room without end */
+/* Pages that another node has room for.  Default: none at all. */
+void fake_set_node(struct mm *mm, int node, size_t room);
+/* The kernel moves a page that is there, as a part of a huge one perhaps. */
+void fake_drag(struct mm *mm, uintptr_t addr, int node);
+/* @fn runs in each move between nodes, when the pages are where they go. */
+void fake_on_node_move(struct mm *mm, void (*fn)(struct mm *mm));
 /* Without MOVE: freezes leave all, give() copies.  Default: with. */
 void fake_set_move(struct mm *mm, bool can_move);
 /*

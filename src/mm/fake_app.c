@@ -230,6 +230,7 @@ static int try_access(struct fake *f, const struct access *a,
 		memset(fake_bytes(f, a->addr & ~(MM_PAGE_SIZE - 1)), 0,
 		       MM_PAGE_SIZE);
 		page->state = FAKE_PRESENT;
+		page->node = 0;
 	}
 	if (page->state == FAKE_PROTECTED && a->from) {
 		*ret_flags |= MM_FAULT_WP;

@@ -21,6 +21,7 @@ struct fake_page {
 	uint8_t kind;  /* enum mm_kind, 0: unmapped */
 	uint8_t state; /* enum fake_state; FAKE_EMPTY where unmapped too */
 	uint8_t marks; /* enum fake_mark */
+	uint8_t node;  /* of a page that is there */
 	bool is_tracked;
 	int fd;		 /* of the device memory that is placed there, or 0 */
 	uint64_t offset; /* in that file, bytes */
@@ -35,9 +36,12 @@ struct fake {
 	unsigned char *slots;
 	size_t nr_slots, slots_used; /* by lock */
 	unsigned one_in;	     /* by lock */
-	uint64_t random;	     /* by lock */
-	uint32_t mappings;	     /* by lock; changes when a mapping does */
-	bool is_dead;		     /* in the child of a fork */
+	uint64_t avoided;	     /* by lock: nodes */
+	size_t room[FAKE_NODES];     /* by lock: pages that still fit */
+	void (*on_node_move)(struct mm *mm);
+	uint64_t random;   /* by lock */
+	uint32_t mappings; /* by lock; changes when a mapping does */
+	bool is_dead;	   /* in the child of a fork */
 	/* events not applied yet: faults wait, calls return -EAGAIN */
 	_Atomic uint32_t pending;
 	/* counts everything that a waiting access may wait for */
@@ -69,6 +73,11 @@ struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr);
 /* fake_look.c */
 int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
 int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
+/* fake_node.c */
+int fake_avoid(struct mm *mm, int node, bool on);
+int fake_isolate(struct mm *mm, uintptr_t start, uintptr_t end);
+int fake_node_look(struct mm *mm, struct mm_nodes *n);
+void fake_node_move(struct mm *mm, struct mm_nodes *n);
 int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret);
 /* fake_place.c; the first with @f locked */

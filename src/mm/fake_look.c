@@ -39,6 +39,15 @@ int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
 	return 0;
 }
 
+static struct fake_page fresh(const struct fake_page *page)
+{
+	struct fake_page is = *page;
+
+	is.state = FAKE_PRESENT;
+	is.node = 0;
+	return is;
+}
+
 /* Memory that is not tracked; of tracked pages each can be written to. */
 int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write)
 {
@@ -54,7 +63,7 @@ int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write)
 		if (!page[i].kind)
 			err = -ENOMEM;
 		else if (page[i].state == FAKE_EMPTY && !page[i].is_tracked)
-			page[i].state = FAKE_PRESENT;
+			page[i] = fresh(&page[i]);
 	}
 	sys_mutex_unlock(&f->lock);
 	return err;

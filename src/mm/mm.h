@@ -131,6 +131,26 @@ struct mm_place {
 	bool watched;
 };
 
+/*
+ * A look at pages of one block, or a move of them, between NUMA nodes.  They
+ * keep their address, and can be used all the while.
+ * @va: its first byte
+ * @set: which pages
+ * @to: the node to move them to, or MM_NODE_HOME
+ * @on: the node on which each was when one looked, or below 0: no page is
+ *	there, or that of zeroes
+ * @why: enum uhmm_why for each that was not moved
+ */
+#define MM_NODE_HOME (-1) /* one that memory may come from; see avoid() */
+#define MM_NODE_NONE (-1)
+struct mm_nodes {
+	uintptr_t va;
+	struct mm_set set;
+	int to;
+	int16_t on[MM_BLOCK_PAGES];
+	uint8_t why[MM_BLOCK_PAGES];
+};
+
 struct mm_ops {
 	void (*close)(struct mm *mm);
 
@@ -261,6 +281,29 @@ struct mm_ops {
 	 * there is no such page in the file.
 	 */
 	int (*resume)(struct mm *mm, uintptr_t va, size_t npages);
+
+	/* ---- Nodes.  All NULL: there are none ---- */
+
+	/*
+	 * No memory of our own, and none of a range that isolate() is called
+	 * for, comes from @node from now on (@on), or it may again.  -ENODEV:
+	 * no other node would be left.  One call at a time.
+	 */
+	int (*avoid)(struct mm *mm, int node, bool on);
+	/*
+	 * Make a tracked range follow the last avoid(); what is tracked later
+	 * does so by itself.  Pages stay where they are, and so does what the
+	 * application itself has bound.  -errno: a part was left out.
+	 */
+	int (*isolate)(struct mm *mm, uintptr_t start, uintptr_t end);
+	/* Fill in @on.  The block may be locked. */
+	int (*node_look)(struct mm *mm, struct mm_nodes *n);
+	/*
+	 * Move what can be moved, and say of the rest why it could not.  Pages
+	 * that are one huge page with others leave it first.  Called without
+	 * locks.
+	 */
+	void (*node_move)(struct mm *mm, struct mm_nodes *n);
 
 	/* ---- Slots ---- */
 

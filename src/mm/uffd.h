@@ -40,6 +40,7 @@
 #include "mm/mm.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
+#include "sys/nodes.h"
 #include "sys/sys.h"
 #include "sys/uapi.h"
 
@@ -99,6 +100,14 @@ struct uffd_keeper {
 	struct sys_thread thread;
 };
 
+/* Nodes that are devices; see uffd_node.c. */
+struct uffd_nodes {
+	struct sys_mutex lock;
+	_Atomic unsigned nr_avoided;
+	struct sys_nodes others; /* by lock: what tracked ranges are bound to */
+	struct sys_nodes before; /* and were before the last change */
+};
+
 /* One mapping that replaces another; see uffd_place.c. */
 struct uffd_swap {
 	uintptr_t from, to;
@@ -146,6 +155,7 @@ struct uffd {
 
 	struct uffd_ranges ranges;
 	struct uffd_keeper keeper;
+	struct uffd_nodes nodes;
 	struct uffd_swap swap;	       /* by keeper.lock, as what follows */
 	uintptr_t fences[UFFD_FENCES]; /* see uffd_place.c */
 	unsigned nr_fences;
@@ -338,6 +348,17 @@ void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end);
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr);
+
+/* ---- uffd_node.c ---- */
+
+int uffd_avoid(struct mm *mm, int node, bool on);
+int uffd_isolate(struct mm *mm, uintptr_t start, uintptr_t end);
+/* New, and to be put into a tracked range. */
+int uffd_bind_new(struct uffd *b, uintptr_t start, size_t len);
+/* The range is the application's alone: its memory may come from anywhere. */
+void uffd_release(struct uffd *b, uintptr_t start, uintptr_t end);
+int uffd_node_look(struct mm *mm, struct mm_nodes *n);
+void uffd_node_move(struct mm *mm, struct mm_nodes *n);
 
 /* ---- uffd_inline.c: SIGBUS ---- */
 

@@ -223,7 +223,9 @@ static int stage_anon(struct uffd *b, size_t len, int prot, uintptr_t *ret)
 		err = map_alone(b, len, prot, ret);
 		if (err)
 			return err;
-		err = uffd_register(b->u, *ret, len, TRACK_ANON);
+		err = uffd_bind_new(b, *ret, len);
+		if (!err)
+			err = uffd_register(b->u, *ret, len, TRACK_ANON);
 		if (!err && stands_alone(b, *ret, len))
 			return 0;
 		if (!err && b->nr_fences == UFFD_FENCES)
@@ -256,6 +258,8 @@ static int unplace_part(struct uffd *b, uintptr_t va, size_t len, int prot,
 	} else if (p->watched && !b->swap.unmapped) {
 		discard_stage(b, va, len);
 		err = -ENOENT;
+	} else if (atomic_load(&b->nodes.nr_avoided)) {
+		uffd_isolate(&b->mm, va, va + len); /* since a moment ago? */
 	}
 	return err;
 }

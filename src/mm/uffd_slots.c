@@ -21,6 +21,9 @@ static int prepare(struct uffd *b, uintptr_t start, size_t len)
 		return ret;
 	/* -EINVAL where there are no huge pages at all */
 	sys_madvise(start, len, MADV_NOHUGEPAGE);
+	ret = sys_own_bind(start, len);
+	if (ret)
+		return ret;
 	return uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
 }
 

@@ -82,6 +82,8 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 		return ret;
 	if (!settled)
 		err = -EAGAIN;
+	if (!err && atomic_load(&b->nodes.nr_avoided))
+		err = uffd_isolate(mm, start, end);
 	if (err)
 		uffd_untrack(mm, start, end);
 	return err;
@@ -93,6 +95,7 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	int ret;
 
 	uffd_ranges_del(b, start, end);
+	uffd_release(b, start, end);
 	ret = uffd_unregister(b->u, start, end - start);
 	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
 	while (ret == -EINVAL && start < end) {

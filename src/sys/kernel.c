@@ -11,20 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sys/call.h"
 #include "sys/fail.h"
+#include "sys/nodes.h"
 #include "sys/sys.h"
-
-static long call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	int saved = errno;
-	long ret = syscall(nr, a, b, c, d, e, f);
-
-	if (ret == -1) {
-		ret = -errno;
-		errno = saved;
-	}
-	return ret;
-}
 
 int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
 {
@@ -192,10 +182,7 @@ int sys_page_node(uintptr_t addr, int *ret_status)
 {
 	void *page = (void *)addr;
 
-	if (sys_should_fail("move_pages"))
-		return -ENOSYS;
-	return (int)call(SYS_move_pages, 0, 1, (long)&page, 0, (long)ret_status,
-			 0);
+	return (int)sys_move_pages(1, &page, NULL, ret_status);
 }
 
 int sys_sigaction(int sig, const struct sigaction *act,

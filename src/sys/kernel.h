@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,6 +36,13 @@ void sys_munmap(uintptr_t addr, size_t len);
 /* The same for memory that sys_own_next() is to know: a whole, or its ends. */
 int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr);
 void sys_own_unmap(uintptr_t addr, size_t len);
+/*
+ * No memory of our own comes from @node from now on, and what does is moved;
+ * or it may again.  As often off as on.  -ENODEV: no other would be left.
+ */
+int sys_own_avoid(int node, bool on);
+/* The same for a part of it that was mapped anew. */
+int sys_own_bind(uintptr_t addr, size_t len);
 int sys_mprotect(uintptr_t addr, size_t len, int prot);
 int sys_munlock(uintptr_t addr, size_t len);
 int sys_madvise(uintptr_t addr, size_t len, int advice);

@@ -5,12 +5,17 @@
  * A sorted table with a range for each mapping.  It is asked on any thread, so
  * it lies in memory straight from the kernel, and has a lock of its own that
  * is held for a few instructions, or for one mmap(2).
+ *
+ * Nodes that are devices are none of ours: while there are any, each mapping
+ * is bound to the others.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "sys/kernel.h"
 #include "sys/lock.h"
+#include "sys/nodes.h"
 #include "sys/sys.h"
 
 struct own {
@@ -20,6 +25,10 @@ struct own {
 static struct sys_mutex lock;
 static struct own *table;
 static size_t nr, size;
+
+static uint16_t avoiders[SYS_MAX_NODES]; /* of each node */
+static unsigned nr_avoided;
+static struct sys_nodes ours; /* the others; good while any is avoided */
 
 /* The first range that ends after @addr. */
 static size_t find(uintptr_t addr)
@@ -61,6 +70,78 @@ static void del(uintptr_t start, size_t len)
 	}
 }
 
+/* ---- Nodes ---- */
+
+static int bind_new(uintptr_t addr, size_t len)
+{
+	return nr_avoided ? sys_nodes_bind(addr, len, &ours) : 0;
+}
+
+/* What is there already goes along. */
+static int bind_all(void)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < nr && !err; i++)
+		err = sys_nodes_gather(table[i].start,
+				       table[i].end - table[i].start,
+				       nr_avoided ? &ours : NULL);
+	return err;
+}
+
+/* Those that nobody avoids. */
+static int find_others(struct sys_nodes *ret)
+{
+	int err = sys_nodes_allowed(ret);
+
+	for (int i = 0; i < SYS_MAX_NODES; i++)
+		if (avoiders[i])
+			sys_nodes_set(ret, i, false);
+	return !err && sys_nodes_next(ret, 0) < 0 ? -ENODEV : err;
+}
+
+static int avoid(int node, bool on)
+{
+	struct sys_nodes others;
+	int err;
+
+	if (on && !avoiders[node]++)
+		nr_avoided++;
+	else if (!on && !--avoiders[node])
+		nr_avoided--;
+	err = find_others(&others);
+	if (err)
+		return err;
+	ours = others;
+	return bind_all();
+}
+
+int sys_own_avoid(int node, bool on)
+{
+	int err;
+
+	if (node < 0 || node >= SYS_MAX_NODES)
+		return -EINVAL;
+	sys_mutex_lock(&lock);
+	err = avoid(node, on);
+	if (err && on)
+		avoid(node, false);
+	sys_mutex_unlock(&lock);
+	return on ? err : 0;
+}
+
+int sys_own_bind(uintptr_t addr, size_t len)
+{
+	int err;
+
+	sys_mutex_lock(&lock);
+	err = bind_new(addr, len);
+	sys_mutex_unlock(&lock);
+	return err;
+}
+
+/* ---- Ranges ---- */
+
 /* Room for two ranges more. */
 static int grow(void)
 {
@@ -75,6 +156,7 @@ static int grow(void)
 		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 	if (ret)
 		return ret;
+	bind_new(addr, bigger * sizeof(*table));
 	table = (struct own *)addr;
 	if (old)
 		memcpy(table, old, nr * sizeof(*table));
@@ -87,6 +169,18 @@ static int grow(void)
 	return 0;
 }
 
+static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
+{
+	int ret = sys_mmap(0, len, prot, flags, ret_addr);
+
+	if (ret)
+		return ret;
+	ret = bind_new(*ret_addr, len);
+	if (ret)
+		sys_munmap(*ret_addr, len);
+	return ret;
+}
+
 /* Listed before anybody else can find it mapped. */
 int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 {
@@ -95,7 +189,7 @@ int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 	sys_mutex_lock(&lock);
 	ret = grow();
 	if (!ret)
-		ret = sys_mmap(0, len, prot, flags, ret_addr);
+		ret = map_bound(len, prot, flags, ret_addr);
 	if (!ret)
 		add(*ret_addr, len);
 	sys_mutex_unlock(&lock);

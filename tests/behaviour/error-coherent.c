@@ -52,6 +52,8 @@ static void test_kinds(void)
 	CHECK_EQ(add(coherent, 0, -1, -1, 0), -EINVAL);
 	CHECK_EQ(add(coherent, 0, 0, -1, 1), -EINVAL);
 	CHECK_EQ(add(coherent, UHMM_DEVICE_NODE, -1, -1, 0), -EINVAL);
+	CHECK_EQ(add(coherent, UHMM_DEVICE_NODE | UHMM_DEVICE_FIXED, -1, 0, 0),
+		 -EINVAL);
 	CHECK_EQ(add(coherent, 1u << 31, 0, -1, 0), -EINVAL);
 	CHECK_EQ(add(3, 0, 0, -1, 0), -EINVAL);
 }

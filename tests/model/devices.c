@@ -7,8 +7,37 @@
  */
 #include "model.h"
 
+/* Pages may be demoted there, too. */
+static void add_node(struct space *s)
+{
+	static const struct uhmm_device_ops ops = {
+		.size = sizeof(ops),
+		.release = store_release,
+	};
+	struct uhmm_device_desc desc = {
+		.size = sizeof(desc),
+		.name = "node",
+		.type = UHMM_MEMORY_DEVICE_COHERENT,
+		.flags = UHMM_DEVICE_NODE,
+		.node = NODE,
+		.npages = s->room[NODE_DEVICE],
+		.ops = &ops,
+	};
+	struct store *store = &s->store[NODE_DEVICE];
+
+	memset(store, 0, sizeof(*store));
+	CHECK_EQ(uhmm_device_add(s->u, &desc, store, &s->dev[NODE_DEVICE]), 0);
+	CHECK_EQ(uhmm_device_tier(s->dev[NODE_DEVICE], true), 0);
+	s->limit[NODE_DEVICE] = 0;
+}
+
 void space_add_device(struct space *s, unsigned i)
 {
+	if (i == NODE_DEVICE) {
+		if (s->room[i])
+			add_node(s);
+		return;
+	}
 	s->dev[i] = store_add(s->u, &s->store[i], s->kind[i], s->room[i]);
 	s->store[i].one_in = s->one_in;
 	s->store[i].seed = i;
@@ -55,7 +84,7 @@ void do_devices(struct model *m)
 	}
 	err = uhmm_device_remove(m->s->dev[d]);
 	TRACE("remove device %u: %d\n", d, err);
-	CHECK(!err || (err == -EBUSY && m->s->one_in));
+	CHECK(!err || (err == -EBUSY && may_be_stuck(m)));
 	if (!err) {
 		CHECK(m->s->store[d].is_released);
 		m->s->dev[d] = NULL;
@@ -93,6 +122,10 @@ void do_lose(struct model *m)
 
 	if (d == NR_DEVICES)
 		return;
+	if (d == NODE_DEVICE) {
+		CHECK_EQ(uhmm_device_lost(m->s->dev[d]), -EOPNOTSUPP);
+		return;
+	}
 	info = info_of(m->s->dev[d]);
 	TRACE("lose device %u\n", d);
 	if (m->is_alone)
@@ -114,7 +147,7 @@ void do_fail(struct model *m)
 	uint64_t first, n;
 	int err;
 
-	if (d == NR_DEVICES)
+	if (d == NR_DEVICES || d == NODE_DEVICE)
 		return;
 	info = info_of(m->s->dev[d]);
 	first = model_below(m, m->s->room[d]);

@@ -331,7 +331,7 @@ static void do_home(struct model *m, struct range r)
 			CHECK(why[i] == UHMM_WHY_POISONED || !m->is_alone ||
 			      why[i] == UHMM_WHY_OK);
 		else if (why[i] != UHMM_WHY_OK) /* or demoted again by now */
-			CHECK(m->s->one_in || !m->is_alone);
+			CHECK(may_be_stuck(m) || !m->is_alone);
 		else if (m->is_alone)
 			CHECK(!is_away(m, r.first + i));
 	}
@@ -413,7 +413,8 @@ static void do_pin_range(struct model *m, struct range r)
 		return;
 	}
 	/* a lost page that was unregistered since is not known to be */
-	CHECK(!err || (err == -EIO && may_be_lost(m, r)));
+	CHECK(!err || (err == -EIO && may_be_lost(m, r)) ||
+	      (err == -EBUSY && may_be_stuck(m)));
 	for (size_t i = r.first; i < r.first + r.n && !err; i++)
 		page_of(m, i)->pins++;
 }

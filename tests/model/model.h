@@ -13,7 +13,9 @@
 
 #include "world.h"
 
-#define NR_DEVICES 4
+#define NR_DEVICES  5
+#define NODE_DEVICE 4 /* if it has any room, a NUMA node */
+#define NODE	    2
 
 /*
  * The address space.
@@ -110,6 +112,12 @@ void model_check_closed(struct model *m);
 
 /* devices.c */
 void space_add_device(struct space *s, unsigned i);
+/* Can a page that is away be kept from coming home? */
+static inline bool may_be_stuck(const struct model *m)
+{
+	return m->s->one_in || (m->s->room[NODE_DEVICE] && !m->s->is_exact);
+}
+
 bool device_is_full(const struct space *s, unsigned d);
 void do_devices(struct model *m);
 void do_lose(struct model *m);

@@ -130,7 +130,7 @@ int space_open_fake(struct space *s, const struct space_how *how)
 	*s = (struct space){
 		.u = w->u,
 		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
-		.room = { 300, 800, 2000, 900 },
+		.room = { 300, 800, 2000, 900, 600 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,
 		.is_exact = !how->fail && !how->refuse,
@@ -149,6 +149,7 @@ int space_open_fake(struct space *s, const struct space_how *how)
 		.priv = w->mm,
 		.priv2 = w,
 	};
+	fake_set_node(w->mm, NODE, SIZE_MAX / 2);
 	fake_set_refusals(w->mm, how->refuse, how->seed);
 	return 0;
 }

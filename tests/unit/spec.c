@@ -206,7 +206,8 @@ static void test_registry(void)
 	static struct uhmm_provider many[70];
 	static char names[70][8];
 	static const char *const builtin[] = { "ram",	"zram",	 "error",
-					       "delay", "trace", "dax" };
+					       "delay", "trace", "dax",
+					       "numa" };
 	const size_t nr = sizeof(builtin) / sizeof(*builtin);
 	const struct uhmm_provider *p = NULL;
 	struct uhmm_provider bad = test_provider;
@@ -279,7 +280,7 @@ static const struct {
 	{ "delay(us=99999999)/ram:1M", -EINVAL, "delay" },
 	{ "trace(file=/no/such/dir)/ram:1M", -ENOENT, "cannot be opened" },
 	{ "test:1M", -EINVAL, "must: this option must be given" },
-	{ "test:1M,must=1,may=enodev", -ENODEV, "cannot be opened" },
+	{ "test:1M,must=1,may=enodev", -ENODEV, "there is no such device" },
 	{ "test:1M,must=1,may=noops", -EINVAL, "no usable device" },
 };
 
