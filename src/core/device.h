@@ -13,9 +13,11 @@
 #include <uhmm/provider.h>
 
 #include "core/call.h"
+#include "mm/set.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 
+struct block;
 struct uhmm;
 
 /* ---- Device pages (pagemap.c) ---- */
@@ -135,6 +137,8 @@ int do_lost(struct uhmm_device *dev);
 int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
 /* Whatever is on a lost device, poisoned.  Return: pages. */
 uint64_t lost_sweep(struct uhmm_device *dev);
+/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
+void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want);
 /* Its provider is released, once. */
 void device_release(struct uhmm_device *dev);
 
