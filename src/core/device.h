@@ -112,13 +112,17 @@ void device_direct_end(struct uhmm_device *dev, struct call *c);
 int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
 		     const struct uhmm_peer_segment *seg, size_t nr,
 		     uintptr_t va);
-void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
-void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* The end of the run of consecutive pages that begins at @i. */
+unsigned dpfn_run_end(const uint64_t *dpfn, unsigned i, unsigned n);
 /* Adds a page to the segments, growing the last one if it fits. */
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram);
 int do_remove(struct uhmm_device *dev);
 void device_free_all(struct uhmm *u); /* at the end */
+
+/* scrub.c: they may be handed out again, cleared if others could read them */
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 
 /* lost.c */
 static inline bool device_is_lost(const struct uhmm_device *dev)
