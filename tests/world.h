@@ -611,6 +611,8 @@ static inline void world_check(struct world *w)
 	struct uhmm *u = w->u;
 	uint64_t stock;
 
+	if (w->mm->ops->sync) /* what was done may not be known yet */
+		w->mm->ops->sync(w->mm);
 	for (int i = 0; w->is_real && i < 1000 && !world_is_quiet(w); i++)
 		usleep(1000);
 	memset(&sum, 0, sizeof(sum));

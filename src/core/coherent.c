@@ -164,8 +164,11 @@ static bool is_to_wipe(uint64_t w)
 	return page_state(w) == P_COHERENT && w & PAGE_DROP;
 }
 
-/* It must read as zeroes: worth more than one try. */
-static void wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+/*
+ * It must read as zeroes: worth more than one try.  Return: whether the CPU may
+ * have it again, which it may not when it is lost in a moment.
+ */
+static bool wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 {
 	struct uhmm_device *dev = device_get(u, page_dev(w));
 	uint64_t dpfn = page_dpfn(w);
@@ -173,9 +176,12 @@ static void wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 
 	for (int k = 0; k < WIPE_TRIES && err && !device_is_lost(dev); k++)
 		err = device_clear(dev, &dpfn, 1);
-	if (err && !device_is_lost(dev))
+	if (err && device_is_lost(dev))
+		return false;
+	if (err)
 		sys_logf(&u->log, SYS_ERR, "page %#lx keeps what was discarded",
 			 (unsigned long)block_addr(b, i));
+	return true;
 }
 
 /* Pages P_COHERENT with PAGE_DROP are zeroed; faults on them wait till then. */
@@ -188,8 +194,8 @@ void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 		word[i] = block_word(b, i);
 	block_unlock(u, b);
 	set_for_each(set, i)
-		if (is_to_wipe(word[i]))
-			wipe_page(u, b, i, word[i]);
+		if (is_to_wipe(word[i]) && !wipe_page(u, b, i, word[i]))
+			word[i] = 0;
 	block_lock(b);
 	set_for_each(set, i)
 		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])
@@ -255,7 +261,8 @@ static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
 		set_add_run(&s->done, i, i + (unsigned)n);
 		atomic_store(&dev->watched, p.watched);
 	}
-	if (n < (ssize_t)(end - i))
+	/* What is to be tried again counts most. */
+	if (n < (ssize_t)(end - i) && s->err != -EAGAIN)
 		s->err = n < 0 ? (int)n : -EAGAIN;
 }
 

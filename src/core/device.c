@@ -129,8 +129,7 @@ void device_direct_end(struct uhmm_device *dev, struct call *c)
 	call_end(dev, c);
 }
 
-/* The end of the run of consecutive pages that begins at @i. */
-static unsigned run_end(const uint64_t *dpfn, unsigned i, unsigned n)
+unsigned dpfn_run_end(const uint64_t *dpfn, unsigned i, unsigned n)
 {
 	unsigned first = i;
 
@@ -168,7 +167,7 @@ int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 	if (!dev->ops.clear)
 		err = clear_by_copy(dev, dpfn, n);
 	for (unsigned i = 0; dev->ops.clear && i < n && !err;) {
-		unsigned end = run_end(dpfn, i, n);
+		unsigned end = dpfn_run_end(dpfn, i, n);
 
 		err = dev->ops.clear(dev->priv, dpfn[i], end - i);
 		i = end;
@@ -176,28 +175,6 @@ int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 	if (!call_end(dev, c))
 		return -ENODEV;
 	return note_error(dev, "clear", err);
-}
-
-void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
-{
-	struct call_what what = { CALL_FREE, 0, dpfn, n };
-	struct call *c = dev->ops.page_free ? call_begin(dev, &what) : NULL;
-
-	if (c) {
-		dev->ops.page_free(dev->priv, dpfn, n);
-		call_end(dev, c);
-	}
-	pagemap_free(&dev->pagemap, dpfn, n);
-}
-
-void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
-{
-	for (unsigned i = 0; i < n;) {
-		unsigned end = run_end(dpfn, i, n);
-
-		device_free_run(dev, dpfn[i], end - i);
-		i = end;
-	}
 }
 
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,

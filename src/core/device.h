@@ -13,9 +13,11 @@
 #include <uhmm/provider.h>
 
 #include "core/call.h"
+#include "mm/set.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 
+struct block;
 struct uhmm;
 
 /* ---- Device pages (pagemap.c) ---- */
@@ -113,8 +115,8 @@ void device_direct_end(struct uhmm_device *dev, struct call *c);
 int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
 		     const struct uhmm_peer_segment *seg, size_t nr,
 		     uintptr_t va);
-void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
-void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* The end of the run of consecutive pages that begins at @i. */
+unsigned dpfn_run_end(const uint64_t *dpfn, unsigned i, unsigned n);
 /* Adds a page to the segments, growing the last one if it fits. */
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram);
@@ -122,6 +124,10 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 int device_take_number(struct uhmm_device *dev);
 int do_remove(struct uhmm_device *dev);
 void device_free_all(struct uhmm *u); /* at the end */
+
+/* scrub.c: they may be handed out again, cleared if others could read them */
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 
 /* lost.c */
 static inline bool device_is_lost(const struct uhmm_device *dev)
@@ -140,6 +146,8 @@ int do_lost(struct uhmm_device *dev);
 int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
 /* Whatever is on a lost device, poisoned.  Return: pages. */
 uint64_t lost_sweep(struct uhmm_device *dev);
+/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
+void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want);
 /* Its provider is released, once. */
 void device_release(struct uhmm_device *dev);
 

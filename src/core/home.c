@@ -14,8 +14,6 @@
 #include "core/mirror.h"
 #include "core/node.h"
 
-#define POISON_TRIES 10000
-
 /*
  * @set: pages marked P_COMING by us; @dpfn: their device pages
  * @read: copied; @failed: could not be; @free: device pages to free at the end
@@ -349,6 +347,16 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 	return all;
 }
 
+/* A lost page whose mapping is about to go is none yet, see coherent.c. */
+static bool is_settled(uint64_t w)
+{
+	enum page_state s = page_state(w);
+
+	if (s == P_POISONED)
+		return !(w & PAGE_SWAPPING);
+	return s < P_CLEAN || s > P_CLEARING;
+}
+
 static bool is_moving(const struct block *b, const struct mm_set *want)
 {
 	set_for_each(want, i) {
@@ -357,6 +365,10 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 		switch (page_state(w)) {
 		case P_COHERENT:
 			if (w & PAGE_DROP)
+				return true;
+			break;
+		case P_POISONED:
+			if (!is_settled(w))
 				return true;
 			break;
 		case P_COMING:
@@ -461,14 +473,13 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	bool home = true;
 
 	block_lock(b);
-	for (int s = P_CLEAN; s <= P_CLEARING; s++)
+	for (int s = P_CLEAN; s <= P_POISONED; s++)
 		away += b->nr[s];
 	for (unsigned i = set_find(want, 0, true);
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))
-		home = page_state(block_word(b, i)) < P_CLEAN ||
-		       page_state(block_word(b, i)) > P_CLEARING ||
-		       node_has(u, block_word(b, i)); /* that would not come */
+		home = is_settled(block_word(b, i)) ||
+		       node_has(u, block_word(b, i)); /* would not come */
 	block_unlock(u, b);
 	return home;
 }
@@ -499,37 +510,6 @@ static void forget_gone(struct fetch *f)
 		device_free(f->dev, f->free, f->nfree);
 }
 
-static int poison_lost(struct uhmm *u, struct block *b,
-		       const struct mm_set *want)
-{
-	int err = 0;
-
-	block_lock(b);
-	if (b->nr[P_POISONED])
-		set_for_each(want, i)
-			if (page_state(block_word(b, i)) == P_POISONED &&
-			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
-					       1) == -EAGAIN)
-				err = -EAGAIN;
-	block_unlock(u, b);
-	return err;
-}
-
-/*
- * A lost page could not be poisoned if the address space was changing; the next
- * touch makes up for that.  Soon nobody will see that touch, which would find
- * zeroes: so do it now.
- */
-static void poison_at_last(struct uhmm *u, struct block *b,
-			   const struct mm_set *want)
-{
-	for (int tries = 0; tries < POISON_TRIES; tries++) {
-		if (!poison_lost(u, b, want))
-			return;
-		sys_yield();
-	}
-}
-
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why)
 {
@@ -548,7 +528,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 			err = -EIO;
 	}
 	if (how == HOME_RESCUE)
-		poison_at_last(u, b, want);
+		lost_poison(u, b, want);
 	return ret < 0 ? ret : err;
 }
 

@@ -20,6 +20,8 @@
 #include "core/coherent.h"
 #include "core/node.h"
 
+#define POISON_TRIES 10000
+
 /* @dev's pages [@first, @last). */
 struct loss {
 	struct uhmm_device *dev;
@@ -198,6 +200,38 @@ uint64_t lost_sweep(struct uhmm_device *dev)
 
 	lose_all(&l, false);
 	return l.npages;
+}
+
+/* ---- At last --------------------------------------------------------- */
+
+static int poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want)
+{
+	int err = 0;
+
+	block_lock(b);
+	if (b->nr[P_POISONED])
+		set_for_each(want, i)
+			if (page_state(block_word(b, i)) == P_POISONED &&
+			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
+					       1) == -EAGAIN)
+				err = -EAGAIN;
+	block_unlock(u, b);
+	return err;
+}
+
+/*
+ * A lost page could not be poisoned if the address space was changing; the next
+ * touch makes up for that.  Soon nobody will see that touch, which would find
+ * zeroes: so do it now.
+ */
+void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	for (int tries = 0; tries < POISON_TRIES; tries++) {
+		if (!poison_lost(u, b, want))
+			return;
+		sys_yield();
+	}
 }
 
 /* ---- A device --------------------------------------------------------- */

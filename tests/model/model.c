@@ -127,8 +127,30 @@ static void check_bytes(struct model *m, size_t page, const unsigned char *got)
 
 static void note_lost(struct model *m, size_t page)
 {
+	if (!m->s->one_in && !m->s->is_lossy && !page_of(m, page)->is_lost)
+		fprintf(stderr, "page %zu is lost\n", page);
 	CHECK(m->s->one_in || m->s->is_lossy || page_of(m, page)->is_lost);
 	page_of(m, page)->is_lost = true;
+}
+
+static void forget(struct model *m, size_t page)
+{
+	memset(bytes_of(m, page), 0, PAGE);
+	page_of(m, page)->is_lost = false;
+	page_of(m, page)->is_forgotten = false;
+}
+
+/* What was lost stays so, until it is discarded or unmapped. */
+static void check_not_lost(struct model *m, size_t page)
+{
+	if (!page_of(m, page)->is_lost)
+		return;
+	if (page_of(m, page)->is_forgotten) {
+		forget(m, page);
+		return;
+	}
+	fprintf(stderr, "page %zu was lost, and is back\n", page);
+	test_fail();
 }
 
 static void check_page(struct model *m, size_t page)
@@ -142,7 +164,7 @@ static void check_page(struct model *m, size_t page)
 		if (m->s->is_poisoned(m->s, page))
 			note_lost(m, page);
 		else
-			CHECK(!page_of(m, page)->is_lost);
+			check_not_lost(m, page);
 		if (!page_of(m, page)->is_lost)
 			check_bytes(m, page, m->s->peek(m->s, page));
 		return;
@@ -204,6 +226,7 @@ static void write_page(struct model *m, size_t page)
 		return;
 	}
 	CHECK_EQ(err, 0);
+	check_not_lost(m, page);
 	memcpy(bytes_of(m, page) + off, buf, len);
 }
 
@@ -228,7 +251,7 @@ static void read_page(struct model *m, size_t page)
 		return;
 	}
 	CHECK_EQ(err, 0);
-	CHECK(!page_of(m, page)->is_lost);
+	check_not_lost(m, page);
 	check_bytes(m, page, buf);
 }
 
@@ -263,8 +286,9 @@ static void check_refusal(struct model *m, size_t page, unsigned d,
 {
 	struct page_model *p = page_of(m, page);
 
-	if (p->pins)
-		CHECK_EQ(why, UHMM_WHY_PINNED);
+	if (p->pins) /* or all of it was, as others kept changing it */
+		CHECK(why == UHMM_WHY_PINNED ||
+		      (why == UHMM_WHY_BUSY && !m->is_alone));
 	if (!m->s->is_exact || !m->is_alone || p->pins)
 		return;
 	if (why != UHMM_WHY_NO_ROOM && why != UHMM_WHY_POISONED)
@@ -386,13 +410,18 @@ static bool any_pinned(struct model *m, struct range r)
 
 static void do_unreg(struct model *m, struct range r)
 {
-	int err = uhmm_unregister(m->s->u, addr(m, r.first), r.n * PAGE);
+	int err;
 
+	if (m->s->is_inline && m->s->is_lossy)
+		return; /* who knows what it forgets? */
+	err = uhmm_unregister(m->s->u, addr(m, r.first), r.n * PAGE);
 	TRACE("unregister %zu+%zu: %d\n", r.first, r.n, err);
 	if (any_pinned(m, r))
 		CHECK_EQ(err, -EBUSY);
 	else
 		CHECK(!err || (err == -EIO && m->s->one_in));
+	for (size_t i = r.first; i < r.first + r.n && m->s->is_inline; i++)
+		page_of(m, i)->is_forgotten = page_of(m, i)->is_lost;
 }
 
 static bool may_be_lost(struct model *m, struct range r)
@@ -468,12 +497,6 @@ static void do_snap(struct model *m, struct range r)
 }
 
 /* ---- What the application does ------------------------------------------ */
-
-static void forget(struct model *m, size_t page)
-{
-	memset(bytes_of(m, page), 0, PAGE);
-	page_of(m, page)->is_lost = false;
-}
 
 static void do_discard(struct model *m, struct range r)
 {

@@ -36,7 +36,7 @@ struct space {
 	bool is_exact;		    /* nothing refuses: every page must go */
 	bool hole_is_error;
 	bool is_lossy;
-	bool is_real;
+	bool is_real, is_inline;
 	void *(*at)(struct space *s, size_t page);
 	void (*map)(struct space *s, size_t page, size_t n);
 	void (*unmap)(struct space *s, size_t page, size_t n);
@@ -70,8 +70,9 @@ space_open_fn space_open_real;
 /* What uhmm_close() says.  The memory stays, to be looked at. */
 int space_close(struct space *s);
 
+/* @is_forgotten: it was lost, but nobody knows any more; see uhmm(7), LIMITS */
 struct page_model {
-	bool is_mapped, is_lost, is_readonly;
+	bool is_mapped, is_lost, is_forgotten, is_readonly;
 	uint16_t pins;
 };
 

@@ -105,6 +105,7 @@ int model_main(int argc, char **argv, space_open_fn *open,
 	unsigned last = argc > 1 ? first + 1 : nr;
 	int threads = argc > 2 ? atoi(argv[2]) : 0;
 
+	fprintf(stderr, "seed %ju\n", (uintmax_t)seed);
 	for (uint64_t k = 0; k < rounds; k++)
 		for (unsigned i = first; i < last && i < nr; i++) {
 			struct space_how h = how[i];

@@ -137,14 +137,16 @@ static bool is_poisoned(struct space *s, size_t page)
 	bool known = false;
 	char byte;
 
+	if (s->u) /* what was done may not be known yet */
+		s->u->mm->ops->sync(s->u->mm);
 	if (b) {
 		block_lock(b);
 		known = page_state(block_word(b, page % MM_BLOCK_PAGES)) ==
 			P_POISONED;
 		block_unlock(s->u, b);
 	}
-	if (known || !s->one_in)
-		return known;
+	if (known)
+		return true;
 	if (peek(s, page) != at(s, page))
 		return false;
 	return cpu_read(s, page, 0, &byte, 1) == -EIO;
@@ -180,6 +182,7 @@ int space_open_real(struct space *s, const struct space_how *how)
 	*s = (struct space){
 		.u = u,
 		.is_real = true,
+		.is_inline = how->mode == UHMM_FAULTS_INLINE,
 		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
 		.room = { 300, 800, 2000, 900 },
 		.one_in = how->fail,
