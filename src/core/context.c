@@ -220,7 +220,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = policy_init(u, p->ram_limit);
 	if (!err)
 		err = watchdog_init(u, p->watchdog_ms);
-	if (!err && u->mm->is_inline)
+	if (!err && u->mm->threads_first)
 		err = start_threads(u);
 	return err ? err : enlist(u);
 }

@@ -331,6 +331,7 @@ struct mm {
 	bool can_share; /* write faults are served wherever they come from */
 	size_t max_mappings; /* of the process; 0: it does not matter */
 	bool is_inline;	     /* faults are resolved by the faulting thread */
+	bool threads_first;  /* none can begin when memory is managed */
 };
 
 struct mm_params {

@@ -166,6 +166,7 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 	if (ret)
 		goto err_keeper;
 	b->mm.max_mappings = max_mappings();
+	b->mm.threads_first = b->mm.is_inline;
 	*ret_mm = &b->mm;
 	return 0;
 
