@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device is lost, or pages of it fail, in the middle of the n-th use of each
- * callback that may take its time, for every n.  What was nowhere but there raises SIGBUS, exactly;
- * all else is intact and goes on.
+ * The device is lost, or pages of it fail, in the middle of the n-th use of
+ * each callback that may take its time, for every n.  What was nowhere but
+ * there raises SIGBUS, exactly; all else is intact and goes on.
  */
 #include <linux/futex.h>
 #include <pthread.h>

@@ -111,7 +111,8 @@ void model_check_closed(struct model *m);
 
 /* devices.c */
 void space_add_device(struct space *s, unsigned i);
-bool device_is_full(const struct space *s, unsigned d);
+/* @given_up: copies that the call may have given up after it found no room */
+bool device_is_full(const struct space *s, unsigned d, uint64_t given_up);
 void do_devices(struct model *m);
 void do_lose(struct model *m);
 void do_fail(struct model *m);
