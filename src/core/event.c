@@ -64,18 +64,17 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_RAM:
 		block_event(u, b, i, E_DISCARD);
 		return 0;
-	case P_COHERENT:
-	case P_COMING:
-		if (coherent_is_mapped(u, w)) {
-			discard_there(u, b, i, wipe);
-			return 0;
-		}
-		__attribute__((fallthrough));
 	default:
-		count_add(&u->count.discarded, 1);
-		block_event(u, b, i, E_DISCARD);
-		return is_at_rest(w) ? w : 0;
+		break;
 	}
+	if (coherent_is_mapped(u, w) &&
+	    (page_state(w) == P_COHERENT || page_state(w) == P_COMING)) {
+		discard_there(u, b, i, wipe);
+		return 0;
+	}
+	count_add(&u->count.discarded, 1);
+	block_event(u, b, i, E_DISCARD);
+	return is_at_rest(w) ? w : 0;
 }
 
 static void discard_block(struct uhmm *u, struct block *b, unsigned first,

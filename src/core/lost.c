@@ -66,10 +66,10 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 
 	switch (page_state(w)) {
 	case P_COHERENT:
-		set_add(&ret->placed, i);
-		ret->dpfn[i] = page_dpfn(w);
-		__attribute__((fallthrough));
 	case P_DEVICE:
+		if (page_state(w) == P_COHERENT)
+			set_add(&ret->placed, i);
+		ret->dpfn[i] = page_dpfn(w);
 		ret->free[ret->nfree++] = page_dpfn(w);
 		set_add(&ret->lost, i);
 		break;

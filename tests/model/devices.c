@@ -52,12 +52,12 @@ static struct uhmm_device_info info_of(struct uhmm_device *dev)
 	return info;
 }
 
-bool device_is_full(const struct space *s, unsigned d)
+bool device_is_full(const struct space *s, unsigned d, uint64_t given_up)
 {
 	struct uhmm_device_info info = info_of(s->dev[d]);
 
-	return info.lost || info.used + info.failed >= s->room[d] ||
-	       (s->limit[d] && info.used >= s->limit[d]);
+	return info.lost || info.used + info.failed + given_up >= s->room[d] ||
+	       (s->limit[d] && info.used + given_up >= s->limit[d]);
 }
 
 /* One that is there, or NR_DEVICES. */

@@ -282,7 +282,7 @@ static void check_gone(struct model *m, size_t page, unsigned d)
 }
 
 static void check_refusal(struct model *m, size_t page, unsigned d,
-			  enum uhmm_why why)
+			  enum uhmm_why why, size_t n)
 {
 	struct page_model *p = page_of(m, page);
 
@@ -296,7 +296,7 @@ static void check_refusal(struct model *m, size_t page, unsigned d,
 	if (page_of(m, page)->is_lost && why == UHMM_WHY_POISONED)
 		return;
 	CHECK_EQ(why, UHMM_WHY_NO_ROOM);
-	CHECK(device_is_full(m->s, d));
+	CHECK(device_is_full(m->s, d, n));
 }
 
 static void do_out(struct model *m, struct range r)
@@ -324,7 +324,7 @@ static void do_out(struct model *m, struct range r)
 		if (why[i] == UHMM_WHY_OK)
 			check_gone(m, r.first + i, d);
 		else
-			check_refusal(m, r.first + i, d, why[i]);
+			check_refusal(m, r.first + i, d, why[i], r.n);
 	}
 	CHECK_EQ(ok, n);
 }

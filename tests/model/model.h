@@ -119,7 +119,8 @@ static inline bool may_be_stuck(const struct model *m)
 	return m->s->one_in || (m->s->room[NODE_DEVICE] && !m->s->is_exact);
 }
 
-bool device_is_full(const struct space *s, unsigned d);
+/* @given_up: copies that the call may have given up after it found no room */
+bool device_is_full(const struct space *s, unsigned d, uint64_t given_up);
 void do_devices(struct model *m);
 void do_lose(struct model *m);
 void do_fail(struct model *m);
