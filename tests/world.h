@@ -429,6 +429,7 @@ static inline void world_set_limit(struct world *w, uint64_t npages)
 {
 	struct policy *p = &w->u->policy;
 
+	policy_stop(w->u); /* inline, it is there from the start */
 	atomic_store(&w->u->charge.root.idle, 1);
 	p->running = true;
 	CHECK_EQ(uhmm_set_ram_limit(w->u, npages * PAGE), 0);
