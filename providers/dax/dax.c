@@ -8,7 +8,7 @@
  * Device page n is the n-th page of the file; the file is mapped here once, for
  * the copies, and by the core wherever a page of it belongs.
  *
- * A page of a device that is freed is cleared at once: others may open it.  A
+ * Others may open a device, so pages of it are cleared when they are freed.  A
  * memfd is ours alone; it keeps its memory as a device does, and whoever gets
  * the page next overwrites it.
  */
@@ -67,14 +67,6 @@ static const void *dax_direct(void *priv, uint64_t dpfn, size_t npages)
 	return page_at(priv, dpfn);
 }
 
-static void dax_page_free(void *priv, uint64_t dpfn, size_t npages)
-{
-	const struct dax *dax = priv;
-
-	if (!dax->memfd)
-		dax_clear(priv, dpfn, npages);
-}
-
 static uint64_t dax_stored(void *priv)
 {
 	const struct dax *dax = priv;
@@ -102,7 +94,6 @@ static const struct uhmm_device_ops dax_ops = {
 	.copy_to_ram = dax_copy_to_ram,
 	.clear = dax_clear,
 	.direct = dax_direct,
-	.page_free = dax_page_free,
 	.stored = dax_stored,
 	.release = dax_release,
 };
@@ -199,6 +190,8 @@ static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
 	}
 	desc->type = UHMM_MEMORY_DEVICE_COHERENT;
 	desc->flags = UHMM_DEVICE_CONCURRENT;
+	if (!dax->memfd)
+		desc->flags |= UHMM_DEVICE_SHARED;
 	desc->npages = dax->len >> UHMM_PAGE_SHIFT;
 	desc->fd = dax->fd;
 	desc->ops = &dax_ops;

@@ -179,8 +179,39 @@ static void test_bad(bool clears)
 	munmap(p, BLOCK);
 }
 
+/* A file that others may open, in the place of a device. */
+static void test_file(void)
+{
+	char name[] = "/dev/shm/uhmm-scrub-XXXXXX", spec[64];
+	int fd = mkstemp(name);
+	struct uhmm *u = test_open();
+	struct uhmm_device *dev;
+	char *p = test_map_blocks(1), page[PAGE];
+
+	CHECK(fd >= 0);
+	CHECK_EQ(ftruncate(fd, (off_t)BLOCK), 0);
+	snprintf(spec, sizeof(spec), "dax,path=%s", name);
+	dev = test_device(u, spec);
+	CHECK_EQ(unlink(name), 0);
+	test_fill(p, NPAGES, 1);
+	test_move(u, p, NPAGES, dev);
+	CHECK_EQ(pread(fd, page, PAGE, 0), PAGE);
+	CHECK(!is_zero(page));
+	test_move(u, p, NPAGES / 2, NULL);
+	CHECK_EQ(munmap(p + NPAGES / 2 * PAGE, NPAGES / 4 * PAGE), 0);
+	test_close(u); /* the rest comes home */
+	test_verify(p, NPAGES / 2, 1);
+	for (size_t i = 0; i < BLOCK_PAGES; i++) {
+		CHECK_EQ(pread(fd, page, PAGE, (off_t)(i * PAGE)), PAGE);
+		CHECK(is_zero(page));
+	}
+	close(fd);
+	munmap(p, BLOCK);
+}
+
 int main(void)
 {
+	test_file();
 	for (int clears = 0; clears < 2; clears++) {
 		test_freed(clears, false);
 		test_freed(clears, true);
