@@ -244,8 +244,9 @@ static void destroy(struct uhmm *u)
 	watchdog_no_relief(u);
 	if (u->mm)
 		u->mm->ops->close(u->mm);
+	device_retire_all(u);
+	watchdog_stop(u); /* until here it may look at any of them */
 	device_free_all(u);
-	watchdog_stop(u);
 	policy_destroy(u);
 	charge_destroy(u);
 	request_destroy(u);

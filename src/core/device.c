@@ -347,15 +347,20 @@ static void retire(struct uhmm_device *dev)
 	sys_mutex_unlock(&u->devices_lock);
 }
 
+void device_retire_all(struct uhmm *u)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev)
+			retire(dev);
+	}
+}
+
 void device_free_all(struct uhmm *u)
 {
 	struct uhmm_device *dev;
 
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		dev = device_get(u, id);
-		if (dev)
-			retire(dev);
-	}
 	while ((dev = u->removed)) {
 		u->removed = dev->next;
 		sys_free(dev, sizeof(*dev));

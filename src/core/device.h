@@ -123,6 +123,7 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 /* -ENOSPC */
 int device_take_number(struct uhmm_device *dev);
 int do_remove(struct uhmm_device *dev);
+void device_retire_all(struct uhmm *u);
 void device_free_all(struct uhmm *u); /* at the end */
 
 /* scrub.c: they may be handed out again, cleared if others could read them */
