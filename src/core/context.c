@@ -1,146 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * context.c - a context from open to close, and around fork(2).
- *
- * DOC: Fork
- *
- * The child of a fork shares nothing with our userfaultfd: a page that is away
- * would read as zeroes there.  So before a fork the gate closes, moves under
- * way end, and every page comes home; it opens again in the parent.  In the
- * child the context is dead, and all memory its own.
+ * context.c - a context from open to close.
  */
 #include <errno.h>
 
 #include "core/core.h"
+#include "core/fork.h"
 
-#define GATE_CLOSED  (UINT32_C(1) << 31)
 #define POOL_DEFAULT (UINT64_C(64) << 20)
-
-static struct sys_mutex contexts_lock;
-static struct uhmm *contexts;
 
 const struct sys_log *uhmm_log(struct uhmm *u)
 {
 	return &u->log;
-}
-
-/* ---- The gate --------------------------------------------------------- */
-
-void gate_enter(struct uhmm *u)
-{
-	uint32_t v = atomic_load(&u->gate);
-
-	for (;;) {
-		if (v & GATE_CLOSED) {
-			sys_futex_wait(&u->gate, v, 0);
-			v = atomic_load(&u->gate);
-		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
-			return;
-		}
-	}
-}
-
-void gate_leave(struct uhmm *u)
-{
-	if (atomic_fetch_sub(&u->gate, 1) == (GATE_CLOSED | 1))
-		sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-static void gate_close(struct uhmm *u)
-{
-	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
-
-	while (v != GATE_CLOSED) {
-		sys_futex_wait(&u->gate, v, 0);
-		v = atomic_load(&u->gate);
-	}
-}
-
-static void gate_open(struct uhmm *u)
-{
-	atomic_store(&u->gate, 0);
-	sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-/* ---- Fork ------------------------------------------------------------- */
-
-/* What is private will be shared until it is written to. */
-static void rescue_all(void *arg)
-{
-	struct uhmm *u = arg;
-
-	home_all(u, NULL, HOME_RESCUE);
-	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
-}
-
-/* The worker may be waiting at the gate, and this stack may be away. */
-static void rescue_on_own_stack(struct uhmm *u)
-{
-	struct sys_thread t;
-
-	if (sys_thread_start(&t, rescue_all, u, -1, "uhmm-fork"))
-		rescue_all(u);
-	else
-		sys_thread_join(&t);
-}
-
-static void fork_prepare(void)
-{
-	sys_mutex_lock(&contexts_lock);
-	for (struct uhmm *u = contexts; u; u = u->next) {
-		gate_close(u);
-		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
-		    atomic_load(&u->mirrors.count))
-			rescue_on_own_stack(u);
-	}
-}
-
-static void fork_parent(void)
-{
-	for (struct uhmm *u = contexts; u; u = u->next)
-		gate_open(u);
-	sys_mutex_unlock(&contexts_lock);
-}
-
-static void fork_child(void)
-{
-	for (struct uhmm *u = contexts; u; u = u->next) {
-		atomic_store(&u->dead, true);
-		u->mm->ops->child(u->mm);
-		sys_close(u->requests.fd);
-		serve_child(u);
-	}
-	contexts = NULL;
-	sys_mutex_unlock(&contexts_lock);
-}
-
-static int enlist(struct uhmm *u)
-{
-	static bool hooked;
-	int err = 0;
-
-	sys_mutex_lock(&contexts_lock);
-	if (!hooked)
-		err = sys_atfork(fork_prepare, fork_parent, fork_child);
-	hooked = hooked || !err;
-	if (!err) {
-		u->next = contexts;
-		contexts = u;
-	}
-	sys_mutex_unlock(&contexts_lock);
-	return err;
-}
-
-static void delist(struct uhmm *u)
-{
-	struct uhmm **p = &contexts;
-
-	sys_mutex_lock(&contexts_lock);
-	while (*p && *p != u)
-		p = &(*p)->next;
-	if (*p)
-		*p = u->next;
-	sys_mutex_unlock(&contexts_lock);
 }
 
 /* ---- Open ------------------------------------------------------------- */
@@ -206,7 +77,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = policy_init(u, p->ram_limit);
 	if (!err)
 		err = watchdog_init(u, p->watchdog_ms);
-	return err ? err : enlist(u);
+	return err ? err : fork_enlist(u);
 }
 
 static void free_index(struct uhmm *u)
@@ -291,7 +162,7 @@ int uhmm_close(struct uhmm *u)
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &home);
-	delist(u);
+	fork_delist(u);
 	destroy(u);
 	return (int)err;
 }

@@ -685,9 +685,11 @@ void policy_destroy(struct uhmm *u);
 typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u);
+const struct sys_log *uhmm_log(struct uhmm *u);
+
+/* fork.c.  Whoever moves pages is inside; closed around a fork. */
 void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
-const struct sys_log *uhmm_log(struct uhmm *u);
 
 /* stats.c */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)

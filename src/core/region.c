@@ -17,6 +17,7 @@
 #include <urcu-bp.h>
 
 #include "core/core.h"
+#include "core/fork.h"
 
 #define REAP_AT 64
 
@@ -270,6 +271,25 @@ void region_reap(struct uhmm *u)
 		list = r->garbage;
 		slab_free(&t->slab, r);
 	}
+}
+
+/*
+ * Readers of other threads do not live in the child, and must not be waited
+ * for there.  In between no thread may become a reader or wait for them.
+ */
+void region_fork_prepare(void)
+{
+	urcu_bp_before_fork();
+}
+
+void region_fork_parent(void)
+{
+	urcu_bp_after_fork_parent();
+}
+
+void region_fork_child(void)
+{
+	urcu_bp_after_fork_child();
 }
 
 void region_destroy(struct uhmm *u)

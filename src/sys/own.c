@@ -87,6 +87,16 @@ static int grow(void)
 	return 0;
 }
 
+void sys_own_lock(void)
+{
+	sys_mutex_lock(&lock);
+}
+
+void sys_own_unlock(void)
+{
+	sys_mutex_unlock(&lock);
+}
+
 /* Listed before anybody else can find it mapped. */
 int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 {

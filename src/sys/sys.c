@@ -73,18 +73,9 @@ uint64_t sys_ram_size(void)
 
 int sys_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-	static _Atomic int registered;
-	int ret;
-
-	if (atomic_exchange(&registered, 1))
-		return -EEXIST;
 	if (sys_should_fail("atfork"))
-		ret = ENOMEM;
-	else
-		ret = pthread_atfork(prepare, parent, child);
-	if (ret)
-		atomic_store(&registered, 0);
-	return -ret;
+		return -ENOMEM;
+	return -pthread_atfork(prepare, parent, child);
 }
 
 uint64_t sys_now_ns(void)

@@ -27,6 +27,9 @@ void *sys_reserve(size_t len, size_t align);
  * lie between mappings of the application.
  */
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end);
+/* Held around fork(2), so that the list is whole in the child.  A leaf. */
+void sys_own_lock(void);
+void sys_own_unlock(void);
 /* Bytes of RAM in the machine. */
 uint64_t sys_ram_size(void);
 
@@ -53,7 +56,7 @@ void sys_signals_restore(uint64_t old);
 
 /* ---- Fork: run these around fork(2), for the life of the process ---- */
 
-/* (F) once; -EEXIST afterwards. */
+/* (F) */
 int sys_atfork(void (*prepare)(void), void (*parent)(void),
 	       void (*child)(void));
 
