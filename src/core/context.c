@@ -14,6 +14,11 @@ const struct sys_log *uhmm_log(struct uhmm *u)
 	return &u->log;
 }
 
+bool context_is_dead(const struct uhmm *u)
+{
+	return atomic_load(&u->dead) || !sys_is_marked_process();
+}
+
 /* ---- Open ------------------------------------------------------------- */
 
 static int check_params(const struct uhmm_params *p)
@@ -56,7 +61,8 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 					.tracked = core_tracked,
 					.discard = core_discard,
 					.unmap = core_unmap,
-					.remap = core_remap };
+					.remap = core_remap,
+					.forked = core_forked };
 	return open(&mp, &u->mm);
 }
 
@@ -153,7 +159,7 @@ int uhmm_close(struct uhmm *u)
 
 	if (!u)
 		return 0;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;

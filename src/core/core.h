@@ -425,12 +425,10 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
-void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
-		struct mm_set *ret);
-bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 /* The managed pages of [start, end), which lies in one block. */
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret);
+bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 void region_reap(struct uhmm *u); /* may block; not on a handler thread */
 void region_destroy(struct uhmm *u);
 
@@ -686,8 +684,10 @@ typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u);
 const struct sys_log *uhmm_log(struct uhmm *u);
+/* Was it opened by another process, whose memory this is a copy of? */
+bool context_is_dead(const struct uhmm *u);
 
-/* fork.c.  Whoever moves pages is inside; closed around a fork. */
+/* fork.c: whoever moves pages is inside; closed around a fork */
 void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
 

@@ -295,7 +295,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 
 	if (!u || !desc || !ret_dev)
 		return -EINVAL;
-	if (u->dead)
+	if (context_is_dead(u))
 		return -ENODEV;
 	dev = sys_alloc(sizeof(*dev));
 	if (!dev)

@@ -15,8 +15,8 @@
  * threads, which allocates.  In between are the handlers of those who
  * registered later: they may still need faults, and those do go on.
  */
-#include "core/core.h"
 #include "core/fork.h"
+#include "core/core.h"
 
 #define GATE_CLOSED (UINT32_C(1) << 31)
 
@@ -61,7 +61,7 @@ static void gate_open(struct uhmm *u)
 	sys_futex_wake(&u->gate, INT32_MAX);
 }
 
-/* ---- Fork ------------------------------------------------------------- */
+/* ---- Coming home ------------------------------------------------------ */
 
 /* What is private will be shared until it is written to. */
 static void rescue_all(void *arg)
@@ -83,21 +83,97 @@ static void rescue_on_own_stack(struct uhmm *u)
 		sys_thread_join(&t);
 }
 
+/* ---- Processes that nobody announced ---------------------------------- */
+
+#define AWAY                                                                  \
+	(1u << P_DEVICE | 1u << P_COMING | 1u << P_FROZEN | 1u << P_LEAVING | \
+	 1u << P_EXCLUSIVE | 1u << P_REVOKING | 1u << P_STASHING |            \
+	 1u << P_POISONED)
+
+/* In a child nobody else is there, and who was may have held the lock. */
+static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
+{
+	struct mm_set away;
+
+	set_clear(&away);
+	if (!alone)
+		block_lock(b);
+	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
+		if (AWAY >> page_state(b->table[i]) & 1)
+			set_add(&away, i);
+	if (!alone)
+		block_unlock(u, b);
+	return away;
+}
+
+int core_forked(void *priv, int child)
+{
+	struct uhmm *u = priv;
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	bool alone = atomic_load(&u->dead);
+	int err = 0;
+
+	for (uint32_t k = 0; k < nr && !err; k++) {
+		struct block *b = u->blocks[k];
+		struct mm_set away = away_in(u, b, alone);
+
+		set_for_each_run(&away, first, last)
+			err = u->mm->ops->fork_guard(u->mm, child,
+						     block_addr(b, first),
+						     last - first);
+	}
+	if (err)
+		sys_logf(&u->log, SYS_WARN,
+			 "a process was made by a bare system call: it will "
+			 "hang where pages were away");
+	return err;
+}
+
+/* ---- fork(2) ---------------------------------------------------------- */
+
+/* Those of the process that this one is a copy of. */
+static void bury(void)
+{
+	for (struct uhmm *u = contexts; u; u = u->next) {
+		atomic_store(&u->dead, true);
+		u->mm->ops->child(u->mm);
+		sys_close(u->requests.fd);
+		serve_child(u);
+	}
+	contexts = NULL;
+}
+
+/* After a bare clone(2) nobody has. */
+static void bury_unnoticed(void)
+{
+	if (sys_is_marked_process())
+		return;
+	bury();
+	atomic_store(&contexts_lock.word, 0);
+	sys_remark_process();
+}
+
 static void prepare(void)
 {
+	bury_unnoticed();
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
 		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
 		    atomic_load(&u->mirrors.count))
 			rescue_on_own_stack(u);
+		if (u->mm->ops->fork_begin)
+			u->mm->ops->fork_begin(u->mm);
 	}
 }
 
 static void parent(void)
 {
-	for (struct uhmm *u = contexts; u; u = u->next)
+	for (struct uhmm *u = contexts; u; u = u->next) {
+		if (u->mm->ops->fork_end)
+			u->mm->ops->fork_end(u->mm);
 		gate_open(u);
+	}
 	sys_mutex_unlock(&contexts_lock);
 }
 
@@ -123,11 +199,11 @@ static void child_first(void)
 	serve_unlock();
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		atomic_store(&u->dead, true);
-		u->mm->ops->child(u->mm);
-		sys_close(u->requests.fd);
-		serve_child(u);
+		if (u->mm->ops->fork_take)
+			sys_close(u->mm->ops->fork_take(u->mm));
 	}
-	contexts = NULL;
+	bury();
+	sys_remark_process();
 	atomic_store(&contexts_lock.word, 0);
 }
 
@@ -152,8 +228,11 @@ int fork_enlist(struct uhmm *u)
 {
 	int err;
 
+	bury_unnoticed();
 	sys_mutex_lock(&contexts_lock);
 	err = hook();
+	if (!err)
+		err = sys_mark_process();
 	if (!err) {
 		u->next = contexts;
 		contexts = u;

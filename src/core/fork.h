@@ -9,6 +9,9 @@ struct uhmm;
 int fork_enlist(struct uhmm *u);
 void fork_delist(struct uhmm *u);
 
+/* What is away, of a process that nobody announced: mm_client.forked */
+int core_forked(void *priv, int child);
+
 /* region.c: around a fork, last before and first after */
 void region_fork_prepare(void);
 void region_fork_parent(void);

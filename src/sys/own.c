@@ -6,12 +6,15 @@
  * it lies in memory straight from the kernel, and has a lock of its own that
  * is held for a few instructions, or for one mmap(2).
  */
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
+
+#define PAGE ((size_t)4096)
 
 struct own {
 	uintptr_t start, end;
@@ -118,6 +121,40 @@ void sys_own_unmap(uintptr_t addr, size_t len)
 	del(addr, len);
 	sys_mutex_unlock(&lock);
 	sys_munmap(addr, len);
+}
+
+static _Atomic uint32_t *mark;
+
+int sys_mark_process(void)
+{
+	uintptr_t addr;
+	int ret;
+
+	if (!mark) {
+		ret = sys_own_map(PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+		if (ret)
+			return ret;
+		ret = sys_madvise(addr, PAGE, MADV_WIPEONFORK);
+		if (ret) {
+			sys_own_unmap(addr, PAGE);
+			return ret;
+		}
+		mark = (_Atomic uint32_t *)addr;
+	}
+	atomic_store(mark, 1);
+	return 0;
+}
+
+void sys_remark_process(void)
+{
+	if (mark)
+		atomic_store(mark, 1);
+}
+
+bool sys_is_marked_process(void)
+{
+	return !mark || atomic_load_explicit(mark, memory_order_relaxed);
 }
 
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)

@@ -60,6 +60,16 @@ void sys_signals_restore(uint64_t old);
 int sys_atfork(void (*prepare)(void), void (*parent)(void),
 	       void (*child)(void));
 
+/*
+ * Note that this process is who it is.  The first call maps a page which the
+ * kernel wipes in every child, however that was made.  (F)
+ */
+int sys_mark_process(void);
+/* The same where that page is mapped already. */
+void sys_remark_process(void);
+/* Not so in a child, until it marks itself.  One load. */
+bool sys_is_marked_process(void);
+
 /* ---- Time ---- */
 
 uint64_t sys_now_ns(void);
