@@ -2,9 +2,10 @@
 /*
  * DOC: fork(2)
  *
- * A child is managed like its parent, with the same limit for itself.  It gets
- * all memory as its own, and no context: libuhmm sees to that.  It opens one
- * when it asks for more memory than the allowance: so a child that only calls
+ * A child is managed like its parent, with the same limit for itself.  If
+ * pages were away libuhmm has a context for it, and it opens devices of its
+ * own.  Else it gets all memory as its own, and no context: it opens one when
+ * it asks for more memory than the allowance, so that a child that only calls
  * execve(2) pays nothing.
  *
  * Ours is the first handler that the process registers with pthread_atfork(3),
@@ -18,6 +19,7 @@
  * memory as it is at one moment.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include "preload.h"
 
@@ -42,11 +44,28 @@ static void parent(void)
 		library.parent();
 }
 
+/* libuhmm may make threads, before jemalloc has its locks back. */
 static void child(void)
 {
+	inside_enter();
+	heap_lock(true);
 	if (thread.prepared)
 		library.child();
 	manage_forked();
+	inside_leave();
+}
+
+static void late_child(void)
+{
+	heap_lock(false);
+	inside_enter();
+	manage_forked_late();
+	inside_leave();
+}
+
+void fork_late_init(void)
+{
+	pthread_atfork(NULL, NULL, late_child);
 }
 
 /* Where pthread_atfork(3) of any library ends, in jemalloc's constructor too */

@@ -13,6 +13,7 @@ __attribute__((constructor(101))) static void begin(void)
 	heap_init();
 	fork_init();
 	arena_init();
+	fork_late_init();
 	settings_read();
 	thread_init();
 	map_init();

@@ -121,7 +121,8 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT,
+		.flags = UHMM_OPEN_STAT |
+			 (settings.follow_fork ? UHMM_OPEN_FORK : 0),
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
 	};
@@ -297,16 +298,28 @@ void manage_forked(void)
 	if (pthread_mutex_trylock(&lock))
 		mappings = (struct ranges){ .nr = 0 };
 	pthread_mutex_init(&lock, NULL);
-	context = NULL;
 	nr_devices = 0;
 	peak = unmanaged = 0;
 	allowance = 0;
+	if (was == STARTED && uhmm_inherit(context, &context) == 0)
+		return;
+	context = NULL;
 	if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
 			    settings.ram / CHILD_SHARE;
 	if (was != OFF && was != FAILED)
 		was = settings.follow_fork ? WATCHING : OFF;
 	atomic_store(&state, was);
+}
+
+/* Without a device all that is home stays, and the limit is passed. */
+void manage_forked_late(void)
+{
+	int err = context ? open_devices() : 0;
+
+	if (err)
+		say("process %d has no devices: %s; it goes on without a limit",
+		    (int)getpid(), strerrordesc_np(-err));
 }
 
 void manage_init(void)

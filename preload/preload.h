@@ -171,8 +171,9 @@ void manage_state(struct manage_state *ret);
 /* The @n-th device, or NULL. */
 struct uhmm_device *manage_device(size_t n);
 
-/* In the child of a fork(2): see fork.c. */
+/* In the child of a fork(2), before and after jemalloc's handler: fork.c. */
 void manage_forked(void);
+void manage_forked_late(void);
 
 /* ---- arena.c: jemalloc's hooks ------------------------------------------ */
 
@@ -184,6 +185,8 @@ void arena_assign(void);
 
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
+/* What allocates inside us is to do without jemalloc. */
+void heap_lock(bool locked);
 
 /* ---- map.c -------------------------------------------------------------- */
 
@@ -195,6 +198,8 @@ bool map_is_library(const void *caller);
 /* ---- fork.c ------------------------------------------------------------ */
 
 int fork_init(void);
+/* After jemalloc has registered its handlers. */
+void fork_late_init(void);
 
 /* ---- thread.c ----------------------------------------------------------- */
 

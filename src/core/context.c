@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "core/core.h"
-#include "core/fork.h"
 
 #define POOL_DEFAULT (UINT64_C(64) << 20)
 
@@ -23,7 +22,8 @@ bool context_is_dead(const struct uhmm *u)
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT |
+			       UHMM_OPEN_FORK;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -54,6 +54,8 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 		.nr_slots = MAX_SLOTS,
 		.features_off = p->features_off,
 		.client = &u->client,
+		.inherits = u->fork.fd >= 0,
+		.inherited = u->fork.fd,
 	};
 
 	u->client = (struct mm_client){ .priv = u,
@@ -119,11 +121,61 @@ static void destroy(struct uhmm *u)
 	sys_free(u, sizeof(*u));
 }
 
+/* Before anything can fail, so that destroy() knows. */
+static void note_params(struct uhmm *u, const struct uhmm_params *p, int fd)
+{
+	const char *off = p->features_off;
+
+	u->flags = p->flags;
+	u->fork.fd = fd;
+	u->fork.params = *p;
+	u->fork.params.features_off = off ? u->fork.features_off : NULL;
+	if (!off)
+		return;
+	/* One that was cut off could name an unknown feature. */
+	if (sys_format(u->fork.features_off, sizeof(u->fork.features_off), "%s",
+		       off) +
+		    1 ==
+	    sizeof(u->fork.features_off))
+		u->flags &= ~(uint32_t)UHMM_OPEN_FORK;
+}
+
+static int open_with(const struct uhmm_params *p, mm_open_fn *open, int fd,
+		     const struct sys_log *log, struct uhmm **ret_u)
+{
+	struct uhmm *u = sys_alloc(sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	note_params(u, p, fd);
+	if (log)
+		u->log = *log;
+	serve_init(u);
+	err = init_parts(u, p, open);
+	if (err) {
+		destroy(u);
+		return err;
+	}
+	if (u->flags & UHMM_OPEN_STAT)
+		serve_start(u);
+	*ret_u = u;
+	return 0;
+}
+
+int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u)
+{
+	struct uhmm_params p = old->fork.params;
+
+	p.ram_limit = atomic_load(&old->charge.root.tier[0].limit)
+		      << MM_PAGE_SHIFT;
+	return open_with(&p, mm_uffd_open, fd, &old->log, ret_u);
+}
+
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u)
 {
 	struct uhmm_params p = { .size = sizeof(p) };
-	struct uhmm *u;
 	int err = 0;
 
 	if (params)
@@ -134,20 +186,7 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 		return err;
 	if (p.ram_limit == UHMM_RAM_LIMIT_CGROUP)
 		p.ram_limit = uhmm_cgroup_limit();
-	u = sys_alloc(sizeof(*u));
-	if (!u)
-		return -ENOMEM;
-	u->flags = p.flags;
-	serve_init(u);
-	err = init_parts(u, &p, open);
-	if (err) {
-		destroy(u);
-		return err;
-	}
-	if (u->flags & UHMM_OPEN_STAT)
-		serve_start(u);
-	*ret_u = u;
-	return 0;
+	return open_with(&p, open, -1, NULL, ret_u);
 }
 
 /* ---- Close ------------------------------------------------------------ */

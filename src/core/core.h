@@ -47,6 +47,7 @@
 
 #include "core/call.h"
 #include "core/charge.h"
+#include "core/fork.h"
 #include "core/hist.h"
 #include "core/page.h"
 #include "core/serve.h"
@@ -345,6 +346,7 @@ struct counters {
 
 struct uhmm {
 	struct mm *mm;
+	struct uhmm *heir; /* of @dead: heir.c */
 	struct mm_client client;
 	uint32_t flags;
 	_Atomic bool dead; /* this is the child of a fork */
@@ -376,6 +378,7 @@ struct uhmm {
 	struct hist fault_ns;
 	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
 	struct uhmm *next;     /* all contexts, for fork */
+	struct fork fork;
 };
 
 #define MAX_BLOCKS (UINT32_C(1) << 22) /* 8 TiB that ever moved */
@@ -451,6 +454,8 @@ int pagemap_init(struct pagemap *pm, uint64_t npages);
 /* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
 unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
 void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
+/* Of one that nothing is handed out of: this page is. */
+void pagemap_claim(struct pagemap *pm, uint64_t dpfn);
 void pagemap_close(struct pagemap *pm, bool closed);
 void pagemap_destroy(struct pagemap *pm);
 
@@ -644,6 +649,8 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /* Bring pages home and manage them no more.  -EIO: some were lost. */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int core_tracked(void *priv, uintptr_t start, uintptr_t end);
+/* Manage what is mapped there, without counting it.  -ENOMEM: nothing is. */
+int range_track(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls */

@@ -222,7 +222,8 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 static int check_kind(const struct uhmm_device_desc *d)
 {
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
-			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED;
+			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
+			       UHMM_DEVICE_FORKS;
 
 	if (d->flags & ~known)
 		return -EINVAL;

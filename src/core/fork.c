@@ -15,10 +15,13 @@
  * threads, which allocates.  In between are the handlers of those who
  * registered later: they may still need faults, and those do go on.
  */
-#include "core/fork.h"
+#include <errno.h>
+
 #include "core/core.h"
 
 #define GATE_CLOSED (UINT32_C(1) << 31)
+#define THAW_TRIES  1000
+#define STACK_NEED  ((uintptr_t)128 << 10)
 
 static struct sys_mutex contexts_lock;
 static struct uhmm *contexts;
@@ -72,15 +75,95 @@ static void rescue_all(void *arg)
 	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
 
+/* Return: whether nothing is frozen any more. */
+static bool thaw_block(struct uhmm *u, struct block *b)
+{
+	bool done;
+
+	block_lock(b);
+	for (unsigned i = 0; b->nr[P_FROZEN] && i < MM_BLOCK_PAGES; i++) {
+		unsigned first = i;
+
+		while (i < MM_BLOCK_PAGES &&
+		       page_state(block_word(b, i)) == P_FROZEN)
+			i++;
+		if (i > first)
+			home_thaw(u, b, first, i);
+	}
+	done = !b->nr[P_FROZEN];
+	block_unlock(u, b);
+	return done;
+}
+
+static void thaw_all(struct uhmm *u)
+{
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+
+	for (uint32_t k = 0; k < nr; k++)
+		for (int tries = 0; tries < THAW_TRIES; tries++) {
+			if (thaw_block(u, u->blocks[k]))
+				break;
+			sys_yield();
+		}
+}
+
+/* Only what a child can read stays away. */
+static void settle(void *arg)
+{
+	struct uhmm *u = arg;
+
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev && !(dev->desc.flags & UHMM_DEVICE_FORKS))
+			home_all(u, dev, HOME_RESCUE);
+	}
+	thaw_all(u);
+}
+
 /* The worker may be waiting at the gate, and this stack may be away. */
-static void rescue_on_own_stack(struct uhmm *u)
+static void on_own_stack(struct uhmm *u, void (*fn)(void *))
 {
 	struct sys_thread t;
 
-	if (sys_thread_start(&t, rescue_all, u, -1, "uhmm-fork"))
-		rescue_all(u);
+	if (sys_thread_start(&t, fn, u, -1, "uhmm-fork"))
+		fn(u);
 	else
 		sys_thread_join(&t);
+}
+
+static bool is_anything_away(struct uhmm *u)
+{
+	return atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
+	       atomic_load(&u->mirrors.count);
+}
+
+static bool is_managed(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+
+	return region_next(u, start, end, &s, &e);
+}
+
+/* What the child uses until it is served.  A thread's is on its stack. */
+static bool is_own_managed(struct uhmm *u)
+{
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t tls = (uintptr_t)__builtin_thread_pointer();
+
+	return is_managed(u, sp - STACK_NEED, sp + 1) ||
+	       is_managed(u, tls - MM_PAGE_SIZE, tls + 1);
+}
+
+/* May, and do, pages stay away?  Faults may bring some home still. */
+static bool keep(struct uhmm *u)
+{
+	if (!(u->flags & UHMM_OPEN_FORK) || !u->mm->can_fork ||
+	    atomic_load(&u->mirrors.count) || !atomic_load(&u->on_device) ||
+	    is_own_managed(u))
+		return false;
+	on_own_stack(u, settle);
+	return atomic_load(&u->on_device) && !atomic_load(&u->frozen);
 }
 
 /* ---- Processes that nobody announced ---------------------------------- */
@@ -159,9 +242,9 @@ static void prepare(void)
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
-		    atomic_load(&u->mirrors.count))
-			rescue_on_own_stack(u);
+		u->fork.kept = keep(u);
+		if (!u->fork.kept && is_anything_away(u))
+			on_own_stack(u, rescue_all);
 		if (u->mm->ops->fork_begin)
 			u->mm->ops->fork_begin(u->mm);
 	}
@@ -191,20 +274,54 @@ static void parent_first(void)
 	serve_unlock();
 }
 
+/* What it would read are zeroes. */
+_Noreturn static void die(struct uhmm *u, int err)
+{
+	sys_logf(&u->log, SYS_ERR,
+		 "a child of fork(2) cannot have its pages that are away: %s "
+		 "(%d); it is killed",
+		 err == -EOWNERDEAD ? "its parent died" : "error", -err);
+	sys_die();
+}
+
+static void take_over(struct uhmm *u)
+{
+	int err = u->fork.fd;
+
+	if (!u->fork.kept) {
+		sys_close(u->fork.fd);
+		return;
+	}
+	if (err >= 0)
+		err = heir_open(u, u->fork.fd);
+	if (err)
+		die(u, err);
+}
+
+static int take_fd(struct uhmm *u)
+{
+	const struct mm_ops *ops = u->mm->ops;
+
+	return ops->fork_take ? ops->fork_take(u->mm) : -ENODATA;
+}
+
 /* The lock may be another's, who opens the first context. */
 static void child_first(void)
 {
+	struct uhmm *list = contexts;
+
 	sys_own_unlock();
 	region_fork_child();
 	serve_unlock();
-	for (struct uhmm *u = contexts; u; u = u->next) {
+	for (struct uhmm *u = list; u; u = u->next) {
 		atomic_store(&u->dead, true);
-		if (u->mm->ops->fork_take)
-			sys_close(u->mm->ops->fork_take(u->mm));
+		u->fork.fd = take_fd(u);
 	}
 	bury();
 	sys_remark_process();
 	atomic_store(&contexts_lock.word, 0);
+	for (struct uhmm *u = list; u; u = u->next)
+		take_over(u);
 }
 
 /* Once for the life of the process, and its children's. */

@@ -77,7 +77,7 @@ int core_tracked(void *priv, uintptr_t start, uintptr_t end)
 }
 
 /* Again while the address space is changing. */
-static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
+int range_track(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = -EAGAIN;
 
@@ -92,7 +92,7 @@ static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		     uintptr_t end)
 {
-	int err = track(u, start, end);
+	int err = range_track(u, start, end);
 
 	if (err) {
 		region_del(u, start, end);

@@ -17,7 +17,6 @@
 #include <urcu-bp.h>
 
 #include "core/core.h"
-#include "core/fork.h"
 
 #define REAP_AT 64
 

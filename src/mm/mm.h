@@ -309,6 +309,7 @@ struct mm {
 	bool can_share; /* write faults are served wherever they come from */
 	size_t max_mappings; /* of the process; 0: it does not matter */
 	bool is_inline;	     /* faults are resolved by the faulting thread */
+	bool can_fork;	     /* fork_take() gives a descriptor */
 };
 
 struct mm_params {
@@ -317,6 +318,8 @@ struct mm_params {
 	size_t nr_slots; /* most slots that will ever be asked for */
 	const char *features_off;
 	const struct mm_client *client; /* must outlive the backend */
+	bool inherits; /* @inherited is what fork_take() gave, and used up */
+	int inherited;
 };
 
 /* Open a backend.  Events and faults may arrive before it returns. */

@@ -194,7 +194,10 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 	b->has.fork &= !!(all & UFFD_FEATURE_EVENT_FORK);
 	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON |
 		       UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM);
-	ret = open_events(b, &full, want);
+	if (params->inherits) /* it knows what it can do already */
+		b->u = params->inherited;
+	else
+		ret = open_events(b, &full, want);
 	if (ret)
 		return ret;
 	return open_fd(&full, all & UAPI_FEATURE_MOVE, &b->s);
@@ -282,5 +285,6 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	if (!b->has.move && !b->has.stash)
 		return -ENOSYS;
 	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
+	b->mm.can_fork = b->has.fork && !b->mm.is_inline;
 	return 0;
 }

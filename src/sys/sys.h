@@ -46,6 +46,8 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 		     int cpu, const char *name);
 void sys_thread_join(struct sys_thread *t);
 int sys_gettid(void);
+/* By SIGKILL. */
+_Noreturn void sys_die(void);
 /* CPUs this process may use: count, and the n-th one's number. */
 int sys_nr_cpus(void);
 int sys_nth_cpu(int n);

@@ -27,11 +27,20 @@ forks()
 		${off:+--features-off "$off"} "$@" "$forks" "$way"
 }
 
+# All, where all come home.
+most=40
+case $mode,$off, in
+	*,fork,* | inline,*) most=140 ;;
+esac
+
 for way in $ways; do
 	forks "$way" --summary="$tmp/sum"
 	check "$way: exit status $?" [ $? -eq 0 ]
 	check "$way: nothing was demoted" \
 		grep -q 'moved to devices  *[1-9]' "$tmp/sum"
+	# Pages that stay away during a fork do not pass the limit.
+	peak=$(sed -n 's/.*peak managed RAM *\([0-9]*\).*/\1/p' "$tmp/sum")
+	check "$way: $peak MiB in RAM" [ "$peak" -le "$most" ]
 done
 
 # What a child asks for by itself is limited, unless that is not wanted.  The
