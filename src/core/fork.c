@@ -320,8 +320,10 @@ static void child_first(void)
 	bury();
 	sys_remark_process();
 	atomic_store(&contexts_lock.word, 0);
+	sys_freeze_env(true);
 	for (struct uhmm *u = list; u; u = u->next)
 		take_over(u);
+	sys_freeze_env(false);
 }
 
 /* Once for the life of the process, and its children's. */

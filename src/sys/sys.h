@@ -86,6 +86,12 @@ void sys_close(int fd);
 /* ---- Environment: NULL under AT_SECURE ---- */
 
 const char *sys_getenv(const char *name);
+/*
+ * While it is @frozen variables have the value that they had when they were
+ * last asked for, and the environment, which the application may have placed
+ * in managed memory, is not touched.
+ */
+void sys_freeze_env(bool frozen);
 
 /* ---- Log: no malloc, no stdio ---- */
 

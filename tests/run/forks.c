@@ -65,6 +65,24 @@ static void verify(const char *p, size_t len, uint64_t seed)
 		CHECK(w[i] == word(seed, i));
 }
 
+extern char **environ;
+
+/* As programs do that write over it: it gets cold, and goes away. */
+static void move_environment(void)
+{
+	char **copy;
+	size_t n = 0;
+
+	while (environ[n])
+		n++;
+	copy = malloc((n + 1) * sizeof(*copy));
+	CHECK(copy);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = strdup(environ[i]);
+	copy[n] = NULL;
+	environ = copy;
+}
+
 static void fill_all(void)
 {
 	for (size_t i = 0; i < NR; i++) {
@@ -277,8 +295,6 @@ static void orphan(void)
 
 /* ---- Without a copy ---- */
 
-extern char **environ;
-
 static void spawn(void)
 {
 	char name[] = "true", *argv[] = { name, NULL };
@@ -344,6 +360,7 @@ int main(int argc, char **argv)
 	};
 	const char *what = argc > 1 ? argv[1] : "plain";
 
+	move_environment();
 	fill_all();
 	if (strcmp(what, "nested") == 0)
 		fork_one(2);
