@@ -41,6 +41,7 @@ static struct uhmm *inherit(struct uhmm *old)
 	if (!kept)
 		return test_open();
 	CHECK_EQ(test_stats(v).device_pages, NR_AWAY);
+	CHECK_EQ(test_stats(v).ram_pages, NPAGES - NR_AWAY);
 	CHECK_EQ(test_stats(v).faults, 0);
 	return v;
 }
@@ -173,9 +174,13 @@ int main(void)
 	};
 	struct uhmm *v;
 
-	u = test_open_with((struct uhmm_params){ .flags = UHMM_OPEN_FORK });
-	dev = test_device(u, "ram:16M");
 	p = test_map(NPAGES);
+	u = test_open_with((struct uhmm_params){
+		.flags = UHMM_OPEN_FORK,
+		.ram_limit = (uint64_t)1 << 30, /* so that RAM is counted */
+	});
+	CHECK_EQ(uhmm_register(u, p, NPAGES * PAGE), 0);
+	dev = test_device(u, "ram:16M");
 	kept = test_has(u, "fork") && test_has(u, "threads");
 	CHECK_EQ(uhmm_inherit(u, &v), -ENOENT);
 	CHECK_EQ(uhmm_inherit(NULL, &v), -EINVAL);
