@@ -115,19 +115,25 @@ int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 	return 0;
 }
 
-/* Holds event_lock. */
+/*
+ * Holds event_lock.  The child is told when we have let go of it: if it has no
+ * use for it all is unregistered there then.
+ */
 static void forked(struct uffd *b, int child, bool is_announced)
 {
 	const struct mm_client *c = b->mm.client;
+	int sock = is_announced ? b->fork[0] : -1;
 	int ret = 0;
 
-	if (b->fork[0] >= 0 && is_announced)
-		sys_socket_pass(b->fork[0], child);
+	if (sock >= 0)
+		sys_socket_pass(sock, child);
 	else if (c->forked)
 		ret = c->forked(c->priv, child);
 	/* Or it would find zeroes where pages are away. */
 	if (!ret)
 		sys_close(child);
+	if (sock >= 0)
+		sys_socket_write(sock, "", 1);
 }
 
 void uffd_forked(struct uffd *b, int child)
@@ -159,6 +165,17 @@ static bool is_ours(const struct uffd *b, int fd)
 	return ours;
 }
 
+static int take(int sock)
+{
+	int fd = sys_socket_take(sock);
+	char released;
+
+	if (fd < 0 || sys_socket_read(sock, &released, 1) == 1)
+		return fd;
+	sys_close(fd);
+	return -EPIPE;
+}
+
 /* In the child.  -ENODATA: there is none; -EOWNERDEAD: the parent died. */
 int uffd_fork_take(struct mm *mm)
 {
@@ -170,7 +187,7 @@ int uffd_fork_take(struct mm *mm)
 		return -ENODATA;
 	sys_close(b->fork[0]);
 	b->fork[0] = -1;
-	while ((fd = sys_socket_take(b->fork[1])) >= 0 && !is_ours(b, fd)) {
+	while ((fd = take(b->fork[1])) >= 0 && !is_ours(b, fd)) {
 		if (c->forked)
 			c->forked(c->priv, fd);
 		sys_close(fd);
