@@ -11,7 +11,7 @@
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)
- *	regions		writers of the region tree; readers need none (RCU)
+ *	regions		writers of the region tree; readers need none
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
@@ -119,8 +119,15 @@ struct region {
 	_Atomic(struct region *) next[MAX_HEIGHT];
 };
 
+#define NR_READERS 16
+
+/* @reaping: held while readers are waited for; outermost */
 struct region_tree {
-	struct sys_mutex lock;
+	struct sys_mutex lock, reaping;
+	_Atomic uint32_t phase;
+	struct {
+		_Alignas(64) _Atomic uint64_t n;
+	} readers[2][NR_READERS];
 	struct region head;
 	struct slab slab;
 	struct region *garbage; /* unlinked; freed after a grace period */
@@ -649,8 +656,8 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /* Bring pages home and manage them no more.  -EIO: some were lost. */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int core_tracked(void *priv, uintptr_t start, uintptr_t end);
-/* Manage what is mapped there, without counting it.  -ENOMEM: nothing is. */
-int range_track(struct uhmm *u, uintptr_t start, uintptr_t end);
+/* Manage what is mapped there, without counting it. */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls */

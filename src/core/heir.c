@@ -164,20 +164,12 @@ static int for_each_region(struct uhmm *u, struct uhmm *of, region_fn *fn)
 	return err;
 }
 
-/* They are registered already.  What was unmapped a moment ago is left out. */
-static int adopt_region(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int err = range_track(u, start, end);
-
-	return err == -ENOMEM ? 0 : err;
-}
-
 static int adopt(struct uhmm *u, struct uhmm *old)
 {
 	int err = adopt_devices(u, old);
 
 	if (!err)
-		err = for_each_region(u, old, adopt_region);
+		err = for_each_region(u, old, range_adopt);
 	if (!err)
 		err = adopt_blocks(u, old);
 	if (!err)

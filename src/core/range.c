@@ -77,7 +77,7 @@ int core_tracked(void *priv, uintptr_t start, uintptr_t end)
 }
 
 /* Again while the address space is changing. */
-int range_track(struct uhmm *u, uintptr_t start, uintptr_t end)
+static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = -EAGAIN;
 
@@ -92,7 +92,7 @@ int range_track(struct uhmm *u, uintptr_t start, uintptr_t end)
 static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 		     uintptr_t end)
 {
-	int err = range_track(u, start, end);
+	int err = track(u, start, end);
 
 	if (err) {
 		region_del(u, start, end);
@@ -176,6 +176,27 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 		undo(u, &t);
 	region_reap(u);
 	return err;
+}
+
+/* ---- Taking over ------------------------------------------------------ */
+
+/* What is another's by now is not ours to take. */
+static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+{
+	int err = 0;
+
+	(void)arg;
+	if (e->kind == MM_ANON)
+		err = track(u, e->start, e->end);
+	return err == -ENOMEM || err == -EBUSY ? 0 : err;
+}
+
+/*
+ * A part may have been unmapped a moment ago, and our own memory lie there.
+ */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	return for_each_extent(u, start, end, adopt_extent, NULL);
 }
 
 /* ---- Accounting what is there ----------------------------------------- */
