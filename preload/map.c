@@ -58,7 +58,6 @@ void map_init(void)
 	add_own("uhmm_version");
 	if (nr_own)
 		library = own[nr_own - 1];
-	add_own("urcu_bp_register");
 }
 
 static bool is_own(const void *caller)

@@ -10,10 +10,14 @@
  * child the context is dead, and all memory its own.
  *
  * There are two sets of handlers.  The first to be registered, whose prepare
- * comes last and whose child comes first, holds what is the process's and not a
- * context's, and must be whole in the child.  The other one's prepare makes
- * threads, which allocates.  In between are the handlers of those who
- * registered later: they may still need faults, and those do go on.
+ * comes last and whose child comes first, is for what is the process's and not
+ * a context's.  The other one's prepare makes threads, which allocates.  In
+ * between are the handlers of those who registered later: they may still need
+ * faults, and those do go on.
+ *
+ * They go on during the fork itself, too: the kernel holds it until we have
+ * read its event.  So no lock is held meanwhile that serving faults or events
+ * needs.  What the child goes on using is whole at any moment instead.
  */
 #include <errno.h>
 
@@ -150,9 +154,11 @@ static bool is_own_managed(struct uhmm *u)
 {
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
 	uintptr_t tls = (uintptr_t)__builtin_thread_pointer();
+	static _Thread_local char here;
 
 	return is_managed(u, sp - STACK_NEED, sp + 1) ||
-	       is_managed(u, tls - MM_PAGE_SIZE, tls + 1);
+	       is_managed(u, tls, tls + 1) ||
+	       is_managed(u, (uintptr_t)&here, (uintptr_t)&here + 1);
 }
 
 /* May, and do, pages stay away?  Faults may bring some home still. */
@@ -263,14 +269,10 @@ static void parent(void)
 static void prepare_last(void)
 {
 	serve_lock();
-	region_fork_prepare();
-	sys_own_lock();
 }
 
 static void parent_first(void)
 {
-	sys_own_unlock();
-	region_fork_parent();
 	serve_unlock();
 }
 
@@ -310,8 +312,7 @@ static void child_first(void)
 {
 	struct uhmm *list = contexts;
 
-	sys_own_unlock();
-	region_fork_child();
+	sys_own_child();
 	serve_unlock();
 	for (struct uhmm *u = list; u; u = u->next) {
 		atomic_store(&u->dead, true);

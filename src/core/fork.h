@@ -32,9 +32,4 @@ int heir_open(struct uhmm *old, int fd);
 /* context.c: a context like @old, on @fd */
 int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u);
 
-/* region.c: around a fork, last before and first after */
-void region_fork_prepare(void);
-void region_fork_parent(void);
-void region_fork_child(void);
-
 #endif

@@ -5,6 +5,9 @@
  * A sorted table with a range for each mapping.  It is asked on any thread, so
  * it lies in memory straight from the kernel, and has a lock of its own that
  * is held for a few instructions, or for one mmap(2).
+ *
+ * A change is made in a second table, which is whole when it takes the place of
+ * the first: so the child of a fork(2) finds it whole whoever held the lock.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -14,25 +17,33 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
-#define PAGE ((size_t)4096)
+#define PAGE  ((size_t)4096)
+#define FIRST 240
 
 struct own {
 	uintptr_t start, end;
 };
 
+/* @mapping, @len: of both */
+struct own_table {
+	struct own_table *other;
+	uintptr_t mapping;
+	size_t len, room, nr;
+	struct own own[];
+};
+
 static struct sys_mutex lock;
-static struct own *table;
-static size_t nr, size;
+static struct own_table *_Atomic table;
 
 /* The first range that ends after @addr. */
-static size_t find(uintptr_t addr)
+static size_t find(const struct own_table *t, uintptr_t addr)
 {
-	size_t low = 0, high = nr;
+	size_t low = 0, high = t->nr;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (table[mid].end <= addr)
+		if (t->own[mid].end <= addr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -40,64 +51,98 @@ static size_t find(uintptr_t addr)
 	return low;
 }
 
+static void copy(struct own_table *to, const struct own_table *from)
+{
+	to->nr = from->nr;
+	memcpy(to->own, from->own, from->nr * sizeof(*from->own));
+}
+
+static void insert(struct own_table *t, uintptr_t start, size_t len)
+{
+	size_t at = find(t, start);
+
+	memmove(t->own + at + 1, t->own + at, (t->nr - at) * sizeof(*t->own));
+	t->own[at] = (struct own){ start, start + len };
+	t->nr++;
+}
+
 static void add(uintptr_t start, size_t len)
 {
-	size_t at = find(start);
+	struct own_table *from = atomic_load(&table), *to = from->other;
 
-	memmove(table + at + 1, table + at, (nr - at) * sizeof(*table));
-	table[at] = (struct own){ start, start + len };
-	nr++;
+	copy(to, from);
+	insert(to, start, len);
+	atomic_store(&table, to);
 }
 
 /* A range, or one end of it. */
 static void del(uintptr_t start, size_t len)
 {
-	struct own *o = table + find(start);
+	struct own_table *from = atomic_load(&table), *to = from->other;
+	struct own *o = to->own + find(from, start);
 
+	copy(to, from);
 	if (o->start < start) {
 		o->end = start;
 	} else if (o->end > start + len) {
 		o->start = start + len;
 	} else {
-		nr--;
-		memmove(o, o + 1, (size_t)(table + nr - o) * sizeof(*o));
+		to->nr--;
+		memmove(o, o + 1, (size_t)(to->own + to->nr - o) * sizeof(*o));
 	}
+	atomic_store(&table, to);
 }
 
-/* Room for two ranges more. */
-static int grow(void)
+/* Both in one mapping, which is the first that they list. */
+static int map_tables(size_t room, struct own_table **ret)
 {
-	size_t bigger = size ? size * 2 : 4096 / sizeof(*table);
-	struct own *old = table;
+	size_t half = (sizeof(**ret) + room * sizeof(struct own) + PAGE - 1) &
+		      ~(PAGE - 1);
+	struct own_table *t;
 	uintptr_t addr;
-	int ret;
+	int err;
 
-	if (nr + 2 <= size)
-		return 0;
-	ret = sys_mmap(0, bigger * sizeof(*table), PROT_READ | PROT_WRITE,
+	err = sys_mmap(0, 2 * half, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
-	if (ret)
-		return ret;
-	table = (struct own *)addr;
-	if (old)
-		memcpy(table, old, nr * sizeof(*table));
-	add(addr, bigger * sizeof(*table));
-	if (old) {
-		del((uintptr_t)old, size * sizeof(*table));
-		sys_munmap((uintptr_t)old, size * sizeof(*table));
-	}
-	size = bigger;
+	if (err)
+		return err;
+	t = (struct own_table *)addr;
+	t->other = (struct own_table *)(addr + half);
+	t->mapping = addr;
+	t->len = 2 * half;
+	t->room = room;
+	*t->other = *t;
+	t->other->other = t;
+	*ret = t;
 	return 0;
 }
 
-void sys_own_lock(void)
+/* Room for two ranges more, and one for the table. */
+static int grow(void)
 {
-	sys_mutex_lock(&lock);
+	struct own_table *old = atomic_load(&table), *t;
+	int ret;
+
+	if (old && old->nr + 3 <= old->room)
+		return 0;
+	ret = map_tables(old ? 2 * old->room : FIRST, &t);
+	if (ret)
+		return ret;
+	if (old)
+		copy(t, old);
+	insert(t, t->mapping, t->len);
+	atomic_store(&table, t);
+	if (old) {
+		del(old->mapping, old->len);
+		sys_munmap(old->mapping, old->len);
+	}
+	return 0;
 }
 
-void sys_own_unlock(void)
+/* Whoever held the lock does not live here. */
+void sys_own_child(void)
 {
-	sys_mutex_unlock(&lock);
+	atomic_store(&lock.word, 0);
 }
 
 /* Listed before anybody else can find it mapped. */
@@ -159,15 +204,17 @@ bool sys_is_marked_process(void)
 
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
 {
+	struct own_table *t;
 	bool found;
 	size_t at;
 
 	sys_mutex_lock(&lock);
-	at = find(addr);
-	found = at < nr;
+	t = atomic_load(&table);
+	at = t ? find(t, addr) : 0;
+	found = t && at < t->nr;
 	if (found) {
-		*ret_start = table[at].start;
-		*ret_end = table[at].end;
+		*ret_start = t->own[at].start;
+		*ret_end = t->own[at].end;
 	}
 	sys_mutex_unlock(&lock);
 	return found;

@@ -27,9 +27,8 @@ void *sys_reserve(size_t len, size_t align);
  * lie between mappings of the application.
  */
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end);
-/* Held around fork(2), so that the list is whole in the child.  A leaf. */
-void sys_own_lock(void);
-void sys_own_unlock(void);
+/* In the child of a fork(2), before anything of the above. */
+void sys_own_child(void);
 /* Bytes of RAM in the machine. */
 uint64_t sys_ram_size(void);
 
