@@ -28,7 +28,7 @@ forks()
 }
 
 # All, where all come home.
-most=40
+most=56
 case $mode,$off, in
 	*,fork,* | inline,*) most=140 ;;
 esac
