@@ -168,6 +168,22 @@ static bool choose(unsigned *ret)
 	return ok;
 }
 
+/* Before jemalloc's own, which it is held around. */
+static void lock_arenas(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_arenas(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void arena_init(void)
+{
+	pthread_atfork(lock_arenas, unlock_arenas, unlock_arenas);
+}
+
 void arena_assign(void)
 {
 	unsigned arena;

@@ -125,11 +125,18 @@ static int flags_for(size_t n, size_t align)
 	return flags;
 }
 
+static bool is_locked;
+
+void heap_lock(bool locked)
+{
+	is_locked = locked;
+}
+
 static void *allocate(size_t n, size_t align, int flags)
 {
 	void *p;
 
-	if (!is_found())
+	if (!is_found() || unlikely(is_locked && thread.inside))
 		return bootstrap_alloc(n, align);
 	p = mallocx(n ? n : 1, flags | flags_for(n, align));
 	if (!p)

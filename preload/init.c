@@ -11,6 +11,9 @@ __attribute__((constructor(101))) static void begin(void)
 
 	inside_enter();
 	heap_init();
+	fork_init();
+	arena_init();
+	fork_late_init();
 	settings_read();
 	thread_init();
 	map_init();

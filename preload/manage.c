@@ -7,6 +7,7 @@
  * holds the lock: fault handlers do not take it.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,8 +16,11 @@
 #define MAX_DEVICES 16
 #define MAX_SPEC    1024
 
+/* A child may grow by this part of the limit before it is managed. */
+#define CHILD_SHARE 16
+
 enum state {
-	OFF,	  /* no limit, or a forked child */
+	OFF,	  /* no limit */
 	WATCHING, /* it all fits */
 	STARTED,  /* the context is open */
 	FAILED,	  /* it could not be opened */
@@ -31,6 +35,7 @@ static struct uhmm *context;
 static struct uhmm_device *devices[MAX_DEVICES];
 static size_t nr_devices, peak, unmanaged;
 static int open_error, why_unmanaged;
+static size_t allowance; /* of a child: bytes until it is managed */
 
 static void enter(void)
 {
@@ -118,7 +123,8 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT,
+		.flags = UHMM_OPEN_STAT |
+			 (settings.follow_fork ? UHMM_OPEN_FORK : 0),
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
 	};
@@ -156,6 +162,17 @@ static void start(void)
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
+/* A handler of the program's could fork, and find our locks held. */
+static void start_quietly(void)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	start();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 /* After something was counted, before the program gets it. */
 static void check_limit(void)
 {
@@ -163,8 +180,8 @@ static void check_limit(void)
 
 	if (atomic_load(&state) != WATCHING)
 		return;
-	if (bytes > settings.ram)
-		start();
+	if (bytes > settings.ram && bytes > allowance)
+		start_quietly();
 	else if (bytes > peak)
 		peak = bytes;
 }
@@ -272,19 +289,43 @@ struct uhmm_device *manage_device(size_t n)
 }
 
 /*
- * All memory is the child's own: libuhmm brought it home before the fork.
- * What another thread held at that moment is gone with that thread.
+ * All memory is the child's own, and counted from here on.  Mappings that
+ * another thread was about to change are not: it may have changed the list by
+ * half.
  */
-static void forked(void)
+void manage_forked(void)
 {
+	enum state was = atomic_load(&state);
+
+	if (pthread_mutex_trylock(&lock))
+		mappings = (struct ranges){ .nr = 0 };
 	pthread_mutex_init(&lock, NULL);
-	atomic_store(&state, OFF);
+	nr_devices = 0;
+	peak = unmanaged = 0;
+	allowance = 0;
+	if (was == STARTED && uhmm_inherit(context, &context) == 0)
+		return;
+	context = NULL;
+	if (was == STARTED)
+		allowance = reserve_bytes() + mappings.bytes +
+			    settings.ram / CHILD_SHARE;
+	if (was != OFF && was != FAILED)
+		was = settings.follow_fork ? WATCHING : OFF;
+	atomic_store(&state, was);
+}
+
+/* Without a device all that is home stays, and the limit is passed. */
+void manage_forked_late(void)
+{
+	int err = context ? open_devices() : 0;
+
+	if (err)
+		say("process %d has no devices: %s; it goes on without a limit",
+		    (int)getpid(), strerrordesc_np(-err));
 }
 
 void manage_init(void)
 {
-	if (!settings.ram)
-		return;
-	pthread_atfork(NULL, NULL, forked);
-	atomic_store(&state, WATCHING);
+	if (settings.ram)
+		atomic_store(&state, WATCHING);
 }

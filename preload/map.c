@@ -18,6 +18,7 @@
 /* Code whose mappings are never managed. */
 static struct range own[MAX_OWN];
 static size_t nr_own;
+static struct range library;
 
 static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 {
@@ -55,7 +56,8 @@ void map_init(void)
 	dl_iterate_phdr(add_library, (void *)(uintptr_t)map_init);
 	add_own("mallocx");
 	add_own("uhmm_version");
-	add_own("urcu_bp_register");
+	if (nr_own)
+		library = own[nr_own - 1];
 }
 
 static bool is_own(const void *caller)
@@ -65,6 +67,12 @@ static bool is_own(const void *caller)
 		    (uintptr_t)caller < own[i].end)
 			return true;
 	return false;
+}
+
+bool map_is_library(const void *caller)
+{
+	return (uintptr_t)caller >= library.start &&
+	       (uintptr_t)caller < library.end;
 }
 
 /* Does a call that ends at @caller concern the program's memory? */

@@ -48,7 +48,8 @@
 struct thread {
 	unsigned inside;
 	bool has_arena;
-	bool ready; /* has_arena && !inside: malloc may take the short way */
+	bool prepared; /* fork.c: libuhmm's handler has run */
+	bool ready;    /* has_arena && !inside: malloc may take the short way */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -93,6 +94,7 @@ struct settings {
 	uint64_t ram;	 /* 0: nothing is managed */
 	size_t min_size; /* least mapping to manage */
 	enum uhmm_fault_mode mode;
+	bool follow_fork;
 	const char *devices; /* separated by line breaks */
 	const char *features_off;
 	const char *summary; /* NULL: none; "-": standard error */
@@ -138,7 +140,7 @@ bool reserve_is_same(uintptr_t a, uintptr_t b);
 
 /* The constructor calls it; before, nothing is counted. */
 void manage_init(void);
-/* Is there a limit, and is this not a forked child? */
+/* Is there a limit, for this process too? */
 bool manage_is_on(void);
 /* Are faults served already? */
 bool manage_is_started(void);
@@ -169,8 +171,13 @@ void manage_state(struct manage_state *ret);
 /* The @n-th device, or NULL. */
 struct uhmm_device *manage_device(size_t n);
 
+/* In the child of a fork(2), before and after jemalloc's handler: fork.c. */
+void manage_forked(void);
+void manage_forked_late(void);
+
 /* ---- arena.c: jemalloc's hooks ------------------------------------------ */
 
+void arena_init(void);
 /* Give this thread an arena in managed memory. */
 void arena_assign(void);
 
@@ -178,11 +185,21 @@ void arena_assign(void);
 
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
+/* What allocates inside us is to do without jemalloc. */
+void heap_lock(bool locked);
 
 /* ---- map.c -------------------------------------------------------------- */
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
+/* Is that code libuhmm's? */
+bool map_is_library(const void *caller);
+
+/* ---- fork.c ------------------------------------------------------------ */
+
+int fork_init(void);
+/* After jemalloc has registered its handlers. */
+void fork_late_init(void);
 
 /* ---- thread.c ----------------------------------------------------------- */
 

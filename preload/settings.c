@@ -48,6 +48,7 @@ void settings_read(void)
 		.ram = number("UHMM_RUN_RAM"),
 		.min_size = number("UHMM_RUN_MIN_SIZE"),
 		.mode = fault_mode(),
+		.follow_fork = number("UHMM_RUN_FOLLOW_FORK"),
 		.devices = copy("UHMM_RUN_DEVICES"),
 		.features_off = copy("UHMM_FEATURES_OFF"),
 		.summary = copy("UHMM_RUN_SUMMARY"),

@@ -49,12 +49,16 @@ enum uhmm_memory_type {
  *	migrated: persistent memory under a filesystem, say
  * @UHMM_DEVICE_SHARED: others may read the memory afterwards; pages are cleared
  *	when they are freed, by clear() or by a copy of zeroes
+ * @UHMM_DEVICE_FORKS: all that copy_to_ram() and direct() need is private
+ *	memory of the process, and they take no lock: so that in a child of
+ *	fork(2), where nothing else is called, they find what was there
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
 	UHMM_DEVICE_NODE = 1u << 1,
 	UHMM_DEVICE_FIXED = 1u << 2,
 	UHMM_DEVICE_SHARED = 1u << 3,
+	UHMM_DEVICE_FORKS = 1u << 4,
 };
 
 /**

@@ -69,10 +69,13 @@ enum uhmm_fault_mode {
  *	used again, for programs that vmsplice(2) managed memory.
  * @UHMM_OPEN_STAT: a thread answers uhmm-stat(1), for the same user only.  If
  *	that cannot be, the log says so and the context is opened all the same.
+ * @UHMM_OPEN_FORK: pages may stay away during a fork(2), see uhmm_inherit().
+ *	malloc(3) must not lie in managed memory.
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
 	UHMM_OPEN_STAT = 1u << 1,
+	UHMM_OPEN_FORK = 1u << 2,
 };
 
 /**
@@ -134,6 +137,17 @@ struct uhmm_params {
  * where userfaultfd(2) is missing or forbidden; -EMFILE; -ENOMEM.
  */
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
+
+/**
+ * uhmm_inherit() - in a child of fork(2), the context that goes on
+ * @u: the parent's, opened with UHMM_OPEN_FORK; it is dead here
+ * @ret_u: the child's own, of the same ranges and limit; to be closed
+ *
+ * Its devices are those that had pages, to be read only: open new ones.
+ *
+ * Return: 0, once; -ENOENT when all pages came home before the fork.
+ */
+int uhmm_inherit(struct uhmm *u, struct uhmm **ret_u);
 
 /**
  * uhmm_close() - bring every page home, remove every device, stop

@@ -142,7 +142,7 @@ static int ram_open(const char *const *values, struct uhmm_device_desc *desc,
 		uhmm_provider_free(ram, sizeof(*ram));
 		return -ENOMEM;
 	}
-	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
 	desc->ops = *scrub == 'y' ? &ram_scrub_ops : &ram_ops;
 	*ret_priv = ram;
 	return 0;

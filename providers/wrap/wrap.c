@@ -78,7 +78,7 @@ void *wrap_new(size_t size, const struct uhmm_device_desc *inner,
 		.release = wrap_release,
 	};
 	desc->type = inner->type;
-	desc->flags = inner->flags;
+	desc->flags = inner->flags & ~(uint32_t)UHMM_DEVICE_FORKS;
 	desc->fd = inner->fd;
 	desc->node = inner->node;
 	desc->offset = inner->offset;

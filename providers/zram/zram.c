@@ -321,7 +321,7 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 	err = make(desc->npages, level, limit, &z);
 	if (err)
 		return err;
-	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
 	desc->ops = &ops;
 	*ret_priv = z;
 	return 0;

@@ -1,153 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * context.c - a context from open to close, and around fork(2).
- *
- * DOC: Fork
- *
- * The child of a fork shares nothing with our userfaultfd: a page that is away
- * would read as zeroes there.  So before a fork the gate closes, moves under
- * way end, and every page comes home; it opens again in the parent.  In the
- * child the context is dead, and all memory its own.
+ * context.c - a context from open to close.
  */
 #include <errno.h>
 
 #include "core/fixed.h"
 
-#define GATE_CLOSED  (UINT32_C(1) << 31)
 #define POOL_DEFAULT (UINT64_C(64) << 20)
-
-static struct sys_mutex contexts_lock;
-static struct uhmm *contexts;
 
 const struct sys_log *uhmm_log(struct uhmm *u)
 {
 	return &u->log;
 }
 
-/* ---- The gate --------------------------------------------------------- */
-
-void gate_enter(struct uhmm *u)
+bool context_is_dead(const struct uhmm *u)
 {
-	uint32_t v = atomic_load(&u->gate);
-
-	for (;;) {
-		if (v & GATE_CLOSED) {
-			sys_futex_wait(&u->gate, v, 0);
-			v = atomic_load(&u->gate);
-		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
-			return;
-		}
-	}
-}
-
-void gate_leave(struct uhmm *u)
-{
-	if (atomic_fetch_sub(&u->gate, 1) == (GATE_CLOSED | 1))
-		sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-static void gate_close(struct uhmm *u)
-{
-	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
-
-	while (v != GATE_CLOSED) {
-		sys_futex_wait(&u->gate, v, 0);
-		v = atomic_load(&u->gate);
-	}
-}
-
-static void gate_open(struct uhmm *u)
-{
-	atomic_store(&u->gate, 0);
-	sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-/* ---- Fork ------------------------------------------------------------- */
-
-/* What is private will be shared until it is written to. */
-static void rescue_all(void *arg)
-{
-	struct uhmm *u = arg;
-
-	home_all(u, NULL, HOME_RESCUE);
-	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
-}
-
-/* The worker may be waiting at the gate, and this stack may be away. */
-static void rescue_on_own_stack(struct uhmm *u)
-{
-	struct sys_thread t;
-
-	if (sys_thread_start(&t, rescue_all, u, -1, "uhmm-fork"))
-		rescue_all(u);
-	else
-		sys_thread_join(&t);
-}
-
-static void fork_prepare(void)
-{
-	sys_mutex_lock(&contexts_lock);
-	for (struct uhmm *u = contexts; u; u = u->next) {
-		gate_close(u);
-		if (atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
-		    atomic_load(&u->mirrors.count))
-			rescue_on_own_stack(u);
-	}
-}
-
-static void fork_parent(void)
-{
-	for (struct uhmm *u = contexts; u; u = u->next)
-		gate_open(u);
-	sys_mutex_unlock(&contexts_lock);
-}
-
-static void fork_child(void)
-{
-	for (struct uhmm *u = contexts; u; u = u->next) {
-		atomic_store(&u->dead, true);
-		u->mm->ops->child(u->mm);
-		sys_close(u->requests.fd);
-		serve_child(u);
-	}
-	contexts = NULL;
-	sys_mutex_unlock(&contexts_lock);
-}
-
-static int enlist(struct uhmm *u)
-{
-	static bool hooked;
-	int err = 0;
-
-	sys_mutex_lock(&contexts_lock);
-	if (!hooked)
-		err = sys_atfork(fork_prepare, fork_parent, fork_child);
-	hooked = hooked || !err;
-	if (!err) {
-		u->next = contexts;
-		contexts = u;
-	}
-	sys_mutex_unlock(&contexts_lock);
-	return err;
-}
-
-static void delist(struct uhmm *u)
-{
-	struct uhmm **p = &contexts;
-
-	sys_mutex_lock(&contexts_lock);
-	while (*p && *p != u)
-		p = &(*p)->next;
-	if (*p)
-		*p = u->next;
-	sys_mutex_unlock(&contexts_lock);
+	return atomic_load(&u->dead) || !sys_is_marked_process();
 }
 
 /* ---- Open ------------------------------------------------------------- */
 
 static int check_params(const struct uhmm_params *p)
 {
-	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT;
+	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT |
+			       UHMM_OPEN_FORK;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -179,6 +55,8 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 		.nr_slots = MAX_SLOTS,
 		.features_off = p->features_off,
 		.client = &u->client,
+		.inherits = u->fork.fd >= 0,
+		.inherited = u->fork.fd,
 	};
 
 	u->client = (struct mm_client){ .priv = u,
@@ -186,7 +64,8 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 					.tracked = core_tracked,
 					.discard = core_discard,
 					.unmap = core_unmap,
-					.remap = core_remap };
+					.remap = core_remap,
+					.forked = core_forked };
 	return open(&mp, &u->mm);
 }
 
@@ -222,7 +101,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = watchdog_init(u, p->watchdog_ms);
 	if (!err && u->mm->threads_first)
 		err = start_threads(u);
-	return err ? err : enlist(u);
+	return err ? err : fork_enlist(u);
 }
 
 static void free_index(struct uhmm *u)
@@ -260,11 +139,61 @@ static void destroy(struct uhmm *u)
 	sys_free(u, sizeof(*u));
 }
 
+/* Before anything can fail, so that destroy() knows. */
+static void note_params(struct uhmm *u, const struct uhmm_params *p, int fd)
+{
+	const char *off = p->features_off;
+
+	u->flags = p->flags;
+	u->fork.fd = fd;
+	u->fork.params = *p;
+	u->fork.params.features_off = off ? u->fork.features_off : NULL;
+	if (!off)
+		return;
+	/* One that was cut off could name an unknown feature. */
+	if (sys_format(u->fork.features_off, sizeof(u->fork.features_off), "%s",
+		       off) +
+		    1 ==
+	    sizeof(u->fork.features_off))
+		u->flags &= ~(uint32_t)UHMM_OPEN_FORK;
+}
+
+static int open_with(const struct uhmm_params *p, mm_open_fn *open, int fd,
+		     const struct sys_log *log, struct uhmm **ret_u)
+{
+	struct uhmm *u = sys_alloc(sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	note_params(u, p, fd);
+	if (log)
+		u->log = *log;
+	serve_init(u);
+	err = init_parts(u, p, open);
+	if (err) {
+		destroy(u);
+		return err;
+	}
+	if (u->flags & UHMM_OPEN_STAT)
+		serve_start(u);
+	*ret_u = u;
+	return 0;
+}
+
+int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u)
+{
+	struct uhmm_params p = old->fork.params;
+
+	p.ram_limit = atomic_load(&old->charge.root.tier[0].limit)
+		      << MM_PAGE_SHIFT;
+	return open_with(&p, mm_uffd_open, fd, &old->log, ret_u);
+}
+
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u)
 {
 	struct uhmm_params p = { .size = sizeof(p) };
-	struct uhmm *u;
 	int err = 0;
 
 	if (params)
@@ -275,20 +204,7 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 		return err;
 	if (p.ram_limit == UHMM_RAM_LIMIT_CGROUP)
 		p.ram_limit = uhmm_cgroup_limit();
-	u = sys_alloc(sizeof(*u));
-	if (!u)
-		return -ENOMEM;
-	u->flags = p.flags;
-	serve_init(u);
-	err = init_parts(u, &p, open);
-	if (err) {
-		destroy(u);
-		return err;
-	}
-	if (u->flags & UHMM_OPEN_STAT)
-		serve_start(u);
-	*ret_u = u;
-	return 0;
+	return open_with(&p, open, -1, NULL, ret_u);
 }
 
 /* ---- Close ------------------------------------------------------------ */
@@ -300,7 +216,7 @@ int uhmm_close(struct uhmm *u)
 
 	if (!u)
 		return 0;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
@@ -309,7 +225,7 @@ int uhmm_close(struct uhmm *u)
 	policy_stop(u);
 	request_drain(u);
 	err = request_run(u, &close);
-	delist(u);
+	fork_delist(u);
 	destroy(u);
 	return (int)err;
 }

@@ -12,7 +12,7 @@
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)
- *	regions		writers of the region tree; readers need none (RCU)
+ *	regions		writers of the region tree; readers need none
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
@@ -49,6 +49,7 @@
 #include "core/call.h"
 #include "core/charge.h"
 #include "core/device.h"
+#include "core/fork.h"
 #include "core/hist.h"
 #include "core/page.h"
 #include "core/request.h"
@@ -119,8 +120,15 @@ struct region {
 	_Atomic(struct region *) next[MAX_HEIGHT];
 };
 
+#define NR_READERS 16
+
+/* @reaping: held while readers are waited for; outermost */
 struct region_tree {
-	struct sys_mutex lock;
+	struct sys_mutex lock, reaping;
+	_Atomic uint32_t phase;
+	struct {
+		_Alignas(64) _Atomic uint64_t n;
+	} readers[2][NR_READERS];
 	struct region head;
 	struct slab slab;
 	struct region *garbage; /* unlinked; freed after a grace period */
@@ -234,6 +242,7 @@ struct counters {
 
 struct uhmm {
 	struct mm *mm;
+	struct uhmm *heir; /* of @dead: heir.c */
 	struct mm_client client;
 	uint32_t flags;
 	_Atomic bool dead; /* this is the child of a fork */
@@ -268,6 +277,7 @@ struct uhmm {
 	struct hist fault_ns;
 	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
 	struct uhmm *next;     /* all contexts, for fork */
+	struct fork fork;
 };
 
 #define MAX_BLOCKS (UINT32_C(1) << 22) /* 8 TiB that ever moved */
@@ -317,12 +327,10 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
-void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
-		struct mm_set *ret);
-bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 /* The managed pages of [start, end), which lies in one block. */
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret);
+bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 void region_reap(struct uhmm *u); /* may block; not on a handler thread */
 void region_destroy(struct uhmm *u);
 
@@ -469,6 +477,8 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /* Bring pages home and manage them no more.  -EIO: some were lost. */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 int core_tracked(void *priv, uintptr_t start, uintptr_t end);
+/* Manage what is mapped there, without counting it. */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 /* migrate.c, pin.c, snapshot.c: bodies of the public calls */
@@ -506,9 +516,13 @@ void policy_destroy(struct uhmm *u);
 typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u);
+const struct sys_log *uhmm_log(struct uhmm *u);
+/* Was it opened by another process, whose memory this is a copy of? */
+bool context_is_dead(const struct uhmm *u);
+
+/* fork.c: whoever moves pages is inside; closed around a fork */
 void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
-const struct sys_log *uhmm_log(struct uhmm *u);
 
 /* stats.c */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)

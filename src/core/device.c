@@ -200,7 +200,8 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 static int check_kind(const struct uhmm_device_desc *d)
 {
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
-			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED;
+			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
+			       UHMM_DEVICE_FORKS;
 
 	if (d->flags & ~known)
 		return -EINVAL;
@@ -291,7 +292,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 
 	if (!u || !desc || !ret_dev)
 		return -EINVAL;
-	if (u->dead)
+	if (context_is_dead(u))
 		return -ENODEV;
 	dev = sys_alloc(sizeof(*dev));
 	if (!dev)

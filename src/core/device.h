@@ -91,6 +91,8 @@ int pagemap_init(struct pagemap *pm, uint64_t npages);
 /* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
 unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
 void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
+/* Of one that nothing is handed out of: this page is. */
+void pagemap_claim(struct pagemap *pm, uint64_t dpfn);
 void pagemap_close(struct pagemap *pm, bool closed);
 void pagemap_destroy(struct pagemap *pm);
 

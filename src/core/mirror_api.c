@@ -41,7 +41,7 @@ static int check_add(struct uhmm *u, const void *addr, size_t len,
 
 	if (!u || !ops)
 		return -EINVAL;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;

@@ -85,6 +85,14 @@ unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 	return got;
 }
 
+void pagemap_claim(struct pagemap *pm, uint64_t dpfn)
+{
+	sys_mutex_lock(&pm->lock);
+	pm->used[dpfn / 64] |= UINT64_C(1) << dpfn % 64;
+	atomic_fetch_add(&pm->nused, 1);
+	sys_mutex_unlock(&pm->lock);
+}
+
 void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n)
 {
 	sys_mutex_lock(&pm->lock);

@@ -180,6 +180,27 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 	return err;
 }
 
+/* ---- Taking over ------------------------------------------------------ */
+
+/* What is another's by now is not ours to take. */
+static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+{
+	int err = 0;
+
+	(void)arg;
+	if (e->kind == MM_ANON)
+		err = track(u, e->start, e->end);
+	return err == -ENOMEM || err == -EBUSY ? 0 : err;
+}
+
+/*
+ * A part may have been unmapped a moment ago, and our own memory lie there.
+ */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	return for_each_extent(u, start, end, adopt_extent, NULL);
+}
+
 /* ---- Accounting what is there ----------------------------------------- */
 
 static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,

@@ -341,7 +341,7 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 
 	if (!u)
 		return -EINVAL;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
@@ -359,7 +359,7 @@ int request_start(struct uhmm *u, const struct request *req)
 {
 	int slot;
 
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
@@ -377,7 +377,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 
 	if (!u || (!ret && max))
 		return -EINVAL;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	q = &u->requests;
 	sys_mutex_lock(&q->lock);

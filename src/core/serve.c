@@ -299,6 +299,16 @@ __attribute__((destructor)) static void unlink_all(void)
 			sys_unlink(s->path);
 }
 
+void serve_lock(void)
+{
+	sys_mutex_lock(&list_lock);
+}
+
+void serve_unlock(void)
+{
+	sys_mutex_unlock(&list_lock);
+}
+
 static int start(struct uhmm *u)
 {
 	struct serve *s = &u->serve;

@@ -29,6 +29,9 @@ void serve_init(struct uhmm *u);
 /* Never fails: it says so in the log. */
 void serve_start(struct uhmm *u);
 void serve_stop(struct uhmm *u);
+/* The list of all, around fork(2). */
+void serve_lock(void);
+void serve_unlock(void);
 /* After fork(2). */
 void serve_child(struct uhmm *u);
 

@@ -104,7 +104,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 
 	if (!u || !stats || stats->size < sizeof(size_t))
 		return -EINVAL;
-	if (atomic_load(&u->dead))
+	if (context_is_dead(u))
 		return -ENODEV;
 	size = stats->size;
 	read_counters(u, &s);

@@ -65,6 +65,12 @@ struct mm_client {
 	void (*unmap)(void *priv, uintptr_t start, uintptr_t end);
 	/* the mapping and what is known about it went from @from to @to */
 	void (*remap)(void *priv, uintptr_t from, uintptr_t to, size_t len);
+	/*
+	 * A process was made of which nobody knew before; or, in a child, a
+	 * sibling like that.  Have fork_guard(@child) called for what is not at
+	 * its address.  0: its descriptor may be closed then.  May be NULL.
+	 */
+	int (*forked)(void *priv, int child);
 };
 
 /* What an extent of addresses is, as far as migration is concerned. */
@@ -154,6 +160,21 @@ struct mm_nodes {
 struct mm_ops {
 	void (*close)(struct mm *mm);
 
+	/*
+	 * Around a fork(2): begin(), then end() in the parent, or take() and
+	 * child() in the child.  take() waits for a descriptor by which the
+	 * child can serve its own faults; -ENODATA: it has none and nothing may
+	 * be away; -EOWNERDEAD: the parent died first.  All NULL, or none.
+	 */
+	int (*fork_begin)(struct mm *mm);
+	void (*fork_end)(struct mm *mm);
+	int (*fork_take)(struct mm *mm);
+	/*
+	 * Let a touch of these pages of another process be SIGBUS.
+	 * -EOPNOTSUPP: it will wait for as long as the descriptor is open.
+	 */
+	int (*fork_guard)(struct mm *mm, int child, uintptr_t va,
+			  size_t npages);
 	/* Stop being usable in the child of a fork(2); called there. */
 	void (*child)(struct mm *mm);
 
@@ -332,6 +353,7 @@ struct mm {
 	size_t max_mappings; /* of the process; 0: it does not matter */
 	bool is_inline;	     /* faults are resolved by the faulting thread */
 	bool threads_first;  /* none can begin when memory is managed */
+	bool can_fork;	     /* fork_take() gives a descriptor */
 };
 
 struct mm_params {
@@ -340,6 +362,8 @@ struct mm_params {
 	size_t nr_slots; /* most slots that will ever be asked for */
 	const char *features_off;
 	const struct mm_client *client; /* must outlive the backend */
+	bool inherits; /* @inherited is what fork_take() gave, and used up */
+	int inherited;
 };
 
 /* Open a backend.  Events and faults may arrive before it returns. */

@@ -51,6 +51,8 @@ static void uffd_child(struct mm *mm)
 	}
 	b->nr_threads = 0;
 	b->keeper.running = false;
+	/* They are not mapped here, and of no use to say that they are ours. */
+	sys_own_unmap(b->slots, b->nr_slots * MM_BLOCK_SIZE);
 	b->slots = 0;
 }
 
@@ -62,6 +64,10 @@ static uint32_t stamp(struct mm *mm, uintptr_t va)
 static const struct mm_ops ops = {
 	.close = uffd_close,
 	.child = uffd_child,
+	.fork_begin = uffd_fork_begin,
+	.fork_end = uffd_fork_end,
+	.fork_take = uffd_fork_take,
+	.fork_guard = uffd_fork_guard,
 	.sync = uffd_sync,
 	.is_still = uffd_is_still,
 	.survey = uffd_survey,
@@ -105,6 +111,7 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 	b->mm.client = params->client;
 	b->u = b->s = b->stop_fd = -1;
 	b->pagemap = b->maps = -1;
+	b->fork[0] = b->fork[1] = -1;
 	b->huge_hints = sys_alloc(UFFD_HUGE_HINTS * sizeof(*b->huge_hints));
 	if (!b->huge_hints) {
 		sys_free(b, sizeof(*b));

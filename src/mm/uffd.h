@@ -62,6 +62,7 @@ struct uffd_features {
 	bool procmap;	    /* PROCMAP_QUERY */
 	bool minor;	    /* minor faults of shared memory */
 	bool kernel_faults; /* faults of system calls are served */
+	bool fork;	    /* the fork event */
 };
 
 struct uffd_range {
@@ -125,6 +126,7 @@ struct uffd {
 	int u, s;
 	int stop_fd;
 	int pagemap, maps; /* -1: none */
+	int fork[2];	   /* uffd_fork.c; by event_lock */
 
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
@@ -303,6 +305,15 @@ void uffd_poison_begin(void);
 void uffd_poison_signal(const struct uffd *b, uintptr_t va, int tid);
 /* The range was discarded or unmapped: its pages are new. */
 void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end);
+
+/* ---- uffd_fork.c ---- */
+
+int uffd_fork_begin(struct mm *mm);
+void uffd_fork_end(struct mm *mm);
+int uffd_fork_take(struct mm *mm);
+int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages);
+/* A process was made, and @child is its userfaultfd.  Holds event_lock. */
+void uffd_forked(struct uffd *b, int child);
 
 /* ---- uffd_slots.c ---- */
 

@@ -146,6 +146,9 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
 		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		break;
+	case UFFD_EVENT_FORK:
+		uffd_forked(b, (int)msg->arg.fork.ufd);
+		break;
 	case UFFD_EVENT_REMAP:
 		from = msg->arg.remap.from;
 		to = msg->arg.remap.to;

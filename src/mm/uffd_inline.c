@@ -132,15 +132,17 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	uintptr_t addr = (uintptr_t)info->si_addr;
 	int saved = errno;
+	/* What a bare clone(2) made has our descriptors, but other memory. */
+	bool may_be = info->si_code == BUS_ADRERR && sys_is_marked_process();
 	struct uffd *b = NULL;
 	bool ours;
 
-	if (info->si_code == BUS_ADRERR)
+	if (may_be)
 		b = owner_of(addr);
 	if (b)
 		ours = resolve(b, addr, fault_flags(context));
 	else
-		ours = info->si_code == BUS_ADRERR && resolve_unknown(addr);
+		ours = may_be && resolve_unknown(addr);
 	errno = saved;
 	if (!ours)
 		pass_on(sig, info, context);

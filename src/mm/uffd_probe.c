@@ -24,6 +24,7 @@ static const struct {
 	{ "procmap", offsetof(struct uffd_features, procmap) },
 	{ "minor", offsetof(struct uffd_features, minor) },
 	{ "kernel-faults", offsetof(struct uffd_features, kernel_faults) },
+	{ "fork", offsetof(struct uffd_features, fork) },
 };
 
 enum {
@@ -153,6 +154,19 @@ static int open_fd(bool *full, uint64_t want, int *ret_fd)
 	return 0;
 }
 
+/* Whether we may have the fork event is not among the features. */
+static int open_events(struct uffd *b, bool *full, uint64_t want)
+{
+	int ret = -EPERM;
+
+	if (b->has.fork)
+		ret = open_fd(full, want | UFFD_FEATURE_EVENT_FORK, &b->u);
+	if (ret != -EPERM)
+		return ret;
+	b->has.fork = false;
+	return open_fd(full, want, &b->u);
+}
+
 static int open_both(struct uffd *b, const struct mm_params *params)
 {
 	const uint64_t need =
@@ -177,9 +191,13 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 		want |= UFFD_FEATURE_SIGBUS;
 	if (!b->has.poison)
 		want |= UFFD_FEATURE_THREAD_ID;
+	b->has.fork &= !!(all & UFFD_FEATURE_EVENT_FORK);
 	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON |
 		       UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM);
-	ret = open_fd(&full, want, &b->u);
+	if (params->inherits) /* it knows what it can do already */
+		b->u = params->inherited;
+	else
+		ret = open_events(b, &full, want);
 	if (ret)
 		return ret;
 	return open_fd(&full, all & UAPI_FEATURE_MOVE, &b->s);
@@ -267,5 +285,6 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	if (!b->has.move && !b->has.stash)
 		return -ENOSYS;
 	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;
+	b->mm.can_fork = b->has.fork && !b->mm.is_inline;
 	return 0;
 }

@@ -167,3 +167,74 @@ void sys_unlink(const char *path)
 	if (unlink(path))
 		errno = saved;
 }
+
+/* ---- Descriptors ------------------------------------------------------ */
+
+int sys_socket_pair(int ret_fd[2])
+{
+	int saved = errno, fd[2], err;
+
+	if (sys_should_fail("socketpair"))
+		return -EMFILE;
+	err = result(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+		     saved);
+	if (err)
+		return err;
+	ret_fd[0] = fd[0];
+	ret_fd[1] = fd[1];
+	return 0;
+}
+
+/* One byte, and one descriptor beside it. */
+struct passing {
+	char byte;
+	struct iovec iov;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct msghdr msg;
+};
+
+static void passing_init(struct passing *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->iov = (struct iovec){ &p->byte, 1 };
+	p->msg = (struct msghdr){
+		.msg_iov = &p->iov,
+		.msg_iovlen = 1,
+		.msg_control = p->control,
+		.msg_controllen = sizeof(p->control),
+	};
+}
+
+int sys_socket_pass(int sock, int fd)
+{
+	struct passing p;
+	struct cmsghdr *c;
+	int saved = errno;
+
+	passing_init(&p);
+	c = CMSG_FIRSTHDR(&p.msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return result((int)sendmsg(sock, &p.msg, MSG_NOSIGNAL), saved);
+}
+
+int sys_socket_take(int sock)
+{
+	struct passing p;
+	struct cmsghdr *c;
+	int saved = errno, fd;
+	ssize_t n;
+
+	do {
+		passing_init(&p);
+		n = recvmsg(sock, &p.msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	c = n == 1 ? CMSG_FIRSTHDR(&p.msg) : NULL;
+	errno = saved;
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -EPIPE;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}

@@ -35,4 +35,12 @@ void sys_unlink(const char *path);
 unsigned sys_uid(void);
 int sys_pid(void);
 
+/* ---- Descriptors from a process to its child ---- */
+
+/* (F) */
+int sys_socket_pair(int ret_fd[2]);
+int sys_socket_pass(int sock, int fd);
+/* Waits.  -EPIPE: the other end is closed. */
+int sys_socket_take(int sock);
+
 #endif

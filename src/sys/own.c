@@ -8,8 +8,12 @@
  *
  * Nodes that are devices are none of ours: while there are any, each mapping
  * is bound to the others.
+ *
+ * A change is made in a second table, which is whole when it takes the place of
+ * the first: so the child of a fork(2) finds it whole whoever held the lock.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -18,27 +22,37 @@
 #include "sys/nodes.h"
 #include "sys/sys.h"
 
+#define PAGE  ((size_t)4096)
+#define FIRST 240
+
 struct own {
 	uintptr_t start, end;
 };
 
+/* @mapping, @len: of both */
+struct own_table {
+	struct own_table *other;
+	uintptr_t mapping;
+	size_t len, room, nr;
+	struct own own[];
+};
+
 static struct sys_mutex lock;
-static struct own *table;
-static size_t nr, size;
+static struct own_table *_Atomic table;
 
 static uint16_t avoiders[SYS_MAX_NODES]; /* of each node */
 static unsigned nr_avoided;
 static struct sys_nodes ours; /* the others; good while any is avoided */
 
 /* The first range that ends after @addr. */
-static size_t find(uintptr_t addr)
+static size_t find(const struct own_table *t, uintptr_t addr)
 {
-	size_t low = 0, high = nr;
+	size_t low = 0, high = t->nr;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (table[mid].end <= addr)
+		if (t->own[mid].end <= addr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -46,28 +60,46 @@ static size_t find(uintptr_t addr)
 	return low;
 }
 
+static void copy(struct own_table *to, const struct own_table *from)
+{
+	to->nr = from->nr;
+	memcpy(to->own, from->own, from->nr * sizeof(*from->own));
+}
+
+static void insert(struct own_table *t, uintptr_t start, size_t len)
+{
+	size_t at = find(t, start);
+
+	memmove(t->own + at + 1, t->own + at, (t->nr - at) * sizeof(*t->own));
+	t->own[at] = (struct own){ start, start + len };
+	t->nr++;
+}
+
 static void add(uintptr_t start, size_t len)
 {
-	size_t at = find(start);
+	struct own_table *from = atomic_load(&table), *to = from->other;
 
-	memmove(table + at + 1, table + at, (nr - at) * sizeof(*table));
-	table[at] = (struct own){ start, start + len };
-	nr++;
+	copy(to, from);
+	insert(to, start, len);
+	atomic_store(&table, to);
 }
 
 /* A range, or one end of it. */
 static void del(uintptr_t start, size_t len)
 {
-	struct own *o = table + find(start);
+	struct own_table *from = atomic_load(&table), *to = from->other;
+	struct own *o = to->own + find(from, start);
 
+	copy(to, from);
 	if (o->start < start) {
 		o->end = start;
 	} else if (o->end > start + len) {
 		o->start = start + len;
 	} else {
-		nr--;
-		memmove(o, o + 1, (size_t)(table + nr - o) * sizeof(*o));
+		to->nr--;
+		memmove(o, o + 1, (size_t)(to->own + to->nr - o) * sizeof(*o));
 	}
+	atomic_store(&table, to);
 }
 
 /* ---- Nodes ---- */
@@ -80,11 +112,12 @@ static int bind_new(uintptr_t addr, size_t len)
 /* What is there already goes along. */
 static int bind_all(void)
 {
+	const struct own_table *t = atomic_load(&table);
 	int err = 0;
 
-	for (size_t i = 0; i < nr && !err; i++)
-		err = sys_nodes_gather(table[i].start,
-				       table[i].end - table[i].start,
+	for (size_t i = 0; t && i < t->nr && !err; i++)
+		err = sys_nodes_gather(t->own[i].start,
+				       t->own[i].end - t->own[i].start,
 				       nr_avoided ? &ours : NULL);
 	return err;
 }
@@ -142,30 +175,50 @@ int sys_own_bind(uintptr_t addr, size_t len)
 
 /* ---- Ranges ---- */
 
-/* Room for two ranges more. */
+/* Both in one mapping, which is the first that they list. */
+static int map_tables(size_t room, struct own_table **ret)
+{
+	size_t half = (sizeof(**ret) + room * sizeof(struct own) + PAGE - 1) &
+		      ~(PAGE - 1);
+	struct own_table *t;
+	uintptr_t addr;
+	int err;
+
+	err = sys_mmap(0, 2 * half, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	if (err)
+		return err;
+	bind_new(addr, 2 * half);
+	t = (struct own_table *)addr;
+	t->other = (struct own_table *)(addr + half);
+	t->mapping = addr;
+	t->len = 2 * half;
+	t->room = room;
+	*t->other = *t;
+	t->other->other = t;
+	*ret = t;
+	return 0;
+}
+
+/* Room for two ranges more, and one for the table. */
 static int grow(void)
 {
-	size_t bigger = size ? size * 2 : 4096 / sizeof(*table);
-	struct own *old = table;
-	uintptr_t addr;
+	struct own_table *old = atomic_load(&table), *t;
 	int ret;
 
-	if (nr + 2 <= size)
+	if (old && old->nr + 3 <= old->room)
 		return 0;
-	ret = sys_mmap(0, bigger * sizeof(*table), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	ret = map_tables(old ? 2 * old->room : FIRST, &t);
 	if (ret)
 		return ret;
-	bind_new(addr, bigger * sizeof(*table));
-	table = (struct own *)addr;
 	if (old)
-		memcpy(table, old, nr * sizeof(*table));
-	add(addr, bigger * sizeof(*table));
+		copy(t, old);
+	insert(t, t->mapping, t->len);
+	atomic_store(&table, t);
 	if (old) {
-		del((uintptr_t)old, size * sizeof(*table));
-		sys_munmap((uintptr_t)old, size * sizeof(*table));
+		del(old->mapping, old->len);
+		sys_munmap(old->mapping, old->len);
 	}
-	size = bigger;
 	return 0;
 }
 
@@ -179,6 +232,12 @@ static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
 	if (ret)
 		sys_munmap(*ret_addr, len);
 	return ret;
+}
+
+/* Whoever held the lock does not live here. */
+void sys_own_child(void)
+{
+	atomic_store(&lock.word, 0);
 }
 
 /* Listed before anybody else can find it mapped. */
@@ -204,17 +263,53 @@ void sys_own_unmap(uintptr_t addr, size_t len)
 	sys_munmap(addr, len);
 }
 
+static _Atomic uint32_t *mark;
+
+int sys_mark_process(void)
+{
+	uintptr_t addr;
+	int ret;
+
+	if (!mark) {
+		ret = sys_own_map(PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+		if (ret)
+			return ret;
+		ret = sys_madvise(addr, PAGE, MADV_WIPEONFORK);
+		if (ret) {
+			sys_own_unmap(addr, PAGE);
+			return ret;
+		}
+		mark = (_Atomic uint32_t *)addr;
+	}
+	atomic_store(mark, 1);
+	return 0;
+}
+
+void sys_remark_process(void)
+{
+	if (mark)
+		atomic_store(mark, 1);
+}
+
+bool sys_is_marked_process(void)
+{
+	return !mark || atomic_load_explicit(mark, memory_order_relaxed);
+}
+
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
 {
+	struct own_table *t;
 	bool found;
 	size_t at;
 
 	sys_mutex_lock(&lock);
-	at = find(addr);
-	found = at < nr;
+	t = atomic_load(&table);
+	at = t ? find(t, addr) : 0;
+	found = t && at < t->nr;
 	if (found) {
-		*ret_start = table[at].start;
-		*ret_end = table[at].end;
+		*ret_start = t->own[at].start;
+		*ret_end = t->own[at].end;
 	}
 	sys_mutex_unlock(&lock);
 	return found;

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
@@ -14,6 +14,7 @@
 
 #include "sys/fail.h"
 #include "sys/kernel.h"
+#include "sys/lock.h"
 
 #define PAGE ((size_t)4096)
 
@@ -73,18 +74,9 @@ uint64_t sys_ram_size(void)
 
 int sys_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-	static _Atomic int registered;
-	int ret;
-
-	if (atomic_exchange(&registered, 1))
-		return -EEXIST;
 	if (sys_should_fail("atfork"))
-		ret = ENOMEM;
-	else
-		ret = pthread_atfork(prepare, parent, child);
-	if (ret)
-		atomic_store(&registered, 0);
-	return -ret;
+		return -ENOMEM;
+	return -pthread_atfork(prepare, parent, child);
 }
 
 uint64_t sys_now_ns(void)
@@ -137,7 +129,61 @@ void sys_close(int fd)
 		errno = saved;
 }
 
+enum {
+	MAX_VARIABLES = 8,
+	MAX_VALUE = 256,
+};
+
+/* Written under the lock, which the only thread of a child does not take. */
+static struct variable {
+	const char *name;
+	bool has_value;
+	char value[MAX_VALUE];
+} variables[MAX_VARIABLES];
+static struct sys_mutex variables_lock;
+static bool env_is_frozen;
+
+static struct variable *variable(const char *name)
+{
+	for (size_t i = 0; i < MAX_VARIABLES; i++) {
+		struct variable *v = &variables[i];
+
+		if (!v->name)
+			v->name = name;
+		if (strcmp(v->name, name) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+static void remember(const char *name, const char *value)
+{
+	struct variable *v;
+
+	sys_mutex_lock(&variables_lock);
+	v = variable(name);
+	if (v)
+		v->has_value = value && strlen(value) < MAX_VALUE;
+	if (v && v->has_value)
+		strcpy(v->value, value);
+	sys_mutex_unlock(&variables_lock);
+}
+
 const char *sys_getenv(const char *name)
 {
-	return secure_getenv(name);
+	const char *value;
+
+	if (env_is_frozen) {
+		struct variable *v = variable(name);
+
+		return v && v->has_value ? v->value : NULL;
+	}
+	value = secure_getenv(name);
+	remember(name, value);
+	return value;
+}
+
+void sys_freeze_env(bool frozen)
+{
+	env_is_frozen = frozen;
 }

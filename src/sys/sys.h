@@ -27,6 +27,8 @@ void *sys_reserve(size_t len, size_t align);
  * lie between mappings of the application.
  */
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end);
+/* In the child of a fork(2), before anything of the above. */
+void sys_own_child(void);
 /* Bytes of RAM in the machine. */
 uint64_t sys_ram_size(void);
 
@@ -48,6 +50,8 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 		     int cpu, const char *name);
 void sys_thread_join(struct sys_thread *t);
 int sys_gettid(void);
+/* By SIGKILL. */
+_Noreturn void sys_die(void);
 /* CPUs this process may use: count, and the n-th one's number. */
 int sys_nr_cpus(void);
 int sys_nth_cpu(int n);
@@ -58,9 +62,19 @@ void sys_signals_restore(uint64_t old);
 
 /* ---- Fork: run these around fork(2), for the life of the process ---- */
 
-/* (F) once; -EEXIST afterwards. */
+/* (F) */
 int sys_atfork(void (*prepare)(void), void (*parent)(void),
 	       void (*child)(void));
+
+/*
+ * Note that this process is who it is.  The first call maps a page which the
+ * kernel wipes in every child, however that was made.  (F)
+ */
+int sys_mark_process(void);
+/* The same where that page is mapped already. */
+void sys_remark_process(void);
+/* Not so in a child, until it marks itself.  One load. */
+bool sys_is_marked_process(void);
 
 /* ---- Time ---- */
 
@@ -76,6 +90,12 @@ void sys_close(int fd);
 /* ---- Environment: NULL under AT_SECURE ---- */
 
 const char *sys_getenv(const char *name);
+/*
+ * While it is @frozen variables have the value that they had when they were
+ * last asked for, and the environment, which the application may have placed
+ * in managed memory, is not touched.
+ */
+void sys_freeze_env(bool frozen);
 
 /* ---- Log: no malloc, no stdio ---- */
 

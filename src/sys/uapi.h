@@ -54,6 +54,7 @@ struct uapi_pm_scan {
 #define UAPI_PM_SWAP	  (1ull << 62)
 #define UAPI_PM_FILE	  (1ull << 61) /* of a file, or shared */
 #define UAPI_PM_GUARD	  (1ull << 58) /* 6.15 */
+#define UAPI_PM_UFFD_WP	  (1ull << 57)
 #define UAPI_PM_EXCLUSIVE (1ull << 56) /* mapped by one process only */
 
 /* ---- /proc/PID/maps, 6.11 ---- */

@@ -49,6 +49,7 @@ static void help(void)
 	       "(default: 1M)\n"
 	       "  --mode MODE          who serves faults: threads, inline or "
 	       "auto (default: auto)\n"
+	       "  --follow-fork=YESNO  manage children too (default: yes)\n"
 	       "  --summary[=FILE]     at exit say what happened, on standard "
 	       "error or in FILE\n"
 	       "  --features-off LIST  kernel features not to use, as "
@@ -117,6 +118,16 @@ static int set_summary(const char *file, struct run_options *o)
 	return -1;
 }
 
+static int parse_follow(const char *arg, struct run_options *o)
+{
+	if (strcmp(arg, "yes") && strcmp(arg, "no")) {
+		complain(name, "--follow-fork %s is neither yes nor no", arg);
+		return EXIT_OURS;
+	}
+	o->follow_fork = *arg == 'y';
+	return -1;
+}
+
 static int parse_option(int opt, char **argv, struct run_options *o)
 {
 	switch (opt) {
@@ -131,6 +142,8 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 		return parse_mode(optarg, o);
 	case 's':
 		return set_summary(optarg, o);
+	case 'F':
+		return parse_follow(optarg, o);
 	case 'f':
 		o->features_off = optarg;
 		return -1;
@@ -201,6 +214,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 		{ "min-size", required_argument, NULL, 'm' },
 		{ "mode", required_argument, NULL, 'M' },
 		{ "summary", optional_argument, NULL, 's' },
+		{ "follow-fork", required_argument, NULL, 'F' },
 		{ "features-off", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -211,6 +225,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 		.min_size = DEFAULT_MIN_SIZE,
 		.mode = UHMM_FAULTS_AUTO,
 		.mode_name = "auto",
+		.follow_fork = true,
 	};
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {

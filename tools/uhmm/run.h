@@ -21,6 +21,7 @@ struct run_options {
 	enum uhmm_fault_mode mode;
 	const char *mode_name;
 	const char *features_off; /* NULL: none */
+	bool follow_fork;
 	bool wants_summary;
 	const char *summary; /* NULL: standard error */
 	char **program;

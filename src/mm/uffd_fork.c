@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uffd_fork.c - the fork event.
+ *
+ * DOC: The fork event
+ *
+ * With UFFD_FEATURE_EVENT_FORK, which needs CAP_SYS_PTRACE, the kernel holds
+ * whoever forks until we have read an event, and the event brings a userfaultfd
+ * for the child: all that is registered here is registered there, and a touch
+ * of a page that is not there waits for whoever has that descriptor.  From the
+ * copy of the page table until the event is read no ioctl on @u changes
+ * anything, so that what the client says of a page then was so in the copy.
+ *
+ * A fork(2) is announced by fork_begin(), which makes a pair of sockets.  The
+ * descriptor goes to the child by them, and the child is its owner from then
+ * on: it does not depend on its parent any more.  A child that finds its end
+ * closed has lost its parent before that.
+ *
+ * Nobody announces the bare system call clone(2), nor _Fork(3).  In such a
+ * child the pages that are away are poisoned: a touch is SIGBUS, not zeroes.
+ * If another thread does that while a fork is announced, the child gets two
+ * descriptors; it knows its own by its effect, and poisons the other's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "mm/uffd.h"
+#include "sys/local.h"
+
+int uffd_fork_begin(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret;
+
+	if (!b->has.fork)
+		return 0;
+	sys_mutex_lock(&b->event_lock);
+	ret = sys_socket_pair(b->fork);
+	sys_mutex_unlock(&b->event_lock);
+	return ret;
+}
+
+static void close_pair(struct uffd *b)
+{
+	for (int i = 0; i < 2; i++) {
+		sys_close(b->fork[i]);
+		b->fork[i] = -1;
+	}
+}
+
+void uffd_fork_end(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	sys_mutex_lock(&b->event_lock);
+	close_pair(b);
+	sys_mutex_unlock(&b->event_lock);
+}
+
+/* Bytes, or -errno. */
+static int64_t poison(int child, uintptr_t va, size_t npages)
+{
+	struct uapi_poison arg = { .start = va, .len = npages * MM_PAGE_SIZE };
+	int ret;
+
+	ret = sys_ioctl("UFFDIO_POISON", child, UAPI_UFFDIO_POISON, &arg);
+	return arg.updated > 0 ? arg.updated : ret;
+}
+
+static void forked(struct uffd *b, int child, bool is_announced);
+
+/*
+ * The child runs already, and has changed its mappings or made a child, which
+ * nobody knows either.  What it moved is poisoned whole.
+ */
+static void catch_up(struct uffd *b, int child)
+{
+	struct uffd_msg msg;
+
+	while (sys_read(child, &msg, sizeof(msg)) == sizeof(msg)) {
+		if (msg.event == UFFD_EVENT_FORK)
+			forked(b, (int)msg.arg.fork.ufd, false);
+		if (msg.event == UFFD_EVENT_REMAP)
+			uffd_fork_guard(&b->mm, child, msg.arg.remap.to,
+					msg.arg.remap.len >> MM_PAGE_SHIFT);
+	}
+	sys_yield();
+}
+
+/* Where there is no UFFDIO_POISON whoever touches one of them waits for ever */
+int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
+{
+	struct uffd *b = to_uffd(mm);
+	size_t done = 0, step = npages;
+
+	if (!b->has.poison)
+		return -EOPNOTSUPP;
+	while (done < npages) {
+		int64_t n;
+
+		if (step > npages - done)
+			step = npages - done;
+		n = poison(child, va + done * MM_PAGE_SIZE, step);
+		if (n > 0) {
+			done += (size_t)n >> MM_PAGE_SHIFT;
+		} else if (step > 1 && (n == -ENOENT || n == -EINVAL)) {
+			step /= 2; /* across two mappings */
+		} else if (n == -EAGAIN) {
+			catch_up(b, child);
+		} else {
+			done++; /* it is there, or unmapped */
+			step = npages;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Holds event_lock.  The child is told when we have let go of it: if it has no
+ * use for it all is unregistered there then.
+ */
+static void forked(struct uffd *b, int child, bool is_announced)
+{
+	const struct mm_client *c = b->mm.client;
+	int sock = is_announced ? b->fork[0] : -1;
+	int ret = 0;
+
+	if (sock >= 0)
+		sys_socket_pass(sock, child);
+	else if (c->forked)
+		ret = c->forked(c->priv, child);
+	/* Or it would find zeroes where pages are away. */
+	if (!ret)
+		sys_close(child);
+	if (sock >= 0)
+		sys_socket_write(sock, "", 1);
+}
+
+void uffd_forked(struct uffd *b, int child)
+{
+	forked(b, child, true);
+}
+
+/* Does it change what we see?  The first page of @scratch is never written. */
+static bool is_ours(const struct uffd *b, int fd)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { b->scratch, MM_PAGE_SIZE },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	uint64_t entry = 0;
+	bool ours;
+	int map;
+
+	sys_ioctl("UFFDIO_WRITEPROTECT", fd, UFFDIO_WRITEPROTECT, &arg);
+	map = sys_open("/proc/self/pagemap", O_RDONLY);
+	ours = map >= 0 &&
+	       sys_pread(map, &entry, sizeof(entry),
+			 (b->scratch >> MM_PAGE_SHIFT) * sizeof(entry)) ==
+		       sizeof(entry) &&
+	       entry & UAPI_PM_UFFD_WP;
+	sys_close(map);
+	arg.mode = 0;
+	sys_ioctl("UFFDIO_WRITEPROTECT", fd, UFFDIO_WRITEPROTECT, &arg);
+	return ours;
+}
+
+static int take(int sock)
+{
+	int fd = sys_socket_take(sock);
+	char released;
+
+	if (fd < 0 || sys_socket_read(sock, &released, 1) == 1)
+		return fd;
+	sys_close(fd);
+	return -EPIPE;
+}
+
+/* In the child.  -ENODATA: there is none; -EOWNERDEAD: the parent died. */
+int uffd_fork_take(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	const struct mm_client *c = b->mm.client;
+	int fd = -ENODATA;
+
+	if (b->fork[1] < 0)
+		return -ENODATA;
+	sys_close(b->fork[0]);
+	b->fork[0] = -1;
+	while ((fd = take(b->fork[1])) >= 0 && !is_ours(b, fd)) {
+		if (c->forked)
+			c->forked(c->priv, fd);
+		sys_close(fd);
+	}
+	close_pair(b);
+	return fd < 0 ? -EOWNERDEAD : fd;
+}
