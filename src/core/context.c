@@ -46,6 +46,12 @@ static int init_memory(struct uhmm *u)
 	return u->index && u->blocks ? home_init(u) : -ENOMEM;
 }
 
+static void serves(void *priv)
+{
+	(void)priv;
+	region_reader();
+}
+
 static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 		   mm_open_fn *open)
 {
@@ -61,6 +67,7 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 
 	u->client = (struct mm_client){ .priv = u,
 					.fault = core_fault,
+					.serves = serves,
 					.tracked = core_tracked,
 					.discard = core_discard,
 					.unmap = core_unmap,

@@ -12,7 +12,7 @@
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)
- *	regions		writers of the region tree; readers need none
+ *	regions		writers of the region tree; readers need none (RCU)
  *	block		one a block: its table.  Never held over a callback
  *	birth		as a block's lock, where there is no block yet
  *	slot, pagemap, slab: leaves, held for a few instructions
@@ -120,15 +120,8 @@ struct region {
 	_Atomic(struct region *) next[MAX_HEIGHT];
 };
 
-#define NR_READERS 16
-
-/* @reaping: held while readers are waited for; outermost */
 struct region_tree {
-	struct sys_mutex lock, reaping;
-	_Atomic uint32_t phase;
-	struct {
-		_Alignas(64) _Atomic uint64_t n;
-	} readers[2][NR_READERS];
+	struct sys_mutex lock;
 	struct region head;
 	struct slab slab;
 	struct region *garbage; /* unlinked; freed after a grace period */
@@ -331,6 +324,14 @@ bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * The calling thread reads without a lock from now on: a thread that serves
+ * faults cannot begin to while region_fork() is under way.
+ */
+void region_reader(void);
+/* Before a fork; in the parent; in the child, where no other reader lives. */
+void region_fork(void);
+void region_forked(bool child);
 void region_reap(struct uhmm *u); /* may block; not on a handler thread */
 void region_destroy(struct uhmm *u);
 

@@ -269,10 +269,12 @@ static void parent(void)
 static void prepare_last(void)
 {
 	serve_lock();
+	region_fork();
 }
 
 static void parent_first(void)
 {
+	region_forked(false);
 	serve_unlock();
 }
 
@@ -313,6 +315,7 @@ static void child_first(void)
 	struct uhmm *list = contexts;
 
 	sys_own_child();
+	region_forked(true);
 	serve_unlock();
 	for (struct uhmm *u = list; u; u = u->next) {
 		atomic_store(&u->dead, true);

@@ -54,6 +54,8 @@ enum mm_outcome {
 struct mm_client {
 	void *priv;
 	enum mm_outcome (*fault)(void *priv, uintptr_t addr, unsigned flags);
+	/* A thread of the backend that will serve faults begins.  Or NULL. */
+	void (*serves)(void *priv);
 	/*
 	 * [start, end) is tracked from now on; called by track(), between two
 	 * events.  -errno undoes it.  May be NULL.

@@ -331,6 +331,8 @@ void uffd_handler(struct uffd *b)
 	};
 	int tries = 0;
 
+	if (b->mm.client->serves)
+		b->mm.client->serves(b->mm.client->priv);
 	for (;;) {
 		if (sys_poll(fds, 2, -1) <= 0)
 			continue;

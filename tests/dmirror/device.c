@@ -138,6 +138,7 @@ int context_open(struct shim *shim)
 {
 	const char *mode = getenv("UHMM_TEST_MODE");
 	struct uhmm_params params = { .size = sizeof(params) };
+	uhmm_pfn_t pfn;
 	struct uhmm *u;
 	int err;
 
@@ -151,6 +152,8 @@ int context_open(struct shim *shim)
 	if (err)
 		return err;
 	uhmm_set_log(u, log_line, NULL);
+	/* liburcu maps memory for its first reader: now, not under an ioctl. */
+	uhmm_snapshot(u, shim, PAGE, &pfn);
 	shim->u = u;
 	return 0;
 }

@@ -64,7 +64,7 @@ static int add_code(struct dl_phdr_info *info, size_t size, void *addr)
 
 __attribute__((constructor)) static void find_own(void)
 {
-	static const char *const names[] = { "uhmm_open" };
+	static const char *const names[] = { "uhmm_open", "urcu_bp_register" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		void *addr = dlsym(RTLD_DEFAULT, names[i]);
