@@ -233,15 +233,6 @@ static const struct uhmm_device_ops store_ops[] = {
 		.page_free = store_free,
 		.release = store_release,
 	},
-	[STORE_COHERENT] = {
-		.size = sizeof(struct uhmm_device_ops),
-		.copy_to_devmem = store_in,
-		.copy_to_ram = store_out,
-		.clear = store_clear,
-		.direct = store_direct,
-		.page_free = store_free,
-		.release = store_release,
-	},
 };
 
 /* What uhmm_device_add() answers.  On failure nothing is left behind. */
@@ -256,7 +247,7 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 						 UHMM_MEMORY_DEVICE_PRIVATE,
 		.flags = kind >= STORE_FAST ? UHMM_DEVICE_CONCURRENT : 0,
 		.npages = npages,
-		.ops = &store_ops[kind],
+		.ops = &store_ops[kind == STORE_COHERENT ? STORE_FAST : kind],
 	};
 	int err;
 

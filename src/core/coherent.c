@@ -171,11 +171,8 @@ static bool is_to_wipe(uint64_t w)
 static bool wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 {
 	struct uhmm_device *dev = device_get(u, page_dev(w));
-	uint64_t dpfn = page_dpfn(w);
-	int err = -EIO;
+	int err = device_clear_page(dev, page_dpfn(w), WIPE_TRIES);
 
-	for (int k = 0; k < WIPE_TRIES && err && !device_is_lost(dev); k++)
-		err = device_clear(dev, &dpfn, 1);
 	if (err && device_is_lost(dev))
 		return false;
 	if (err)

@@ -306,6 +306,14 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
 void block_stash(struct uhmm *u, struct block *b, unsigned i);
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
+/* [@start, @end) cut into blocks: where the part that begins at @start ends. */
+static inline uintptr_t block_part_end(uintptr_t start, uintptr_t end)
+{
+	uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
+
+	return next < end ? next : end;
+}
+
 static inline unsigned page_index(uintptr_t addr)
 {
 	return (unsigned)(addr >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;

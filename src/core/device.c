@@ -177,6 +177,15 @@ int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 	return note_error(dev, "clear", err);
 }
 
+int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries)
+{
+	int err = -EIO;
+
+	while (tries-- > 0 && err && !device_is_lost(dev))
+		err = device_clear(dev, &dpfn, 1);
+	return err;
+}
+
 unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram)
 {

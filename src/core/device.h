@@ -108,6 +108,8 @@ int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		   size_t nr, uintptr_t va);
 int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		    size_t nr, uintptr_t va);
+/* One page, up to @tries times unless the device is lost. */
+int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries);
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 /* Where the CPU can read them until device_direct_end(*@ret_call), or NULL. */
 const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,

@@ -136,8 +136,7 @@ static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 			   block_fn *fn)
 {
 	while (start < end) {
-		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(start, end);
 		struct block *b = block_find(u, start);
 
 		if (b)

@@ -79,8 +79,7 @@ int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
 		return 0;
 	}
 	while (start < end && !err) {
-		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(start, end);
 
 		err = list_part(u, start, last, ret);
 		start = last;

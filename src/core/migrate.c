@@ -246,8 +246,7 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 	ssize_t total = 0;
 
 	for (uintptr_t at = addr; at < end;) {
-		uintptr_t next = (at | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(at, end);
 		ssize_t n;
 
 		n = migrate_part(u, at, last, dev,
@@ -358,8 +357,7 @@ static int for_each_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	int ret = 0;
 
 	while (start < end) {
-		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(start, end);
 		int err = fn(u, start, last);
 
 		if (err)

@@ -373,9 +373,7 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 	if (!(flags & UHMM_FAULT_PRESENT))
 		range_take_in(m->u, addr, end, false);
 	while (w.start < end && !err) {
-		uintptr_t next = (w.start | (MM_BLOCK_SIZE - 1)) + 1;
-
-		w.end = next < end ? next : end;
+		w.end = block_part_end(w.start, end);
 		err = fault_part(&w);
 		w.start = w.end;
 	}
@@ -414,10 +412,9 @@ int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 	if (!is_within(m, addr, end))
 		return -EINVAL;
 	for (; w.start < end; w.start = w.end) {
-		uintptr_t next = (w.start | (MM_BLOCK_SIZE - 1)) + 1;
 		int err;
 
-		w.end = next < end ? next : end;
+		w.end = block_part_end(w.start, end);
 		err = look(&w, words);
 		if (err)
 			return err;

@@ -99,22 +99,17 @@ static int check_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-static uintptr_t part_end(uintptr_t start, uintptr_t end)
-{
-	uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
-
-	return next < end ? next : end;
-}
-
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
 {
 	uintptr_t end = addr + len;
 	int err = range_take_in(u, addr, end, true);
 
-	for (uintptr_t at = addr; at < end && !err; at = part_end(at, end)) {
-		err = pin_part(u, at, part_end(at, end));
-		for (uintptr_t k = addr; err && k < at; k = part_end(k, at))
-			unpin_part(u, k, part_end(k, at));
+	for (uintptr_t at = addr; at < end && !err;
+	     at = block_part_end(at, end)) {
+		err = pin_part(u, at, block_part_end(at, end));
+		for (uintptr_t k = addr; err && k < at;
+		     k = block_part_end(k, at))
+			unpin_part(u, k, block_part_end(k, at));
 	}
 	return err;
 }
@@ -123,10 +118,10 @@ int do_unpin(struct uhmm *u, uintptr_t addr, size_t len)
 {
 	uintptr_t end = addr + len;
 
-	for (uintptr_t at = addr; at < end; at = part_end(at, end))
-		if (check_pinned(u, at, part_end(at, end)))
+	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
+		if (check_pinned(u, at, block_part_end(at, end)))
 			return -EINVAL;
-	for (uintptr_t at = addr; at < end; at = part_end(at, end))
-		unpin_part(u, at, part_end(at, end));
+	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
+		unpin_part(u, at, block_part_end(at, end));
 	return 0;
 }

@@ -5,8 +5,6 @@
  * There is nothing to copy: a device page is cleared and becomes the page, by
  * the same way as any other goes out.
  */
-#include <errno.h>
-
 #include "core/fixed.h"
 
 static bool may_be_untouched(uint64_t w)
@@ -80,8 +78,7 @@ ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,
 	for (; at < end; at = next) {
 		ssize_t n;
 
-		next = (at | (MM_BLOCK_SIZE - 1)) + 1;
-		next = next < end ? next : end;
+		next = block_part_end(at, end);
 		n = prefer_part(u, at, next, dev);
 		if (n < 0)
 			return total ? total : n;

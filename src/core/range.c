@@ -235,8 +235,7 @@ int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 	if (!atomic_load(&u->charge.on))
 		return 0;
 	while (start < end && !err) {
-		uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(start, end);
 
 		err = seed_block(u, start & ~(MM_BLOCK_SIZE - 1),
 				 page_index(start), page_index(last - 1) + 1);

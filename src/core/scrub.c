@@ -26,10 +26,8 @@ static void give_up(struct uhmm_device *dev, uint64_t dpfn)
 /* Return: whether it may be free now: what cannot be noted stays taken. */
 static bool scrub_page(struct uhmm_device *dev, uint64_t dpfn)
 {
-	int err = -EIO;
+	int err = device_clear_page(dev, dpfn, SCRUB_TRIES);
 
-	for (int k = 0; k < SCRUB_TRIES && err && !device_is_lost(dev); k++)
-		err = device_clear(dev, &dpfn, 1);
 	if (err && !device_is_lost(dev))
 		give_up(dev, dpfn);
 	return !err || device_has_lost(dev, dpfn);

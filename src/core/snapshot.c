@@ -95,8 +95,7 @@ int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret)
 	int err = check_mapped(u, addr, end);
 
 	while (addr < end && !err) {
-		uintptr_t next = (addr | (MM_BLOCK_SIZE - 1)) + 1;
-		uintptr_t last = next < end ? next : end;
+		uintptr_t last = block_part_end(addr, end);
 
 		err = snapshot_part(u, addr, last, ret);
 		ret += (last - addr) >> MM_PAGE_SHIFT;

@@ -5,6 +5,7 @@
  * the device has no room for is in RAM.
  */
 #include <uhmm/alloc.h>
+#include <uhmm/charge.h>
 
 #include "../context.h"
 
@@ -65,6 +66,21 @@ static void check_too_small(void)
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 }
 
+/* The group's limit on the device counts as its room does. */
+static void check_limited(void)
+{
+	struct uhmm_device *dev = test_device(u, "dax:4M");
+	void *p;
+
+	CHECK_EQ(uhmm_group_set_limit(uhmm_group_root(u), dev, 16 * PAGE), 0);
+	CHECK_EQ(uhmm_alloc(u, NPAGES * PAGE, dev, &p), 0);
+	CHECK_EQ(uhmm_range_pages(u, p, NPAGES * PAGE, dev), 16);
+	test_fill(p, NPAGES, 2);
+	test_verify(p, NPAGES, 2);
+	CHECK_EQ(uhmm_free(u, p, NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
 /* malloc and advice: what was touched stays where it is. */
 static void check_prefer(const char *spec)
 {
@@ -114,6 +130,7 @@ int main(void)
 	check_coherent();
 	check_private();
 	check_too_small();
+	check_limited();
 	check_prefer("dax:4M");
 	check_prefer("ram:4M");
 	check_bad();

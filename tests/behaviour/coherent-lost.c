@@ -28,13 +28,6 @@ static bool is_lost(char *p)
 	return false;
 }
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	(void)level;
-	(void)msg;
-}
-
 static uint64_t dpfn_of(struct uhmm *u, char *p)
 {
 	uhmm_pfn_t pfn;
@@ -55,7 +48,7 @@ int main(void)
 	CHECK_EQ(sigaction(SIGBUS, &bus, NULL), 0);
 	u = test_open();
 	dev = test_device(u, "dax:4M");
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	test_fill(p, NPAGES, 1);
 	test_fill(q, NPAGES, 2);
 	test_move(u, p, NPAGES, dev);

@@ -116,13 +116,6 @@ static struct uhmm_device *add_device(struct uhmm *u, bool clears)
 	return dev;
 }
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	(void)level;
-	(void)msg;
-}
-
 /* Pages leave the device one by one, in a stream, by a call, or for nothing. */
 static void use_all_ways(struct uhmm *u, struct uhmm_device *dev, char *p)
 {
@@ -163,7 +156,7 @@ static void test_bad(bool clears)
 	struct uhmm_device *dev = add_device(u, clears);
 	char *p = test_map_blocks(1);
 
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	test_fill(p, NPAGES, 1);
 	test_move(u, p, NPAGES, dev);
 	atomic_store(&memory.has_bad, true);

@@ -58,13 +58,6 @@ static void test_kinds(void)
 	CHECK_EQ(add(3, 0, 0, -1, 0), -EINVAL);
 }
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	(void)level;
-	(void)msg;
-}
-
 int main(void)
 {
 	static const struct {
@@ -82,7 +75,7 @@ int main(void)
 	struct uhmm_device *dev = NULL;
 
 	u = test_open();
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		CHECK_EQ(uhmm_device_open(u, bad[i].spec, &dev), bad[i].err);
 		CHECK(!dev);

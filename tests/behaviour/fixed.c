@@ -159,20 +159,13 @@ static void check_end(void)
 	CHECK_EQ(test_stats(u).device_pages, 0);
 }
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	(void)level;
-	(void)msg;
-}
-
 int main(void)
 {
 	fd = (int)syscall(SYS_memfd_create, "pmem", 0);
 	CHECK(fd >= 0);
 	CHECK_EQ(ftruncate(fd, (NPAGES + 2) * PAGE), 0);
 	u = test_open();
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	add_device();
 	map();
 	check_refused_maps();

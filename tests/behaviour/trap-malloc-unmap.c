@@ -30,7 +30,8 @@ static void *mover(void *arg)
 			continue;
 		}
 		n = uhmm_migrate(u, (void *)from, to - from, dev);
-		if (n < 0 && n != -ENOMEM)
+		/* unmapped; there for a moment, or again, while it looked */
+		if (n < 0 && n != -ENOMEM && n != -EBUSY)
 			CHECK_EQ(n, -EOPNOTSUPP);
 	}
 	return NULL;

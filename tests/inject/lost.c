@@ -152,13 +152,6 @@ static struct uhmm_device *add_device(void)
 	return dev;
 }
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	if (getenv("UHMM_TEST_LOG"))
-		fprintf(stderr, "%d: %s\n", level, msg);
-}
-
 /* ---- The memory ---- */
 
 static void look(size_t i)
@@ -261,7 +254,7 @@ static bool run(enum call which, int nth, enum deed deed)
 		test_fill(t.p + i * PAGE, 1, t.seed[i]);
 	}
 	t.u = test_open_with((struct uhmm_params){ .nr_threads = 1 });
-	uhmm_set_log(t.u, no_log, NULL);
+	uhmm_set_log(t.u, test_no_log, NULL);
 	t.dev = add_device();
 	CHECK_EQ(pthread_create(&thread, NULL, doer, NULL), 0);
 	use();

@@ -183,13 +183,6 @@ static size_t count_lost(char *p)
 
 /* ---- One callback fails ---- */
 
-static void no_log(void *arg, int level, const char *msg)
-{
-	(void)arg;
-	if (getenv("UHMM_TEST_LOG"))
-		fprintf(stderr, "%d: %s\n", level, msg);
-}
-
 static void pin_some(struct uhmm *u, char *p)
 {
 	int err = uhmm_pin(u, p + 10 * PAGE, 30 * PAGE);
@@ -264,7 +257,7 @@ static bool run(enum call which, int nth, int err, bool forever)
 	for (size_t i = 0; i < FILLED; i++)
 		test_fill(p + i * PAGE, 1, seeds[i]);
 	u = test_open_with((struct uhmm_params){ .nr_threads = 1 });
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	dev = add_device(u, which == DIRECT);
 	use(u, dev, p);
 	finish(u, p);
@@ -328,7 +321,7 @@ static void lose_one(enum way way)
 
 	device.nth = 0;
 	u = test_open_with((struct uhmm_params){ .nr_threads = 1 });
-	uhmm_set_log(u, no_log, NULL);
+	uhmm_set_log(u, test_no_log, NULL);
 	dev = add_device(u, false);
 	lasts = test_has(u, "poison");
 	test_fill(p, FILLED, 1);
