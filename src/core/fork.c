@@ -6,8 +6,12 @@
  *
  * The child of a fork shares nothing with our userfaultfd: a page that is away
  * would read as zeroes there.  So before a fork the gate closes, moves under
- * way end, and every page comes home; it opens again in the parent.  In the
- * child the context is dead, and all memory its own.
+ * way end, and every page comes home that the child could not bring home by
+ * itself, see heir.c; it opens again in the parent.  In the child the context
+ * is dead, and memory its own, or its heir's.
+ *
+ * A process that is made past these handlers has signals where pages were
+ * away: core_forked() where the kernel tells of it, hide_all() elsewhere.
  *
  * There are two sets of handlers.  The first to be registered, whose prepare
  * comes last and whose child comes first, is for what is the process's and not
@@ -195,27 +199,21 @@ static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
 	return away;
 }
 
-int core_forked(void *priv, int child)
+void core_forked(void *priv, int child)
 {
 	struct uhmm *u = priv;
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	bool alone = atomic_load(&u->dead);
-	int err = 0;
 
-	for (uint32_t k = 0; k < nr && !err; k++) {
+	for (uint32_t k = 0; k < nr; k++) {
 		struct block *b = u->blocks[k];
 		struct mm_set away = away_in(u, b, alone);
 
 		set_for_each_run(&away, first, last)
-			err = u->mm->ops->fork_guard(u->mm, child,
-						     block_addr(b, first),
-						     last - first);
+			u->mm->ops->fork_guard(u->mm, child,
+					       block_addr(b, first),
+					       last - first);
 	}
-	if (err)
-		sys_logf(&u->log, SYS_WARN,
-			 "a process was made by a bare system call: it will "
-			 "hang where pages were away");
-	return err;
 }
 
 /* ---- fork(2) ---------------------------------------------------------- */
@@ -242,6 +240,17 @@ static void bury_unnoticed(void)
 	sys_remark_process();
 }
 
+/* What is managed, from processes that nobody announces. */
+static void hide_all(struct uhmm *u, bool hide)
+{
+	uintptr_t at = 0, start, end;
+
+	if (!u->mm->ops->fork_hide)
+		return;
+	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+		u->mm->ops->fork_hide(u->mm, start, end, hide);
+}
+
 static void prepare(void)
 {
 	bury_unnoticed();
@@ -253,6 +262,7 @@ static void prepare(void)
 			on_own_stack(u, rescue_all);
 		if (u->mm->ops->fork_begin)
 			u->mm->ops->fork_begin(u->mm);
+		hide_all(u, false);
 	}
 }
 
@@ -261,6 +271,7 @@ static void parent(void)
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		if (u->mm->ops->fork_end)
 			u->mm->ops->fork_end(u->mm);
+		hide_all(u, true);
 		gate_open(u);
 	}
 	sys_mutex_unlock(&contexts_lock);
@@ -368,6 +379,7 @@ void fork_delist(struct uhmm *u)
 {
 	struct uhmm **p = &contexts;
 
+	hide_all(u, false);
 	sys_mutex_lock(&contexts_lock);
 	while (*p && *p != u)
 		p = &(*p)->next;

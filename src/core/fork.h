@@ -25,7 +25,7 @@ int fork_enlist(struct uhmm *u);
 void fork_delist(struct uhmm *u);
 
 /* What is away, of a process that nobody announced: mm_client.forked */
-int core_forked(void *priv, int child);
+void core_forked(void *priv, int child);
 
 /* heir.c: go on in a child, by its own userfaultfd @fd, which is used up. */
 int heir_open(struct uhmm *old, int fd);

@@ -69,10 +69,10 @@ struct mm_client {
 	void (*remap)(void *priv, uintptr_t from, uintptr_t to, size_t len);
 	/*
 	 * A process was made of which nobody knew before; or, in a child, a
-	 * sibling like that.  Have fork_guard(@child) called for what is not at
-	 * its address.  0: its descriptor may be closed then.  May be NULL.
+	 * sibling like that.  Calls fork_guard(@child) for what is not at its
+	 * address.  May be NULL.
 	 */
-	int (*forked)(void *priv, int child);
+	void (*forked)(void *priv, int child);
 };
 
 /* What an extent of addresses is, as far as migration is concerned. */
@@ -173,10 +173,16 @@ struct mm_ops {
 	int (*fork_take)(struct mm *mm);
 	/*
 	 * Let a touch of these pages of another process be SIGBUS.
-	 * -EOPNOTSUPP: it will wait for as long as the descriptor is open.
 	 */
-	int (*fork_guard)(struct mm *mm, int child, uintptr_t va,
-			  size_t npages);
+	void (*fork_guard)(struct mm *mm, int child, uintptr_t va,
+			   size_t npages);
+	/*
+	 * Where fork_guard() cannot be, what is tracked is not mapped at all in
+	 * a process that nobody announces: @hide it, or not for a fork, between
+	 * begin() and end().
+	 */
+	void (*fork_hide)(struct mm *mm, uintptr_t start, uintptr_t end,
+			  bool hide);
 	/* Stop being usable in the child of a fork(2); called there. */
 	void (*child)(struct mm *mm);
 

@@ -68,6 +68,7 @@ static const struct mm_ops ops = {
 	.fork_end = uffd_fork_end,
 	.fork_take = uffd_fork_take,
 	.fork_guard = uffd_fork_guard,
+	.fork_hide = uffd_fork_hide,
 	.sync = uffd_sync,
 	.is_still = uffd_is_still,
 	.survey = uffd_survey,

@@ -127,6 +127,7 @@ struct uffd {
 	int stop_fd;
 	int pagemap, maps; /* -1: none */
 	int fork[2];	   /* uffd_fork.c; by event_lock */
+	_Atomic bool forking;
 
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
@@ -311,7 +312,10 @@ void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end);
 int uffd_fork_begin(struct mm *mm);
 void uffd_fork_end(struct mm *mm);
 int uffd_fork_take(struct mm *mm);
-int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages);
+void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages);
+void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide);
+/* What is tracked from now on, at any time. */
+void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end);
 /* A process was made, and @child is its userfaultfd.  Holds event_lock. */
 void uffd_forked(struct uffd *b, int child);
 

@@ -20,22 +20,51 @@
  * child the pages that are away are poisoned: a touch is SIGBUS, not zeroes.
  * If another thread does that while a fork is announced, the child gets two
  * descriptors; it knows its own by its effect, and poisons the other's.
+ *
+ * Without the event, or without UFFDIO_POISON, what is tracked is MADV_DONTFORK
+ * but for the time of a fork that is announced: a touch in such a child is
+ * SIGSEGV, whatever was there.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "mm/uffd.h"
 #include "sys/local.h"
 
+/* ---- What nobody can guard ---- */
+
+static bool hides(const struct uffd *b)
+{
+	return !b->has.fork || !b->has.poison;
+}
+
+/* Across holes; what is unmapped, or another's by now, may be refused. */
+void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
+{
+	if (hides(to_uffd(mm)))
+		sys_madvise(start, end - start,
+			    hide ? MADV_DONTFORK : MADV_DOFORK);
+}
+
+/* Once a fork has begun it is for whoever ends it. */
+void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (!atomic_load(&b->forking))
+		uffd_fork_hide(&b->mm, start, end, true);
+}
+
+/* ---- Around a fork ---- */
+
 int uffd_fork_begin(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
-	int ret;
+	int ret = 0;
 
-	if (!b->has.fork)
-		return 0;
 	sys_mutex_lock(&b->event_lock);
-	ret = sys_socket_pair(b->fork);
+	atomic_store(&b->forking, true);
+	if (b->has.fork)
+		ret = sys_socket_pair(b->fork);
 	sys_mutex_unlock(&b->event_lock);
 	return ret;
 }
@@ -54,6 +83,7 @@ void uffd_fork_end(struct mm *mm)
 
 	sys_mutex_lock(&b->event_lock);
 	close_pair(b);
+	atomic_store(&b->forking, false);
 	sys_mutex_unlock(&b->event_lock);
 }
 
@@ -87,14 +117,13 @@ static void catch_up(struct uffd *b, int child)
 	sys_yield();
 }
 
-/* Where there is no UFFDIO_POISON whoever touches one of them waits for ever */
-int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
+void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 {
 	struct uffd *b = to_uffd(mm);
 	size_t done = 0, step = npages;
 
-	if (!b->has.poison)
-		return -EOPNOTSUPP;
+	if (hides(b))
+		return;
 	while (done < npages) {
 		int64_t n;
 
@@ -112,7 +141,6 @@ int uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 			step = npages;
 		}
 	}
-	return 0;
 }
 
 /*
@@ -123,15 +151,12 @@ static void forked(struct uffd *b, int child, bool is_announced)
 {
 	const struct mm_client *c = b->mm.client;
 	int sock = is_announced ? b->fork[0] : -1;
-	int ret = 0;
 
 	if (sock >= 0)
 		sys_socket_pass(sock, child);
 	else if (c->forked)
-		ret = c->forked(c->priv, child);
-	/* Or it would find zeroes where pages are away. */
-	if (!ret)
-		sys_close(child);
+		c->forked(c->priv, child);
+	sys_close(child);
 	if (sock >= 0)
 		sys_socket_write(sock, "", 1);
 }

@@ -226,6 +226,8 @@ static int stage_anon(struct uffd *b, size_t len, int prot, uintptr_t *ret)
 		err = uffd_bind_new(b, *ret, len);
 		if (!err)
 			err = uffd_register(b->u, *ret, len, TRACK_ANON);
+		if (!err)
+			uffd_hide_new(b, *ret, *ret + len);
 		if (!err && stands_alone(b, *ret, len))
 			return 0;
 		if (!err && b->nr_fences == UFFD_FENCES)

@@ -48,6 +48,7 @@ static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
 		uffd_ranges_add(b, e.start, e.end);
 		if (c->tracked)
 			ret = c->tracked(c->priv, e.start, e.end);
+		uffd_hide_new(b, e.start, e.end);
 	}
 	return ret;
 }
@@ -96,6 +97,7 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 
 	uffd_ranges_del(b, start, end);
 	uffd_release(b, start, end);
+	uffd_fork_hide(mm, start, end, false);
 	ret = uffd_unregister(b->u, start, end - start);
 	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
 	while (ret == -EINVAL && start < end) {

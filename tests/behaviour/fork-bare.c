@@ -4,6 +4,10 @@
  * hears: what was in RAM is its own, and a touch of what was away is SIGBUS,
  * never zeroes, in the process itself and in its children.  Its copy of the
  * context is of no use, and what it does disturbs the parent in nothing.
+ *
+ * Where the kernel does not tell of it, nothing that is managed is there, and a
+ * touch is SIGSEGV.  It is there after a fork(2), and when the context is
+ * closed.
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +16,8 @@
 
 #define NPAGES	700
 #define NR_AWAY 300
+
+static bool hidden;
 
 static pid_t bare_fork(void)
 {
@@ -22,6 +28,11 @@ static void check_memory(char *p)
 {
 	const uint64_t *w = (const uint64_t *)p;
 
+	if (hidden) {
+		for (size_t i = 0; i < NR_AWAY; i++)
+			CHECK_EQ(test_read_raises(p + i * PAGE), SIGSEGV);
+		return;
+	}
 	for (size_t i = 0; i < NR_AWAY; i++)
 		CHECK_EQ(test_read_raises(p + i * PAGE), SIGBUS);
 	for (size_t i = NR_AWAY * PAGE_WORDS; i < NPAGES * PAGE_WORDS; i++)
@@ -48,6 +59,7 @@ static void child(struct uhmm *u, struct uhmm_device *dev, char *p)
 	pid_t pid;
 
 	test_catch(SIGBUS);
+	test_catch(SIGSEGV);
 	check_memory(p);
 	CHECK_EQ(uhmm_migrate(u, p, NPAGES * PAGE, dev), -ENODEV);
 	CHECK_EQ(uhmm_migrate(u, p, NPAGES * PAGE, NULL), -ENODEV);
@@ -64,14 +76,36 @@ static void child(struct uhmm *u, struct uhmm_device *dev, char *p)
 	_exit(0);
 }
 
+/* Which handlers of ours hear of. */
+static void check_fork(char *p)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		test_verify(p, NPAGES, 1);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
+static void check_unmanaged(char *p)
+{
+	pid_t pid = bare_fork();
+
+	if (!pid) {
+		test_verify(p, NPAGES, 1);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
 int main(void)
 {
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device(u, "ram:16M");
 	char *p = test_map(NPAGES);
 
-	if (!test_has(u, "fork") || !test_has(u, "poison"))
-		test_skip("nobody tells us of such processes");
+	hidden = !test_has(u, "fork") || !test_has(u, "poison");
 	test_fill(p, NPAGES, 1);
 	for (int round = 0; round < 3; round++) {
 		pid_t pid;
@@ -85,7 +119,9 @@ int main(void)
 		wait_for(pid);
 		CHECK_EQ(test_count_on(u, p, NR_AWAY, dev), NR_AWAY);
 		test_verify(p, NPAGES, 1);
+		check_fork(p);
 	}
 	test_close(u);
+	check_unmanaged(p);
 	return 0;
 }
