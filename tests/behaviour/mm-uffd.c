@@ -838,6 +838,14 @@ static void test_storm(void)
 	unmap_area();
 }
 
+/* Or not, for a fork. */
+static void hide_area(bool hide)
+{
+	uintptr_t start = (uintptr_t)t.area;
+
+	t.mm->ops->fork_hide(t.mm, start, start + AREA, hide);
+}
+
 static void test_child(void)
 {
 	int status;
@@ -846,6 +854,7 @@ static void test_child(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(0, 20, 22);
 	track_area();
+	hide_area(false);
 	pid = fork();
 	if (pid == 0) {
 		t.mm->ops->child(t.mm);
@@ -855,6 +864,7 @@ static void test_child(void)
 		t.mm->ops->close(t.mm);
 		_exit(!area_is(0, 40, 23));
 	}
+	hide_area(true);
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	CHECK(area_is(0, 20, 22));
 	unmap_area();
