@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs whose memory fits in RAM, with and without "uhmm run".
+ * Programs whose memory fits in RAM, under "uhmm run" and with jemalloc alone.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,25 +15,44 @@
 
 extern char **environ;
 
-/* Lines in a random order.  Unlinked when the program has been run. */
-static char input[] = "/tmp/uhmm-bench-XXXXXX";
+/* Of whom; the programs read and write nothing else. */
+static char dir[] = "/tmp/uhmm-bench-XXXXXX";
+static char input[sizeof(dir) + 16];
 
-static int make_input(size_t len)
+/* Lines in a random order. */
+static void write_lines(FILE *f, size_t len)
 {
 	uint64_t x = 88172645463325252;
-	int fd = mkstemp(input);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
-	if (!f)
-		return -errno;
 	for (size_t n = 0; n < len; n += 32) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		fprintf(f, "%016jx %014zu\n", (uintmax_t)x, n);
 	}
-	fclose(f);
-	return 0;
+}
+
+/* Functions that a compiler has some work with. */
+static void write_code(FILE *f, size_t len)
+{
+	for (size_t n = 0; n < len; n += 256)
+		fprintf(f,
+			"int f%zu(int *p, int n)\n{\n"
+			"\tint s = 0;\n\n"
+			"\tfor (int i = 0; i < n; i++)\n"
+			"\t\ts += p[i] * (p[i] >> %zu) + (s ^ i);\n"
+			"\treturn s %% %zu;\n}\n",
+			n, n / 256 % 7, n + 3);
+}
+
+static int write_input(void (*fn)(FILE *f, size_t len), size_t len)
+{
+	FILE *f = fopen(input, "w");
+
+	if (!f)
+		return -errno;
+	fn(f, len);
+	return fclose(f) ? -errno : 0;
 }
 
 /* Seconds, or 0 when it did not end well. */
@@ -53,6 +73,17 @@ static double run_once(const char *const *argv)
 	return status ? 0 : (double)(now_ns() - start) / 1e9;
 }
 
+/* With the allocator that it will have with us. */
+static double run_plain(const char *const *argv)
+{
+	double took;
+
+	setenv("LD_PRELOAD", "libjemalloc.so.2", 1);
+	took = run_once(argv);
+	unsetenv("LD_PRELOAD");
+	return took;
+}
+
 static int measure(struct bench_run *run, const char *name,
 		   const char *const *plain)
 {
@@ -62,7 +93,7 @@ static int measure(struct bench_run *run, const char *name,
 	for (size_t i = 0; plain[i] && i < 12; i++)
 		ours[3 + i] = plain[i];
 	for (unsigned r = 0; r < rounds(run, 7); r++) {
-		double bare = run_once(plain);
+		double bare = run_plain(plain);
 		double us = run_once(ours);
 
 		if (!bare || !us)
@@ -73,27 +104,85 @@ static int measure(struct bench_run *run, const char *name,
 	return 0;
 }
 
+/* What a program pays that does nothing. */
+static int start(struct bench_run *run)
+{
+	const char *const plain[] = { "true", NULL };
+	const char *const ours[] = { "/proc/self/exe", "run", "--", "true",
+				     NULL };
+	struct result f = { 0 };
+
+	for (unsigned r = 0; r < rounds(run, 21); r++) {
+		double bare = run_plain(plain);
+		double us = run_once(ours);
+
+		if (!bare || !us)
+			return -EOPNOTSUPP;
+		result_add(&f, us > bare ? (us - bare) * 1e3 : 0, 0);
+	}
+	at_most(run, "run-start", ALONE, "ms", 20, &f);
+	return 0;
+}
+
 static int program(struct bench_run *run)
 {
+	const bool quick = bench_quick(run);
 	const char *sort[] = {
 		"sort", "-S", "256M", "--parallel=1", input, NULL
 	};
 	const char *xz[] = { "xz", "-1", "-T1", "-k", "-c", input, NULL };
-	int err = make_input(bench_quick(run) ? MIB : 16 * MIB);
+	const char *gcc[] = { "gcc", "-x", "c",	  "-O2", "-S",
+			      "-o",  "-",  input, NULL };
+	const char *python[] = { "python3", "-c",
+				 "d = {}\n"
+				 "for i in range(400000):\n"
+				 " d[str(i * 7919 % 1000003)] = [i, str(i)]\n"
+				 "print(sum(len(k) for k in sorted(d)))",
+				 NULL };
+	const char *sqlite[] = {
+		"sqlite3", ":memory:",
+		"create table t as with recursive n(i) as (select 1 union all "
+		"select i + 1 from n where i < 600000) select i, i * 7919 % "
+		"1000003 as k, hex(i) as s from n; create index x on t(k, s); "
+		"select count(distinct s) from t where k > 500000;",
+		NULL
+	};
+	int err = start(run);
 
-	if (err)
-		return err;
-	setenv("LC_ALL", "C", 1);
-	err = measure(run, "run-sort", sort);
-	if (!err && !truncate(input, bench_quick(run) ? MIB / 4 : 2 * MIB))
+	if (!err)
+		err = write_input(write_lines, quick ? MIB : 32 * MIB);
+	if (!err)
+		err = measure(run, "run-sort", sort);
+	if (!err)
+		err = write_input(write_lines, quick ? MIB / 4 : 4 * MIB);
+	if (!err)
 		err = measure(run, "run-xz", xz);
+	if (!err)
+		err = write_input(write_code, quick ? MIB / 64 : MIB / 16);
+	if (!err)
+		err = measure(run, "run-gcc", gcc);
+	if (!err)
+		err = measure(run, "run-python3", python);
+	return err ? err : measure(run, "run-sqlite3", sqlite);
+}
+
+static int in_directory(struct bench_run *run)
+{
+	int err;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	snprintf(input, sizeof(input), "%s/input", dir);
+	setenv("LC_ALL", "C", 1);
+	err = program(run);
 	unlink(input);
-	memcpy(input + sizeof(input) - 7, "XXXXXX", 6);
+	rmdir(dir);
+	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
 	return err;
 }
 
 const struct bench bench_program = {
 	"program",
-	"programs that fit in RAM, under \"uhmm run\" and plainly",
-	program,
+	"programs that fit in RAM, under \"uhmm run\" and without",
+	in_directory,
 };
