@@ -450,7 +450,8 @@ ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
  * @poisoned: pages lost
  * @errors: provider callbacks that failed
  * @limit_waits: faults that waited for room
- * @limit_exceeded: times the limit was passed for want of anything to demote
+ * @limit_exceeded: times the limit was passed: for want of anything to
+ *	demote, or for a fork(2)
  * @ram_pages: managed pages in RAM now, frames included
  * @ram_peak: the most it ever was
  * @device_pages: pages on devices now

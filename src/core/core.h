@@ -510,6 +510,7 @@ int policy_init(struct uhmm *u, uint64_t limit);
 int policy_start(struct uhmm *u);
 int policy_limit(struct uhmm_group *g);
 void policy_kick(struct uhmm *u);
+void policy_passed(struct uhmm *u);
 /* Should a fault in @b wait for room?  Then wake() will come. */
 bool policy_full(struct uhmm *u, const struct block *b);
 bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,

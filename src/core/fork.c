@@ -80,6 +80,7 @@ static void rescue_all(void *arg)
 	struct uhmm *u = arg;
 
 	home_all(u, NULL, HOME_RESCUE);
+	policy_passed(u);
 	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
 

@@ -426,12 +426,28 @@ void policy_kick(struct uhmm *u)
 	sys_futex_wake(&p->kick, 1);
 }
 
-static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
+static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
-	atomic_store(&g->idle, 1);
 	count_add(&g->tier[0].exceeded, 1);
 	if (is_root(g))
 		count_add(&u->count.limit_exceeded, 1);
+}
+
+static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	atomic_store(&g->idle, 1);
+	count_exceeded(u, g);
+}
+
+/* All came home, whatever the limits are. */
+void policy_passed(struct uhmm *u)
+{
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (g && above(g, 0))
+			count_exceeded(u, g);
+	}
 }
 
 static void make_room(struct uhmm *u, struct uhmm_group *g)

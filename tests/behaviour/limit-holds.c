@@ -2,9 +2,11 @@
 /*
  * Four times as much as the limit on RAM is written, then read: at no moment
  * more stays in RAM than the limit and a little, and the data are intact.
- * Pinned pages stay all the while.
+ * Pinned pages stay all the while.  A fork(2) for which all comes home passes
+ * the limit, and that is counted.
  */
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "../context.h"
 
@@ -29,6 +31,21 @@ static void *sampler(void *arg)
 		nanosleep(&ms, NULL);
 	}
 	return NULL;
+}
+
+static void pass_it(const char *p)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		test_verify(p, NPAGES / 2, 2);
+		_exit(0);
+	}
+	CHECK_EQ(test_stats(u).limit_exceeded, 1);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
 }
 
 int main(void)
@@ -58,6 +75,7 @@ int main(void)
 	CHECK(most <= LIMIT + SLACK);
 	CHECK(test_stats(u).evicted > 0);
 	CHECK_EQ(test_stats(u).limit_exceeded, 0);
+	pass_it(p);
 	test_close(u);
 	return 0;
 }
