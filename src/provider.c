@@ -87,8 +87,8 @@ static bool options_are_valid(const struct uhmm_option *options)
 static bool provider_is_valid(const struct uhmm_provider *p)
 {
 	return p && p->size >= offsetof(struct uhmm_provider, list) &&
-	       p->abi == UHMM_PROVIDER_ABI &&
-	       p->name && spec_is_name(p->name) && !p->open != !p->wrap &&
+	       p->abi == UHMM_PROVIDER_ABI && p->name &&
+	       spec_is_name(p->name) && !p->open != !p->wrap &&
 	       options_are_valid(p->options);
 }
 

@@ -306,6 +306,8 @@ struct uhmm_module {
 	const struct uhmm_provider *provider;
 };
 
+extern const struct uhmm_module uhmm_module; /* a module's, not ours */
+
 /**
  * uhmm_module_dir() - where modules are looked for
  *

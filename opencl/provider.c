@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * provider.c - memory of OpenCL devices as device-private memory.
+ *
+ *	opencl:SIZE[,platform=N][,device=N][,copy=auto|direct|queue]
+ *		[,scrub=yes|no]
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cl.h"
+
+enum {
+	OPT_PLATFORM,
+	OPT_DEVICE,
+	OPT_SIZE,
+	OPT_COPY,
+	OPT_SCRUB,
+};
+
+static const struct uhmm_option options[] = {
+	{ "platform", "0", "number of the platform, as clinfo -l counts" },
+	{ "device", "0", "number of the device on its platform" },
+	{ "size", "0", "the same as a SIZE after the colon" },
+	{ "copy", "auto", "by the CPU (direct), or a queue, or what is best" },
+	{ "scrub", "no", "clear pages as soon as they are freed: yes or no" },
+	{ NULL, NULL, NULL },
+};
+
+/* ---- Opening ----------------------------------------------------------- */
+
+static int parse_number(const char *s, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+
+	if (*s < '0' || *s > '9' || *end || n > 1000)
+		return -EINVAL;
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static int parse_copy(const char *s, enum pool_copy *ret)
+{
+	static const char *const names[] = {
+		[COPY_AUTO] = "auto",
+		[COPY_DIRECT] = "direct",
+		[COPY_QUEUE] = "queue",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(s, names[i]))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* Given in one way or the other. */
+static int parse_size(const char *s, uint64_t *npages)
+{
+	uint64_t bytes;
+
+	if (strcmp(s, "0")) {
+		if (*npages || uhmm_parse_size(s, &bytes))
+			return -EINVAL;
+		*npages = bytes >> UHMM_PAGE_SHIFT;
+	}
+	return *npages ? 0 : -EINVAL;
+}
+
+static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
+		       void **ret_priv)
+{
+	const char *scrub = values[OPT_SCRUB];
+	unsigned platform, device;
+	enum pool_copy want;
+	struct pool *pool;
+	int err;
+
+	if (parse_number(values[OPT_PLATFORM], &platform) ||
+	    parse_number(values[OPT_DEVICE], &device) ||
+	    parse_copy(values[OPT_COPY], &want) ||
+	    parse_size(values[OPT_SIZE], &desc->npages) ||
+	    (strcmp(scrub, "yes") && strcmp(scrub, "no")))
+		return -EINVAL;
+	err = pool_open(platform, device, want, desc->npages, &pool);
+	if (err)
+		return err;
+	desc->ops = pool->is_direct ? &copy_direct_ops : &copy_queue_ops;
+	if (pool->is_direct)
+		desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
+	if (*scrub == 'y')
+		desc->flags |= UHMM_DEVICE_SHARED;
+	*ret_priv = pool;
+	return 0;
+}
+
+/* ---- Listing ----------------------------------------------------------- */
+
+struct listing {
+	uhmm_found_fn *fn;
+	void *arg;
+	unsigned platforms, devices;
+};
+
+static void list_platform(struct listing *l, unsigned platform)
+{
+	struct found f;
+	char spec[64];
+
+	for (unsigned i = 0; !find_device(platform, i, &f); i++) {
+		snprintf(spec, sizeof(spec), "opencl:platform=%u,device=%u",
+			 platform, i);
+		l->fn(l->arg,
+		      &(struct uhmm_found){ .size = sizeof(struct uhmm_found),
+					    .spec = spec,
+					    .name = f.name,
+					    .bytes = f.bytes,
+					    .max_bytes = f.max_bytes });
+		l->devices++;
+	}
+}
+
+static void list_on_root(void *arg)
+{
+	struct guard *g = guard_begin();
+	cl_platform_id platforms[MAX_CLS];
+	struct listing *l = arg;
+
+	l->platforms = find_platforms(platforms);
+	for (unsigned i = 0; i < l->platforms; i++)
+		list_platform(l, i);
+	guard_end(g);
+}
+
+static int opencl_list(uhmm_found_fn *fn, void *arg, char *why, size_t len)
+{
+	struct listing l = { .fn = fn, .arg = arg };
+	int err = root_do(list_on_root, &l);
+
+	if (err) {
+		snprintf(why, len, "no thread can be started");
+		return err;
+	}
+	if (l.devices)
+		return 0;
+	snprintf(why, len, "%s",
+		 l.platforms ? "no platform of OpenCL has a device here" :
+			       "no platform of OpenCL is installed: install a "
+			       "vendor's driver, or pocl-opencl-icd");
+	return -ENODEV;
+}
+
+const struct uhmm_provider opencl_provider = {
+	.size = sizeof(opencl_provider),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "opencl",
+	.summary = "memory of a GPU or another OpenCL device",
+	.options = options,
+	.open = opencl_open,
+	.list = opencl_list,
+};
+
+const struct uhmm_module uhmm_module = {
+	.size = sizeof(uhmm_module),
+	.abi = UHMM_PROVIDER_ABI,
+	.provider = &opencl_provider,
+};
