@@ -75,10 +75,13 @@ static void teardown_on_worker(void *arg)
 
 static void free_cl(struct uhmm_cl *cl)
 {
+	struct pool *pool = cl->pool;
+
 	uhmm_provider_free(cl->missed, RING_SIZE * sizeof(*cl->missed));
 	uhmm_provider_free(cl->why, cl->pool->npages);
 	uhmm_provider_free(cl->message, MESSAGE_LEN);
 	uhmm_provider_free(cl, sizeof(*cl));
+	pool_put(pool);
 }
 
 static struct uhmm_cl *alloc_cl(struct uhmm *u, struct uhmm_device *dev,
@@ -91,6 +94,7 @@ static struct uhmm_cl *alloc_cl(struct uhmm *u, struct uhmm_device *dev,
 	cl->u = u;
 	cl->dev = dev;
 	cl->pool = pool;
+	pool_hold(pool);
 	cl->pid = getpid();
 	cl->missed = uhmm_provider_alloc(RING_SIZE * sizeof(*cl->missed));
 	cl->why = uhmm_provider_alloc(pool->npages);

@@ -120,6 +120,7 @@ enum pool_copy {
  * A device's memory.
  * @context: one for all devices of a platform
  * @pages: what the device uses, if @is_direct; else NULL
+ * @users: the provider, and struct uhmm_cl
  */
 struct pool {
 	struct found found;
@@ -133,12 +134,15 @@ struct pool {
 	size_t mapping_len;
 	struct worker worker;
 	pid_t pid; /* a child of fork(2) has no worker */
+	_Atomic uint32_t users;
 };
 
 /* Starts the worker.  @want: enum pool_copy */
 int pool_open(unsigned platform, unsigned device, enum pool_copy want,
 	      uint64_t npages, struct pool **ret_pool);
-void pool_close(struct pool *pool);
+/* A lost device is released at once, its kernels perhaps later. */
+void pool_hold(struct pool *pool);
+void pool_put(struct pool *pool);
 
 /* ---- copy.c ---- */
 

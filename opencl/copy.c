@@ -170,7 +170,7 @@ static int queue_peer(void *priv, const struct uhmm_device_desc *src,
 
 static void release(void *priv)
 {
-	pool_close(priv);
+	pool_put(priv);
 }
 
 const struct uhmm_device_ops copy_direct_ops = {

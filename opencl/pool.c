@@ -271,6 +271,7 @@ int pool_open(unsigned platform, unsigned device, enum pool_copy want,
 		return -ENOMEM;
 	o.pool->npages = npages;
 	o.pool->pid = getpid();
+	o.pool->users = 1;
 	err = open_pool(&o);
 	if (err)
 		free_pool(o.pool);
@@ -279,8 +280,15 @@ int pool_open(unsigned platform, unsigned device, enum pool_copy want,
 	return err;
 }
 
-void pool_close(struct pool *pool)
+void pool_hold(struct pool *pool)
 {
+	atomic_fetch_add(&pool->users, 1);
+}
+
+void pool_put(struct pool *pool)
+{
+	if (atomic_fetch_sub(&pool->users, 1) > 1)
+		return;
 	if (pool->pid == getpid()) {
 		worker_do(&pool->worker, close_on_worker, pool);
 		worker_stop(&pool->worker);

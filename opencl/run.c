@@ -123,14 +123,13 @@ static uint64_t count_done(const struct run *r)
 
 /*
  * How it goes on with a box.
- * @most: entries at the best of times
+ * @most: entries at the best of times, since a work-item has finished
  * @since, @fruitless: rounds without any progress
  */
 struct progress {
 	uint64_t most;
 	time_t since;
 	unsigned fruitless;
-	bool pressed;
 };
 
 static time_t now(void)
@@ -142,14 +141,17 @@ static time_t now(void)
 }
 
 /* Did anything get better?  -EBUSY: not for long. */
-static int look(struct run *r, struct progress *p, bool *ret_finished)
+static int look(struct run *r, struct progress *p)
 {
 	uint64_t done = count_done(r), valid = valid_pages(r->cl);
+	bool finished = done > r->finished;
 
-	*ret_finished = done > r->finished;
-	if (*ret_finished || valid > p->most) {
+	/* What those have used may go. */
+	if (finished)
+		next_epoch(r->cl);
+	if (finished || valid > p->most) {
 		r->finished = done;
-		p->most = valid;
+		p->most = finished ? 0 : valid;
 		p->fruitless = 0;
 		p->since = now();
 		return 0;
@@ -161,31 +163,11 @@ static int look(struct run *r, struct progress *p, bool *ret_finished)
 		   "CPU uses them all the time");
 }
 
-/*
- * All pages did not fit.  0: have another try, with more room; -ENOSPC: the box
- * is too large.
- */
-static int press(struct run *r, struct progress *p, const struct box *b,
-		 bool finished, uint64_t brought)
-{
-	bool is_one = b->n[0] * b->n[1] * b->n[2] == 1;
-
-	if (is_one)
-		return brought ? 0 : -ENOSPC;
-	if (!finished && p->pressed)
-		return -ENOSPC;
-	p->pressed = true;
-	next_epoch(r->cl);
-	p->most = 0;
-	return 0;
-}
-
 /* 0: done; -ENOSPC: cut it. */
 static int run_box(struct run *r, const struct box *b)
 {
 	struct progress p = { .since = now() };
-	uint64_t missed, brought;
-	bool finished;
+	uint64_t missed, brought = 0;
 	int err;
 
 	next_epoch(r->cl);
@@ -193,14 +175,12 @@ static int run_box(struct run *r, const struct box *b)
 		err = launch_box(r, b, &missed);
 		if (err || !missed)
 			return err;
-		err = look(r, &p, &finished);
+		err = look(r, &p);
 		if (!err)
 			err = service(r, missed, &brought);
 		if (err == -EAGAIN)
 			sched_yield();
-		else if (err == -ENOSPC)
-			err = press(r, &p, b, finished, brought);
-		if (err && err != -EAGAIN)
+		else if (err && !(err == -ENOSPC && brought))
 			return err;
 	}
 }

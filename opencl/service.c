@@ -322,7 +322,6 @@ int service(struct run *r, uint64_t nr, uint64_t *ret_brought)
 	err = make_list(&l, nr);
 	if (err)
 		return err;
-	r->stats.faults += l.npages;
 	room = device_room(r->cl);
 	if (l.npages > room)
 		room += evict(r->cl, l.npages - room, &r->stats.evicted);
@@ -330,6 +329,7 @@ int service(struct run *r, uint64_t nr, uint64_t *ret_brought)
 	if (cut)
 		cut_list(&l, room);
 	*ret_brought = l.npages;
+	r->stats.faults += l.npages;
 	sort_list(&l);
 	widen_list(&l, room);
 	err = bring_list(&l);

@@ -336,8 +336,10 @@ int uhmm_module_load(const char *name, char *why, size_t len);
  *
  * For libraries that do more with their device than move pages.
  *
- * Return: as given to uhmm_device_add(); NULL for a device with other
- * callbacks, one in a wrapper among them.
+ * Valid until release(): a device that is lost is released at once.
+ *
+ * Return: as given to uhmm_device_add(); NULL for a device that is lost, or has
+ * other callbacks, one in a wrapper among them.
  */
 void *uhmm_device_priv(struct uhmm_device *dev,
 		       const struct uhmm_device_ops *ops);

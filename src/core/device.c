@@ -481,7 +481,9 @@ static uint64_t stored(struct uhmm_device *dev)
 void *uhmm_device_priv(struct uhmm_device *dev,
 		       const struct uhmm_device_ops *ops)
 {
-	return dev && ops && dev->desc.ops == ops ? dev->priv : NULL;
+	if (!dev || !ops || dev->desc.ops != ops || device_is_lost(dev))
+		return NULL;
+	return dev->priv;
 }
 
 int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
