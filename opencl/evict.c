@@ -2,7 +2,8 @@
 /*
  * evict.c - pages go home to make room for others.
  *
- * First those in the table that were not used for longest; what was used in
+ * First those in the table that were not used for longest, and among them those
+ * that were used once: a stream has no use for them any more.  What came in
  * this epoch stays.  Then those that are on the device for another reason.
  */
 #include <string.h>
@@ -16,7 +17,7 @@
 struct victims {
 	struct uhmm_cl *cl;
 	uint64_t want, got;
-	uint32_t age; /* at least */
+	uint32_t rank; /* at least */
 	unsigned nr;
 	struct {
 		uint64_t page, npages;
@@ -50,51 +51,66 @@ static void push_on_worker(void *arg)
 		clFinish(cl->queue);
 }
 
-/* ---- Ages -------------------------------------------------------------- */
+/* ---- Ranks ------------------------------------------------------------- */
 
-static uint32_t age_of(const struct table *t, uint32_t index)
+#define NR_RANKS ((MAX_AGE + 1) * NR_USES)
+
+static void note_use(struct table *t, uint32_t index)
+{
+	uint8_t *uses = &t->uses[index];
+
+	if (t->stamp[index] + 1 < t->epoch)
+		t->stamp[index] = t->epoch - 1;
+	if (*uses == NOT_YET_USED)
+		*uses = USED_ONCE;
+	else if (*uses == USED_ONCE)
+		*uses = USED_TWICE;
+	else
+		*uses = USED_OFTEN;
+}
+
+/* Who has the highest goes first; from NR_USES on one may go. */
+static uint32_t rank_of(const struct table *t, uint32_t index)
 {
 	uint32_t age = t->epoch - t->stamp[index];
 
-	return age < MAX_AGE ? age : MAX_AGE;
+	return (age < MAX_AGE ? age : MAX_AGE) * NR_USES + t->uses[index];
 }
 
-/* Counts pages by age, and takes note of accesses.  Locked. */
-static void count_ages(struct table *t, uint64_t *ages)
+/* Counts pages by rank, and takes note of accesses.  Locked. */
+static void count_ranks(struct table *t, uint64_t *ranks)
 {
 	for (uint32_t i = 0; i < t->nr_leaves * LEAF_PAGES; i++) {
-		uint32_t entry = t->entries[i];
+		uint32_t dpfn = t->entries[i] >> ENTRY_SHIFT;
 
 		if (!t->leaves[i / LEAF_PAGES].valid) {
 			i |= LEAF_PAGES - 1;
 			continue;
 		}
-		if (!(entry & ENTRY_VALID))
+		if (!(t->entries[i] & ENTRY_VALID))
 			continue;
-		if (t->used.host[entry >> ENTRY_SHIFT]) {
-			t->used.host[entry >> ENTRY_SHIFT] = 0;
-			if (t->stamp[i] + 1 < t->epoch)
-				t->stamp[i] = t->epoch - 1;
-		}
-		ages[age_of(t, i)]++;
+		if (t->used.host[dpfn])
+			note_use(t, i);
+		t->used.host[dpfn] = 0;
+		ranks[rank_of(t, i)]++;
 	}
 }
 
-/* The age from which on there are enough; 1 if there are not. */
-static uint32_t find_age(struct uhmm_cl *cl, uint64_t want)
+/* The rank from which on there are enough, or the lowest that may go. */
+static uint32_t find_rank(struct uhmm_cl *cl, uint64_t want)
 {
-	uint64_t ages[MAX_AGE + 1] = { 0 }, sum = 0;
-	uint32_t age = MAX_AGE + 1;
+	uint64_t ranks[NR_RANKS] = { 0 }, sum = 0;
+	uint32_t rank = NR_RANKS;
 	sigset_t old;
 
 	worker_do(&cl->worker, pull_on_worker, cl);
 	old = table_lock(&cl->table);
-	count_ages(&cl->table, ages);
+	count_ranks(&cl->table, ranks);
 	table_unlock(&cl->table, old);
 	worker_do(&cl->worker, push_on_worker, cl);
-	while (age > 1 && sum < want)
-		sum += ages[--age];
-	return age;
+	while (rank > NR_USES && sum < want)
+		sum += ranks[--rank];
+	return rank;
 }
 
 /* ---- From the table ---------------------------------------------------- */
@@ -124,7 +140,7 @@ static uint32_t collect(struct victims *v, uint32_t i)
 			i |= LEAF_PAGES - 1;
 			continue;
 		}
-		if (!(t->entries[i] & ENTRY_VALID) || age_of(t, i) < v->age)
+		if (!(t->entries[i] & ENTRY_VALID) || rank_of(t, i) < v->rank)
 			continue;
 		if (v->nr == NR_RUNS)
 			break;
@@ -154,7 +170,7 @@ static void evict_mapped(struct victims *v)
 	struct table *t = &v->cl->table;
 	uint32_t at = 0;
 
-	v->age = find_age(v->cl, v->want);
+	v->rank = find_rank(v->cl, v->want);
 	while (v->got < v->want && at < t->nr_leaves * LEAF_PAGES) {
 		sigset_t old = table_lock(t);
 

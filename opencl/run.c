@@ -163,6 +163,19 @@ static int look(struct run *r, struct progress *p)
 		   "CPU uses them all the time");
 }
 
+/*
+ * How many pages to bring at a time.  What all work-items use, and was there
+ * already, should not have to go for them.
+ */
+static uint64_t limit_of(const struct run *r, const struct box *b)
+{
+	uint64_t npages = r->cl->pool->npages;
+
+	if (b->n[0] * b->n[1] * b->n[2] == 1)
+		return npages;
+	return npages - npages / 8;
+}
+
 /* 0: done; -ENOSPC: cut it. */
 static int run_box(struct run *r, const struct box *b)
 {
@@ -177,7 +190,7 @@ static int run_box(struct run *r, const struct box *b)
 			return err;
 		err = look(r, &p);
 		if (!err)
-			err = service(r, missed, &brought);
+			err = service(r, missed, limit_of(r, b), &brought);
 		if (err == -EAGAIN)
 			sched_yield();
 		else if (err && !(err == -ENOSPC && brought))

@@ -65,8 +65,17 @@ struct leaf {
 	bool is_dirty, is_pushed;
 };
 
+/* How often a page was seen to be used; who has the lower one stays longer. */
+enum uses {
+	USED_OFTEN,
+	NOT_YET_USED,
+	USED_TWICE,
+	USED_ONCE,
+	NR_USES,
+};
+
 /*
- * @stamp: the epoch in which each page was last used
+ * @stamp: the epoch in which each page was last used; @uses: enum uses
  * @wanted: the service that has it on its list
  * @used: of device pages, accessed and written
  * @started, @ended: launches; @ended is a futex
@@ -79,6 +88,7 @@ struct table {
 	uint32_t *dir;	   /* in mem */
 	uint32_t *entries; /* in mem: leaf by leaf */
 	uint32_t *stamp, *wanted;
+	uint8_t *uses;
 	struct leaf *leaves;
 	uint32_t nr_leaves;
 	uint64_t valid;
@@ -201,8 +211,8 @@ int launch_box(struct run *r, const struct box *b, uint64_t *ret_missed);
  * said.
  */
 int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write);
-/* What the ring has.  @ret_brought: pages that were tried */
-int service(struct run *r, uint64_t nr, uint64_t *ret_brought);
+/* What the ring has, up to @limit pages.  @ret_brought: pages that were tried */
+int service(struct run *r, uint64_t nr, uint64_t limit, uint64_t *ret_brought);
 /* Room for @want pages, from those not used in this epoch.  Return: pages. */
 uint64_t evict(struct uhmm_cl *cl, uint64_t want, uint64_t *evicted);
 uint64_t device_room(struct uhmm_cl *cl);

@@ -153,10 +153,11 @@ int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write)
 
 /* ---- The list ---------------------------------------------------------- */
 
+/* @limit: of pages */
 struct list {
 	struct run *r;
 	struct missed *missed;
-	uint64_t nr, npages;
+	uint64_t nr, npages, limit;
 };
 
 /* Is it there, or on the list already?  Then it is not wanted again. */
@@ -191,7 +192,6 @@ static bool list_add(struct list *l, uint64_t page, bool write)
 	return true;
 }
 
-/* Up to what the device can hold at all. */
 static int make_list(struct list *l, uint64_t nr)
 {
 	struct uhmm_cl *cl = l->r->cl;
@@ -206,7 +206,7 @@ static int make_list(struct list *l, uint64_t nr)
 		if (page + n > MAX_ADDRESS)
 			err = -EFAULT;
 		for (; n && !err && has_room; n--, page++)
-			has_room = l->npages < cl->pool->npages &&
+			has_room = l->npages < l->limit &&
 				   list_add(l, page, ring[i] & 1);
 	}
 	table_unlock(&cl->table, old);
@@ -310,9 +310,13 @@ static int bring_list(struct list *l)
 	return later;
 }
 
-int service(struct run *r, uint64_t nr, uint64_t *ret_brought)
+int service(struct run *r, uint64_t nr, uint64_t limit, uint64_t *ret_brought)
 {
-	struct list l = { .r = r, .missed = r->cl->missed };
+	struct list l = {
+		.r = r,
+		.missed = r->cl->missed,
+		.limit = limit,
+	};
 	uint64_t room;
 	bool cut = false;
 	int err;

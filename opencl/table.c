@@ -129,6 +129,7 @@ static int enter(struct table *t, uint64_t page, uhmm_pfn_t pfn)
 		 (pfn & UHMM_PFN_WRITE ? ENTRY_WRITE : 0);
 	t->leaves[index / LEAF_PAGES].is_dirty = true;
 	t->stamp[index] = t->epoch;
+	t->uses[index] = NOT_YET_USED;
 	return 0;
 }
 
@@ -268,7 +269,8 @@ cl_int table_open(struct table *t, const struct pool *pool, unsigned device)
 	t->leaves = uhmm_provider_alloc(t->nr_leaves * sizeof(*t->leaves));
 	t->stamp = alloc_entries(t);
 	t->wanted = alloc_entries(t);
-	if (!t->leaves || !t->stamp || !t->wanted)
+	t->uses = uhmm_provider_alloc(t->nr_leaves * LEAF_PAGES);
+	if (!t->leaves || !t->stamp || !t->wanted || !t->uses)
 		return CL_OUT_OF_HOST_MEMORY;
 	err = shared_open(&t->mem, pool, DIR_LEN + t->nr_leaves * LEAF_LEN);
 	if (!err)
@@ -288,5 +290,6 @@ void table_close(struct table *t)
 	uhmm_provider_free(t->leaves, t->nr_leaves * sizeof(*t->leaves));
 	uhmm_provider_free(t->stamp, t->nr_leaves * LEAF_LEN);
 	uhmm_provider_free(t->wanted, t->nr_leaves * LEAF_LEN);
+	uhmm_provider_free(t->uses, t->nr_leaves * LEAF_PAGES);
 	pthread_mutex_destroy(&t->lock);
 }
