@@ -101,27 +101,34 @@ static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 
 /* ---- Listing ----------------------------------------------------------- */
 
+#define MAX_LISTED 64
+
+struct listed {
+	unsigned platform, device;
+	cl_ulong bytes, max_bytes;
+	char name[128];
+};
+
 struct listing {
-	uhmm_found_fn *fn;
-	void *arg;
-	unsigned platforms, devices;
+	unsigned platforms, nr;
+	struct listed listed[MAX_LISTED];
 };
 
 static void list_platform(struct listing *l, unsigned platform)
 {
 	struct found f;
-	char spec[64];
 
-	for (unsigned i = 0; !find_device(platform, i, &f); i++) {
-		snprintf(spec, sizeof(spec), "opencl:platform=%u,device=%u",
-			 platform, i);
-		l->fn(l->arg,
-		      &(struct uhmm_found){ .size = sizeof(struct uhmm_found),
-					    .spec = spec,
-					    .name = f.name,
-					    .bytes = f.bytes,
-					    .max_bytes = f.max_bytes });
-		l->devices++;
+	for (unsigned i = 0; l->nr < MAX_LISTED; i++) {
+		struct listed *d = &l->listed[l->nr];
+
+		if (find_device(platform, i, &f))
+			return;
+		d->platform = platform;
+		d->device = i;
+		d->bytes = f.bytes;
+		d->max_bytes = f.max_bytes;
+		memcpy(d->name, f.name, sizeof(d->name));
+		l->nr++;
 	}
 }
 
@@ -137,22 +144,42 @@ static void list_on_root(void *arg)
 	guard_end(g);
 }
 
+/* On the caller's thread: @fn may open devices. */
+static void tell(const struct listed *d, uhmm_found_fn *fn, void *arg)
+{
+	char spec[64];
+	struct uhmm_found found = {
+		.size = sizeof(found),
+		.spec = spec,
+		.name = d->name,
+		.bytes = d->bytes,
+		.max_bytes = d->max_bytes,
+	};
+
+	snprintf(spec, sizeof(spec), "opencl:platform=%u,device=%u",
+		 d->platform, d->device);
+	fn(arg, &found);
+}
+
 static int opencl_list(uhmm_found_fn *fn, void *arg, char *why, size_t len)
 {
-	struct listing l = { .fn = fn, .arg = arg };
-	int err = root_do(list_on_root, &l);
+	struct listing *l = uhmm_provider_alloc(sizeof(*l));
+	int err = l ? root_do(list_on_root, l) : -ENOMEM;
 
 	if (err) {
-		snprintf(why, len, "no thread can be started");
-		return err;
+		snprintf(why, len, "%s", strerror(-err));
+	} else if (!l->nr) {
+		snprintf(why, len, "%s",
+			 l->platforms ?
+				 "no platform of OpenCL has a device here" :
+				 "no platform of OpenCL is installed: install "
+				 "a vendor's driver, or pocl-opencl-icd");
+		err = -ENODEV;
 	}
-	if (l.devices)
-		return 0;
-	snprintf(why, len, "%s",
-		 l.platforms ? "no platform of OpenCL has a device here" :
-			       "no platform of OpenCL is installed: install a "
-			       "vendor's driver, or pocl-opencl-icd");
-	return -ENODEV;
+	for (unsigned i = 0; !err && i < l->nr; i++)
+		tell(&l->listed[i], fn, arg);
+	uhmm_provider_free(l, sizeof(*l));
+	return err;
 }
 
 const struct uhmm_provider opencl_provider = {
