@@ -35,7 +35,7 @@ static const char ours_source[] =
 	"		return;\n"
 	"	while (left) {\n"
 	"		ulong part = left;\n"
-	"		__global ulong *p = uhmm_span(&u, at, &part, UHMM_READ);\n"
+	"		__global ulong *p = uhmm_span(&u, at, &part, 0);\n"
 	"		for (ulong i = 0; i < part / 8; i++)\n"
 	"			sum += p[i];\n"
 	"		at += part;\n"
@@ -56,22 +56,32 @@ static const char flat_source[] =
 	"	out[get_global_id(0)] = sum;\n"
 	"}\n";
 
-#define FUNCTIONS(f)                                                            \
-	f(uhmm_cl_attach) f(uhmm_cl_build) f(uhmm_cl_close) f(uhmm_cl_run) f(   \
-		uhmm_cl_message) f(clGetPlatformIDs) f(clGetDeviceIDs)          \
-		f(clCreateContext) f(clCreateCommandQueue) f(clCreateBuffer) f( \
-			clCreateProgramWithSource) f(clBuildProgram)            \
-			f(clCreateKernel) f(clSetKernelArg) f(                  \
-				clEnqueueWriteBuffer) f(clEnqueueReadBuffer)    \
-				f(clEnqueueNDRangeKernel) f(clFinish) f(        \
-					clReleaseMemObject) f(clReleaseKernel)  \
-					f(clReleaseProgram)                     \
-						f(clReleaseCommandQueue)        \
-							f(clReleaseContext)
+#define MEMBER(name) __typeof__(&(name)) name
 
-#define MEMBER(name) __typeof__(&(name)) name;
 static struct {
-	FUNCTIONS(MEMBER)
+	MEMBER(uhmm_cl_attach);
+	MEMBER(uhmm_cl_build);
+	MEMBER(uhmm_cl_close);
+	MEMBER(uhmm_cl_run);
+	MEMBER(uhmm_cl_message);
+	MEMBER(clGetPlatformIDs);
+	MEMBER(clGetDeviceIDs);
+	MEMBER(clCreateContext);
+	MEMBER(clCreateCommandQueue);
+	MEMBER(clCreateBuffer);
+	MEMBER(clCreateProgramWithSource);
+	MEMBER(clBuildProgram);
+	MEMBER(clCreateKernel);
+	MEMBER(clSetKernelArg);
+	MEMBER(clEnqueueWriteBuffer);
+	MEMBER(clEnqueueReadBuffer);
+	MEMBER(clEnqueueNDRangeKernel);
+	MEMBER(clFinish);
+	MEMBER(clReleaseMemObject);
+	MEMBER(clReleaseKernel);
+	MEMBER(clReleaseProgram);
+	MEMBER(clReleaseCommandQueue);
+	MEMBER(clReleaseContext);
 } fn;
 
 /*
@@ -99,15 +109,22 @@ static bool find_functions(void)
 {
 	char path[512];
 	void *module;
-	bool all = true;
 
 	snprintf(path, sizeof(path), "%s/opencl.so", uhmm_module_dir());
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!module)
-		return false;
-#define FIND(name) all = (fn.name = dlsym(module, #name)) && all;
-	FUNCTIONS(FIND)
-	return all;
+#define FIND(name) (fn.name = dlsym(module, #name))
+	return module && FIND(uhmm_cl_attach) && FIND(uhmm_cl_build) &&
+	       FIND(uhmm_cl_close) && FIND(uhmm_cl_run) &&
+	       FIND(uhmm_cl_message) && FIND(clGetPlatformIDs) &&
+	       FIND(clGetDeviceIDs) && FIND(clCreateContext) &&
+	       FIND(clCreateCommandQueue) && FIND(clCreateBuffer) &&
+	       FIND(clCreateProgramWithSource) && FIND(clBuildProgram) &&
+	       FIND(clCreateKernel) && FIND(clSetKernelArg) &&
+	       FIND(clEnqueueWriteBuffer) && FIND(clEnqueueReadBuffer) &&
+	       FIND(clEnqueueNDRangeKernel) && FIND(clFinish) &&
+	       FIND(clReleaseMemObject) && FIND(clReleaseKernel) &&
+	       FIND(clReleaseProgram) && FIND(clReleaseCommandQueue) &&
+	       FIND(clReleaseContext);
 }
 
 static void note_largest(void *arg, const struct uhmm_found *found)

@@ -84,7 +84,7 @@ static const char test_cl_add[] =
 	"		return;\n"
 	"	while (len) {\n"
 	"		ulong part = len;\n"
-	"		__global ulong *p = uhmm_span(&u, at, &part, UHMM_WRITE);\n"
+	"		__global ulong *p = uhmm_span(&u, at, &part, 1);\n"
 	"		for (ulong i = 0; i < part / 8; i++)\n"
 	"			p[i] += add;\n"
 	"		at += part;\n"
