@@ -211,7 +211,7 @@ int launch_box(struct run *r, const struct box *b, uint64_t *ret_missed);
  * said.
  */
 int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write);
-/* What the ring has, up to @limit pages.  @ret_brought: pages that were tried */
+/* What the ring has, up to @limit pages.  @ret_brought: those tried */
 int service(struct run *r, uint64_t nr, uint64_t limit, uint64_t *ret_brought);
 /* Room for @want pages, from those not used in this epoch.  Return: pages. */
 uint64_t evict(struct uhmm_cl *cl, uint64_t want, uint64_t *evicted);

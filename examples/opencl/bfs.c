@@ -4,8 +4,8 @@
  * breadth-first search over a graph in plain malloc'd memory.
  *
  * A launch is a step.  A work-item that misses a page does its node again from
- * the start, which harms nothing: it writes the same.  Usage: bfs [SPECIFICATION
- * [FOLDER]]
+ * the start, which harms nothing: it writes the same.
+ * Usage: bfs [SPECIFICATION [FOLDER]]
  */
 #include <errno.h>
 

@@ -17,29 +17,30 @@
 #define CHUNK ((uint64_t)65536)
 
 static const char source[] =
-	"__kernel void histogram(UHMM_ARGS, ulong data, ulong bins, ulong chunk)\n"
+	"#define BIN(i) \\\n"
+	"	(__global uint *)uhmm_at(&u, bins + (i) * 4, UHMM_WRITE)\n"
+	"__kernel void count(UHMM_ARGS, ulong data, ulong bins, ulong chunk)\n"
 	"{\n"
 	"	UHMM_BEGIN(u);\n"
 	"	ulong at = data + get_global_id(0) * chunk, left = chunk;\n"
-	"	uint count[256];\n"
+	"	uint sum[256];\n"
 	"\n"
 	"	if (!(uhmm_need(&u, at, left, UHMM_READ) &\n"
 	"	      uhmm_need(&u, bins, 1024, UHMM_WRITE)))\n"
 	"		return;\n"
 	"	for (uint i = 0; i < 256; i++)\n"
-	"		count[i] = 0;\n"
+	"		sum[i] = 0;\n"
 	"	while (left) {\n"
 	"		ulong part = left;\n"
-	"		__global uchar *p = uhmm_span(&u, at, &part, UHMM_READ);\n"
+	"		__global uchar *p = uhmm_span(&u, at, &part, 0);\n"
 	"\n"
 	"		for (ulong i = 0; i < part; i++)\n"
-	"			count[p[i]]++;\n"
+	"			sum[p[i]]++;\n"
 	"		at += part;\n"
 	"		left -= part;\n"
 	"	}\n"
 	"	for (uint i = 0; i < 256; i++)\n"
-	"		atomic_add((__global uint *)uhmm_at(&u, bins + i * 4,\n"
-	"						    UHMM_WRITE), count[i]);\n"
+	"		atomic_add(BIN(i), sum[i]);\n"
 	"	UHMM_END(u);\n"
 	"}\n";
 
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 		data[i] = (unsigned char)(i * i >> 7);
 		expected[data[i]]++;
 	}
-	err = uhmm_cl_build(cl, source, NULL, "histogram", &kernel);
+	err = uhmm_cl_build(cl, source, NULL, "count", &kernel);
 	if (!err)
 		err = uhmm_cl_run(kernel, &launch, &stats);
 	if (err)

@@ -2,8 +2,8 @@
 /*
  * matmul.c - c = a * b, square matrices of floats in plain malloc'd memory.
  *
- * A work-item makes one row of c: it needs a row of a, and all of b.  The arrays
- * are named ahead, so that they come in one go.  Usage: matmul [SPECIFICATION]
+ * A work-item makes one row of c: it needs a row of a, and all of b.  They are
+ * named ahead, so that they come in one go.  Usage: matmul [SPECIFICATION]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,29 +15,26 @@
 #define LEN (N * N * sizeof(float))
 
 static const char source[] =
+	"#define AT(iter, addr, write) \\\n"
+	"	((__global float *)uhmm_next(&u, &iter, addr, write))\n"
 	"__kernel void matmul(UHMM_ARGS, ulong a, ulong b, ulong c, uint n)\n"
 	"{\n"
 	"	UHMM_BEGIN(u);\n"
 	"	ulong row = get_global_id(0) * n * 4;\n"
-	"	struct uhmm_iter ia = UHMM_ITER, ib = UHMM_ITER, ic = UHMM_ITER;\n"
+	"	struct uhmm_iter x = UHMM_ITER, y = UHMM_ITER, z = UHMM_ITER;\n"
 	"\n"
 	"	if (!(uhmm_need(&u, a + row, n * 4, UHMM_READ) &\n"
 	"	      uhmm_need(&u, b, n * n * 4, UHMM_READ) &\n"
 	"	      uhmm_need(&u, c + row, n * 4, UHMM_WRITE)))\n"
 	"		return;\n"
 	"	for (uint j = 0; j < n; j++)\n"
-	"		*(__global float *)uhmm_next(&u, &ic, c + row + j * 4,\n"
-	"					     UHMM_WRITE) = 0;\n"
+	"		*AT(z, c + row + j * 4, UHMM_WRITE) = 0;\n"
 	"	for (uint k = 0; k < n; k++) {\n"
-	"		float x = *(__global float *)uhmm_next(\n"
-	"			&u, &ia, a + row + k * 4, UHMM_READ);\n"
+	"		float f = *AT(x, a + row + k * 4, UHMM_READ);\n"
 	"\n"
 	"		for (uint j = 0; j < n; j++)\n"
-	"			*(__global float *)uhmm_next(\n"
-	"				&u, &ic, c + row + j * 4, UHMM_WRITE) +=\n"
-	"				x * *(__global float *)uhmm_next(\n"
-	"					&u, &ib, b + (k * n + j) * 4ul,\n"
-	"					UHMM_READ);\n"
+	"			*AT(z, c + row + j * 4, UHMM_WRITE) += f *\n"
+	"				*AT(y, b + (k * n + j) * 4ul, 0);\n"
 	"	}\n"
 	"	UHMM_END(u);\n"
 	"}\n";

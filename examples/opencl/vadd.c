@@ -16,10 +16,10 @@
 #define CHUNK ((uint64_t)16384) /* elements of a work-item */
 
 static const char source[] =
-	"__kernel void vadd(UHMM_ARGS, ulong a, ulong b, ulong c, ulong chunk)\n"
+	"__kernel void vadd(UHMM_ARGS, ulong a, ulong b, ulong c, ulong n)\n"
 	"{\n"
 	"	UHMM_BEGIN(u);\n"
-	"	ulong at = get_global_id(0) * chunk * 4, left = chunk * 4;\n"
+	"	ulong at = get_global_id(0) * n * 4, left = n * 4;\n"
 	"\n"
 	"	if (!(uhmm_need(&u, a + at, left, UHMM_READ) &\n"
 	"	      uhmm_need(&u, b + at, left, UHMM_READ) &\n"
