@@ -26,6 +26,7 @@
  *	table.c    the device's page table, a mirror
  *	api.c      struct uhmm_cl and its kernels
  *	launch.c   one launch
+ *	ahead.c    pages that are brought before any launch
  *	service.c  faults of a launch
  *	evict.c    room for them
  *	run.c      launches until all work-items are done

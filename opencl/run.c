@@ -229,37 +229,6 @@ static int run_boxes(struct run *r)
 	return err;
 }
 
-/* ---- Ahead ------------------------------------------------------------- */
-
-static int bring_ahead(struct run *r, const struct uhmm_cl_range *a)
-{
-	uint64_t first = (uintptr_t)a->addr >> UHMM_PAGE_SHIFT;
-	uint64_t end =
-		(((uintptr_t)a->addr + a->len - 1) >> UHMM_PAGE_SHIFT) + 1;
-	uint64_t n = end - first, room;
-	int err;
-
-	if (!(a->flags & UHMM_CL_AHEAD) || !a->len)
-		return 0;
-	room = device_room(r->cl);
-	if (n > room)
-		room += evict(r->cl, n - room, &r->stats.evicted);
-	n = n < room ? n : room;
-	err = bring(r->cl, first, n, false);
-	/* What did not come is missed. */
-	return err == -EAGAIN || err == -ENOSPC ? 0 : err;
-}
-
-static int bring_all_ahead(struct run *r)
-{
-	int err = 0;
-
-	next_epoch(r->cl);
-	for (uint64_t i = 0; i < r->launch.nr_ranges && !err; i++)
-		err = bring_ahead(r, &r->launch.ranges[i]);
-	return err;
-}
-
 /* ---- The call ---------------------------------------------------------- */
 
 static void pull_used(void *arg)
@@ -298,8 +267,10 @@ static int do_run(struct run *r)
 
 	if (!err)
 		err = launch_prepare(r);
-	if (!err)
-		err = bring_all_ahead(r);
+	if (err)
+		return err;
+	next_epoch(r->cl);
+	err = bring_ahead(r);
 	return err ? err : run_boxes(r);
 }
 

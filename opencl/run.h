@@ -203,7 +203,10 @@ int launch_prepare(struct run *r);
 /* One launch; then the ring has what was missed.  @ret_missed: entries */
 int launch_box(struct run *r, const struct box *b, uint64_t *ret_missed);
 
-/* ---- bring.c, service.c, evict.c ---- */
+/* ---- ahead.c, service.c, evict.c ---- */
+
+/* Arrays that are to be there before the first launch. */
+int bring_ahead(struct run *r);
 
 /*
  * Bring pages to the device, into the table.  -ENOSPC: not all fit.

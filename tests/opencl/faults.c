@@ -29,7 +29,7 @@ static void verify(const uint64_t *p, uint64_t seed, uint64_t add)
 int main(void)
 {
 	struct uhmm *u = test_open();
-	struct uhmm_cl *cl = test_cl(u, "32M");
+	struct uhmm_cl *cl = test_cl(u, "12M");
 	struct uhmm_device *dev = uhmm_cl_device(cl);
 	struct uhmm_cl_kernel *k = test_cl_kernel(cl, test_cl_add, "add");
 	uint64_t *p = test_map_blocks(5), *q = test_map_blocks(5);
@@ -62,8 +62,15 @@ int main(void)
 	run(cl, k, q, 3, &ahead);
 	CHECK_EQ(stats.faults, 0);
 	CHECK_EQ(stats.rounds, 1);
+	CHECK_EQ(test_count_on(u, q, NPAGES, dev), NPAGES);
+
+	/* and again: what is there takes no room, and nothing goes for it */
+	run(cl, k, q, 4, &ahead);
+	CHECK_EQ(stats.faults, 0);
+	CHECK_EQ(stats.bytes_out, 0);
+	CHECK_EQ(stats.evicted, 0);
 	for (size_t i = 0; i < NPAGES * PAGE_WORDS; i++)
-		CHECK_EQ(q[i], 3);
+		CHECK_EQ(q[i], 7);
 	CHECK_EQ(uhmm_cl_close(cl), 0);
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 	test_close(u);
