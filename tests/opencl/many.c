@@ -18,7 +18,7 @@ static _Atomic uint32_t stop;
 
 static void *runner(void *arg)
 {
-	uint64_t *p = test_map_blocks(2), sum = 0;
+	uint64_t *p = test_map(NPAGES), sum = 0;
 
 	(void)arg;
 	test_fill(p, NPAGES, 1);
@@ -30,7 +30,7 @@ static void *runner(void *arg)
 	}
 	for (size_t w = 0; w < NPAGES * PAGE_WORDS; w++)
 		CHECK_EQ(p[w], test_word(1, w) + sum);
-	CHECK_EQ(munmap(p, 2 * BLOCK), 0);
+	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
 	return NULL;
 }
 
@@ -38,14 +38,14 @@ static void *disturber(void *arg)
 {
 	(void)arg;
 	while (!atomic_load(&stop)) {
-		uint64_t *p = test_map_blocks(1);
+		uint64_t *p = test_map(64);
 
 		test_fill(p, 64, 2);
 		CHECK(uhmm_migrate(u, p, 64 * PAGE, uhmm_cl_device(cl)) >= 0);
 		test_verify(p, 32, 2);
 		CHECK_EQ(madvise(p, 8 * PAGE, MADV_DONTNEED), 0);
 		test_verify_zero(p, 8);
-		CHECK_EQ(munmap(p, BLOCK), 0);
+		CHECK_EQ(munmap(p, 64 * PAGE), 0);
 	}
 	return NULL;
 }

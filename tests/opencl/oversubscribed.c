@@ -17,12 +17,12 @@ int main(void)
 	struct uhmm_device *dev = uhmm_cl_device(cl);
 	struct uhmm_cl_kernel *k = test_cl_kernel(cl, test_cl_add, "add");
 	uint64_t *p = test_map_blocks(NPAGES / BLOCK_PAGES);
-	uint64_t *other = test_map_blocks(1);
+	uint64_t *other = test_map_blocks(2);
 	struct uhmm_cl_range ahead = { p, NPAGES * PAGE, UHMM_CL_AHEAD };
 
 	test_fill(p, NPAGES, 1);
-	test_fill(other, BLOCK_PAGES, 2);
-	test_move(u, other, BLOCK_PAGES, dev);
+	test_fill(other, DEVICE_PAGES, 2);
+	test_move(u, other, DEVICE_PAGES, dev);
 	CHECK_EQ(test_cl_run_add(k, p, NPAGES, 5, NULL, &stats), 0);
 	CHECK(stats.evicted >= NPAGES - DEVICE_PAGES);
 	CHECK(stats.rounds >= NPAGES / DEVICE_PAGES);
@@ -35,7 +35,7 @@ int main(void)
 	CHECK(stats.faults < NPAGES);
 	for (size_t i = 0; i < NPAGES * PAGE_WORDS; i++)
 		CHECK_EQ(p[i], test_word(1, i) + 11);
-	test_verify(other, BLOCK_PAGES, 2);
+	test_verify(other, DEVICE_PAGES, 2);
 	CHECK_EQ(uhmm_cl_close(cl), 0);
 	test_close(u);
 	return 0;
