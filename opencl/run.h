@@ -85,8 +85,8 @@ struct table {
 	unsigned device; /* as in a uhmm_pfn_t */
 	uint64_t npages; /* of the device */
 	struct shared mem, used;
-	uint32_t *dir;	   /* in mem */
-	uint32_t *entries; /* in mem: leaf by leaf */
+	uint32_t *dir;	   /* what mem has, or will have */
+	uint32_t *entries; /* behind it: leaf by leaf */
 	uint32_t *stamp, *wanted;
 	uint8_t *uses;
 	struct leaf *leaves;

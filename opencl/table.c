@@ -205,15 +205,27 @@ const struct uhmm_mirror_ops table_ops = {
 
 /* ---- Launches ---------------------------------------------------------- */
 
-/* What is to be pushed.  Locked. */
+static void stage(struct table *t, size_t at, size_t len)
+{
+	if (!t->mem.is_direct)
+		memcpy(t->mem.host + at, (char *)t->dir + at, len);
+}
+
+/* What is to be pushed, as it is now.  Locked. */
 static bool choose(struct table *t)
 {
 	bool dir = t->dir_is_dirty;
 
+	if (dir)
+		stage(t, 0, DIR_LEN);
 	t->dir_is_dirty = false;
 	for (uint32_t i = 0; i < t->nr_leaves; i++) {
-		t->leaves[i].is_pushed = t->leaves[i].is_dirty;
-		t->leaves[i].is_dirty = false;
+		struct leaf *leaf = &t->leaves[i];
+
+		leaf->is_pushed = leaf->is_dirty;
+		leaf->is_dirty = false;
+		if (leaf->is_pushed)
+			stage(t, DIR_LEN + i * LEAF_LEN, LEAF_LEN);
 	}
 	return dir;
 }
@@ -277,7 +289,11 @@ cl_int table_open(struct table *t, const struct pool *pool, unsigned device)
 		err = shared_open(&t->used, pool, 2 * t->npages);
 	if (err)
 		return err;
-	t->dir = (uint32_t *)t->mem.host;
+	/* A copy is pushed, for entries are cleared meanwhile. */
+	t->dir = t->mem.is_direct ? (uint32_t *)t->mem.host :
+				    uhmm_provider_alloc(t->mem.len);
+	if (!t->dir)
+		return CL_OUT_OF_HOST_MEMORY;
 	t->entries = t->dir + DIR_ENTRIES;
 	t->dir_is_dirty = true;
 	return CL_SUCCESS;
@@ -285,6 +301,8 @@ cl_int table_open(struct table *t, const struct pool *pool, unsigned device)
 
 void table_close(struct table *t)
 {
+	if (t->dir && !t->mem.is_direct)
+		uhmm_provider_free(t->dir, t->mem.len);
 	shared_close(&t->mem);
 	shared_close(&t->used);
 	uhmm_provider_free(t->leaves, t->nr_leaves * sizeof(*t->leaves));

@@ -26,6 +26,7 @@ int main(void)
 	CHECK_EQ(test_cl_run_add(k, p, NPAGES, 5, NULL, &stats), 0);
 	CHECK(stats.evicted >= NPAGES - DEVICE_PAGES);
 	CHECK(stats.rounds >= NPAGES / DEVICE_PAGES);
+	CHECK_EQ(stats.splits, 0);
 	CHECK(stats.bytes_in >= NPAGES * PAGE);
 	CHECK(stats.bytes_out >= (NPAGES - DEVICE_PAGES) * PAGE);
 	CHECK(test_info(dev).used <= DEVICE_PAGES);
