@@ -130,8 +130,8 @@ int uhmm_cl_attach(struct uhmm *u, struct uhmm_device *dev,
 		   struct uhmm_cl **ret_cl)
 {
 	struct pool *pool = dev ? pool_of(dev) : NULL;
+	int saved = errno, err;
 	struct uhmm_cl *cl;
-	int err;
 
 	if (!u || !pool || !ret_cl)
 		return -EINVAL;
@@ -145,6 +145,7 @@ int uhmm_cl_attach(struct uhmm *u, struct uhmm_device *dev,
 		free_cl(cl);
 	else
 		*ret_cl = cl;
+	errno = saved;
 	return err;
 }
 
@@ -257,7 +258,7 @@ int uhmm_cl_build(struct uhmm_cl *cl, const char *source, const char *options,
 		.options = options,
 		.name = name,
 	};
-	int err;
+	int saved = errno, err;
 
 	if (!cl || !source || !name || !ret_kernel)
 		return -EINVAL;
@@ -268,6 +269,7 @@ int uhmm_cl_build(struct uhmm_cl *cl, const char *source, const char *options,
 	if (!err)
 		*ret_kernel = b.k;
 	pthread_mutex_unlock(&cl->run);
+	errno = saved;
 	return err;
 }
 

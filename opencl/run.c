@@ -304,8 +304,8 @@ int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
 		const struct uhmm_cl_launch *launch,
 		struct uhmm_cl_stats *ret_stats)
 {
+	int saved = errno, err;
 	struct run *r;
-	int err;
 
 	if (!kernel || !launch ||
 	    (ret_stats && ret_stats->size < sizeof(size_t)))
@@ -324,5 +324,6 @@ int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
 	err = locked_run(r, ret_stats);
 	pthread_mutex_unlock(&r->cl->run);
 	uhmm_provider_free(r, sizeof(*r));
+	errno = saved;
 	return err;
 }

@@ -8,11 +8,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "run.h"
 
-#define BATCH	    ((uint64_t)16384) /* pages of one migration */
-#define WINDOW	    ((uint64_t)16)    /* pages that come with one of them */
+#define BATCH  ((uint64_t)16384) /* pages of one migration */
+#define WINDOW ((uint64_t)16)	 /* pages that come with one of them */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #define MAX_ADDRESS (DIR_ENTRIES << LEAF_BITS)
 
 /* ---- Bringing ---------------------------------------------------------- */
@@ -115,11 +119,47 @@ static int enter(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write)
 	}
 }
 
-static int bring_batch(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
-		       bool write)
+/* Once the child is gone the kernel says so of what was shared with it, too. */
+static bool may_be_shared(uint8_t why)
+{
+	return why == UHMM_WHY_SHARED || why == UHMM_WHY_PINNED;
+}
+
+/*
+ * What a fork(2) has left shared is the process's own again when it has been
+ * written to, for which no byte need change.  Return: pages that may be so.
+ */
+static uint64_t make_own(struct uhmm_cl *cl, uint64_t page, uint64_t npages)
+{
+	uint64_t n = 0, end;
+
+	for (uint64_t i = 0; i < npages; i = end) {
+		for (end = i + 1; end < npages; end++)
+			if (cl->why[end] != cl->why[i])
+				break;
+		if (may_be_shared(cl->why[i]) &&
+		    !madvise(address(page + i), (end - i) * PAGE,
+			     MADV_POPULATE_WRITE))
+			n += end - i;
+	}
+	return n;
+}
+
+static ssize_t migrate(struct uhmm_cl *cl, uint64_t page, uint64_t npages)
 {
 	ssize_t n = uhmm_migrate_why(cl->u, address(page), npages * PAGE,
 				     cl->dev, cl->why);
+
+	if (n < 0 || (uint64_t)n == npages || !make_own(cl, page, npages))
+		return n;
+	return uhmm_migrate_why(cl->u, address(page), npages * PAGE, cl->dev,
+				cl->why);
+}
+
+static int bring_batch(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
+		       bool write)
+{
+	ssize_t n = migrate(cl, page, npages);
 	int err, later = 0;
 
 	if (n < 0)

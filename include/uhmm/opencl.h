@@ -198,7 +198,7 @@ struct uhmm_cl_stats {
  * accessed what is not mapped, or whose data were lost; -EPERM: it wrote to
  * what the CPU may not write to; -EOPNOTSUPP: it accessed memory that cannot
  * migrate, as that of a file; -EBUSY: a page stays in RAM, since it is pinned,
- * locked, shared, or in steady use by the CPU; -ENOSPC: one work-group needs
+ * locked, or in steady use by the CPU; -ENOSPC: one work-group needs
  * more pages than the device has; -ENODEV: the device is lost; -ENOMEM; -EIO.
  * Work-items that ran before have had their effects.
  */
