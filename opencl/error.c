@@ -24,7 +24,7 @@ static const struct {
 	{ CL_INVALID_BUILD_OPTIONS, -EINVAL, "invalid build options" },
 	{ CL_INVALID_BUFFER_SIZE, -ENOMEM, "larger than a buffer may be" },
 	{ CL_INVALID_KERNEL_NAME, -ENOENT, "no kernel of this name" },
-	{ CL_INVALID_KERNEL_ARGS, -EINVAL, "not all arguments are given" },
+	{ CL_INVALID_KERNEL_ARGS, -EINVAL, "fewer or more than it has" },
 	{ CL_INVALID_ARG_INDEX, -EINVAL, "more arguments than it has" },
 	{ CL_INVALID_ARG_VALUE, -EINVAL, "an argument has a wrong value" },
 	{ CL_INVALID_ARG_SIZE, -EINVAL, "an argument has a wrong size" },

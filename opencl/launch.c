@@ -45,6 +45,18 @@ static cl_int set_arg(struct run *r, cl_uint i)
 	return clSetKernelArg(k, OUR_ARGS + i, a->len, r->values[i]);
 }
 
+/* A kernel keeps arguments: one that is not given would be an old one. */
+static cl_int check_number(struct run *r)
+{
+	cl_uint nr = 0;
+	cl_int err = clGetKernelInfo(r->kernel->kernel, CL_KERNEL_NUM_ARGS,
+				     sizeof(nr), &nr, NULL);
+
+	if (!err && nr != OUR_ARGS + r->launch.nr_args)
+		err = CL_INVALID_KERNEL_ARGS;
+	return err;
+}
+
 /* Nothing is done yet. */
 static cl_int reset_done(struct run *r)
 {
@@ -78,7 +90,9 @@ static void prepare_on_worker(void *arg)
 	struct launch *l = arg;
 	struct run *r = l->r;
 
-	l->err = reset_done(r);
+	l->err = check_number(r);
+	if (!l->err)
+		l->err = reset_done(r);
 	if (!l->err)
 		l->err = set_buffers(r);
 	for (cl_uint i = 0; i < r->launch.nr_args && !l->err; i++)

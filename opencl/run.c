@@ -300,6 +300,17 @@ static int locked_run(struct run *r, struct uhmm_cl_stats *ret_stats)
 	return err;
 }
 
+/* Is something set that only a newer library knows? */
+static bool has_unknown_tail(const struct uhmm_cl_launch *launch)
+{
+	const char *bytes = (const char *)launch;
+	bool is_set = false;
+
+	for (size_t i = sizeof(*launch); i < launch->size && !is_set; i++)
+		is_set = bytes[i];
+	return is_set;
+}
+
 int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
 		const struct uhmm_cl_launch *launch,
 		struct uhmm_cl_stats *ret_stats)
@@ -310,8 +321,10 @@ int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
 	if (!kernel || !launch ||
 	    (ret_stats && ret_stats->size < sizeof(size_t)))
 		return -EINVAL;
-	if (launch->size != sizeof(*launch))
-		return launch->size < sizeof(*launch) ? -EINVAL : -E2BIG;
+	if (launch->size < sizeof(*launch))
+		return -EINVAL;
+	if (has_unknown_tail(launch))
+		return -E2BIG;
 	if (kernel->cl->pid != getpid())
 		return -ENODEV;
 	r = uhmm_provider_alloc(sizeof(*r));

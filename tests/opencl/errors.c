@@ -81,7 +81,7 @@ static void bad_programs(struct uhmm_cl *cl)
 
 static void bad_launches(struct uhmm_cl_kernel *k)
 {
-	static char p[PAGE];
+	char *p = test_map_blocks(1);
 	uint64_t n = 1;
 	struct uhmm_cl_arg args[] = {
 		UHMM_CL_PTR(p),
@@ -93,6 +93,10 @@ static void bad_launches(struct uhmm_cl_kernel *k)
 				    .global = { 1 },
 				    .args = args,
 				    .nr_args = 3 };
+	struct {
+		struct uhmm_cl_launch l;
+		uint64_t more;
+	} newer = { .more = 0 };
 
 	l.dims = 4;
 	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
@@ -107,12 +111,21 @@ static void bad_launches(struct uhmm_cl_kernel *k)
 	args[1].kind = 0;
 	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
 	args[1].kind = UHMM_CL_VALUE;
+	newer.l = l;
+	newer.l.size = sizeof(newer);
+	CHECK_EQ(uhmm_cl_run(k, &newer.l, NULL), 0);
+	newer.more = 1;
+	CHECK_EQ(uhmm_cl_run(k, &newer.l, NULL), -E2BIG);
+	l.size--;
+	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
 	l.size++;
-	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -E2BIG);
-	l.size = sizeof(l);
 	l.nr_args = 2;
-	CHECK(uhmm_cl_run(k, &l, NULL) < 0 || test_is_soak());
+	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
 	l.nr_args = 3;
+	args[1].len = 4;
+	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
+	args[1].len = 8;
+	CHECK_EQ(uhmm_cl_run(k, &l, NULL), 0);
 	CHECK_EQ(uhmm_cl_run(NULL, &l, NULL), -EINVAL);
 	CHECK_EQ(uhmm_cl_run(k, NULL, NULL), -EINVAL);
 }
