@@ -8,7 +8,7 @@
 
 #define NR	 3
 #define NPAGES	 700
-#define RUNS	 12
+#define RUNS	 5
 #define DEV_SIZE "4M" /* 1024 pages */
 
 static struct uhmm *u;
