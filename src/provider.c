@@ -13,6 +13,7 @@
 #include <uhmm/provider.h>
 
 #include "core/log.h"
+#include "module.h"
 #include "spec.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
@@ -85,8 +86,9 @@ static bool options_are_valid(const struct uhmm_option *options)
 
 static bool provider_is_valid(const struct uhmm_provider *p)
 {
-	return p && p->size >= sizeof(*p) && p->abi == UHMM_PROVIDER_ABI &&
-	       p->name && spec_is_name(p->name) && !p->open != !p->wrap &&
+	return p && p->size >= offsetof(struct uhmm_provider, list) &&
+	       p->abi == UHMM_PROVIDER_ABI && p->name &&
+	       spec_is_name(p->name) && !p->open != !p->wrap &&
 	       options_are_valid(p->options);
 }
 
@@ -186,18 +188,32 @@ static int match_options(struct opening *o, const struct spec_part *part,
 	return 0;
 }
 
+/* Known, or in a module. */
+static int find_or_load(const struct opening *o, const char *name,
+			const struct uhmm_provider **ret)
+{
+	char why[MODULE_WHY] = "unknown provider";
+	int err = 0;
+
+	*ret = find_provider(name);
+	if (!*ret) {
+		err = module_load(name, why, sizeof(why));
+		*ret = find_provider(name);
+	}
+	return err ? refuse(o, err, name, why) : 0;
+}
+
 /* Find each part's provider and options. */
 static int match_parts(struct opening *o)
 {
 	for (size_t i = 0; i < o->spec.nr_parts; i++) {
 		const struct spec_part *part = &o->spec.parts[i];
-		const struct uhmm_provider *p = find_provider(part->name);
+		const struct uhmm_provider *p;
 		bool is_last = i + 1 == o->spec.nr_parts;
-		int err;
+		int err = find_or_load(o, part->name, &p);
 
-		if (!p)
-			return refuse(o, -ENOENT, part->name,
-				      "unknown provider");
+		if (err)
+			return err;
 		if (is_last && !p->open)
 			return refuse(o, -EINVAL, part->name,
 				      "wraps a provider; none is named");
@@ -230,6 +246,8 @@ static const char *refusal(const struct opening *o, int err)
 		return "there is no such device";
 	case -EBUSY:
 		return "nothing would be left for the CPU";
+	case -EOPNOTSUPP:
+		return "the device cannot do that";
 	default:
 		return "cannot be opened";
 	}

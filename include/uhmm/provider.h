@@ -229,6 +229,25 @@ struct uhmm_option {
 };
 
 /**
+ * struct uhmm_found - something on this machine that a device can be made of
+ * @size: sizeof(struct uhmm_found)
+ * @spec: a specification without a size, as "opencl:platform=0,device=1"
+ * @name: for people
+ * @bytes: its memory; 0 if that is not known
+ * @max_bytes: the largest device that can be made of it; 0: as @bytes
+ */
+struct uhmm_found {
+	size_t size;
+	const char *spec;
+	const char *name;
+	uint64_t bytes;
+	uint64_t max_bytes;
+};
+
+/** uhmm_found_fn - gets what is found; valid during the call only */
+typedef void uhmm_found_fn(void *arg, const struct uhmm_found *found);
+
+/**
  * struct uhmm_provider - how to make devices from a specification
  * @size: sizeof(struct uhmm_provider)
  * @abi: UHMM_PROVIDER_ABI
@@ -242,6 +261,10 @@ struct uhmm_option {
  *	described by @inner and @inner_priv, which the wrapper owns on success
  *	and releases by inner->ops->release in its own release().  Exactly one
  *	of @open and @wrap is set.
+ * @list: call @fn for each thing on this machine that @open can make a device
+ *	of; NULL: there is nothing to choose from.  -errno: there is none, and
+ *	@why, of @len bytes, has one sentence that says why and what would mend
+ *	it
  */
 struct uhmm_provider {
 	size_t size;
@@ -254,6 +277,7 @@ struct uhmm_provider {
 	int (*wrap)(const char *const *values,
 		    const struct uhmm_device_desc *inner, void *inner_priv,
 		    struct uhmm_device_desc *desc, void **ret_priv);
+	int (*list)(uhmm_found_fn *fn, void *arg, char *why, size_t len);
 };
 
 /**
@@ -267,6 +291,58 @@ int uhmm_provider_register(const struct uhmm_provider *provider);
 /** uhmm_provider_next() - walk the known providers; NULL starts and ends. */
 const struct uhmm_provider *
 uhmm_provider_next(const struct uhmm_provider *prev);
+
+/**
+ * struct uhmm_module - a provider in a library that is loaded on demand
+ * @size: sizeof(struct uhmm_module)
+ * @abi: UHMM_PROVIDER_ABI
+ * @provider: its name is that of the file, without the ".so"
+ *
+ * The library exports one, under the name uhmm_module.
+ */
+struct uhmm_module {
+	size_t size;
+	unsigned abi;
+	const struct uhmm_provider *provider;
+};
+
+extern const struct uhmm_module uhmm_module; /* a module's, not ours */
+
+/**
+ * uhmm_module_dir() - where modules are looked for
+ *
+ * As it was installed, or what the variable UHMM_MODULES says, except in a
+ * process that runs with raised privilege.
+ */
+const char *uhmm_module_dir(void);
+
+/**
+ * uhmm_module_load() - have a provider that may be in a module
+ * @name: lower-case letters, digits, - and _; not "lib..."
+ * @why: one sentence, when it fails
+ * @len: bytes there
+ *
+ * uhmm_device_open() does this by itself.  A module stays loaded.
+ *
+ * Return: 0, also when the provider is known already; -ENOENT: there is no
+ * such module; -ENODEV: it, or a library that it needs, cannot be loaded;
+ * -ENOEXEC: it is for another version, or no module; -EINVAL.
+ */
+int uhmm_module_load(const char *name, char *why, size_t len);
+
+/**
+ * uhmm_device_priv() - what a provider made of a device
+ * @ops: the provider's own: tells that the device is one of its
+ *
+ * For libraries that do more with their device than move pages.
+ *
+ * Valid until release(): a device that is lost is released at once.
+ *
+ * Return: as given to uhmm_device_add(); NULL for a device that is lost, or has
+ * other callbacks, one in a wrapper among them.
+ */
+void *uhmm_device_priv(struct uhmm_device *dev,
+		       const struct uhmm_device_ops *ops);
 
 /**
  * uhmm_provider_alloc() - zeroed memory that is never managed

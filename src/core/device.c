@@ -478,6 +478,14 @@ static uint64_t stored(struct uhmm_device *dev)
 	return device_is_lost(dev) ? 0 : atomic_load(&dev->stored);
 }
 
+void *uhmm_device_priv(struct uhmm_device *dev,
+		       const struct uhmm_device_ops *ops)
+{
+	if (!dev || !ops || dev->desc.ops != ops || device_is_lost(dev))
+		return NULL;
+	return dev->priv;
+}
+
 int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 {
 	struct uhmm_device_info i = { .size = sizeof(i) };

@@ -6,6 +6,9 @@ set -eu
 
 include=$1
 for header in "$include"/uhmm/*.h; do
+	case $header in
+	*.cl.h) continue ;; # OpenCL C: compiled with each kernel
+	esac
 	for std in c11 c17; do
 		# CC may be a command with arguments.
 		# shellcheck disable=SC2086

@@ -14,6 +14,7 @@ import tempfile
 import manual
 
 COMPILER = shlex.split(os.environ.get('CC') or 'cc')
+OPENCL = os.environ.get('UHMM_OPENCL_LIB')
 FLAGS = ['-std=c17', '-Wall', '-Wextra', '-Wpedantic', '-Werror', '-O1',
          '-I', os.path.join(manual.SOURCE, 'include')]
 
@@ -29,6 +30,14 @@ def can_open(folder):
     return subprocess.run([program], check=False).returncode == 0
 
 
+def link(needed, path):
+    """What links the library PATH, if the program needs it."""
+    if not needed:
+        return []
+    folder = os.path.dirname(path)
+    return ['-L', folder, '-luhmm-opencl', '-Wl,-rpath,' + folder]
+
+
 def build(text, folder, name):
     """Compile TEXT, and link it if it is a program.  Return path, message."""
     path = os.path.join(folder, name)
@@ -38,7 +47,8 @@ def build(text, folder, name):
     command = COMPILER + FLAGS + [path + '.c']
     if is_program:
         lib = os.path.dirname(manual.LIBRARY)
-        command += ['-o', path, '-L', lib, '-luhmm', '-Wl,-rpath,' + lib]
+        command += ['-o', path, *link('uhmm/opencl.h' in text, OPENCL),
+                    '-L', lib, '-luhmm', '-Wl,-rpath,' + lib]
     else:
         command += ['-fsyntax-only']
     result = subprocess.run(command, check=False, text=True,
@@ -70,6 +80,8 @@ def main():
                     checks.check(not re.search(r'[;{]$', text, re.M),
                                  f'{where}: C without #include')
                     continue
+                if 'uhmm/opencl.h' in text and not OPENCL:
+                    continue  # it was not built
                 name = re.sub(r'[/.:]', '-', where)
                 program, message = build(text, folder, name)
                 checks.check(program is not None, f'{where}: {message}')

@@ -14,7 +14,8 @@ REFERENCE = re.compile(r'\*(uhmm[a-z_-]*)\*\(([137])\)')
 def functions():
     include = os.path.join(manual.SOURCE, 'include/uhmm')
     headers = sorted(os.path.join(include, name)
-                     for name in os.listdir(include))
+                     for name in os.listdir(include)
+                     if not name.endswith('.cl.h'))
     script = os.path.join(manual.SOURCE, 'scripts/public-functions')
     result = subprocess.run([script, *headers], check=True, text=True,
                             capture_output=True)

@@ -149,9 +149,40 @@ static void say_dax(void)
 	globfree(&g);
 }
 
+static void say_module(const char *module, const char *why)
+{
+	finding(SLOW, module, "%s",
+		"install the module of this version, and the "
+		"libraries that it names",
+		why);
+}
+
+static void say_found(void *arg, const struct uhmm_found *found)
+{
+	finding(FINE, arg, "%s, %" PRIu64 " MiB: %s", NULL, found->spec,
+		found->bytes >> 20, found->name);
+}
+
+/* What providers have to choose from, or why there is nothing. */
+static void say_choices(void)
+{
+	const struct uhmm_provider *p = NULL;
+	char what[32], why[256];
+
+	while ((p = uhmm_provider_next(p))) {
+		if (p->size < sizeof(*p) || !p->list)
+			continue;
+		snprintf(what, sizeof(what), "%s", p->name);
+		if (p->list(say_found, what, why, sizeof(why)))
+			finding(SLOW, what, "%s", NULL, why);
+	}
+}
+
 void doctor_providers(void)
 {
 	say_preload();
+	modules_load(say_module);
 	say_builtin();
+	say_choices();
 	say_dax();
 }

@@ -43,6 +43,29 @@ void complain_option(const char *command, int opt, char **argv);
  */
 int program_check(const char *name, char *why, size_t len);
 
+/* ---- modules.c: providers in libraries of their own -------------------- */
+
+typedef void module_fn(const char *name, const char *why);
+
+/* Loads all; @failed is told of each that cannot be. */
+void modules_load(module_fn *failed);
+
+/* ---- measure.c --------------------------------------------------------- */
+
+/**
+ * struct measured - what a device can do
+ * @in, @out: GB/s, many pages at a time
+ * @page_us: to move one page there
+ * @touch_us: until the CPU has it back, when it touches it
+ */
+struct measured {
+	double in, out;
+	double page_us, touch_us;
+};
+
+/* 0; -ENOSPC: it has no room for 32 MiB; -errno as uhmm_device_open(). */
+int measure_device(const char *spec, struct measured *ret);
+
 /* ---- elf.c ------------------------------------------------------------- */
 
 enum elf_kind {

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uhmm.cl.h - the process's addresses in kernels.  See uhmm-opencl(7).
+ *
+ * OpenCL C 1.2.  uhmm_cl_build() puts this in front of a program's source.
+ *
+ * A page that is not on the device is missed: the miss is noted, and the
+ * work-item has to return.  The host brings the page and launches again;
+ * work-items that were done before return at once.
+ *
+ *	__kernel void twice(UHMM_ARGS, ulong data, ulong n)
+ *	{
+ *		UHMM_BEGIN(u);
+ *		ulong at = data + get_global_id(0) * 4096, len = 4096;
+ *
+ *		if (!uhmm_need(&u, at, len, UHMM_WRITE))
+ *			return;
+ *		while (len) {
+ *			ulong part = len;
+ *			__global int *p = uhmm_span(&u, at, &part, UHMM_WRITE);
+ *
+ *			for (ulong i = 0; i < part / 4; i++)
+ *				p[i] *= 2;
+ *			at += part;
+ *			len -= part;
+ *		}
+ *		UHMM_END(u);
+ *	}
+ *
+ * What was found in a launch stays there until that launch ends.  So a
+ * work-item whose effects cannot be repeated, as atomics or "*= 2", asks for
+ * all that it needs before the first of them.
+ */
+#ifndef UHMM_CL_H
+#define UHMM_CL_H
+
+#define UHMM_READ  0u
+#define UHMM_WRITE 1u
+
+#define UHMM_PAGE_SHIFT 12
+#define UHMM_PAGE_MASK	((1ul << UHMM_PAGE_SHIFT) - 1)
+
+/* The page table: a directory, then leaves.  An entry: dpfn, and two flags. */
+#define UHMM_LEAF_BITS	 15
+#define UHMM_DIR_BITS	 20
+#define UHMM_LEAF_MASK	 ((1ul << UHMM_LEAF_BITS) - 1)
+#define UHMM_ENTRY_VALID 1u
+#define UHMM_ENTRY_WRITE 2u
+#define UHMM_ENTRY_SHIFT 2
+
+/* The ring of misses: a head, then page << 24 | pages << 1 | write. */
+#define UHMM_RING_COUNT	 0 /* misses, also those that had no room */
+#define UHMM_RING_SIZE	 1 /* how many there is room for */
+#define UHMM_RING_X	 2 /* work-items in a row, of all launches together */
+#define UHMM_RING_XY	 3 /* the same in a plane */
+#define UHMM_RING_NPAGES 4 /* of the device */
+#define UHMM_RING_HEAD	 8
+
+/* The first parameters of a kernel, and how they are passed on. */
+#define UHMM_ARGS                                                     \
+	__global uchar *uhmm_pool, __global const uint *uhmm_table,   \
+		__global uchar *uhmm_used, __global ulong *uhmm_ring, \
+		__global uchar *uhmm_done
+
+/*
+ * @used: a byte for each device page, 1: accessed; then one for each, 1:
+ *	written
+ * @id: of the work-item, among all of the launches together
+ */
+struct uhmm_space {
+	__global uchar *pool;
+	__global const uint *table;
+	__global uchar *used;
+	__global ulong *ring;
+	__global uchar *done;
+	ulong id;
+};
+
+/* In a launch that is a part, get_global_size() is that of the part. */
+#define UHMM_BEGIN(u)                                                          \
+	struct uhmm_space u = {                                                \
+		uhmm_pool,                                                     \
+		uhmm_table,                                                    \
+		uhmm_used,                                                     \
+		uhmm_ring,                                                     \
+		uhmm_done,                                                     \
+		get_global_id(0) + get_global_id(1) * uhmm_ring[UHMM_RING_X] + \
+			get_global_id(2) * uhmm_ring[UHMM_RING_XY]             \
+	};                                                                     \
+	if (u.done[u.id])                                                      \
+	return
+
+#define UHMM_END(u) ((u).done[(u).id] = 1)
+
+/* 0 if there is none, or it is not to be written to. */
+static inline uint uhmm_entry(const struct uhmm_space *u, ulong page,
+			      uint write)
+{
+	ulong dir = page >> UHMM_LEAF_BITS;
+	uint leaf, entry, want;
+
+	if (dir >> UHMM_DIR_BITS)
+		return 0;
+	leaf = u->table[dir];
+	if (!leaf)
+		return 0;
+	entry = u->table[(1ul << UHMM_DIR_BITS) +
+			 ((ulong)(leaf - 1) << UHMM_LEAF_BITS) +
+			 (page & UHMM_LEAF_MASK)];
+	want = UHMM_ENTRY_VALID | (write ? UHMM_ENTRY_WRITE : 0);
+	return (entry & want) == want ? entry : 0;
+}
+
+/* Note what is missing; when there is no room it is asked for again. */
+static inline void uhmm_miss(const struct uhmm_space *u, ulong page, ulong n,
+			     uint write)
+{
+	__global volatile uint *count =
+		(__global volatile uint *)(u->ring + UHMM_RING_COUNT);
+	uint i = atomic_inc(count);
+
+	if (i < (uint)u->ring[UHMM_RING_SIZE])
+		u->ring[UHMM_RING_HEAD + i] = page << 24 | n << 1 | write;
+}
+
+static inline void uhmm_mark(const struct uhmm_space *u, uint entry, uint write)
+{
+	__global uchar *used = u->used + (entry >> UHMM_ENTRY_SHIFT);
+
+	used[0] = 1;
+	if (write)
+		used[u->ring[UHMM_RING_NPAGES]] = 1;
+}
+
+static inline __global uchar *uhmm_page(const struct uhmm_space *u, uint entry)
+{
+	return u->pool +
+	       ((ulong)(entry >> UHMM_ENTRY_SHIFT) << UHMM_PAGE_SHIFT);
+}
+
+/*
+ * Are all pages of @len bytes at @addr there?  If not all that are missing are
+ * noted, and the work-item should return.
+ */
+static inline int uhmm_need(const struct uhmm_space *u, ulong addr, ulong len,
+			    uint write)
+{
+	ulong page = addr >> UHMM_PAGE_SHIFT;
+	ulong end = ((addr + len - 1) >> UHMM_PAGE_SHIFT) + 1;
+	ulong missing = 0;
+	int all = 1;
+
+	if (!len)
+		return 1;
+	for (; page < end; page++) {
+		uint entry = uhmm_entry(u, page, write);
+
+		if (!entry && missing < UHMM_LEAF_MASK) {
+			missing++;
+			all = 0;
+			continue;
+		}
+		if (missing)
+			uhmm_miss(u, page - missing, missing, write);
+		missing = !entry;
+	}
+	if (missing)
+		uhmm_miss(u, page - missing, missing, write);
+	return all;
+}
+
+/*
+ * Where @addr is, or 0 when it was missed; *@len becomes what lies in one run
+ * from there on.  Asks once a page: for streams.
+ */
+static inline __global void *uhmm_span(const struct uhmm_space *u, ulong addr,
+				       ulong *len, uint write)
+{
+	ulong page = addr >> UHMM_PAGE_SHIFT, at = addr & UHMM_PAGE_MASK;
+	uint first = uhmm_entry(u, page, write), entry = first;
+	ulong run = (1ul << UHMM_PAGE_SHIFT) - at;
+
+	if (!first) {
+		uhmm_miss(u, page, 1, write);
+		return 0;
+	}
+	uhmm_mark(u, first, write);
+	while (run < *len) {
+		uint next = uhmm_entry(u, ++page, write);
+
+		if (!next ||
+		    next >> UHMM_ENTRY_SHIFT != (entry >> UHMM_ENTRY_SHIFT) + 1)
+			break;
+		uhmm_mark(u, next, write);
+		entry = next;
+		run += 1ul << UHMM_PAGE_SHIFT;
+	}
+	if (run < *len)
+		*len = run;
+	return uhmm_page(u, first) + at;
+}
+
+/* Where @addr is, or 0 when it was missed.  Asks each time: for what is apart.
+ */
+static inline __global void *uhmm_at(const struct uhmm_space *u, ulong addr,
+				     uint write)
+{
+	ulong page = addr >> UHMM_PAGE_SHIFT;
+	uint entry = uhmm_entry(u, page, write);
+
+	if (!entry) {
+		uhmm_miss(u, page, 1, write);
+		return 0;
+	}
+	uhmm_mark(u, entry, write);
+	return uhmm_page(u, entry) + (addr & UHMM_PAGE_MASK);
+}
+
+/* The last page that was asked for, so that the next access of it is cheap. */
+struct uhmm_iter {
+	ulong page;
+	__global uchar *at;
+};
+
+#define UHMM_ITER               \
+	{                       \
+		(ulong)(-1L), 0 \
+	}
+
+/* As uhmm_at(), for accesses that often stay in a page. */
+static inline __global void *uhmm_next(const struct uhmm_space *u,
+				       struct uhmm_iter *it, ulong addr,
+				       uint write)
+{
+	if (addr >> UHMM_PAGE_SHIFT != it->page) {
+		it->at = (__global uchar *)uhmm_at(u, addr & ~UHMM_PAGE_MASK,
+						   write);
+		if (!it->at)
+			return 0;
+		it->page = addr >> UHMM_PAGE_SHIFT;
+	}
+	return it->at + (addr & UHMM_PAGE_MASK);
+}
+
+#endif

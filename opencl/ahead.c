@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ahead.c - arrays that are brought before the first launch, since the caller
+ * has named them.
+ *
+ * What is there already counts as used, and takes no room.
+ */
+#include <errno.h>
+
+#include "run.h"
+
+/* Pages of an array. */
+struct span {
+	uint64_t first, end;
+};
+
+static struct span span_of(const struct uhmm_cl_range *a)
+{
+	uintptr_t addr = (uintptr_t)a->addr;
+
+	return (struct span){
+		.first = addr >> UHMM_PAGE_SHIFT,
+		.end = ((addr + a->len - 1) >> UHMM_PAGE_SHIFT) + 1,
+	};
+}
+
+/* In the table?  Then it stays for this epoch.  Locked. */
+static bool is_there(struct table *t, uint64_t page)
+{
+	uint32_t index, *entry = table_find(t, page, &index);
+
+	if (!entry || !(*entry & ENTRY_VALID))
+		return false;
+	t->stamp[index] = t->epoch;
+	return true;
+}
+
+static uint64_t count_missing(struct table *t, struct span s)
+{
+	sigset_t old = table_lock(t);
+	uint64_t n = 0;
+
+	for (; s.first < s.end; s.first++)
+		n += !is_there(t, s.first);
+	table_unlock(t, old);
+	return n;
+}
+
+/* The first run that is missing, at most @max pages; empty: there is none. */
+static struct span next_missing(struct table *t, struct span s, uint64_t max)
+{
+	sigset_t old = table_lock(t);
+	struct span run;
+
+	while (s.first < s.end && is_there(t, s.first))
+		s.first++;
+	run = (struct span){ s.first, s.first };
+	while (run.end < s.end && run.end - run.first < max &&
+	       !is_there(t, run.end))
+		run.end++;
+	table_unlock(t, old);
+	return run;
+}
+
+/* As far as there is @room; what did not come is missed later. */
+static int bring_missing(struct uhmm_cl *cl, struct span s, uint64_t *room)
+{
+	int err = 0;
+
+	while (*room && !err) {
+		struct span run = next_missing(&cl->table, s, *room);
+
+		if (run.first == run.end)
+			break;
+		err = bring(cl, run.first, run.end - run.first, false);
+		*room -= run.end - run.first;
+		s.first = run.end;
+		if (err == -EAGAIN || err == -ENOSPC)
+			err = 0;
+	}
+	return err;
+}
+
+static bool is_ahead(const struct uhmm_cl_range *a)
+{
+	return a->flags & UHMM_CL_AHEAD && a->len;
+}
+
+int bring_ahead(struct run *r)
+{
+	const struct uhmm_cl_range *a = r->launch.ranges;
+	struct table *t = &r->cl->table;
+	uint64_t missing = 0, room;
+	int err = 0;
+
+	for (uint64_t i = 0; i < r->launch.nr_ranges; i++)
+		if (is_ahead(&a[i]))
+			missing += count_missing(t, span_of(&a[i]));
+	if (!missing)
+		return 0;
+	room = device_room(r->cl);
+	if (missing > room)
+		room += evict(r->cl, missing - room, &r->stats.evicted);
+	for (uint64_t i = 0; i < r->launch.nr_ranges && !err; i++)
+		if (is_ahead(&a[i]))
+			err = bring_missing(r->cl, span_of(&a[i]), &room);
+	return err;
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+/*
+ * run.c - launches until all work-items are done.
+ *
+ * Work-items are launched all together.  When the pages that they miss do not
+ * fit, although everything went home that was not used lately, and no
+ * work-item has finished, they are cut in two, and again, down to one group:
+ * its pages are all there at last, or the device is too small for it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define MAX_BOXES   128
+#define PATIENCE_S  5
+#define PATIENCE_NR 100
+
+/* ---- What is asked for ------------------------------------------------- */
+
+static int copy_args(struct run *r)
+{
+	for (uint64_t i = 0; i < r->launch.nr_args; i++) {
+		const struct uhmm_cl_arg *a = &r->launch.args[i];
+		bool is_value = a->kind == UHMM_CL_VALUE;
+
+		if (a->reserved || !a->kind || a->kind > UHMM_CL_LOCAL ||
+		    (is_value && (!a->value || !a->len || a->len > MAX_VALUE)))
+			return say(r->cl, -EINVAL, "argument %u is malformed",
+				   (unsigned)i);
+		r->args[i] = *a;
+		if (is_value)
+			memcpy(r->values[i], a->value, a->len);
+	}
+	return 0;
+}
+
+static bool has_size(struct run *r)
+{
+	r->total = 1;
+	for (unsigned d = 0; d < 3; d++) {
+		uint64_t *n = &r->launch.global[d],
+			 *local = &r->launch.local[d];
+
+		if (d >= r->launch.dims) {
+			*n = 1;
+			*local = r->launch.local[0] ? 1 : 0;
+		}
+		r->unit[d] = *local ? *local : 1;
+		if (!*n || *n % r->unit[d] || *n > UINT32_MAX ||
+		    !*local != !r->launch.local[0])
+			return false;
+		r->total *= *n;
+		if (r->total > UINT32_MAX)
+			return false;
+	}
+	return true;
+}
+
+static int check(struct run *r)
+{
+	const struct uhmm_cl_launch *l = &r->launch;
+
+	if (!l->dims || l->dims > 3 || l->flags)
+		return say(r->cl, -EINVAL, "dims or flags are malformed");
+	if (l->nr_args > MAX_ARGS || (l->nr_args && !l->args) ||
+	    (l->nr_ranges && !l->ranges))
+		return say(r->cl, -EINVAL, "arguments or ranges are malformed");
+	if (!has_size(r))
+		return say(r->cl, -EINVAL,
+			   "global is 0, too large, or no multiple of local");
+	return copy_args(r);
+}
+
+/* ---- Boxes ------------------------------------------------------------- */
+
+static bool split(const struct box *b, struct box *low, struct box *high)
+{
+	unsigned d = 0;
+
+	for (unsigned i = 1; i < 3; i++)
+		if (b->n[i] > 1 && (b->n[d] == 1 || b->n[i] >= b->n[d]))
+			d = i;
+	if (b->n[d] == 1)
+		return false;
+	*low = *high = *b;
+	low->n[d] = b->n[d] / 2;
+	high->from[d] += low->n[d];
+	high->n[d] -= low->n[d];
+	return true;
+}
+
+/* From here on pages used so far may go. */
+static void next_epoch(struct uhmm_cl *cl)
+{
+	sigset_t old = table_lock(&cl->table);
+
+	cl->table.epoch++;
+	table_unlock(&cl->table, old);
+}
+
+static uint64_t valid_pages(struct uhmm_cl *cl)
+{
+	sigset_t old = table_lock(&cl->table);
+	uint64_t n = cl->table.valid;
+
+	table_unlock(&cl->table, old);
+	return n;
+}
+
+static uint64_t count_done(const struct run *r)
+{
+	const unsigned char *done = r->cl->done.host;
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < r->total; i++)
+		n += done[i];
+	return n;
+}
+
+/*
+ * How it goes on with a box.
+ * @most: entries at the best of times, since a work-item has finished
+ * @since, @fruitless: rounds without any progress
+ */
+struct progress {
+	uint64_t most;
+	time_t since;
+	unsigned fruitless;
+};
+
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+/* Did anything get better?  -EBUSY: not for long. */
+static int look(struct run *r, struct progress *p)
+{
+	uint64_t done = count_done(r), valid = valid_pages(r->cl);
+	bool finished = done > r->finished;
+
+	/* What those have used may go. */
+	if (finished)
+		next_epoch(r->cl);
+	if (finished || valid > p->most) {
+		r->finished = done;
+		p->most = finished ? 0 : valid;
+		p->fruitless = 0;
+		p->since = now();
+		return 0;
+	}
+	if (++p->fruitless < PATIENCE_NR || now() - p->since < PATIENCE_S)
+		return 0;
+	return say(r->cl, -EBUSY,
+		   "pages that the kernel needs do not stay on the device: the "
+		   "CPU uses them all the time");
+}
+
+/*
+ * How many pages to bring at a time.  What all work-items use, and was there
+ * already, should not have to go for them.
+ */
+static uint64_t limit_of(const struct run *r, const struct box *b)
+{
+	uint64_t npages = r->cl->pool->npages;
+
+	if (b->n[0] * b->n[1] * b->n[2] == 1)
+		return npages;
+	return npages - npages / 8;
+}
+
+/* 0: done; -ENOSPC: cut it. */
+static int run_box(struct run *r, const struct box *b)
+{
+	struct progress p = { .since = now() };
+	uint64_t missed, brought = 0;
+	int err;
+
+	next_epoch(r->cl);
+	for (;;) {
+		err = launch_box(r, b, &missed);
+		if (err || !missed)
+			return err;
+		err = look(r, &p);
+		if (!err)
+			err = service(r, missed, limit_of(r, b), &brought);
+		if (err == -EAGAIN)
+			sched_yield();
+		else if (err && !(err == -ENOSPC && brought))
+			return err;
+	}
+}
+
+static int too_small(struct run *r)
+{
+	return say(r->cl, -ENOSPC,
+		   "one work-group needs more than the %ju pages of the device",
+		   (uintmax_t)r->cl->pool->npages);
+}
+
+static int run_boxes(struct run *r)
+{
+	struct box stack[MAX_BOXES] = { 0 };
+	unsigned nr = 1;
+	int err = 0;
+
+	for (unsigned d = 0; d < 3; d++)
+		stack[0].n[d] = r->launch.global[d] / r->unit[d];
+	while (nr && !err) {
+		struct box b = stack[--nr], low, high;
+
+		err = run_box(r, &b);
+		if (err != -ENOSPC)
+			continue;
+		if (nr + 2 > MAX_BOXES || !split(&b, &low, &high))
+			return too_small(r);
+		stack[nr++] = high;
+		stack[nr++] = low;
+		r->stats.splits++;
+		err = 0;
+	}
+	return err;
+}
+
+/* ---- The call ---------------------------------------------------------- */
+
+static void pull_used(void *arg)
+{
+	struct uhmm_cl *cl = arg;
+
+	if (!shared_pull(&cl->table.used, cl->queue, cl->table.npages,
+			 cl->table.npages))
+		clFinish(cl->queue);
+}
+
+static uint64_t count_written(struct uhmm_cl *cl)
+{
+	struct table *t = &cl->table;
+	uint64_t n = 0;
+	sigset_t old;
+
+	worker_do(&cl->worker, pull_used, cl);
+	old = table_lock(t);
+	for (uint32_t i = 0; i < t->nr_leaves * LEAF_PAGES; i++) {
+		if (!t->leaves[i / LEAF_PAGES].valid) {
+			i |= LEAF_PAGES - 1;
+			continue;
+		}
+		if (t->entries[i] & ENTRY_VALID)
+			n += t->used.host[t->npages +
+					  (t->entries[i] >> ENTRY_SHIFT)];
+	}
+	table_unlock(t, old);
+	return n;
+}
+
+static int do_run(struct run *r)
+{
+	int err = check(r);
+
+	if (!err)
+		err = launch_prepare(r);
+	if (err)
+		return err;
+	next_epoch(r->cl);
+	err = bring_ahead(r);
+	return err ? err : run_boxes(r);
+}
+
+static struct uhmm_device_info query(struct uhmm_cl *cl)
+{
+	struct uhmm_device_info info = { .size = sizeof(info) };
+
+	(void)uhmm_device_query(cl->dev, &info);
+	return info;
+}
+
+static int locked_run(struct run *r, struct uhmm_cl_stats *ret_stats)
+{
+	struct uhmm_device_info before = query(r->cl), after;
+	int err = do_run(r);
+
+	if (!ret_stats)
+		return err;
+	after = query(r->cl);
+	r->stats.size = ret_stats->size;
+	r->stats.bytes_in = (after.pages_in - before.pages_in) * PAGE;
+	r->stats.bytes_out = (after.pages_out - before.pages_out) * PAGE;
+	r->stats.written = count_written(r->cl);
+	memcpy(ret_stats, &r->stats,
+	       r->stats.size < sizeof(r->stats) ? r->stats.size :
+						  sizeof(r->stats));
+	return err;
+}
+
+/* Is something set that only a newer library knows? */
+static bool has_unknown_tail(const struct uhmm_cl_launch *launch)
+{
+	const char *bytes = (const char *)launch;
+	bool is_set = false;
+
+	for (size_t i = sizeof(*launch); i < launch->size && !is_set; i++)
+		is_set = bytes[i];
+	return is_set;
+}
+
+int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
+		const struct uhmm_cl_launch *launch,
+		struct uhmm_cl_stats *ret_stats)
+{
+	int saved = errno, err;
+	struct run *r;
+
+	if (!kernel || !launch ||
+	    (ret_stats && ret_stats->size < sizeof(size_t)))
+		return -EINVAL;
+	if (launch->size < sizeof(*launch))
+		return -EINVAL;
+	if (has_unknown_tail(launch))
+		return -E2BIG;
+	if (kernel->cl->pid != getpid())
+		return -ENODEV;
+	r = uhmm_provider_alloc(sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->cl = kernel->cl;
+	r->kernel = kernel;
+	r->launch = *launch;
+	pthread_mutex_lock(&r->cl->run);
+	err = locked_run(r, ret_stats);
+	pthread_mutex_unlock(&r->cl->run);
+	uhmm_provider_free(r, sizeof(*r));
+	errno = saved;
+	return err;
+}

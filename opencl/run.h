@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - how kernels run: the device's page table, launches and their faults.
+ *
+ * DOC: Replayed faults
+ *
+ * A kernel finds pages in the table (table.c), and notes in a ring what it does
+ * not find.  A launch ends; what was missed is brought (service.c); the kernel
+ * is launched again, and work-items that have reached their end return at once.
+ * Where the pages do not fit, those that were not used of late go home
+ * (evict.c), and where that does not help fewer work-items are launched at a
+ * time (run.c): so a device that holds the pages of one work-group gets on.
+ *
+ * Locks: cl.run, one run at a time; then those of uhmm; then table.lock, which
+ * is held for moments only, with all signals blocked.
+ */
+#ifndef UHMM_OPENCL_RUN_H
+#define UHMM_OPENCL_RUN_H
+
+#include <signal.h>
+
+#include <uhmm/mirror.h>
+#include <uhmm/opencl.h>
+
+#include "cl.h"
+
+/* ---- shared.c: buffers that host and device use ---- */
+
+/* @host: what the host sees: the buffer itself, if @is_direct, or a copy */
+struct shared {
+	cl_mem mem;
+	unsigned char *host;
+	size_t len;
+	bool is_direct;
+};
+
+/* All on the worker of cl. */
+cl_int shared_open(struct shared *s, const struct pool *pool, size_t len);
+void shared_close(struct shared *s);
+/* In the order of the queue; what is pulled is there after clFinish(). */
+cl_int shared_push(const struct shared *s, cl_command_queue q, size_t at,
+		   size_t len);
+cl_int shared_pull(const struct shared *s, cl_command_queue q, size_t at,
+		   size_t len);
+
+/* ---- table.c ---- */
+
+/* As in uhmm.cl.h. */
+#define LEAF_BITS   15
+#define DIR_BITS    20
+#define LEAF_PAGES  (UINT64_C(1) << LEAF_BITS)
+#define DIR_ENTRIES (UINT64_C(1) << DIR_BITS)
+#define ENTRY_VALID 1u
+#define ENTRY_WRITE 2u
+#define ENTRY_SHIFT 2
+
+/*
+ * @dir: its entry in the directory, plus 1; 0: it is free
+ * @valid: entries
+ * @is_dirty: changed since it was pushed; @is_pushed: the launcher's
+ */
+struct leaf {
+	uint32_t dir;
+	uint32_t valid;
+	bool is_dirty, is_pushed;
+};
+
+/* How often a page was seen to be used; who has the lower one stays longer. */
+enum uses {
+	USED_OFTEN,
+	NOT_YET_USED,
+	USED_TWICE,
+	USED_ONCE,
+	NR_USES,
+};
+
+/*
+ * @stamp: the epoch in which each page was last used; @uses: enum uses
+ * @wanted: the service that has it on its list
+ * @used: of device pages, accessed and written
+ * @started, @ended: launches; @ended is a futex
+ */
+struct table {
+	pthread_mutex_t lock;
+	unsigned device; /* as in a uhmm_pfn_t */
+	uint64_t npages; /* of the device */
+	struct shared mem, used;
+	uint32_t *dir;	   /* what mem has, or will have */
+	uint32_t *entries; /* behind it: leaf by leaf */
+	uint32_t *stamp, *wanted;
+	uint8_t *uses;
+	struct leaf *leaves;
+	uint32_t nr_leaves;
+	uint64_t valid;
+	uint32_t epoch;
+	bool dir_is_dirty;
+	_Atomic uint32_t started, ended;
+};
+
+extern const struct uhmm_mirror_ops table_ops;
+
+/* On the worker. */
+cl_int table_open(struct table *t, const struct pool *pool, unsigned device);
+void table_close(struct table *t);
+
+sigset_t table_lock(struct table *t);
+void table_unlock(struct table *t, sigset_t old);
+/* The entry of a page, or NULL: there is no leaf.  Locked. */
+uint32_t *table_find(struct table *t, uint64_t page, uint32_t *ret_index);
+/* Entries hold from begin to end.  On the worker. */
+cl_int table_begin(struct table *t, cl_command_queue q);
+void table_end(struct table *t);
+
+/* ---- api.c ---- */
+
+#define MESSAGE_LEN ((size_t)16 << 10)
+#define RING_SIZE   ((uint64_t)1 << 16)
+#define MAX_ARGS    32
+#define MAX_VALUE   128
+#define OUR_ARGS    5
+
+/* As in uhmm.cl.h. */
+enum {
+	RING_COUNT,
+	RING_ROOM,
+	RING_X,
+	RING_XY,
+	RING_NPAGES,
+	RING_HEAD = 8,
+};
+
+/* Pages that were missed. */
+struct missed {
+	uint64_t page;
+	uint32_t npages;
+	bool write;
+};
+
+/*
+ * @done: a byte a work-item
+ * @missed: room for RING_SIZE
+ * @why: room for a batch
+ */
+struct uhmm_cl {
+	struct uhmm *u;
+	struct uhmm_device *dev;
+	struct pool *pool;
+	bool owns_device;
+	pid_t pid;
+	struct uhmm_mirror *mirror;
+	struct worker worker;
+	cl_command_queue queue;
+	struct table table;
+	struct shared ring, done;
+	pthread_mutex_t run;
+	struct uhmm_cl_kernel *kernels;
+	struct missed *missed;
+	uint8_t *why;
+	uint32_t service;
+	char *message;
+};
+
+struct uhmm_cl_kernel {
+	struct uhmm_cl *cl;
+	struct uhmm_cl_kernel *next;
+	cl_program program;
+	cl_kernel kernel;
+};
+
+/* Says @fmt in uhmm_cl_message(), and returns @err. */
+__attribute__((format(printf, 3, 4))) int say(struct uhmm_cl *cl, int err,
+					      const char *fmt, ...);
+/* The same of an error of OpenCL. */
+int say_cl(struct uhmm_cl *cl, cl_int err, const char *what);
+
+/* ---- launch.c ---- */
+
+/* Work-items [@from, @from + @n) in units of a group. */
+struct box {
+	uint64_t from[3], n[3];
+};
+
+/*
+ * A call of uhmm_cl_run().
+ * @unit: work-items of a group, in each dimension
+ * @total: work-items; @finished: of these are done
+ * @values: of arguments
+ * @ranges: of the caller, copied
+ */
+struct run {
+	struct uhmm_cl *cl;
+	struct uhmm_cl_kernel *kernel;
+	struct uhmm_cl_launch launch;
+	uint64_t unit[3];
+	uint64_t total, finished;
+	unsigned char values[MAX_ARGS][MAX_VALUE];
+	struct uhmm_cl_arg args[MAX_ARGS];
+	struct uhmm_cl_stats stats;
+};
+
+/* Arguments and buffers.  0, or -errno and said. */
+int launch_prepare(struct run *r);
+/* One launch; then the ring has what was missed.  @ret_missed: entries */
+int launch_box(struct run *r, const struct box *b, uint64_t *ret_missed);
+
+/* ---- ahead.c, service.c, evict.c ---- */
+
+/* Arrays that are to be there before the first launch. */
+int bring_ahead(struct run *r);
+
+/*
+ * Bring pages to the device, into the table.  -ENOSPC: not all fit.
+ * -EAGAIN: some did not come, but may the next time.  Or an error that was
+ * said.
+ */
+int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write);
+/* What the ring has, up to @limit pages.  @ret_brought: those tried */
+int service(struct run *r, uint64_t nr, uint64_t limit, uint64_t *ret_brought);
+/* Room for @want pages, from those not used in this epoch.  Return: pages. */
+uint64_t evict(struct uhmm_cl *cl, uint64_t want, uint64_t *evicted);
+uint64_t device_room(struct uhmm_cl *cl);
+
+#endif

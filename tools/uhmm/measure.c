@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a device can do, measured as a program would see it: pages of this
+ * process go there and come home.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <uhmm/uhmm.h>
+
+#include "tool.h"
+
+#define LEN	((size_t)32 << 20)
+#define ROUNDS	5
+#define TOUCHES 256
+#define PAGE	UHMM_PAGE_SIZE
+
+static double now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), compare);
+	return v[n / 2];
+}
+
+static double move_us(struct uhmm *u, char *p, struct uhmm_device *dev)
+{
+	double start = now_us();
+
+	return uhmm_migrate(u, p, LEN, dev) == LEN / PAGE ? now_us() - start :
+							    -1;
+}
+
+/* GB/s both ways.  False: not all pages went. */
+static bool measure_copies(struct uhmm *u, struct uhmm_device *dev, char *p,
+			   struct measured *ret)
+{
+	double in[ROUNDS], out[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		/* Words that differ: some devices compress. */
+		for (size_t at = 0; at < LEN; at += sizeof(size_t))
+			*(size_t *)(p + at) = at * 0x9e3779b97f4a7c15u;
+		in[i] = move_us(u, p, dev);
+		out[i] = move_us(u, p, NULL);
+		if (in[i] <= 0 || out[i] <= 0)
+			return false;
+	}
+	ret->in = (double)LEN / median(in, ROUNDS) / 1e3;
+	ret->out = (double)LEN / median(out, ROUNDS) / 1e3;
+	return true;
+}
+
+/* A page at a time; far apart, so that no neighbour comes along. */
+static bool measure_pages(struct uhmm *u, struct uhmm_device *dev, char *p,
+			  struct measured *ret)
+{
+	double in[TOUCHES], touch[TOUCHES];
+
+	for (size_t i = 0; i < TOUCHES; i++) {
+		volatile char *page = p + i * (LEN / TOUCHES);
+		double start = now_us();
+
+		if (uhmm_migrate(u, (void *)page, PAGE, dev) != 1)
+			return false;
+		in[i] = now_us() - start;
+		start = now_us();
+		(*page)++;
+		touch[i] = now_us() - start;
+	}
+	ret->page_us = median(in, TOUCHES);
+	ret->touch_us = median(touch, TOUCHES);
+	return true;
+}
+
+int measure_device(const char *spec, struct measured *ret)
+{
+	char *p = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uhmm_device *dev;
+	struct uhmm *u;
+	int err;
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	err = uhmm_open(NULL, &u);
+	if (err)
+		goto unmap;
+	err = uhmm_device_open(u, spec, &dev);
+	if (!err &&
+	    (!measure_copies(u, dev, p, ret) || !measure_pages(u, dev, p, ret)))
+		err = -ENOSPC;
+	uhmm_close(u);
+unmap:
+	munmap(p, LEN);
+	return err;
+}
