@@ -32,6 +32,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock: */
 static struct ranges mappings;
 static struct uhmm *context;
+static _Atomic(struct uhmm *) rescuable; /* the same, without the lock */
 static struct uhmm_device *devices[MAX_DEVICES];
 static size_t nr_devices, peak, unmanaged;
 static int open_error, why_unmanaged;
@@ -123,7 +124,7 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT |
+		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE |
 			 (settings.follow_fork ? UHMM_OPEN_FORK : 0),
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
@@ -139,7 +140,20 @@ static int open_context(void)
 		context = NULL;
 		nr_devices = 0;
 	}
+	if (!err)
+		atomic_store(&rescuable, context);
 	return err;
+}
+
+/* Pinned is what was touched before, by the CPU. */
+static void pin(uintptr_t start, uintptr_t end)
+{
+	if (!reserve_has(start) && !ranges_hit(&mappings, start))
+		return;
+	if (uhmm_pin(context, (void *)start, end - start))
+		return;
+	for (; start < end; start += PAGE)
+		atomic_fetch_add((_Atomic char *)start, 0);
 }
 
 /* Everything that was handed out so far becomes managed. */
@@ -147,6 +161,7 @@ static void start(void)
 {
 	struct range part;
 
+	signals_arm();
 	open_error = open_context();
 	if (open_error) {
 		atomic_store(&state, FAILED);
@@ -159,18 +174,18 @@ static void start(void)
 		register_range(part.start, part.end);
 	for (size_t i = 0; i < mappings.nr; i++)
 		register_range(mappings.list[i].start, mappings.list[i].end);
+	stacks_pin(pin);
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
 /* A handler of the program's could fork, and find our locks held. */
 static void start_quietly(void)
 {
-	sigset_t all, old;
+	sigset_t old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	masks_block_all(&old);
 	start();
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	masks_restore(&old);
 }
 
 /* After something was counted, before the program gets it. */
@@ -267,6 +282,25 @@ bool manage_has(uintptr_t addr)
 	return has;
 }
 
+void manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
+{
+	if (!manage_is_started())
+		return;
+	enter();
+	if (pinned)
+		pin(start_, end);
+	else
+		uhmm_unpin(context, (void *)start_, end - start_);
+	leave();
+}
+
+int manage_rescue(unsigned patience_ms)
+{
+	struct uhmm *u = atomic_load(&rescuable);
+
+	return u ? uhmm_rescue(u, patience_ms) : 0;
+}
+
 /* ---- State ------------------------------------------------------------- */
 
 void manage_state(struct manage_state *ret)
@@ -303,9 +337,13 @@ void manage_forked(void)
 	nr_devices = 0;
 	peak = unmanaged = 0;
 	allowance = 0;
-	if (was == STARTED && uhmm_inherit(context, &context) == 0)
+	stacks_forked();
+	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
+		atomic_store(&rescuable, context);
 		return;
+	}
 	context = NULL;
+	atomic_store(&rescuable, NULL);
 	if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
 			    settings.ram / CHILD_SHARE;

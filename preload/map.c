@@ -60,7 +60,7 @@ void map_init(void)
 		library = own[nr_own - 1];
 }
 
-static bool is_own(const void *caller)
+bool map_is_own(const void *caller)
 {
 	for (size_t i = 0; i < nr_own; i++)
 		if ((uintptr_t)caller >= own[i].start &&
@@ -78,7 +78,7 @@ bool map_is_library(const void *caller)
 /* Does a call that ends at @caller concern the program's memory? */
 static bool is_watched(const void *caller)
 {
-	return manage_is_on() && !thread.inside && !is_own(caller);
+	return manage_is_on() && !thread.inside && !map_is_own(caller);
 }
 
 /*

@@ -24,6 +24,7 @@
 #define UHMM_PRELOAD_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,9 @@ struct thread {
 	bool has_arena;
 	bool prepared; /* fork.c: libuhmm's handler has run */
 	bool ready;    /* has_arena && !inside: malloc may take the short way */
+	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
+	void *stack;	   /* for handlers, ours: stacks.c */
+	unsigned stack_nr; /* the program's own for that, + 1 */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -132,6 +136,7 @@ void reserve_commit(uintptr_t start, uintptr_t end);
 void reserve_decommit(uintptr_t start, uintptr_t end);
 /* Bytes in blocks of which a page may be touched. */
 size_t reserve_bytes(void);
+bool reserve_has(uintptr_t addr);
 /* Each part handed out so far, in turn.  False after the last. */
 bool reserve_part(size_t n, struct range *ret);
 bool reserve_is_same(uintptr_t a, uintptr_t b);
@@ -157,6 +162,14 @@ void manage_mapped(uintptr_t start, uintptr_t end);
 /* It will be unmapped or replaced. */
 void manage_unmapping(uintptr_t start, uintptr_t end);
 bool manage_has(uintptr_t addr);
+
+/*
+ * Bring all home, and let nothing leave any more.  For handlers of fatal
+ * signals.  -errno: something may still be away.
+ */
+int manage_rescue(unsigned patience_ms);
+/* Have memory, if it is managed, stay in RAM, or no more. */
+void manage_pin(uintptr_t start, uintptr_t end, bool pinned);
 
 struct manage_state {
 	bool started;
@@ -192,6 +205,7 @@ void heap_lock(bool locked);
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
+bool map_is_own(const void *caller);
 /* Is that code libuhmm's? */
 bool map_is_library(const void *caller);
 
@@ -204,6 +218,42 @@ void fork_late_init(void);
 /* ---- thread.c ----------------------------------------------------------- */
 
 void thread_init(void);
+
+/* ---- signals.c: handlers ------------------------------------------------ */
+
+void signals_init(void);
+/* Before the context is opened. */
+void signals_arm(void);
+/* For good. */
+void signals_default(int sig);
+
+/* ---- dump.c ------------------------------------------------------------- */
+
+/* The default of a signal that dumps core. */
+void on_fatal(int sig, siginfo_t *info, void *context);
+
+/* ---- masks.c: what the program thinks it blocks ------------------------- */
+
+void masks_init(void);
+/* The signals of @set that are not to be blocked; open() takes them out. */
+uint64_t masks_of(const sigset_t *set);
+uint64_t masks_open(sigset_t *set);
+void masks_add(sigset_t *set, uint64_t bits);
+/* All but those. */
+void masks_block_all(sigset_t *old);
+void masks_restore(const sigset_t *old);
+void masks_enter(const void *context, const struct sigaction *act);
+/* It was sent, and this thread thinks it blocked: now it will be, on return. */
+bool masks_hold(int sig, const siginfo_t *info, void *context);
+
+/* ---- stacks.c: for handlers --------------------------------------------- */
+
+void stacks_init(void);
+/* This thread begins. */
+void stacks_enter(void);
+/* The other threads are not here. */
+void stacks_forked(void);
+void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
 /* ---- summary.c ---------------------------------------------------------- */
 

@@ -109,6 +109,11 @@ static struct reserve *find(uintptr_t addr)
 	return NULL;
 }
 
+bool reserve_has(uintptr_t addr)
+{
+	return find(addr);
+}
+
 bool reserve_is_same(uintptr_t a, uintptr_t b)
 {
 	return find(a) == find(b);
