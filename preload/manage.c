@@ -31,6 +31,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under the lock: */
 static struct ranges mappings;
+static struct ranges excluded; /* never to be managed, in arenas perhaps */
 static struct uhmm *context;
 static _Atomic(struct uhmm *) rescuable; /* the same, without the lock */
 static struct uhmm_device *devices[MAX_DEVICES];
@@ -145,15 +146,21 @@ static int open_context(void)
 	return err;
 }
 
-/* Pinned is what was touched before, by the CPU. */
-static void pin(uintptr_t start, uintptr_t end)
+static int pin(uintptr_t start, uintptr_t end)
 {
 	if (!reserve_has(start) && !ranges_hit(&mappings, start))
-		return;
-	if (uhmm_pin(context, (void *)start, end - start))
-		return;
-	for (; start < end; start += PAGE)
-		atomic_fetch_add((_Atomic char *)start, 0);
+		return -ENOENT;
+	return uhmm_pin(context, (void *)start, end - start);
+}
+
+static void pin_stack(uintptr_t start, uintptr_t end)
+{
+	pin(start, end);
+}
+
+static void exclude(uintptr_t start, uintptr_t end)
+{
+	uhmm_unregister(context, (void *)start, end - start);
 }
 
 /* Everything that was handed out so far becomes managed. */
@@ -162,6 +169,7 @@ static void start(void)
 	struct range part;
 
 	signals_arm();
+	stacks_touch();
 	open_error = open_context();
 	if (open_error) {
 		atomic_store(&state, FAILED);
@@ -170,11 +178,13 @@ static void start(void)
 		    strerrordesc_np(-open_error));
 		return;
 	}
+	stacks_pin(pin_stack);
 	for (size_t i = 0; reserve_part(i, &part); i++)
 		register_range(part.start, part.end);
 	for (size_t i = 0; i < mappings.nr; i++)
 		register_range(mappings.list[i].start, mappings.list[i].end);
-	stacks_pin(pin);
+	for (size_t i = 0; i < excluded.nr; i++)
+		exclude(excluded.list[i].start, excluded.list[i].end);
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
@@ -243,6 +253,7 @@ void manage_decommit(uintptr_t start_, uintptr_t end)
 void manage_mapped(uintptr_t start_, uintptr_t end)
 {
 	enter();
+	ranges_remove(&excluded, start_, end);
 	if (!ranges_add(&mappings, start_, end)) {
 		unmanaged += end - start_;
 		why_unmanaged = -ENOMEM;
@@ -282,15 +293,52 @@ bool manage_has(uintptr_t addr)
 	return has;
 }
 
-void manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
+int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 {
+	int err;
+
 	if (!manage_is_started())
-		return;
+		return -ENOENT;
 	enter();
 	if (pinned)
-		pin(start_, end);
+		err = pin(start_, end);
 	else
-		uhmm_unpin(context, (void *)start_, end - start_);
+		err = uhmm_unpin(context, (void *)start_, end - start_);
+	leave();
+	return err;
+}
+
+static size_t add_part(const struct range *of, uintptr_t start_, uintptr_t end,
+		       struct range *ret)
+{
+	*ret = (struct range){ of->start > start_ ? of->start : start_,
+			       of->end < end ? of->end : end };
+	return ret->start < ret->end;
+}
+
+size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
+		    size_t max)
+{
+	struct range part;
+	size_t nr = 0;
+
+	enter();
+	for (size_t i = 0; nr < max && i < mappings.nr; i++)
+		nr += add_part(&mappings.list[i], start_, end, &ret[nr]);
+	for (size_t i = 0; nr < max && reserve_part(i, &part); i++)
+		nr += add_part(&part, start_, end, &ret[nr]);
+	leave();
+	return nr;
+}
+
+void manage_exclude(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	if (!ranges_add(&excluded, start_, end))
+		why_unmanaged = -ENOMEM;
+	if (manage_is_started())
+		exclude(start_, end);
 	leave();
 }
 
@@ -331,8 +379,10 @@ void manage_forked(void)
 {
 	enum state was = atomic_load(&state);
 
-	if (pthread_mutex_trylock(&lock))
+	if (pthread_mutex_trylock(&lock)) {
 		mappings = (struct ranges){ .nr = 0 };
+		excluded = (struct ranges){ .nr = 0 };
+	}
 	pthread_mutex_init(&lock, NULL);
 	nr_devices = 0;
 	peak = unmanaged = 0;

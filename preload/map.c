@@ -75,8 +75,7 @@ bool map_is_library(const void *caller)
 	       (uintptr_t)caller < library.end;
 }
 
-/* Does a call that ends at @caller concern the program's memory? */
-static bool is_watched(const void *caller)
+bool map_is_watched(const void *caller)
 {
 	return manage_is_on() && !thread.inside && !map_is_own(caller);
 }
@@ -119,7 +118,7 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 {
 	void *p;
 
-	if (!is_watched(__builtin_return_address(0)))
+	if (!map_is_watched(__builtin_return_address(0)))
 		return sys_mmap(addr, len, prot, flags, fd, offset);
 	if (is_candidate(len, prot, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
@@ -141,7 +140,7 @@ EXPORT int munmap(void *addr, size_t len)
 	 * Before the call: afterwards the addresses may be another's.  One
 	 * that the kernel will refuse changes nothing.
 	 */
-	if (is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
+	if (map_is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
 	    len && len <= SIZE_MAX - PAGE - start)
 		manage_unmapping(start, start + page_up(len));
 	return sys_munmap(addr, len);
@@ -177,7 +176,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (flags & MREMAP_FIXED)
 		target = va_arg(ap, void *);
 	va_end(ap);
-	if (is_watched(__builtin_return_address(0)) &&
+	if (map_is_watched(__builtin_return_address(0)) &&
 	    manage_has((uintptr_t)old))
 		return remap_managed(old, old_len, len, flags, target);
 	return (void *)syscall(SYS_mremap, old, old_len, len, flags, target);

@@ -87,7 +87,8 @@ bool masks_hold(int sig, const siginfo_t *info, void *context)
 {
 	sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
 
-	if (info->si_code > 0 || !(thread.hidden & BIT(sig)))
+	if (info->si_code > 0 || !(OPEN & BIT(sig)) ||
+	    (!thread.is_library && !(thread.hidden & BIT(sig))))
 		return false;
 	set_bits(mask, bits(mask) | BIT(sig));
 	return true;
@@ -98,8 +99,11 @@ void masks_init(void)
 {
 	uint64_t open = OPEN, was;
 
-	if (manage_is_on() && !change(SIG_UNBLOCK, &open, &was))
-		thread.hidden = was & OPEN;
+	if (!manage_is_on() || change(SIG_UNBLOCK, &open, &was))
+		return;
+	thread.hidden = was & OPEN;
+	if (thread.hidden)
+		signals_arm();
 }
 
 /* ---- The program's calls ------------------------------------------------ */
@@ -126,6 +130,8 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 		if (how != SIG_UNBLOCK)
 			masks_open(&given);
 	}
+	if (asked)
+		signals_arm(); /* who holds what is sent meanwhile */
 	err = real(how, set ? &given : NULL, ret);
 	if (err)
 		return err;

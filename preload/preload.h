@@ -51,6 +51,7 @@ struct thread {
 	bool has_arena;
 	bool prepared; /* fork.c: libuhmm's handler has run */
 	bool ready;    /* has_arena && !inside: malloc may take the short way */
+	bool is_library;
 	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
 	void *stack;	   /* for handlers, ours: stacks.c */
 	unsigned stack_nr; /* the program's own for that, + 1 */
@@ -168,8 +169,16 @@ bool manage_has(uintptr_t addr);
  * signals.  -errno: something may still be away.
  */
 int manage_rescue(unsigned patience_ms);
-/* Have memory, if it is managed, stay in RAM, or no more. */
-void manage_pin(uintptr_t start, uintptr_t end, bool pinned);
+/*
+ * Have memory stay in RAM, or no more.  -ENOENT: it is not managed, or not yet.
+ * Pages that were never touched are not there all the same.
+ */
+int manage_pin(uintptr_t start, uintptr_t end, bool pinned);
+/* What is managed of [start, end): at most @max parts. */
+size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
+		    size_t max);
+/* It is the program's alone from now on, with its data. */
+void manage_exclude(uintptr_t start, uintptr_t end);
 
 struct manage_state {
 	bool started;
@@ -206,8 +215,23 @@ void heap_lock(bool locked);
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
 bool map_is_own(const void *caller);
+/* Does a call that ends at @caller concern the program's memory? */
+bool map_is_watched(const void *caller);
 /* Is that code libuhmm's? */
 bool map_is_library(const void *caller);
+
+/* ---- maps.c ------------------------------------------------------------ */
+
+/* @frames: of libuhmm, in a detailed walk */
+struct vma {
+	uintptr_t start, end;
+	int prot;
+	bool frames;
+};
+
+typedef void maps_fn(const struct vma *vma, void *arg);
+
+int maps_walk(bool detailed, maps_fn *fn, void *arg);
 
 /* ---- fork.c ------------------------------------------------------------ */
 
@@ -243,7 +267,10 @@ void masks_add(sigset_t *set, uint64_t bits);
 void masks_block_all(sigset_t *old);
 void masks_restore(const sigset_t *old);
 void masks_enter(const void *context, const struct sigaction *act);
-/* It was sent, and this thread thinks it blocked: now it will be, on return. */
+/*
+ * It was sent, but not to this thread, or this thread thinks it blocked: now it
+ * will be, on return, and is to be sent again.
+ */
 bool masks_hold(int sig, const siginfo_t *info, void *context);
 
 /* ---- stacks.c: for handlers --------------------------------------------- */
@@ -253,6 +280,8 @@ void stacks_init(void);
 void stacks_enter(void);
 /* The other threads are not here. */
 void stacks_forked(void);
+/* Those that the program has: before they are managed, and when they can be. */
+void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
 /* ---- summary.c ---------------------------------------------------------- */

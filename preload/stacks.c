@@ -53,6 +53,13 @@ static void forget(unsigned nr)
 	atomic_store(&stacks[nr].used, false);
 }
 
+/* Pinned is what was touched, by the CPU.  It may be in use. */
+static void touch(uintptr_t start, uintptr_t end)
+{
+	for (; start < end; start += PAGE)
+		atomic_fetch_add((_Atomic char *)start, 0);
+}
+
 /* Return: its number, 0 when there are too many. */
 static unsigned remember(const stack_t *ss)
 {
@@ -64,7 +71,8 @@ static unsigned remember(const stack_t *ss)
 			continue;
 		atomic_store(&stacks[i].start, start);
 		atomic_store(&stacks[i].end, end);
-		manage_pin(start, end, true);
+		if (!manage_pin(start, end, true))
+			touch(start, end);
 		return i + 1;
 	}
 	return 0;
@@ -80,14 +88,24 @@ void stacks_forked(void)
 	}
 }
 
-void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
+static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 {
 	for (unsigned i = 0; i < MAX_STACKS; i++) {
 		uintptr_t end = atomic_load(&stacks[i].end);
 
 		if (end)
-			pin(atomic_load(&stacks[i].start), end);
+			fn(atomic_load(&stacks[i].start), end);
 	}
+}
+
+void stacks_touch(void)
+{
+	for_each(touch);
+}
+
+void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
+{
+	for_each(pin);
 }
 
 /* ---- Threads ------------------------------------------------------------ */

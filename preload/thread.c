@@ -36,6 +36,7 @@ static void *run(void *arg)
 
 	atomic_store(&((struct start *)arg)->used, false);
 	inside_enter();
+	thread.is_library = s.inside;
 	if (s.inside)
 		return s.fn(s.arg);
 	thread.hidden = s.hidden;
