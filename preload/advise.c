@@ -50,20 +50,6 @@ struct present {
 	size_t nr;
 };
 
-/* Another thread may use it: what is written is what is there. */
-static void touch(const struct vma *vma, void *arg)
-{
-	const struct range *r = arg;
-	uintptr_t at = vma->start > r->start ? vma->start : r->start;
-	uintptr_t end = vma->end < r->end ? vma->end : r->end;
-
-	for (; at < end; at += PAGE)
-		if (vma->prot & PROT_WRITE)
-			atomic_fetch_add((_Atomic char *)at, 0);
-		else if (vma->prot & PROT_READ)
-			(void)*(volatile char *)at;
-}
-
 static bool is_page_range(const void *addr, size_t len)
 {
 	return (uintptr_t)addr % PAGE == 0 && len &&
@@ -85,7 +71,7 @@ static void present(struct present *p, const void *addr, size_t len)
 		if (manage_pin(p->parts[i].start, p->parts[i].end, true))
 			p->parts[i].end = p->parts[i].start;
 		else
-			maps_walk(false, touch, &p->parts[i]);
+			maps_touch(p->parts[i]);
 	}
 }
 

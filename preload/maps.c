@@ -70,3 +70,21 @@ int maps_walk(bool detailed, maps_fn *fn, void *arg)
 	close(fd);
 	return n < 0 ? -errno : 0;
 }
+
+static void touch(const struct vma *vma, void *arg)
+{
+	const struct range *r = arg;
+	uintptr_t at = vma->start > r->start ? vma->start : r->start;
+	uintptr_t end = vma->end < r->end ? vma->end : r->end;
+
+	for (; at < end; at += PAGE)
+		if (vma->prot & PROT_WRITE)
+			atomic_fetch_add((_Atomic char *)at, 0);
+		else if (vma->prot & PROT_READ)
+			(void)*(volatile char *)at;
+}
+
+void maps_touch(struct range range)
+{
+	maps_walk(false, touch, &range);
+}

@@ -24,6 +24,7 @@
 #define UHMM_PRELOAD_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -232,6 +233,11 @@ struct vma {
 typedef void maps_fn(const struct vma *vma, void *arg);
 
 int maps_walk(bool detailed, maps_fn *fn, void *arg);
+/*
+ * Have the CPU touch each page that is mapped and may be touched.  Other
+ * threads may use them: what is written is what is there.
+ */
+void maps_touch(struct range range);
 
 /* ---- fork.c ------------------------------------------------------------ */
 
@@ -280,6 +286,8 @@ void stacks_init(void);
 void stacks_enter(void);
 /* The other threads are not here. */
 void stacks_forked(void);
+/* A thread of the program begins on this one. */
+void stacks_hold(const pthread_attr_t *attr);
 /* Those that the program has: before they are managed, and when they can be. */
 void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));

@@ -6,7 +6,8 @@
  *
  * Inline, what the kernel writes to when it raises SIGBUS must be there.  So
  * stacks for handlers that the program has put into managed memory are pinned,
- * once there is a context.
+ * once there is a context, and so are stacks of threads: the kernel writes to
+ * the last pages of those whenever it likes.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -53,26 +54,20 @@ static void forget(unsigned nr)
 	atomic_store(&stacks[nr].used, false);
 }
 
-/* Pinned is what was touched, by the CPU.  It may be in use. */
-static void touch(uintptr_t start, uintptr_t end)
-{
-	for (; start < end; start += PAGE)
-		atomic_fetch_add((_Atomic char *)start, 0);
-}
-
 /* Return: its number, 0 when there are too many. */
-static unsigned remember(const stack_t *ss)
+static unsigned remember(const void *addr, size_t len)
 {
-	uintptr_t start = (uintptr_t)ss->ss_sp & ~(PAGE - 1);
-	uintptr_t end = page_up((uintptr_t)ss->ss_sp + ss->ss_size);
+	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
+	uintptr_t end = page_up((uintptr_t)addr + len);
 
 	for (unsigned i = 0; i < MAX_STACKS; i++) {
 		if (atomic_exchange(&stacks[i].used, true))
 			continue;
 		atomic_store(&stacks[i].start, start);
 		atomic_store(&stacks[i].end, end);
+		/* Pinned is what was touched, by the CPU. */
 		if (!manage_pin(start, end, true))
-			touch(start, end);
+			maps_touch((struct range){ start, end });
 		return i + 1;
 	}
 	return 0;
@@ -88,6 +83,37 @@ void stacks_forked(void)
 	}
 }
 
+static bool is_known(const void *addr, size_t len, unsigned *ret)
+{
+	for (unsigned i = 0; i < MAX_STACKS; i++) {
+		if (atomic_load(&stacks[i].start) != (uintptr_t)addr ||
+		    atomic_load(&stacks[i].end) != (uintptr_t)addr + len)
+			continue;
+		*ret = i + 1;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * When the thread ends the kernel writes there, and it may be of use again: so
+ * it is pinned until its mapping goes.
+ */
+void stacks_hold(const pthread_attr_t *attr)
+{
+	unsigned nr;
+	size_t len;
+	void *addr;
+
+	if (!attr || settings.mode != UHMM_FAULTS_INLINE ||
+	    pthread_attr_getstack(attr, &addr, &len) || !addr ||
+	    (uintptr_t)addr + len < len || !((uintptr_t)addr + len))
+		return;
+	if (is_known(addr, len, &nr))
+		forget(nr);
+	remember(addr, len);
+}
+
 static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 {
 	for (unsigned i = 0; i < MAX_STACKS; i++) {
@@ -96,6 +122,12 @@ static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 		if (end)
 			fn(atomic_load(&stacks[i].start), end);
 	}
+}
+
+/* Their owners may have unmapped them since. */
+static void touch(uintptr_t start, uintptr_t end)
+{
+	maps_touch((struct range){ start, end });
 }
 
 void stacks_touch(void)
@@ -152,7 +184,7 @@ static int change(const stack_t *ss, stack_t *was)
 {
 	bool none = ss->ss_flags & SS_DISABLE;
 	bool away = !none && settings.mode == UHMM_FAULTS_INLINE;
-	unsigned nr = away ? remember(ss) : 0;
+	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
 	int err = real_sigaltstack(ss, was);
 
 	if (err) {

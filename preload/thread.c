@@ -59,6 +59,8 @@ static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
 	struct start *s = take_start();
 	int err;
 
+	if (!is_inside)
+		stacks_hold(attr);
 	if (!s)
 		return is_inside ? EAGAIN : real_create(t, attr, fn, arg);
 	s->inside = is_inside;
