@@ -6,8 +6,8 @@
  * Guard pages take the place of data without a word to us; what is away is
  * discarded.  What a child is to find wiped is not managed any more.
  *
- * Inline the kernel cannot have in what is away.  Before it is asked to, that
- * is pinned and touched.
+ * Inline the kernel cannot have in what is away: that is there before it is
+ * asked to.
  *
  * mlockall(2) would fill the frames of libuhmm, which are 32 GiB of addresses,
  * and count the address space that we reserve against the limit of the process.
@@ -41,48 +41,10 @@ static int sys_mlock2(const void *addr, size_t len, unsigned flags)
 	return (int)syscall(SYS_mlock2, addr, len, flags);
 }
 
-/* ---- There before the kernel asks --------------------------------------- */
-
-#define MAX_PARTS 64
-
-struct present {
-	struct range parts[MAX_PARTS];
-	size_t nr;
-};
-
 static bool is_page_range(const void *addr, size_t len)
 {
 	return (uintptr_t)addr % PAGE == 0 && len &&
 	       len <= SIZE_MAX - PAGE - (uintptr_t)addr;
-}
-
-/* What is managed of it stays until absent(). */
-static void present(struct present *p, const void *addr, size_t len)
-{
-	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
-	uintptr_t end = page_up((uintptr_t)addr + len);
-
-	p->nr = 0;
-	if (settings.mode != UHMM_FAULTS_INLINE || !manage_is_started() ||
-	    !is_page_range((void *)start, len))
-		return;
-	p->nr = manage_parts(start, end, p->parts, MAX_PARTS);
-	for (size_t i = 0; i < p->nr; i++) {
-		if (manage_pin(p->parts[i].start, p->parts[i].end, true))
-			p->parts[i].end = p->parts[i].start;
-		else
-			maps_touch(p->parts[i]);
-	}
-}
-
-static void absent(const struct present *p)
-{
-	int err = errno;
-
-	for (size_t i = 0; i < p->nr; i++)
-		if (p->parts[i].start < p->parts[i].end)
-			manage_pin(p->parts[i].start, p->parts[i].end, false);
-	errno = err;
 }
 
 /* ---- Advice ------------------------------------------------------------- */
@@ -102,12 +64,12 @@ static int install_guard(void *addr, size_t len)
 
 static int populate(void *addr, size_t len, int advice)
 {
-	struct present p;
+	struct present p = { .nr = 0 };
 	int ret;
 
-	present(&p, addr, len);
+	present_add(&p, addr, len);
 	ret = sys_madvise(addr, len, advice);
-	absent(&p);
+	present_end(&p);
 	return ret;
 }
 
@@ -140,9 +102,9 @@ static int lock(const void *addr, size_t len, unsigned flags)
 	int ret;
 
 	if (!flags)
-		present(&p, addr, len);
+		present_add(&p, addr, len);
 	ret = sys_mlock2(addr, len, flags);
-	absent(&p);
+	present_end(&p);
 	return ret;
 }
 

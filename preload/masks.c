@@ -122,7 +122,7 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 			 sigset_t *ret)
 {
 	uint64_t was = thread.hidden, asked = set ? masks_of(set) : 0;
-	sigset_t given;
+	sigset_t given, had;
 	int err;
 
 	if (set) {
@@ -132,13 +132,15 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 	}
 	if (asked)
 		signals_arm(); /* who holds what is sent meanwhile */
-	err = real(how, set ? &given : NULL, ret);
+	/* Inline, what @ret is in may be away. */
+	err = real(how, set ? &given : NULL, &had);
 	if (err)
 		return err;
 	if (set)
 		note(how, asked);
+	masks_add(&had, was);
 	if (ret)
-		masks_add(ret, was);
+		*ret = had;
 	return 0;
 }
 

@@ -239,6 +239,20 @@ int maps_walk(bool detailed, maps_fn *fn, void *arg);
  */
 void maps_touch(struct range range);
 
+/* ---- present.c ---------------------------------------------------------- */
+
+#define MAX_PRESENT 64
+
+struct present {
+	struct range parts[MAX_PRESENT];
+	size_t nr;
+};
+
+bool present_wanted(void);
+/* Nothing is done unless it is wanted. */
+void present_add(struct present *p, const void *addr, size_t len);
+void present_end(const struct present *p);
+
 /* ---- fork.c ------------------------------------------------------------ */
 
 int fork_init(void);

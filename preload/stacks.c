@@ -200,14 +200,17 @@ static int change(const stack_t *ss, stack_t *was)
 
 EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 {
-	stack_t was;
+	stack_t given, was;
 	int err;
 
 	if (!real_sigaltstack)
 		real_sigaltstack = (stack_fn *)dlsym(RTLD_NEXT, "sigaltstack");
 	if (!thread.stack)
 		return real_sigaltstack(ss, ret);
-	err = ss ? change(ss, &was) : real_sigaltstack(NULL, &was);
+	/* Inline, what it is given may be away. */
+	if (ss)
+		given = *ss;
+	err = ss ? change(&given, &was) : real_sigaltstack(NULL, &was);
 	if (!err && ret)
 		*ret = is_ours(&was) ? (stack_t){ .ss_flags = SS_DISABLE } :
 				       was;
