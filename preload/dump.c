@@ -44,7 +44,7 @@ static bool will_dump(void)
 	return goes_to_program();
 }
 
-static void send_again(int sig, siginfo_t *info)
+void signals_send(int sig, const siginfo_t *info)
 {
 	pid_t tid = (pid_t)syscall(SYS_gettid);
 
@@ -59,10 +59,6 @@ void on_fatal(int sig, siginfo_t *info, void *context)
 	int err = errno, failed;
 
 	if (masks_hold(sig, info, context)) {
-		if (info->si_code == SI_TKILL)
-			send_again(sig, info);
-		else
-			syscall(SYS_rt_sigqueueinfo, getpid(), sig, info);
 		errno = err;
 		return;
 	}
@@ -71,6 +67,6 @@ void on_fatal(int sig, siginfo_t *info, void *context)
 		say("the core dump lacks memory that is on devices: %s",
 		    strerrordesc_np(-failed));
 	signals_default(sig);
-	send_again(sig, info);
+	signals_send(sig, info);
 	errno = err;
 }

@@ -6,7 +6,7 @@
  * blocked dies without a handler of ours, and its core lacks what is away.
  *
  * One that was sent to a thread which thinks it blocked is blocked then, and
- * sent again: see masks_hold().
+ * sent again.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -83,14 +83,25 @@ void masks_enter(const void *context, const struct sigaction *act)
 	change(SIG_SETMASK, &b, NULL);
 }
 
+/* Inline SIGBUS is not blocked even then: it comes when it is unblocked. */
 bool masks_hold(int sig, const siginfo_t *info, void *context)
 {
 	sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+	uint64_t one = BIT(sig);
 
-	if (info->si_code > 0 || !(OPEN & BIT(sig)) ||
-	    (!thread.is_library && !(thread.hidden & BIT(sig))))
+	if (info->si_code > 0 || !(OPEN & one) ||
+	    (!thread.is_library && !(thread.hidden & one)))
 		return false;
-	set_bits(mask, bits(mask) | BIT(sig));
+	if (sig == SIGBUS && settings.mode == UHMM_FAULTS_INLINE) {
+		thread.has_bus = !thread.is_library;
+		return true;
+	}
+	change(SIG_BLOCK, &one, NULL);
+	set_bits(mask, bits(mask) | one);
+	if (info->si_code == SI_TKILL)
+		signals_send(sig, info);
+	else
+		syscall(SYS_rt_sigqueueinfo, getpid(), sig, info);
 	return true;
 }
 
@@ -138,6 +149,10 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 		return err;
 	if (set)
 		note(how, asked);
+	if (thread.has_bus && !(thread.hidden & BIT(SIGBUS))) {
+		thread.has_bus = false;
+		raise(SIGBUS);
+	}
 	masks_add(&had, was);
 	if (ret)
 		*ret = had;

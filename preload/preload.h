@@ -53,6 +53,7 @@ struct thread {
 	bool prepared; /* fork.c: libuhmm's handler has run */
 	bool ready;    /* has_arena && !inside: malloc may take the short way */
 	bool is_library;
+	bool has_bus;	   /* one waits until it is unblocked */
 	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
 	void *stack;	   /* for handlers, ours: stacks.c */
 	unsigned stack_nr; /* the program's own for that, + 1 */
@@ -251,6 +252,7 @@ struct present {
 bool present_wanted(void);
 /* Nothing is done unless it is wanted. */
 void present_add(struct present *p, const void *addr, size_t len);
+void present_always(struct present *p, const void *addr, size_t len);
 void present_end(const struct present *p);
 
 /* ---- fork.c ------------------------------------------------------------ */
@@ -273,6 +275,8 @@ void signals_default(int sig);
 
 /* ---- dump.c ------------------------------------------------------------- */
 
+/* Once more to this thread, with what is known about it. */
+void signals_send(int sig, const siginfo_t *info);
 /* The default of a signal that dumps core. */
 void on_fatal(int sig, siginfo_t *info, void *context);
 
@@ -289,7 +293,7 @@ void masks_restore(const sigset_t *old);
 void masks_enter(const void *context, const struct sigaction *act);
 /*
  * It was sent, but not to this thread, or this thread thinks it blocked: now it
- * will be, on return, and is to be sent again.
+ * will be, and comes again.
  */
 bool masks_hold(int sig, const siginfo_t *info, void *context);
 

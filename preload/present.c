@@ -12,14 +12,14 @@ bool present_wanted(void)
 }
 
 /* What finds no place is touched, and most likely there. */
-void present_add(struct present *p, const void *addr, size_t len)
+void present_always(struct present *p, const void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
 	uintptr_t end = page_up((uintptr_t)addr + len);
 	struct range parts[8];
 	size_t nr;
 
-	if (!present_wanted() || !len || start >= end)
+	if (!manage_is_started() || !len || start >= end)
 		return;
 	nr = manage_parts(start, end, parts, sizeof(parts) / sizeof(*parts));
 	for (size_t i = 0; i < nr; i++) {
@@ -28,6 +28,12 @@ void present_add(struct present *p, const void *addr, size_t len)
 			p->parts[p->nr++] = parts[i];
 		maps_touch(parts[i]);
 	}
+}
+
+void present_add(struct present *p, const void *addr, size_t len)
+{
+	if (present_wanted())
+		present_always(p, addr, len);
 }
 
 void present_end(const struct present *p)

@@ -35,6 +35,13 @@ static void present_vectors(struct present *p, const struct iovec *v, size_t nr)
 
 /* ---- process_vm_readv, process_vm_writev -------------------------------- */
 
+/* The kernel holds pages and writes later; not all ways to move see that. */
+static void pin_vectors(struct present *p, const struct iovec *v, size_t nr)
+{
+	for (size_t i = 0; nr <= MAX_VECTORS && i < nr; i++)
+		present_always(p, v[i].iov_base, v[i].iov_len);
+}
+
 static ssize_t transfer(long call, pid_t pid, const struct iovec *local,
 			unsigned long nr_local, const struct iovec *remote,
 			unsigned long nr_remote, unsigned long flags)
@@ -43,7 +50,9 @@ static ssize_t transfer(long call, pid_t pid, const struct iovec *local,
 	ssize_t ret;
 
 	present_vectors(&p, local, nr_local);
-	if (pid == getpid())
+	if (pid == getpid() && call == SYS_process_vm_writev)
+		pin_vectors(&p, remote, nr_remote);
+	else if (pid == getpid())
 		present_vectors(&p, remote, nr_remote);
 	else if (present_wanted() && nr_remote <= MAX_VECTORS)
 		present_add(&p, remote, nr_remote * sizeof(*remote));

@@ -184,9 +184,11 @@ static void has_data(void *p)
 	verify(p, LEN, 12);
 }
 
+/* Something else may be there by now. */
 static void not_there(void *p)
 {
-	CHECK(touch(p, false) == SIGSEGV);
+	if (!touch(p, false))
+		verify_zero(p, PAGE);
 }
 
 static void across_fork(void)

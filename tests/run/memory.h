@@ -110,16 +110,16 @@ static inline char *room(size_t len)
 	return p;
 }
 
-/* What else there is goes to a device, if the limit is below 16 MiB. */
+/* What else there is goes to a device, if the limit is below 8 MiB. */
 static inline void push(void)
 {
 	static char *ballast;
 	static uint64_t seed;
 
 	if (!ballast)
-		ballast = map(16 * MIB);
-	fill(ballast, 16 * MIB, ++seed);
-	verify(ballast, 16 * MIB, seed);
+		ballast = map(8 * MIB);
+	fill(ballast, 8 * MIB, ++seed);
+	verify(ballast, 8 * MIB, seed);
 }
 
 /* Filled, and away. */
