@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory that is away, seen from elsewhere: by process_vm_readv(2), through
- * /proc/PID/mem, by ptrace(2), in a pipe after vmsplice(2), and by a userfaultfd
- * of the program's own.  Whoever looks gets the data, or an error; never others.
+ * /proc/PID/mem, by ptrace(2), in a pipe after vmsplice(2), and by a
+ * userfaultfd of the program's own.  Whoever looks gets the data, or an error;
+ * never others.
  *
  * MEMORY_REMOTE says what is promised for other processes: "data" or "error".
  */

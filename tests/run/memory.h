@@ -187,7 +187,7 @@ struct part {
 static inline int run_parts(const struct part *parts, size_t nr, int argc,
 			    char **argv)
 {
-	alarm(60);
+	alarm(110);
 	for (size_t i = 0; i < nr; i++) {
 		bool wanted = argc < 2;
 
