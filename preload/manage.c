@@ -27,10 +27,12 @@ enum state {
 };
 
 static _Atomic int state = OFF;
+static _Atomic bool has_reserved; /* anything, ever */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under the lock: */
 static struct ranges mappings;
+static struct ranges reserved; /* by the program, to be opened later */
 static struct ranges excluded; /* never to be managed, in arenas perhaps */
 static struct uhmm *context;
 static _Atomic(struct uhmm *) rescuable; /* the same, without the lock */
@@ -280,7 +282,40 @@ void manage_unmapping(uintptr_t start_, uintptr_t end)
 {
 	enter();
 	ranges_remove(&mappings, start_, end);
+	ranges_remove(&reserved, start_, end);
 	leave();
+}
+
+void manage_reserved(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	if (ranges_add(&reserved, start_, end))
+		atomic_store(&has_reserved, true);
+	leave();
+}
+
+void manage_closed(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	leave();
+}
+
+/* What was opened before may have been closed and opened again. */
+void manage_opened(uintptr_t start_, uintptr_t end)
+{
+	bool is_new;
+
+	if (!atomic_load_explicit(&has_reserved, memory_order_relaxed))
+		return;
+	enter();
+	is_new = ranges_cover(&reserved, start_, end) &&
+		 !ranges_cover(&mappings, start_, end) &&
+		 !ranges_hit(&excluded, start_);
+	leave();
+	if (is_new)
+		manage_mapped(start_, end);
 }
 
 bool manage_has(uintptr_t addr)
@@ -382,6 +417,7 @@ void manage_forked(void)
 	if (pthread_mutex_trylock(&lock)) {
 		mappings = (struct ranges){ .nr = 0 };
 		excluded = (struct ranges){ .nr = 0 };
+		reserved = (struct ranges){ .nr = 0 };
 	}
 	pthread_mutex_init(&lock, NULL);
 	nr_devices = 0;

@@ -80,19 +80,42 @@ bool map_is_watched(const void *caller)
 	return manage_is_on() && !thread.inside && !map_is_own(caller);
 }
 
-/*
- * Address space without access is not memory yet; what grows down or was
- * promised huge pages or RAM cannot be managed.
- */
-static bool is_candidate(size_t len, int prot, int flags)
+/* What grows down or was promised huge pages or RAM cannot be managed. */
+static bool can_be_managed(int flags)
 {
 	const int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
-	const int unwanted = MAP_FIXED | MAP_GROWSDOWN | MAP_STACK |
-			     MAP_HUGETLB | MAP_LOCKED;
+	const int unwanted = MAP_GROWSDOWN | MAP_STACK | MAP_HUGETLB |
+			     MAP_LOCKED;
 
-	return len >= settings.min_size && prot != PROT_NONE &&
-	       (flags & (MAP_TYPE | MAP_ANONYMOUS)) == wanted &&
+	return (flags & (MAP_TYPE | MAP_ANONYMOUS)) == wanted &&
 	       !(flags & unwanted);
+}
+
+static bool is_candidate(size_t len, int flags)
+{
+	return len >= settings.min_size && !(flags & MAP_FIXED) &&
+	       can_be_managed(flags);
+}
+
+/*
+ * Address space without access is not memory yet.  It is where collectors of
+ * garbage have their heaps, which they open piece by piece.
+ */
+static bool is_opening(int prot)
+{
+	return prot & (PROT_READ | PROT_WRITE) && !(prot & PROT_EXEC);
+}
+
+/* In the place of something that was managed, perhaps. */
+static void replaced(uintptr_t start, uintptr_t end, int prot, int flags)
+{
+	if (!can_be_managed(flags)) {
+		manage_unmapping(start, end);
+		return;
+	}
+	manage_closed(start, end);
+	if (is_opening(prot))
+		manage_opened(start, end);
 }
 
 static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
@@ -116,16 +139,21 @@ static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
 EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		  off_t offset)
 {
+	uintptr_t end;
 	void *p;
 
 	if (!map_is_watched(__builtin_return_address(0)))
 		return sys_mmap(addr, len, prot, flags, fd, offset);
-	if (is_candidate(len, prot, flags))
+	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
 	p = sys_mmap(addr, len, prot, flags, fd, offset);
-	/* In the place of something that was managed, perhaps. */
-	if (p != MAP_FAILED && (flags & MAP_FIXED))
-		manage_unmapping((uintptr_t)p, (uintptr_t)p + page_up(len));
+	end = (uintptr_t)p + page_up(len);
+	if (p == MAP_FAILED)
+		return p;
+	if (flags & MAP_FIXED)
+		replaced((uintptr_t)p, end, prot, flags);
+	else if (is_candidate(len, flags))
+		manage_reserved((uintptr_t)p, end);
 	return p;
 }
 
@@ -180,4 +208,19 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	    manage_has((uintptr_t)old))
 		return remap_managed(old, old_len, len, flags, target);
 	return (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+}
+
+EXPORT int mprotect(void *addr, size_t len, int prot)
+{
+	uintptr_t start = (uintptr_t)addr;
+	int ret = (int)syscall(SYS_mprotect, addr, len, prot);
+
+	if (!ret && len && is_opening(prot) &&
+	    map_is_watched(__builtin_return_address(0))) {
+		int err = errno;
+
+		manage_opened(start, start + page_up(len));
+		errno = err;
+	}
+	return ret;
 }

@@ -129,6 +129,7 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
 /* False when there is no memory to split a range; nothing changed. */
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_hit(const struct ranges *set, uintptr_t addr);
+bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end);
 
 /* ---- reserve.c: address space for the arenas ---------------------------- */
 
@@ -164,6 +165,12 @@ bool manage_may_populate(size_t len);
 void manage_mapped(uintptr_t start, uintptr_t end);
 /* It will be unmapped or replaced. */
 void manage_unmapping(uintptr_t start, uintptr_t end);
+/* Addresses that the program may not use yet, but has for later. */
+void manage_reserved(uintptr_t start, uintptr_t end);
+/* A part of those is taken from it, with what was there. */
+void manage_closed(uintptr_t start, uintptr_t end);
+/* A part of those may be used now; nothing is done for other memory. */
+void manage_opened(uintptr_t start, uintptr_t end);
 bool manage_has(uintptr_t addr);
 
 /*

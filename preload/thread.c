@@ -94,6 +94,21 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 	return err;
 }
 
+/* It asks the kernel, in memory that it allocates. */
+EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
+{
+	static int (*real)(pthread_t, pthread_attr_t *);
+	int err;
+
+	if (!real)
+		real = (int (*)(pthread_t, pthread_attr_t *))dlsym(
+			RTLD_NEXT, "pthread_getattr_np");
+	inside_enter();
+	err = real(t, attr);
+	inside_leave();
+	return err;
+}
+
 /* A child made by vfork(2) shares our memory, and is not who writes. */
 EXPORT _Noreturn void _exit(int status)
 {

@@ -96,6 +96,26 @@ static void own_stacks(void)
 	CHECK(!munmap(p, 4 * MIB));
 }
 
+/* Each asks for memory that the kernel writes to. */
+static void attributes(void)
+{
+	pthread_attr_t attr[64];
+	char here;
+
+	map(LEN);
+	push();
+	for (int i = 0; i < 64; i++) {
+		size_t len;
+		void *p;
+
+		CHECK(!pthread_getattr_np(pthread_self(), &attr[i]));
+		CHECK(!pthread_attr_getstack(&attr[i], &p, &len));
+		CHECK(&here > (char *)p && &here < (char *)p + len);
+	}
+	for (int i = 0; i < 64; i++)
+		CHECK(!pthread_attr_destroy(&attr[i]));
+}
+
 static void main_stack(void)
 {
 	struct rlimit limit;
@@ -167,6 +187,19 @@ static void breaks(void)
 	CHECK(!brk(p));
 }
 
+/* Under a limit most of it is away, in the end. */
+static void check_limit(char *p, size_t len)
+{
+	static unsigned char there[16 * MIB / PAGE];
+	size_t n = 0;
+
+	CHECK(!mincore(p, len, there));
+	for (size_t i = 0; i < len / PAGE; i++)
+		n += there[i] & 1;
+	if (getenv("MEMORY_LIMITED"))
+		CHECK(n < len / PAGE / 2);
+}
+
 /* As Go, Java and V8 have theirs. */
 static void reserve(void)
 {
@@ -179,6 +212,7 @@ static void reserve(void)
 			fill_at(p + i, 5, i, i + MIB);
 		}
 		push();
+		check_limit(p, 16 * MIB);
 		verify(p, 16 * MIB, 5);
 		CHECK(!madvise(p, 8 * MIB, MADV_DONTNEED));
 		CHECK(!mprotect(p, 8 * MIB, PROT_NONE));
@@ -189,6 +223,7 @@ static void reserve(void)
 	map_at(p, 4 * MIB, PROT_READ | PROT_WRITE, MAP_FIXED);
 	fill(p, 4 * MIB, 6);
 	push();
+	check_limit(p, 4 * MIB);
 	verify(p, 4 * MIB, 6);
 	CHECK(!munmap(p, 64 * MIB));
 }
@@ -261,6 +296,7 @@ static void libraries(void)
 static const struct part parts[] = {
 	{ "large-stacks", large_stacks },
 	{ "own-stacks", own_stacks },
+	{ "attributes", attributes },
 	{ "main-stack", main_stack },
 	{ "coroutines", coroutines },
 	{ "breaks", breaks },

@@ -21,6 +21,7 @@ needs_userfaultfd
 # Inline, other processes cannot have what is away.
 [ "$mode" = threads ] || export MEMORY_REMOTE=error
 
+export MEMORY_LIMITED=yes
 for name in $names; do
 	"$UHMM" run --ram 4M --device zram:1G --mode "$mode" \
 		${off:+--features-off "$off"} --summary="$tmp/sum" \
