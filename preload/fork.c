@@ -34,14 +34,18 @@ static struct {
 static void prepare(void)
 {
 	thread.prepared = library.prepare;
+	inside_enter();
 	if (thread.prepared)
 		library.prepare();
+	inside_leave();
 }
 
 static void parent(void)
 {
+	inside_enter();
 	if (thread.prepared)
 		library.parent();
+	inside_leave();
 }
 
 /* libuhmm may make threads, before jemalloc has its locks back. */

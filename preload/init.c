@@ -18,7 +18,10 @@ __attribute__((constructor(101))) static void begin(void)
 	thread_init();
 	map_init();
 	summary_init();
+	signals_init();
 	manage_init();
+	masks_init();
+	stacks_init();
 	inside_leave();
 	errno = err;
 }

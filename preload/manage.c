@@ -27,11 +27,15 @@ enum state {
 };
 
 static _Atomic int state = OFF;
+static _Atomic bool has_reserved; /* anything, ever */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under the lock: */
 static struct ranges mappings;
+static struct ranges reserved; /* by the program, to be opened later */
+static struct ranges excluded; /* never to be managed, in arenas perhaps */
 static struct uhmm *context;
+static _Atomic(struct uhmm *) rescuable; /* the same, without the lock */
 static struct uhmm_device *devices[MAX_DEVICES];
 static size_t nr_devices, peak, unmanaged;
 static int open_error, why_unmanaged;
@@ -123,7 +127,7 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT |
+		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE |
 			 (settings.follow_fork ? UHMM_OPEN_FORK : 0),
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
@@ -139,7 +143,26 @@ static int open_context(void)
 		context = NULL;
 		nr_devices = 0;
 	}
+	if (!err)
+		atomic_store(&rescuable, context);
 	return err;
+}
+
+static int pin(uintptr_t start, uintptr_t end)
+{
+	if (!reserve_has(start) && !ranges_hit(&mappings, start))
+		return -ENOENT;
+	return uhmm_pin(context, (void *)start, end - start);
+}
+
+static void pin_stack(uintptr_t start, uintptr_t end)
+{
+	pin(start, end);
+}
+
+static void exclude(uintptr_t start, uintptr_t end)
+{
+	uhmm_unregister(context, (void *)start, end - start);
 }
 
 /* Everything that was handed out so far becomes managed. */
@@ -147,6 +170,8 @@ static void start(void)
 {
 	struct range part;
 
+	signals_arm();
+	stacks_touch();
 	open_error = open_context();
 	if (open_error) {
 		atomic_store(&state, FAILED);
@@ -155,22 +180,24 @@ static void start(void)
 		    strerrordesc_np(-open_error));
 		return;
 	}
+	stacks_pin(pin_stack);
 	for (size_t i = 0; reserve_part(i, &part); i++)
 		register_range(part.start, part.end);
 	for (size_t i = 0; i < mappings.nr; i++)
 		register_range(mappings.list[i].start, mappings.list[i].end);
+	for (size_t i = 0; i < excluded.nr; i++)
+		exclude(excluded.list[i].start, excluded.list[i].end);
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
 /* A handler of the program's could fork, and find our locks held. */
 static void start_quietly(void)
 {
-	sigset_t all, old;
+	sigset_t old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	masks_block_all(&old);
 	start();
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	masks_restore(&old);
 }
 
 /* After something was counted, before the program gets it. */
@@ -228,6 +255,7 @@ void manage_decommit(uintptr_t start_, uintptr_t end)
 void manage_mapped(uintptr_t start_, uintptr_t end)
 {
 	enter();
+	ranges_remove(&excluded, start_, end);
 	if (!ranges_add(&mappings, start_, end)) {
 		unmanaged += end - start_;
 		why_unmanaged = -ENOMEM;
@@ -254,7 +282,40 @@ void manage_unmapping(uintptr_t start_, uintptr_t end)
 {
 	enter();
 	ranges_remove(&mappings, start_, end);
+	ranges_remove(&reserved, start_, end);
 	leave();
+}
+
+void manage_reserved(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	if (ranges_add(&reserved, start_, end))
+		atomic_store(&has_reserved, true);
+	leave();
+}
+
+void manage_closed(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	leave();
+}
+
+/* What was opened before may have been closed and opened again. */
+void manage_opened(uintptr_t start_, uintptr_t end)
+{
+	bool is_new;
+
+	if (!atomic_load_explicit(&has_reserved, memory_order_relaxed))
+		return;
+	enter();
+	is_new = ranges_cover(&reserved, start_, end) &&
+		 !ranges_cover(&mappings, start_, end) &&
+		 !ranges_hit(&excluded, start_);
+	leave();
+	if (is_new)
+		manage_mapped(start_, end);
 }
 
 bool manage_has(uintptr_t addr)
@@ -265,6 +326,62 @@ bool manage_has(uintptr_t addr)
 	has = ranges_hit(&mappings, addr);
 	leave();
 	return has;
+}
+
+int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
+{
+	int err;
+
+	if (!manage_is_started())
+		return -ENOENT;
+	enter();
+	if (pinned)
+		err = pin(start_, end);
+	else
+		err = uhmm_unpin(context, (void *)start_, end - start_);
+	leave();
+	return err;
+}
+
+static size_t add_part(const struct range *of, uintptr_t start_, uintptr_t end,
+		       struct range *ret)
+{
+	*ret = (struct range){ of->start > start_ ? of->start : start_,
+			       of->end < end ? of->end : end };
+	return ret->start < ret->end;
+}
+
+size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
+		    size_t max)
+{
+	struct range part;
+	size_t nr = 0;
+
+	enter();
+	for (size_t i = 0; nr < max && i < mappings.nr; i++)
+		nr += add_part(&mappings.list[i], start_, end, &ret[nr]);
+	for (size_t i = 0; nr < max && reserve_part(i, &part); i++)
+		nr += add_part(&part, start_, end, &ret[nr]);
+	leave();
+	return nr;
+}
+
+void manage_exclude(uintptr_t start_, uintptr_t end)
+{
+	enter();
+	ranges_remove(&mappings, start_, end);
+	if (!ranges_add(&excluded, start_, end))
+		why_unmanaged = -ENOMEM;
+	if (manage_is_started())
+		exclude(start_, end);
+	leave();
+}
+
+int manage_rescue(unsigned patience_ms)
+{
+	struct uhmm *u = atomic_load(&rescuable);
+
+	return u ? uhmm_rescue(u, patience_ms) : 0;
 }
 
 /* ---- State ------------------------------------------------------------- */
@@ -297,15 +414,22 @@ void manage_forked(void)
 {
 	enum state was = atomic_load(&state);
 
-	if (pthread_mutex_trylock(&lock))
+	if (pthread_mutex_trylock(&lock)) {
 		mappings = (struct ranges){ .nr = 0 };
+		excluded = (struct ranges){ .nr = 0 };
+		reserved = (struct ranges){ .nr = 0 };
+	}
 	pthread_mutex_init(&lock, NULL);
 	nr_devices = 0;
 	peak = unmanaged = 0;
 	allowance = 0;
-	if (was == STARTED && uhmm_inherit(context, &context) == 0)
+	stacks_forked();
+	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
+		atomic_store(&rescuable, context);
 		return;
+	}
 	context = NULL;
+	atomic_store(&rescuable, NULL);
 	if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
 			    settings.ram / CHILD_SHARE;

@@ -60,7 +60,7 @@ void map_init(void)
 		library = own[nr_own - 1];
 }
 
-static bool is_own(const void *caller)
+bool map_is_own(const void *caller)
 {
 	for (size_t i = 0; i < nr_own; i++)
 		if ((uintptr_t)caller >= own[i].start &&
@@ -75,25 +75,47 @@ bool map_is_library(const void *caller)
 	       (uintptr_t)caller < library.end;
 }
 
-/* Does a call that ends at @caller concern the program's memory? */
-static bool is_watched(const void *caller)
+bool map_is_watched(const void *caller)
 {
-	return manage_is_on() && !thread.inside && !is_own(caller);
+	return manage_is_on() && !thread.inside && !map_is_own(caller);
+}
+
+/* What grows down or was promised huge pages or RAM cannot be managed. */
+static bool can_be_managed(int flags)
+{
+	const int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int unwanted = MAP_GROWSDOWN | MAP_STACK | MAP_HUGETLB |
+			     MAP_LOCKED;
+
+	return (flags & (MAP_TYPE | MAP_ANONYMOUS)) == wanted &&
+	       !(flags & unwanted);
+}
+
+static bool is_candidate(size_t len, int flags)
+{
+	return len >= settings.min_size && !(flags & MAP_FIXED) &&
+	       can_be_managed(flags);
 }
 
 /*
- * Address space without access is not memory yet; what grows down or was
- * promised huge pages or RAM cannot be managed.
+ * Address space without access is not memory yet.  It is where collectors of
+ * garbage have their heaps, which they open piece by piece.
  */
-static bool is_candidate(size_t len, int prot, int flags)
+static bool is_opening(int prot)
 {
-	const int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
-	const int unwanted = MAP_FIXED | MAP_GROWSDOWN | MAP_STACK |
-			     MAP_HUGETLB | MAP_LOCKED;
+	return prot & (PROT_READ | PROT_WRITE) && !(prot & PROT_EXEC);
+}
 
-	return len >= settings.min_size && prot != PROT_NONE &&
-	       (flags & (MAP_TYPE | MAP_ANONYMOUS)) == wanted &&
-	       !(flags & unwanted);
+/* In the place of something that was managed, perhaps. */
+static void replaced(uintptr_t start, uintptr_t end, int prot, int flags)
+{
+	if (!can_be_managed(flags)) {
+		manage_unmapping(start, end);
+		return;
+	}
+	manage_closed(start, end);
+	if (is_opening(prot))
+		manage_opened(start, end);
 }
 
 static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
@@ -117,16 +139,21 @@ static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
 EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		  off_t offset)
 {
+	uintptr_t end;
 	void *p;
 
-	if (!is_watched(__builtin_return_address(0)))
+	if (!map_is_watched(__builtin_return_address(0)))
 		return sys_mmap(addr, len, prot, flags, fd, offset);
-	if (is_candidate(len, prot, flags))
+	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
 	p = sys_mmap(addr, len, prot, flags, fd, offset);
-	/* In the place of something that was managed, perhaps. */
-	if (p != MAP_FAILED && (flags & MAP_FIXED))
-		manage_unmapping((uintptr_t)p, (uintptr_t)p + page_up(len));
+	end = (uintptr_t)p + page_up(len);
+	if (p == MAP_FAILED)
+		return p;
+	if (flags & MAP_FIXED)
+		replaced((uintptr_t)p, end, prot, flags);
+	else if (is_candidate(len, flags))
+		manage_reserved((uintptr_t)p, end);
 	return p;
 }
 
@@ -141,7 +168,7 @@ EXPORT int munmap(void *addr, size_t len)
 	 * Before the call: afterwards the addresses may be another's.  One
 	 * that the kernel will refuse changes nothing.
 	 */
-	if (is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
+	if (map_is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
 	    len && len <= SIZE_MAX - PAGE - start)
 		manage_unmapping(start, start + page_up(len));
 	return sys_munmap(addr, len);
@@ -177,8 +204,23 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (flags & MREMAP_FIXED)
 		target = va_arg(ap, void *);
 	va_end(ap);
-	if (is_watched(__builtin_return_address(0)) &&
+	if (map_is_watched(__builtin_return_address(0)) &&
 	    manage_has((uintptr_t)old))
 		return remap_managed(old, old_len, len, flags, target);
 	return (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+}
+
+EXPORT int mprotect(void *addr, size_t len, int prot)
+{
+	uintptr_t start = (uintptr_t)addr;
+	int ret = (int)syscall(SYS_mprotect, addr, len, prot);
+
+	if (!ret && len && is_opening(prot) &&
+	    map_is_watched(__builtin_return_address(0))) {
+		int err = errno;
+
+		manage_opened(start, start + page_up(len));
+		errno = err;
+	}
+	return ret;
 }

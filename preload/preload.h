@@ -24,6 +24,8 @@
 #define UHMM_PRELOAD_H
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +52,11 @@ struct thread {
 	bool has_arena;
 	bool prepared; /* fork.c: libuhmm's handler has run */
 	bool ready;    /* has_arena && !inside: malloc may take the short way */
+	bool is_library;
+	bool has_bus;	   /* one waits until it is unblocked */
+	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
+	void *stack;	   /* for handlers, ours: stacks.c */
+	unsigned stack_nr; /* the program's own for that, + 1 */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -122,6 +129,7 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
 /* False when there is no memory to split a range; nothing changed. */
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_hit(const struct ranges *set, uintptr_t addr);
+bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end);
 
 /* ---- reserve.c: address space for the arenas ---------------------------- */
 
@@ -132,6 +140,7 @@ void reserve_commit(uintptr_t start, uintptr_t end);
 void reserve_decommit(uintptr_t start, uintptr_t end);
 /* Bytes in blocks of which a page may be touched. */
 size_t reserve_bytes(void);
+bool reserve_has(uintptr_t addr);
 /* Each part handed out so far, in turn.  False after the last. */
 bool reserve_part(size_t n, struct range *ret);
 bool reserve_is_same(uintptr_t a, uintptr_t b);
@@ -156,7 +165,29 @@ bool manage_may_populate(size_t len);
 void manage_mapped(uintptr_t start, uintptr_t end);
 /* It will be unmapped or replaced. */
 void manage_unmapping(uintptr_t start, uintptr_t end);
+/* Addresses that the program may not use yet, but has for later. */
+void manage_reserved(uintptr_t start, uintptr_t end);
+/* A part of those is taken from it, with what was there. */
+void manage_closed(uintptr_t start, uintptr_t end);
+/* A part of those may be used now; nothing is done for other memory. */
+void manage_opened(uintptr_t start, uintptr_t end);
 bool manage_has(uintptr_t addr);
+
+/*
+ * Bring all home, and let nothing leave any more.  For handlers of fatal
+ * signals.  -errno: something may still be away.
+ */
+int manage_rescue(unsigned patience_ms);
+/*
+ * Have memory stay in RAM, or no more.  -ENOENT: it is not managed, or not yet.
+ * Pages that were never touched are not there all the same.
+ */
+int manage_pin(uintptr_t start, uintptr_t end, bool pinned);
+/* What is managed of [start, end): at most @max parts. */
+size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
+		    size_t max);
+/* It is the program's alone from now on, with its data. */
+void manage_exclude(uintptr_t start, uintptr_t end);
 
 struct manage_state {
 	bool started;
@@ -192,8 +223,44 @@ void heap_lock(bool locked);
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
+bool map_is_own(const void *caller);
+/* Does a call that ends at @caller concern the program's memory? */
+bool map_is_watched(const void *caller);
 /* Is that code libuhmm's? */
 bool map_is_library(const void *caller);
+
+/* ---- maps.c ------------------------------------------------------------ */
+
+/* @frames: of libuhmm, in a detailed walk */
+struct vma {
+	uintptr_t start, end;
+	int prot;
+	bool frames;
+};
+
+typedef void maps_fn(const struct vma *vma, void *arg);
+
+int maps_walk(bool detailed, maps_fn *fn, void *arg);
+/*
+ * Have the CPU touch each page that is mapped and may be touched.  Other
+ * threads may use them: what is written is what is there.
+ */
+void maps_touch(struct range range);
+
+/* ---- present.c ---------------------------------------------------------- */
+
+#define MAX_PRESENT 64
+
+struct present {
+	struct range parts[MAX_PRESENT];
+	size_t nr;
+};
+
+bool present_wanted(void);
+/* Nothing is done unless it is wanted. */
+void present_add(struct present *p, const void *addr, size_t len);
+void present_always(struct present *p, const void *addr, size_t len);
+void present_end(const struct present *p);
 
 /* ---- fork.c ------------------------------------------------------------ */
 
@@ -204,6 +271,51 @@ void fork_late_init(void);
 /* ---- thread.c ----------------------------------------------------------- */
 
 void thread_init(void);
+
+/* ---- signals.c: handlers ------------------------------------------------ */
+
+void signals_init(void);
+/* Before the context is opened. */
+void signals_arm(void);
+/* For good. */
+void signals_default(int sig);
+
+/* ---- dump.c ------------------------------------------------------------- */
+
+/* Once more to this thread, with what is known about it. */
+void signals_send(int sig, const siginfo_t *info);
+/* The default of a signal that dumps core. */
+void on_fatal(int sig, siginfo_t *info, void *context);
+
+/* ---- masks.c: what the program thinks it blocks ------------------------- */
+
+void masks_init(void);
+/* The signals of @set that are not to be blocked; open() takes them out. */
+uint64_t masks_of(const sigset_t *set);
+uint64_t masks_open(sigset_t *set);
+void masks_add(sigset_t *set, uint64_t bits);
+/* All but those. */
+void masks_block_all(sigset_t *old);
+void masks_restore(const sigset_t *old);
+void masks_enter(const void *context, const struct sigaction *act);
+/*
+ * It was sent, but not to this thread, or this thread thinks it blocked: now it
+ * will be, and comes again.
+ */
+bool masks_hold(int sig, const siginfo_t *info, void *context);
+
+/* ---- stacks.c: for handlers --------------------------------------------- */
+
+void stacks_init(void);
+/* This thread begins. */
+void stacks_enter(void);
+/* The other threads are not here. */
+void stacks_forked(void);
+/* A thread of the program begins on this one. */
+void stacks_hold(const pthread_attr_t *attr);
+/* Those that the program has: before they are managed, and when they can be. */
+void stacks_touch(void);
+void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
 /* ---- summary.c ---------------------------------------------------------- */
 

@@ -103,3 +103,11 @@ bool ranges_hit(const struct ranges *set, uintptr_t addr)
 
 	return at < set->nr && set->list[at].start <= addr;
 }
+
+bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end)
+{
+	size_t at = find(set, start);
+
+	return at < set->nr && set->list[at].start <= start &&
+	       set->list[at].end >= end;
+}

@@ -35,6 +35,8 @@ static bool map_reserve(struct reserve *r, size_t len)
 
 	if (p == MAP_FAILED)
 		return false;
+	/* A debugger's dump would have all of it. */
+	madvise(p, len + BLOCK, MADV_DONTDUMP);
 	r->pages = own_alloc(counters);
 	if (!r->pages) {
 		sys_munmap(p, len + BLOCK);
@@ -77,6 +79,7 @@ static void *take_from(struct reserve *r, size_t len, size_t align)
 		return NULL;
 	if (mprotect((void *)start, len, PROT_READ | PROT_WRITE) < 0)
 		return NULL;
+	madvise((void *)start, len, MADV_DODUMP);
 	atomic_store(&r->next, start + len);
 	return (void *)start;
 }
@@ -107,6 +110,11 @@ static struct reserve *find(uintptr_t addr)
 		if (addr >= reserves[i].start && addr < reserves[i].end)
 			return &reserves[i];
 	return NULL;
+}
+
+bool reserve_has(uintptr_t addr)
+{
+	return find(addr);
 }
 
 bool reserve_is_same(uintptr_t a, uintptr_t b)

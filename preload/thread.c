@@ -20,6 +20,8 @@ typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *),
 
 struct start {
 	_Atomic bool used;
+	bool inside;
+	uint64_t hidden;
 	void *(*fn)(void *);
 	void *arg;
 };
@@ -28,15 +30,19 @@ static create_fn *real_create;
 static struct start starts[MAX_STARTS];
 
 /* @s lives until the thread runs; then it is free for another. */
-static void *run_inside(void *arg)
+static void *run(void *arg)
 {
-	struct start *s = arg;
-	void *(*fn)(void *) = s->fn;
-	void *fn_arg = s->arg;
+	struct start s = *(struct start *)arg;
 
-	atomic_store(&s->used, false);
+	atomic_store(&((struct start *)arg)->used, false);
 	inside_enter();
-	return fn(fn_arg);
+	thread.is_library = s.inside;
+	if (s.inside)
+		return s.fn(s.arg);
+	thread.hidden = s.hidden;
+	stacks_enter();
+	inside_leave();
+	return s.fn(s.arg);
 }
 
 static struct start *take_start(void)
@@ -47,17 +53,21 @@ static struct start *take_start(void)
 	return NULL;
 }
 
-static int create_inside(pthread_t *t, const pthread_attr_t *attr,
-			 void *(*fn)(void *), void *arg)
+static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
+		  void *arg, bool is_inside)
 {
 	struct start *s = take_start();
 	int err;
 
+	if (!is_inside)
+		stacks_hold(attr);
 	if (!s)
-		return EAGAIN;
+		return is_inside ? EAGAIN : real_create(t, attr, fn, arg);
+	s->inside = is_inside;
+	s->hidden = thread.hidden;
 	s->fn = fn;
 	s->arg = arg;
-	err = real_create(t, attr, run_inside, s);
+	err = real_create(t, attr, run, s);
 	if (err)
 		atomic_store(&s->used, false);
 	return err;
@@ -72,13 +82,29 @@ void thread_init(void)
 EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
+	bool is_inside = thread.inside;
 	int err;
 
 	thread_init();
-	if (thread.inside)
-		return create_inside(t, attr, fn, arg);
 	inside_enter();
-	err = real_create(t, attr, fn, arg);
+	err = is_inside || manage_is_on() ?
+		      create(t, attr, fn, arg, is_inside) :
+		      real_create(t, attr, fn, arg);
+	inside_leave();
+	return err;
+}
+
+/* It asks the kernel, in memory that it allocates. */
+EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
+{
+	static int (*real)(pthread_t, pthread_attr_t *);
+	int err;
+
+	if (!real)
+		real = (int (*)(pthread_t, pthread_attr_t *))dlsym(
+			RTLD_NEXT, "pthread_getattr_np");
+	inside_enter();
+	err = real(t, attr);
 	inside_leave();
 	return err;
 }

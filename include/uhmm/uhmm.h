@@ -71,11 +71,13 @@ enum uhmm_fault_mode {
  *	that cannot be, the log says so and the context is opened all the same.
  * @UHMM_OPEN_FORK: pages may stay away during a fork(2), see uhmm_inherit().
  *	malloc(3) must not lie in managed memory.
+ * @UHMM_OPEN_RESCUE: a thread waits for uhmm_rescue().
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
 	UHMM_OPEN_STAT = 1u << 1,
 	UHMM_OPEN_FORK = 1u << 2,
+	UHMM_OPEN_RESCUE = 1u << 3,
 };
 
 /**
@@ -158,6 +160,21 @@ int uhmm_inherit(struct uhmm *u, struct uhmm **ret_u);
  * Return: 0, or -EIO when pages were lost in that way.
  */
 int uhmm_close(struct uhmm *u);
+
+/**
+ * uhmm_rescue() - bring every page home before the process dies
+ * @u: opened with UHMM_OPEN_RESCUE
+ * @patience_ms: give up when no page has come home for so long
+ *
+ * For handlers of fatal signals, so that a core dump has all data: it may be
+ * called in them, whatever they interrupted, and uses less than 1 KiB of stack.
+ * Limits on RAM are passed.  From then on no page leaves; other calls that move
+ * pages do not return.  Only uhmm_close() may follow.
+ *
+ * Return: 0; -EIO when pages were lost, which are poisoned; -ETIMEDOUT when it
+ * gave up; -ENOMEM; -EINVAL without UHMM_OPEN_RESCUE.
+ */
+int uhmm_rescue(struct uhmm *u, unsigned patience_ms);
 
 /**
  * uhmm_cgroup_limit() - what the kernel lets this process have

@@ -23,7 +23,7 @@ bool context_is_dead(const struct uhmm *u)
 static int check_params(const struct uhmm_params *p)
 {
 	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT |
-			       UHMM_OPEN_FORK;
+			       UHMM_OPEN_FORK | UHMM_OPEN_RESCUE;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -108,6 +108,8 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 		err = watchdog_init(u, p->watchdog_ms);
 	if (!err && u->mm->threads_first)
 		err = start_threads(u);
+	if (!err)
+		err = rescue_start(u);
 	return err ? err : fork_enlist(u);
 }
 
@@ -123,6 +125,7 @@ static void free_index(struct uhmm *u)
 /* Also of a context that was opened by half. */
 static void destroy(struct uhmm *u)
 {
+	rescue_stop(u);
 	serve_stop(u);
 	policy_stop(u);
 	request_stop(u);
@@ -227,6 +230,7 @@ int uhmm_close(struct uhmm *u)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	rescue_stop(u);
 	serve_stop(u);
 	watchdog_closing(u);
 	policy_stop(u);

@@ -225,6 +225,14 @@ struct carried {
 	uint64_t page[MAX_CARRIED];
 };
 
+/* ---- The end (rescue.c) ---- */
+
+struct rescue {
+	struct sys_thread thread;
+	_Atomic uint32_t state; /* futex */
+	int result;		/* once it is done */
+};
+
 /* ---- Counters (stats.c) ---- */
 
 struct counters {
@@ -268,7 +276,8 @@ struct uhmm {
 	struct watchdog watchdog;
 	struct counters count;
 	struct hist fault_ns;
-	_Atomic uint32_t gate; /* movers at work; GATE_CLOSED: none may start */
+	struct rescue rescue;
+	_Atomic uint32_t gate; /* movers at work; fork.c */
 	struct uhmm *next;     /* all contexts, for fork */
 	struct fork fork;
 };
@@ -519,6 +528,8 @@ bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
 void policy_make_way(struct uhmm *u, struct block *b);
 /* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
+/* The gate is shut: nobody has to wait for room. */
+void policy_give_up(struct uhmm *u);
 void policy_stop(struct uhmm *u);
 void policy_destroy(struct uhmm *u);
 
@@ -533,6 +544,14 @@ bool context_is_dead(const struct uhmm *u);
 /* fork.c: whoever moves pages is inside; closed around a fork */
 void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
+/* No mover enters any more; those inside go on. */
+void gate_shut(struct uhmm *u);
+bool gate_is_shut(struct uhmm *u);
+void gate_reopen(struct uhmm *u);
+
+/* rescue.c */
+int rescue_start(struct uhmm *u);
+void rescue_stop(struct uhmm *u);
 
 /* stats.c */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)

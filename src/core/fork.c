@@ -27,7 +27,8 @@
 
 #include "core/core.h"
 
-#define GATE_CLOSED (UINT32_C(1) << 31)
+#define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
+#define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
 #define THAW_TRIES  1000
 #define STACK_NEED  ((uintptr_t)128 << 10)
 
@@ -41,7 +42,7 @@ void gate_enter(struct uhmm *u)
 	uint32_t v = atomic_load(&u->gate);
 
 	for (;;) {
-		if (v & GATE_CLOSED) {
+		if (v & (GATE_CLOSED | GATE_SHUT)) {
 			sys_futex_wait(&u->gate, v, 0);
 			v = atomic_load(&u->gate);
 		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
@@ -52,7 +53,9 @@ void gate_enter(struct uhmm *u)
 
 void gate_leave(struct uhmm *u)
 {
-	if (atomic_fetch_sub(&u->gate, 1) == (GATE_CLOSED | 1))
+	uint32_t v = atomic_fetch_sub(&u->gate, 1);
+
+	if ((v & ~GATE_SHUT) == (GATE_CLOSED | 1))
 		sys_futex_wake(&u->gate, INT32_MAX);
 }
 
@@ -60,7 +63,7 @@ static void gate_close(struct uhmm *u)
 {
 	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
 
-	while (v != GATE_CLOSED) {
+	while ((v & ~GATE_SHUT) != GATE_CLOSED) {
 		sys_futex_wait(&u->gate, v, 0);
 		v = atomic_load(&u->gate);
 	}
@@ -68,7 +71,23 @@ static void gate_close(struct uhmm *u)
 
 static void gate_open(struct uhmm *u)
 {
-	atomic_store(&u->gate, 0);
+	atomic_fetch_and(&u->gate, ~GATE_CLOSED);
+	sys_futex_wake(&u->gate, INT32_MAX);
+}
+
+void gate_shut(struct uhmm *u)
+{
+	atomic_fetch_or(&u->gate, GATE_SHUT);
+}
+
+bool gate_is_shut(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->gate, memory_order_relaxed) & GATE_SHUT;
+}
+
+void gate_reopen(struct uhmm *u)
+{
+	atomic_fetch_and(&u->gate, ~GATE_SHUT);
 	sys_futex_wake(&u->gate, INT32_MAX);
 }
 

@@ -365,7 +365,7 @@ int policy_step(struct uhmm *u)
 /* Is there no room, and hope that some will be made? */
 bool policy_full(struct uhmm *u, const struct block *b)
 {
-	if (!u->policy.running || u->policy.stop ||
+	if (!u->policy.running || u->policy.stop || gate_is_shut(u) ||
 	    atomic_load(&u->policy.faulting))
 		return false;
 	for (struct uhmm_group *g = charge_of(u, b); g; g = g->parent)
@@ -550,6 +550,11 @@ int policy_init(struct uhmm *u, uint64_t limit)
 	atomic_store(&u->charge.on, true);
 	atomic_store(&u->charge.root.tier[0].limit, limit >> MM_PAGE_SHIFT);
 	return policy_limit(&u->charge.root);
+}
+
+void policy_give_up(struct uhmm *u)
+{
+	wake_throttled(u);
 }
 
 void policy_stop(struct uhmm *u)

@@ -19,6 +19,8 @@ static int prepare(struct uffd *b, uintptr_t start, size_t len)
 
 	if (ret)
 		return ret;
+	/* A core dump would have all of it, mostly nothing. */
+	sys_madvise(start, len, MADV_DONTDUMP);
 	/* -EINVAL where there are no huge pages at all */
 	sys_madvise(start, len, MADV_NOHUGEPAGE);
 	ret = sys_own_bind(start, len);

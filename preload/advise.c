@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls by which the program tells the kernel about its memory, as far as that
+ * cannot find out about us:
+ *
+ * Guard pages take the place of data without a word to us; what is away is
+ * discarded.  What a child is to find wiped is not managed any more.
+ *
+ * Inline the kernel cannot have in what is away: that is there before it is
+ * asked to.
+ *
+ * mlockall(2) would fill the frames of libuhmm, which are 32 GiB of addresses,
+ * and count the address space that we reserve against the limit of the process.
+ * So all other mappings are locked one by one.
+ */
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "preload.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+static int sys_madvise(void *addr, size_t len, int advice)
+{
+	return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+static int sys_mlock2(const void *addr, size_t len, unsigned flags)
+{
+	if (!flags)
+		return (int)syscall(SYS_mlock, addr, len);
+	return (int)syscall(SYS_mlock2, addr, len, flags);
+}
+
+static bool is_page_range(const void *addr, size_t len)
+{
+	return (uintptr_t)addr % PAGE == 0 && len &&
+	       len <= SIZE_MAX - PAGE - (uintptr_t)addr;
+}
+
+/* ---- Advice ------------------------------------------------------------- */
+
+static int install_guard(void *addr, size_t len)
+{
+	int err, ret = sys_madvise(addr, len, MADV_GUARD_INSTALL);
+
+	if (ret)
+		return ret;
+	err = errno;
+	if (sys_madvise(addr, len, MADV_DONTNEED))
+		sys_madvise(addr, len, MADV_DONTNEED_LOCKED);
+	errno = err;
+	return 0;
+}
+
+static int populate(void *addr, size_t len, int advice)
+{
+	struct present p = { .nr = 0 };
+	int ret;
+
+	present_add(&p, addr, len);
+	ret = sys_madvise(addr, len, advice);
+	present_end(&p);
+	return ret;
+}
+
+EXPORT int madvise(void *addr, size_t len, int advice)
+{
+	uintptr_t start = (uintptr_t)addr;
+
+	if (!map_is_watched(__builtin_return_address(0)) ||
+	    !is_page_range(addr, len))
+		return sys_madvise(addr, len, advice);
+	switch (advice) {
+	case MADV_GUARD_INSTALL:
+		return install_guard(addr, len);
+	case MADV_WIPEONFORK:
+		manage_exclude(start, start + page_up(len));
+		return sys_madvise(addr, len, advice);
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return populate(addr, len, advice);
+	default:
+		return sys_madvise(addr, len, advice);
+	}
+}
+
+/* ---- Locks -------------------------------------------------------------- */
+
+static int lock(const void *addr, size_t len, unsigned flags)
+{
+	struct present p = { .nr = 0 };
+	int ret;
+
+	if (!flags)
+		present_add(&p, addr, len);
+	ret = sys_mlock2(addr, len, flags);
+	present_end(&p);
+	return ret;
+}
+
+EXPORT int mlock(const void *addr, size_t len)
+{
+	if (!map_is_watched(__builtin_return_address(0)))
+		return sys_mlock2(addr, len, 0);
+	return lock(addr, len, 0);
+}
+
+EXPORT int mlock2(const void *addr, size_t len, unsigned flags)
+{
+	if (!map_is_watched(__builtin_return_address(0)))
+		return (int)syscall(SYS_mlock2, addr, len, flags);
+	return lock(addr, len, flags);
+}
+
+struct lock_all {
+	bool counts;
+	unsigned flags;
+	size_t bytes;
+};
+
+static void lock_one(const struct vma *vma, void *arg)
+{
+	struct lock_all *all = arg;
+
+	if (vma->frames || vma->prot == PROT_NONE)
+		return;
+	all->bytes += vma->end - vma->start;
+	if (!all->counts)
+		lock((void *)vma->start, vma->end - vma->start, all->flags);
+}
+
+/* What is mapped already.  Errors of single mappings do not matter. */
+static int lock_current(unsigned flags)
+{
+	struct lock_all all = { .counts = true, .flags = flags };
+	struct rlimit limit;
+	int err = maps_walk(true, lock_one, &all);
+
+	if (!err && geteuid() && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	    all.bytes > limit.rlim_cur)
+		err = limit.rlim_cur ? -ENOMEM : -EPERM;
+	all.counts = false;
+	if (!err)
+		err = maps_walk(true, lock_one, &all);
+	if (!err)
+		return 0;
+	errno = -err;
+	return -1;
+}
+
+EXPORT int mlockall(int flags)
+{
+	const int known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+	int later = flags & ~MCL_CURRENT;
+
+	if (!map_is_watched(__builtin_return_address(0)) ||
+	    !(flags & MCL_CURRENT) || flags & ~known)
+		return (int)syscall(SYS_mlockall, flags);
+	if (flags & MCL_FUTURE && syscall(SYS_mlockall, later))
+		return -1;
+	return lock_current(flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+}

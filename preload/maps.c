@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The mappings of the process, as the kernel lists them.  Calls that need them
+ * are rare.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "preload.h"
+
+struct walk {
+	struct vma vma;
+	bool detailed; /* what it is comes later, in VmFlags */
+	maps_fn *fn;
+	void *arg;
+	char line[192]; /* the rest of a longer one does not matter */
+	size_t len;
+};
+
+/* Frames of libuhmm: it tracks writes there, but not what is missing. */
+static bool is_frames(const char *flags)
+{
+	return strstr(flags, " uw") && !strstr(flags, " um") &&
+	       strstr(flags, " dd") && strstr(flags, " dc");
+}
+
+static void end_line(struct walk *w)
+{
+	unsigned long start, end;
+	char prot[5];
+
+	w->line[w->len] = '\0';
+	w->len = 0;
+	if (sscanf(w->line, "%lx-%lx %4s", &start, &end, prot) == 3) {
+		w->vma = (struct vma){ start, end, 0, false };
+		w->vma.prot |= prot[0] == 'r' ? PROT_READ : 0;
+		w->vma.prot |= prot[1] == 'w' ? PROT_WRITE : 0;
+		w->vma.prot |= prot[2] == 'x' ? PROT_EXEC : 0;
+		if (!w->detailed)
+			w->fn(&w->vma, w->arg);
+	} else if (strncmp(w->line, "VmFlags:", 8) == 0) {
+		w->vma.frames = is_frames(w->line);
+		w->fn(&w->vma, w->arg);
+	}
+}
+
+static void take(struct walk *w, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '\n')
+			end_line(w);
+		else if (w->len < sizeof(w->line) - 1)
+			w->line[w->len++] = text[i];
+	}
+}
+
+int maps_walk(bool detailed, maps_fn *fn, void *arg)
+{
+	struct walk w = { .detailed = detailed, .fn = fn, .arg = arg };
+	int fd = open(detailed ? "/proc/self/smaps" : "/proc/self/maps",
+		      O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		take(&w, text, (size_t)n);
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+static void touch(const struct vma *vma, void *arg)
+{
+	const struct range *r = arg;
+	uintptr_t at = vma->start > r->start ? vma->start : r->start;
+	uintptr_t end = vma->end < r->end ? vma->end : r->end;
+
+	for (; at < end; at += PAGE)
+		if (vma->prot & PROT_WRITE)
+			atomic_fetch_add((_Atomic char *)at, 0);
+		else if (vma->prot & PROT_READ)
+			(void)*(volatile char *)at;
+}
+
+void maps_touch(struct range range)
+{
+	maps_walk(false, touch, &range);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Signals that an instruction raises are never blocked, although the program
+ * thinks so: the kernel kills who faults with SIGBUS blocked, and inline that
+ * is each touch of a page that is away; and who faults with another of them
+ * blocked dies without a handler of ours, and its core lacks what is away.
+ *
+ * One that was sent to a thread which thinks it blocked is blocked then, and
+ * sent again.
+ */
+#include <dlfcn.h>
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "preload.h"
+
+#define BIT(sig) (UINT64_C(1) << ((sig)-1))
+#define OPEN \
+	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGSYS))
+
+typedef int mask_fn(int, const sigset_t *, sigset_t *);
+typedef int suspend_fn(const sigset_t *);
+
+/* The kernel knows of 64 signals, glibc of more. */
+static uint64_t bits(const sigset_t *set)
+{
+	uint64_t b;
+
+	memcpy(&b, set, sizeof(b));
+	return b;
+}
+
+static void set_bits(sigset_t *set, uint64_t b)
+{
+	memcpy(set, &b, sizeof(b));
+}
+
+uint64_t masks_of(const sigset_t *set)
+{
+	return bits(set) & OPEN;
+}
+
+uint64_t masks_open(sigset_t *set)
+{
+	uint64_t had = masks_of(set);
+
+	set_bits(set, bits(set) & ~OPEN);
+	return had;
+}
+
+void masks_add(sigset_t *set, uint64_t b)
+{
+	set_bits(set, bits(set) | b);
+}
+
+static int change(int how, const uint64_t *set, uint64_t *ret)
+{
+	return (int)syscall(SYS_rt_sigprocmask, how, set, ret, sizeof(*set));
+}
+
+void masks_block_all(sigset_t *old)
+{
+	uint64_t all = ~OPEN, was;
+
+	change(SIG_BLOCK, &all, &was);
+	set_bits(old, was);
+}
+
+void masks_restore(const sigset_t *old)
+{
+	uint64_t b = bits(old);
+
+	change(SIG_SETMASK, &b, NULL);
+}
+
+/* As on entry to a handler. */
+void masks_enter(const void *context, const struct sigaction *act)
+{
+	uint64_t b = bits(&((const ucontext_t *)context)->uc_sigmask);
+
+	b = (b | bits(&act->sa_mask)) & ~OPEN;
+	change(SIG_SETMASK, &b, NULL);
+}
+
+/* Inline SIGBUS is not blocked even then: it comes when it is unblocked. */
+bool masks_hold(int sig, const siginfo_t *info, void *context)
+{
+	sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+	uint64_t one = BIT(sig);
+
+	if (info->si_code > 0 || !(OPEN & one) ||
+	    (!thread.is_library && !(thread.hidden & one)))
+		return false;
+	if (sig == SIGBUS && settings.mode == UHMM_FAULTS_INLINE) {
+		thread.has_bus = !thread.is_library;
+		return true;
+	}
+	change(SIG_BLOCK, &one, NULL);
+	set_bits(mask, bits(mask) | one);
+	if (info->si_code == SI_TKILL)
+		signals_send(sig, info);
+	else
+		syscall(SYS_rt_sigqueueinfo, getpid(), sig, info);
+	return true;
+}
+
+/* What the program was started with. */
+void masks_init(void)
+{
+	uint64_t open = OPEN, was;
+
+	if (!manage_is_on() || change(SIG_UNBLOCK, &open, &was))
+		return;
+	thread.hidden = was & OPEN;
+	if (thread.hidden)
+		signals_arm();
+}
+
+/* ---- The program's calls ------------------------------------------------ */
+
+static void note(int how, uint64_t set)
+{
+	if (how == SIG_BLOCK)
+		thread.hidden |= set;
+	else if (how == SIG_UNBLOCK)
+		thread.hidden &= ~set;
+	else
+		thread.hidden = set;
+}
+
+static int change_hidden(mask_fn *real, int how, const sigset_t *set,
+			 sigset_t *ret)
+{
+	uint64_t was = thread.hidden, asked = set ? masks_of(set) : 0;
+	sigset_t given, had;
+	int err;
+
+	if (set) {
+		given = *set;
+		if (how != SIG_UNBLOCK)
+			masks_open(&given);
+	}
+	if (asked)
+		signals_arm(); /* who holds what is sent meanwhile */
+	/* Inline, what @ret is in may be away. */
+	err = real(how, set ? &given : NULL, &had);
+	if (err)
+		return err;
+	if (set)
+		note(how, asked);
+	if (thread.has_bus && !(thread.hidden & BIT(SIGBUS))) {
+		thread.has_bus = false;
+		raise(SIGBUS);
+	}
+	masks_add(&had, was);
+	if (ret)
+		*ret = had;
+	return 0;
+}
+
+static mask_fn *find(mask_fn **real, const char *name)
+{
+	if (!*real)
+		*real = (mask_fn *)dlsym(RTLD_NEXT, name);
+	return *real;
+}
+
+static bool is_program(const void *caller)
+{
+	return manage_is_on() && !thread.inside && !map_is_own(caller);
+}
+
+EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *ret)
+{
+	static mask_fn *real;
+
+	find(&real, "sigprocmask");
+	if (!is_program(__builtin_return_address(0)))
+		return real(how, set, ret);
+	return change_hidden(real, how, set, ret);
+}
+
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret)
+{
+	static mask_fn *real;
+
+	find(&real, "pthread_sigmask");
+	if (!is_program(__builtin_return_address(0)))
+		return real(how, set, ret);
+	return change_hidden(real, how, set, ret);
+}
+
+/* A handler that it waits for runs with this mask. */
+EXPORT int sigsuspend(const sigset_t *set)
+{
+	static suspend_fn *real;
+	sigset_t given = *set;
+
+	if (!real)
+		real = (suspend_fn *)dlsym(RTLD_NEXT, "sigsuspend");
+	if (manage_is_on())
+		masks_open(&given);
+	return real(&given);
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the program does about signals that dump core.
+ *
+ * Once memory is managed the default of these signals is a handler of ours:
+ * pages come home before the kernel writes a core, see dump.c.  The program
+ * never sees it.  What it has set itself is in @shadow, and the kernel has it
+ * as well, but for two kinds of handlers that ours stand in front of: those
+ * that are good for one signal, as what comes after them is the default; and
+ * that of SIGBUS inline, where libuhmm's is in front of all others and gives us
+ * what is not its own.
+ *
+ * No handler blocks what an instruction raises, see masks.c.
+ *
+ * The lock is held for a few instructions with all signals blocked.  Calls that
+ * go past us, in glibc itself say, do no harm: what the kernel has counts.
+ */
+#include <dlfcn.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+
+#include "preload.h"
+
+typedef int action_fn(int, const struct sigaction *, struct sigaction *);
+
+static const int watched[] = {
+	SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
+	SIGFPE,	 SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS,
+};
+
+#define NR_WATCHED (sizeof(watched) / sizeof(*watched))
+
+static action_fn *real_sigaction;
+static _Atomic bool armed;
+static atomic_flag lock = ATOMIC_FLAG_INIT;
+
+/* Under the lock: */
+static struct sigaction shadow[_NSIG];
+static uint64_t hidden[_NSIG]; /* left out of masks that the kernel has */
+
+static void acquire(sigset_t *old)
+{
+	masks_block_all(old);
+	while (atomic_flag_test_and_set(&lock))
+		sched_yield();
+}
+
+static void release(const sigset_t *old)
+{
+	atomic_flag_clear(&lock);
+	masks_restore(old);
+}
+
+static bool is_watched(int sig)
+{
+	for (size_t i = 0; i < NR_WATCHED; i++)
+		if (watched[i] == sig)
+			return true;
+	return false;
+}
+
+/* Is it libuhmm's that stands before all others? */
+static bool is_shielded(int sig)
+{
+	return sig == SIGBUS && settings.mode == UHMM_FAULTS_INLINE;
+}
+
+/* ---- Our handlers ------------------------------------------------------- */
+
+static void call(const struct sigaction *act, int sig, siginfo_t *info,
+		 void *context)
+{
+	if (act->sa_flags & SA_SIGINFO)
+		act->sa_sigaction(sig, info, context);
+	else
+		act->sa_handler(sig);
+}
+
+static void install(int sig);
+
+/* What the program has set, as the kernel would take it. */
+static struct sigaction take(int sig)
+{
+	struct sigaction act;
+	sigset_t old;
+
+	acquire(&old);
+	act = shadow[sig];
+	if (act.sa_flags & SA_RESETHAND) {
+		shadow[sig].sa_handler = SIG_DFL;
+		shadow[sig].sa_flags &= ~SA_SIGINFO;
+		install(sig);
+	}
+	release(&old);
+	return act;
+}
+
+static void on_once(int sig, siginfo_t *info, void *context)
+{
+	struct sigaction act = take(sig);
+
+	if (act.sa_handler == SIG_DFL) /* two threads at once */
+		on_fatal(sig, info, context);
+	else
+		call(&act, sig, info, context);
+}
+
+/* Called by libuhmm's handler, with asynchronous signals blocked. */
+static void on_shielded(int sig, siginfo_t *info, void *context)
+{
+	struct sigaction act = take(sig);
+
+	if (act.sa_handler == SIG_IGN && info->si_code <= 0)
+		return;
+	if (act.sa_handler == SIG_DFL || act.sa_handler == SIG_IGN) {
+		on_fatal(sig, info, context);
+		return;
+	}
+	masks_enter(context, &act);
+	call(&act, sig, info, context);
+}
+
+static bool is_ours(const struct sigaction *act)
+{
+	return act->sa_flags & SA_SIGINFO &&
+	       (act->sa_sigaction == on_fatal || act->sa_sigaction == on_once ||
+		act->sa_sigaction == on_shielded);
+}
+
+/* ---- What the kernel has ------------------------------------------------ */
+
+static void set_ours(int sig, void (*fn)(int, siginfo_t *, void *), int flags)
+{
+	struct sigaction act = { .sa_sigaction = fn,
+				 .sa_flags = flags | SA_SIGINFO };
+
+	if (fn == on_once)
+		act.sa_mask = shadow[sig].sa_mask;
+	else
+		sigfillset(&act.sa_mask);
+	masks_open(&act.sa_mask);
+	real_sigaction(sig, &act, NULL);
+}
+
+/* Locked. */
+static void install(int sig)
+{
+	struct sigaction act = shadow[sig];
+	int flags = act.sa_flags & ~SA_RESETHAND;
+
+	if (is_shielded(sig))
+		return;
+	if (act.sa_handler == SIG_DFL) {
+		set_ours(sig, on_fatal, SA_ONSTACK);
+	} else if (act.sa_handler != SIG_IGN && act.sa_flags & SA_RESETHAND) {
+		set_ours(sig, on_once, flags);
+	} else {
+		masks_open(&act.sa_mask);
+		real_sigaction(sig, &act, NULL);
+	}
+}
+
+void signals_default(int sig)
+{
+	struct sigaction act = { .sa_handler = SIG_DFL };
+
+	real_sigaction(sig, &act, NULL);
+}
+
+/* Before libuhmm's handler is there, in inline mode. */
+void signals_arm(void)
+{
+	sigset_t old;
+
+	if (!real_sigaction || atomic_load(&armed))
+		return;
+	acquire(&old);
+	for (size_t i = 0; i < NR_WATCHED; i++) {
+		int sig = watched[i];
+
+		real_sigaction(sig, NULL, &shadow[sig]);
+		masks_add(&shadow[sig].sa_mask, hidden[sig]);
+		if (is_shielded(sig))
+			set_ours(sig, on_shielded, SA_ONSTACK);
+		else if (shadow[sig].sa_handler != SIG_IGN)
+			install(sig);
+	}
+	atomic_store(&armed, true);
+	release(&old);
+}
+
+/* ---- The program's calls ------------------------------------------------ */
+
+/* Locked. */
+static int set(int sig, const struct sigaction *act)
+{
+	struct sigaction real = *act;
+
+	if (atomic_load(&armed) && is_watched(sig)) {
+		shadow[sig] = *act;
+		if (is_ours(act)) { /* from a call that went past us */
+			shadow[sig].sa_handler = SIG_DFL;
+			shadow[sig].sa_flags &= ~SA_SIGINFO;
+		}
+		install(sig);
+		return 0;
+	}
+	hidden[sig] = masks_open(&real.sa_mask);
+	return real_sigaction(sig, &real, NULL);
+}
+
+/* Locked. */
+static int get(int sig, struct sigaction *ret)
+{
+	int err = real_sigaction(sig, NULL, ret);
+	bool ours = is_ours(ret) || is_shielded(sig);
+
+	if (err)
+		return err;
+	if (atomic_load(&armed) && is_watched(sig) && ours)
+		*ret = shadow[sig];
+	else if (atomic_load(&armed) && is_watched(sig))
+		masks_add(&ret->sa_mask, masks_of(&shadow[sig].sa_mask));
+	else
+		masks_add(&ret->sa_mask, hidden[sig]);
+	return 0;
+}
+
+static int change(int sig, const struct sigaction *act, struct sigaction *ret)
+{
+	struct sigaction new, was;
+	sigset_t old;
+	int err;
+
+	/* Not under the lock: it may be away. */
+	if (act)
+		new = *act;
+	acquire(&old);
+	err = get(sig, &was);
+	if (!err && act)
+		err = set(sig, &new);
+	release(&old);
+	if (!err && ret)
+		*ret = was;
+	return err;
+}
+
+void signals_init(void)
+{
+	if (!real_sigaction)
+		real_sigaction = (action_fn *)dlsym(RTLD_NEXT, "sigaction");
+}
+
+EXPORT int sigaction(int sig, const struct sigaction *act,
+		     struct sigaction *ret)
+{
+	signals_init();
+	if (!real_sigaction) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (sig < 1 || sig >= _NSIG || !manage_is_on() || thread.inside ||
+	    map_is_own(__builtin_return_address(0)))
+		return real_sigaction(sig, act, ret);
+	return change(sig, act, ret);
+}
+
+/* By siginterrupt(3), which a later signal(2) heeds. */
+static _Atomic bool interrupts[_NSIG];
+
+static sighandler_t set_handler(int sig, sighandler_t handler, int flags)
+{
+	struct sigaction act = { .sa_handler = handler, .sa_flags = flags };
+	struct sigaction was;
+
+	if (handler == SIG_ERR || sig < 1 || sig >= _NSIG) {
+		errno = EINVAL;
+		return SIG_ERR;
+	}
+	sigemptyset(&act.sa_mask);
+	if (!(flags & SA_NODEFER))
+		sigaddset(&act.sa_mask, sig);
+	signals_init();
+	if (!real_sigaction)
+		return SIG_ERR;
+	if (manage_is_on() ? change(sig, &act, &was) :
+			     real_sigaction(sig, &act, &was))
+		return SIG_ERR;
+	return was.sa_handler;
+}
+
+EXPORT sighandler_t signal(int sig, sighandler_t handler)
+{
+	bool stops = sig > 0 && sig < _NSIG && interrupts[sig];
+
+	return set_handler(sig, handler, stops ? 0 : SA_RESTART);
+}
+
+EXPORT int siginterrupt(int sig, int stops)
+{
+	struct sigaction act;
+
+	if (sigaction(sig, NULL, &act))
+		return -1;
+	interrupts[sig] = stops;
+	act.sa_flags &= ~SA_RESTART;
+	if (!stops)
+		act.sa_flags |= SA_RESTART;
+	return sigaction(sig, &act, NULL);
+}
+
+EXPORT sighandler_t bsd_signal(int sig, sighandler_t handler)
+	__attribute__((nothrow, leaf, alias("signal")));
+EXPORT sighandler_t ssignal(int sig, sighandler_t handler)
+	__attribute__((nothrow, leaf, alias("signal")));
+
+EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler)
+{
+	return set_handler(sig, handler, SA_RESETHAND | SA_NODEFER);
+}
+
+EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler)
+	__attribute__((alias("sysv_signal")));

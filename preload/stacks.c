@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each thread has a stack for signal handlers, of ours where it has none of
+ * its own: when its stack has overflown, or is itself away inline, there is no
+ * other place for them.  To the program ours does not exist.
+ *
+ * Inline, what the kernel writes to when it raises SIGBUS must be there.  So
+ * stacks for handlers that the program has put into managed memory are pinned,
+ * once there is a context, and so are stacks of threads: the kernel writes to
+ * the last pages of those whenever it likes.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "preload.h"
+
+#define SIZE	   ((size_t)256 << 10)
+#define MAX_STACKS 1024
+
+typedef int stack_fn(const stack_t *, stack_t *);
+
+static stack_fn *real_sigaltstack;
+static pthread_key_t key;
+static bool has_key;
+
+/* Of the program's threads, for when the context is opened. */
+static struct {
+	_Atomic bool used;
+	_Atomic uintptr_t start, end;
+} stacks[MAX_STACKS];
+
+static void set_ours(void)
+{
+	stack_t ss = { .ss_sp = thread.stack, .ss_size = SIZE };
+
+	real_sigaltstack(&ss, NULL);
+}
+
+static bool is_ours(const stack_t *ss)
+{
+	return !(ss->ss_flags & SS_DISABLE) && ss->ss_sp == thread.stack;
+}
+
+/* ---- The program's own -------------------------------------------------- */
+
+static void forget(unsigned nr)
+{
+	if (!nr--)
+		return;
+	manage_pin(atomic_load(&stacks[nr].start), atomic_load(&stacks[nr].end),
+		   false);
+	atomic_store(&stacks[nr].end, 0);
+	atomic_store(&stacks[nr].used, false);
+}
+
+/* Return: its number, 0 when there are too many. */
+static unsigned remember(const void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
+	uintptr_t end = page_up((uintptr_t)addr + len);
+
+	for (unsigned i = 0; i < MAX_STACKS; i++) {
+		if (atomic_exchange(&stacks[i].used, true))
+			continue;
+		atomic_store(&stacks[i].start, start);
+		atomic_store(&stacks[i].end, end);
+		/* Pinned is what was touched, by the CPU. */
+		if (!manage_pin(start, end, true))
+			maps_touch((struct range){ start, end });
+		return i + 1;
+	}
+	return 0;
+}
+
+void stacks_forked(void)
+{
+	for (unsigned i = 0; i < MAX_STACKS; i++) {
+		if (i + 1 == thread.stack_nr)
+			continue;
+		atomic_store(&stacks[i].end, 0);
+		atomic_store(&stacks[i].used, false);
+	}
+}
+
+static bool is_known(const void *addr, size_t len, unsigned *ret)
+{
+	for (unsigned i = 0; i < MAX_STACKS; i++) {
+		if (atomic_load(&stacks[i].start) != (uintptr_t)addr ||
+		    atomic_load(&stacks[i].end) != (uintptr_t)addr + len)
+			continue;
+		*ret = i + 1;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * When the thread ends the kernel writes there, and it may be of use again: so
+ * it is pinned until its mapping goes.
+ */
+void stacks_hold(const pthread_attr_t *attr)
+{
+	unsigned nr;
+	size_t len;
+	void *addr;
+
+	if (!attr || settings.mode != UHMM_FAULTS_INLINE ||
+	    pthread_attr_getstack(attr, &addr, &len) || !addr ||
+	    (uintptr_t)addr + len < len || !((uintptr_t)addr + len))
+		return;
+	if (is_known(addr, len, &nr))
+		forget(nr);
+	remember(addr, len);
+}
+
+static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
+{
+	for (unsigned i = 0; i < MAX_STACKS; i++) {
+		uintptr_t end = atomic_load(&stacks[i].end);
+
+		if (end)
+			fn(atomic_load(&stacks[i].start), end);
+	}
+}
+
+/* Their owners may have unmapped them since. */
+static void touch(uintptr_t start, uintptr_t end)
+{
+	maps_touch((struct range){ start, end });
+}
+
+void stacks_touch(void)
+{
+	for_each(touch);
+}
+
+void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
+{
+	for_each(pin);
+}
+
+/* ---- Threads ------------------------------------------------------------ */
+
+static void leave(void *stack)
+{
+	stack_t none = { .ss_flags = SS_DISABLE };
+
+	forget(thread.stack_nr);
+	real_sigaltstack(&none, NULL);
+	thread.stack = NULL;
+	sys_munmap(stack, SIZE);
+}
+
+void stacks_enter(void)
+{
+	stack_t has;
+
+	if (!has_key || real_sigaltstack(NULL, &has) ||
+	    !(has.ss_flags & SS_DISABLE))
+		return;
+	thread.stack = own_alloc(SIZE);
+	if (!thread.stack)
+		return;
+	if (pthread_setspecific(key, thread.stack)) {
+		sys_munmap(thread.stack, SIZE);
+		thread.stack = NULL;
+		return;
+	}
+	set_ours();
+}
+
+void stacks_init(void)
+{
+	if (!manage_is_on())
+		return;
+	real_sigaltstack = (stack_fn *)dlsym(RTLD_NEXT, "sigaltstack");
+	has_key = real_sigaltstack && !pthread_key_create(&key, leave);
+	stacks_enter();
+}
+
+/* The new one is there before the kernel may use it. */
+static int change(const stack_t *ss, stack_t *was)
+{
+	bool none = ss->ss_flags & SS_DISABLE;
+	bool away = !none && settings.mode == UHMM_FAULTS_INLINE;
+	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
+	int err = real_sigaltstack(ss, was);
+
+	if (err) {
+		forget(nr);
+		return err;
+	}
+	forget(thread.stack_nr);
+	thread.stack_nr = nr;
+	if (none)
+		set_ours();
+	return 0;
+}
+
+EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
+{
+	stack_t given, was;
+	int err;
+
+	if (!real_sigaltstack)
+		real_sigaltstack = (stack_fn *)dlsym(RTLD_NEXT, "sigaltstack");
+	if (!thread.stack)
+		return real_sigaltstack(ss, ret);
+	/* Inline, what it is given may be away. */
+	if (ss)
+		given = *ss;
+	err = ss ? change(&given, &was) : real_sigaltstack(NULL, &was);
+	if (!err && ret)
+		*ret = is_ours(&was) ? (stack_t){ .ss_flags = SS_DISABLE } :
+				       was;
+	return err;
+}
