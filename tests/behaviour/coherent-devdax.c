@@ -135,6 +135,7 @@ int main(void)
 	test_scattered();
 	test_writer();
 	test_child();
+	test_fill(p, NPAGES, 4); /* what a fork left is movable once written */
 	test_move(u, p, NPAGES, dev);
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 	test_verify(p, NPAGES, 4);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * A thread may migrate the stack it runs on: the call returns, at most a few
- * pages under it stay, and its variables are what they were.  In inline mode
- * it has a signal stack, and the end of its stack, where thread-local variables
- * are, stays.
+ * pages under it stay, and its variables are what they were.  Where
+ * the kernel does not wait for pages it has a signal stack, and the end of its
+ * stack, where thread-local variables are, stays.
  */
 #include <pthread.h>
 
@@ -21,7 +21,8 @@ static void *mover(void *arg)
 {
 	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 	volatile uint64_t words[24 * PAGE_WORDS];
-	size_t npages = test_has(u, "inline") ? NPAGES - 8 : NPAGES;
+	bool all = test_has(u, "threads") && test_has(u, "kernel-faults");
+	size_t npages = all ? NPAGES : NPAGES - 8;
 	ssize_t n;
 
 	(void)arg;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The stack of a sleeping thread goes to a device; when it wakes it goes on
- * with its variables as it left them.  In inline mode it has a signal stack,
- * and the end of its stack, where thread-local variables are, stays.
+ * with its variables as it left them.  Where the kernel does not wait for pages
+ * it has a signal stack, and the end of its stack, where thread-local variables
+ * are, stays.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -38,7 +39,8 @@ int main(void)
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device(u, "ram:16M");
 	pthread_attr_t attr;
-	size_t npages = test_has(u, "inline") ? NPAGES - 8 : NPAGES;
+	bool all = test_has(u, "threads") && test_has(u, "kernel-faults");
+	size_t npages = all ? NPAGES : NPAGES - 8;
 	pthread_t t;
 
 	stack = test_map(NPAGES);

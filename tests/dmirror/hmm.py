@@ -24,7 +24,10 @@ import sys
 import tempfile
 import threading
 
-BUILD = os.environ['UHMM_BUILD']
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(__file__) + '/..')
+import linux_source  # pylint: disable=wrong-import-position
+
 CC = os.environ.get('CC', 'cc').split()
 FILES = ['tools/testing/selftests/kselftest.h',
          'tools/testing/selftests/kselftest_harness.h',
@@ -38,63 +41,21 @@ HUGE_LOCK = '/run/lock/uhmm-hmm'
 LENT = 16
 
 
-def skip(why):
-    print('skipped:', why)
-    sys.exit(77)
-
-
 # ---- The program
 
-def find_source():
-    wanted = os.environ.get('UHMM_HMM_SOURCE')
-    if wanted:
-        return wanted
-    found = glob.glob('/usr/src/linux-source-*.tar.xz')
-    for tarball in found:
-        if tarball.endswith('-6.1.tar.xz'):
-            return tarball
-    if found:
-        return min(found)
-    if not os.path.exists('/etc/debian_version'):
-        skip("no source of the kernel as Debian packs it")
-    sys.exit('FAILED: install linux-source-6.1 or run ./setup')
-
-
-def unpack(tarball, folder):
-    """Takes some 15 s: all of the tarball has to be read."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
-    reader = ['tar', '-x', '--xz', '-f', tarball, '-C', folder,
-              '--strip-components=1', '--wildcards']
-    run = subprocess.run(reader + ['*/' + name for name in FILES],
-                         stderr=subprocess.PIPE, text=True, check=False)
-    tests = glob.glob(folder + '/tools/testing/selftests/*/hmm-tests.c')
-    if not tests:
-        sys.exit(f'FAILED: no hmm-tests.c in {tarball}\n{run.stderr}')
-    return tests[0]
-
-
-def compile_tests(source, folder, program):
-    subprocess.run(CC + ['-w', '-O2', '-I', folder, '-o', program, source,
-                         '-lpthread'], check=True)
+def compile_tests(folder, errors):
+    source = glob.glob(folder + '/tools/testing/selftests/*/hmm-tests.c')
+    if not source:
+        sys.exit(f'FAILED: no hmm-tests.c there\n{errors}')
+    subprocess.run(CC + ['-w', '-O2', '-I', folder, '-o',
+                         folder + '/hmm-tests', source[0], '-lpthread'],
+                   check=True)
 
 
 def build():
-    """The path of the compiled tests; made once, by whoever comes first."""
-    tarball = find_source()
-    stat = os.stat(tarball)
-    folder = f'{BUILD}/tests/dmirror/{os.path.basename(tarball)}.d'
-    program = folder + '/hmm-tests'
-    stamp = f'{tarball} {stat.st_size} {stat.st_mtime_ns}'
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    with open(folder + '.stamp', 'a+', encoding='utf-8') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        if file.read() != stamp or not os.path.exists(program):
-            file.truncate(0)
-            compile_tests(unpack(tarball, folder), folder, program)
-            file.write(stamp)
-    return program
+    """The path of the compiled tests."""
+    return linux_source.build('tests/dmirror', FILES,
+                              compile_tests) + '/hmm-tests'
 
 
 # ---- Huge pages
@@ -152,7 +113,7 @@ def needs_userfaultfd(library):
     context = ctypes.c_void_p()
     err = -uhmm.uhmm_open(None, ctypes.byref(context))
     if err in (errno.ENOSYS, errno.EPERM):
-        skip('no userfaultfd for us')
+        linux_source.skip('no userfaultfd for us')
     if not err:
         uhmm.uhmm_close(context)
 
@@ -231,7 +192,7 @@ def main():
     nobody = args[0] == '--nobody'
     libraries = args[nobody:]
     if nobody and os.geteuid() != 0:
-        skip('we are without privilege already')
+        linux_source.skip('we are without privilege already')
     needs_userfaultfd(libraries[1])
     program = build()
     with huge_pages():

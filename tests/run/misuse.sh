@@ -108,6 +108,17 @@ chmod +x "$tmp/short" "$tmp/torn" "$tmp/otherlibc"
 refused 126 'damaged' run "$tmp/short" "$marker"
 refused 126 'damaged' run "$tmp/torn" "$marker"
 refused 125 'another machine' run "$tmp/foreign" "$marker"
+# 32-bit x86, 64-bit ARM, RISC-V; the class of 32 bits, the other byte order
+for patch in '18 \003\000' '18 \267\000' '18 \363\000' '4 \001' '5 \002'; do
+	cp "$true" "$tmp/foreign"
+	# shellcheck disable=SC2059
+	printf "${patch#* }" | dd of="$tmp/foreign" bs=1 seek="${patch% *}" \
+		conv=notrunc 2>/dev/null
+	refused 125 'another machine' run "$tmp/foreign" "$marker"
+done
+printf '#!%s\n' "$tmp/foreign" >"$tmp/script"
+chmod +x "$tmp/script"
+refused 125 'another machine' run "$tmp/script" "$marker"
 refused 125 'another C library' run "$tmp/otherlibc" "$marker"
 echo 'int main(void) { return 0; }' >"$tmp/main.c"
 if $CC -static -o "$tmp/static" "$tmp/main.c" 2>/dev/null; then
@@ -128,7 +139,44 @@ if [ "$(id -u)" -eq 0 ]; then
 	cp "$true" "$tmp/setuid"
 	chown 65534 "$tmp/setuid" && chmod u+s,a+rx "$tmp/setuid"
 	refused 125 'setuid' run "$tmp/setuid" "$marker"
+	chown 0:65534 "$tmp/setuid" && chmod u-s,g+s "$tmp/setuid"
+	refused 125 'setgid' run "$tmp/setuid" "$marker"
+	printf '#!%s\n' "$tmp/setuid" >"$tmp/script"
+	refused 125 'setgid' run "$tmp/script" "$marker"
 fi
+chmod 755 "$tmp"
+# A plain user with the one capability that is needed
+cat >"$tmp/uhmm" <<-END
+	#!/bin/sh
+	exec setpriv --reuid 65534 --regid 65534 --clear-groups \\
+		--bounding-set -all,+sys_ptrace,+net_raw \\
+		--inh-caps -all,+sys_ptrace --ambient-caps -all,+sys_ptrace \\
+		"$UHMM" "\$@"
+END
+chmod +x "$tmp/uhmm"
+if [ "$(id -u)" -eq 0 ] && "$tmp/uhmm" --version >/dev/null 2>&1; then
+	tool=$UHMM
+	UHMM=$tmp/uhmm
+	refused 125 'Permission denied' \
+		run --summary="$tmp/summary" touch "$marker"
+	cp "$true" "$tmp/capable"
+	if setcap cap_net_raw+ep "$tmp/capable" 2>/dev/null; then
+		refused 125 'capabilities' run "$tmp/capable" "$marker"
+	fi
+	UHMM=$tool
+fi
+
+# No room on the device is no reason to lose anything: the limit is exceeded,
+# and the summary says so.
+seq 200000 | sort -r >"$tmp/input"
+sort -S 20M "$tmp/input" >"$tmp/wanted"
+"$UHMM" run --ram 4M --device ram:1M --summary="$tmp/summary" \
+	sort -S 20M "$tmp/input" >"$tmp/out" 2>"$tmp/err"
+status=$?
+check "full device: status $status" [ $status -eq 0 ]
+check "full device: output" cmp "$tmp/wanted" "$tmp/out"
+check "full device: $(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+check "full device: summary" grep -qE 'limit exceeded +[1-9]' "$tmp/summary"
 
 # The preload library
 UHMM_PRELOAD=$tmp/nosuch.so refused 125 'UHMM_PRELOAD names' \

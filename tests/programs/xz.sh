@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034,SC2154
+needs=xz
+
+prepare()
+{
+	text text
+}
+
+job()
+{
+	"$@" xz -T2 -3 --block-size=24MiB -c text
+}
