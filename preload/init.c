@@ -17,6 +17,7 @@ __attribute__((constructor(101))) static void begin(void)
 	settings_read();
 	thread_init();
 	map_init();
+	calls_init();
 	summary_init();
 	manage_init();
 	inside_leave();

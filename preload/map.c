@@ -19,6 +19,8 @@
 static struct range own[MAX_OWN];
 static size_t nr_own;
 static struct range library;
+/* libc and the dynamic linker. */
+static struct range libc[2];
 
 static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 {
@@ -42,6 +44,16 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 	return 1;
 }
 
+static struct range span_of(const char *function)
+{
+	void *addr = dlsym(RTLD_NEXT, function);
+	struct range span = { 0, 0 };
+
+	if (addr && dl_iterate_phdr(add_library, addr))
+		span = own[--nr_own];
+	return span;
+}
+
 /* @function may be a stub of ours: ask where it leads. */
 static void add_own(const char *function)
 {
@@ -53,6 +65,8 @@ static void add_own(const char *function)
 
 void map_init(void)
 {
+	libc[0] = span_of("gnu_get_libc_version");
+	libc[1] = span_of("__tls_get_addr");
 	dl_iterate_phdr(add_library, (void *)(uintptr_t)map_init);
 	add_own("mallocx");
 	add_own("uhmm_version");
@@ -60,11 +74,20 @@ void map_init(void)
 		library = own[nr_own - 1];
 }
 
-static bool is_own(const void *caller)
+bool map_is_own(const void *caller)
 {
 	for (size_t i = 0; i < nr_own; i++)
 		if ((uintptr_t)caller >= own[i].start &&
 		    (uintptr_t)caller < own[i].end)
+			return true;
+	return false;
+}
+
+bool map_is_libc(const void *caller)
+{
+	for (size_t i = 0; i < 2; i++)
+		if ((uintptr_t)caller >= libc[i].start &&
+		    (uintptr_t)caller < libc[i].end)
 			return true;
 	return false;
 }
@@ -78,7 +101,7 @@ bool map_is_library(const void *caller)
 /* Does a call that ends at @caller concern the program's memory? */
 static bool is_watched(const void *caller)
 {
-	return manage_is_on() && !thread.inside && !is_own(caller);
+	return manage_is_on() && !thread.inside && !map_is_own(caller);
 }
 
 /*

@@ -43,13 +43,31 @@
 #define BLOCK	   ((size_t)2 << 20)
 #define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
 
+/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
+
+struct settings {
+	uint64_t ram;	 /* 0: nothing is managed */
+	size_t min_size; /* least mapping to manage */
+	enum uhmm_fault_mode mode;
+	bool follow_fork;
+	bool calls;	     /* the kernel's faults will not be served */
+	const char *devices; /* separated by line breaks */
+	const char *features_off;
+	const char *summary; /* NULL: none; "-": standard error */
+	pid_t pid;	     /* who writes the summary */
+};
+
+extern struct settings settings;
+
+void settings_read(void);
+
 /* ---- This thread ------------------------------------------------------- */
 
 struct thread {
 	unsigned inside;
 	bool has_arena;
 	bool prepared; /* fork.c: libuhmm's handler has run */
-	bool ready;    /* has_arena && !inside: malloc may take the short way */
+	bool ready;    /* malloc may take the short way */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -63,7 +81,7 @@ static inline void inside_enter(void)
 static inline void inside_leave(void)
 {
 	thread.inside--;
-	thread.ready = thread.has_arena && !thread.inside;
+	thread.ready = thread.has_arena && !thread.inside && !settings.calls;
 }
 
 /* ---- The kernel's calls, past our own functions of the same names ------- */
@@ -88,23 +106,6 @@ static inline void *own_alloc(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
-
-struct settings {
-	uint64_t ram;	 /* 0: nothing is managed */
-	size_t min_size; /* least mapping to manage */
-	enum uhmm_fault_mode mode;
-	bool follow_fork;
-	const char *devices; /* separated by line breaks */
-	const char *features_off;
-	const char *summary; /* NULL: none; "-": standard error */
-	pid_t pid;	     /* who writes the summary */
-};
-
-extern struct settings settings;
-
-void settings_read(void);
-
 /* ---- ranges.c: a set of address ranges ---------------------------------- */
 
 struct range {
@@ -122,6 +123,8 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
 /* False when there is no memory to split a range; nothing changed. */
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_hit(const struct ranges *set, uintptr_t addr);
+/* The first range that ends beyond @addr. */
+bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret);
 
 /* ---- reserve.c: address space for the arenas ---------------------------- */
 
@@ -158,6 +161,11 @@ void manage_mapped(uintptr_t start, uintptr_t end);
 void manage_unmapping(uintptr_t start, uintptr_t end);
 bool manage_has(uintptr_t addr);
 
+/* The first part of [start, end) that is managed.  In any thread, any time. */
+bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
+/* Once faults are served. */
+struct uhmm *manage_context(void);
+
 struct manage_state {
 	bool started;
 	int error;	  /* why the context could not be opened */
@@ -192,6 +200,10 @@ void heap_lock(bool locked);
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
+/* Is that code of libc or of the dynamic linker? */
+bool map_is_libc(const void *caller);
+/* Is that code ours, jemalloc's or libuhmm's? */
+bool map_is_own(const void *caller);
 /* Is that code libuhmm's? */
 bool map_is_library(const void *caller);
 
@@ -200,6 +212,14 @@ bool map_is_library(const void *caller);
 int fork_init(void);
 /* After jemalloc has registered its handlers. */
 void fork_late_init(void);
+
+/* ---- calls.c: system calls where the kernel's faults are not served ------ */
+
+void calls_init(void);
+/* @u serves faults now; NULL: nobody does. */
+void calls_started(struct uhmm *u);
+/* How often it mattered.  False: the kernel's faults are served. */
+bool calls_count(uint64_t *ret_again, uint64_t *ret_held);
 
 /* ---- thread.c ----------------------------------------------------------- */
 
