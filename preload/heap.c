@@ -144,12 +144,21 @@ void heap_lock(bool locked)
 	is_locked = locked;
 }
 
+/* May the program have it the short way, once it is known to be for it? */
+static bool is_short(size_t n, size_t align, int flags)
+{
+	return n < LARGE && !align && !flags && thread.has_arena &&
+	       !thread.inside;
+}
+
 static void *allocate(size_t n, size_t align, int flags, const void *caller)
 {
 	void *p;
 
 	if (!is_found() || unlikely(is_locked && thread.inside))
 		return bootstrap_alloc(n, align);
+	if (settings.calls && is_short(n, align, flags) && !map_is_libc(caller))
+		return je.malloc(n);
 	p = mallocx(n ? n : 1, flags | flags_for(n, align, caller));
 	if (!p)
 		errno = ENOMEM;
@@ -210,12 +219,29 @@ EXPORT void *calloc(size_t nr, size_t size)
 }
 
 /* What libc had for itself is for libc again, and not for this thread. */
+static void free_special(void *p, const void *caller)
+{
+	if (!p || is_bootstrap(p))
+		return;
+	if (map_is_libc(caller))
+		dallocx(p, MALLOCX_TCACHE_NONE);
+	else
+		je.free(p);
+}
+
+/* From the bootstrap buffer on; all, where libc's memory is told apart. */
+static uintptr_t special_span = BOOTSTRAP_SIZE;
+
+void heap_start(void)
+{
+	if (settings.calls)
+		special_span = UINTPTR_MAX;
+}
+
 EXPORT void free(void *p)
 {
-	if (unlikely(!p || is_bootstrap(p)))
-		return;
-	if (unlikely(settings.calls) && map_is_libc(CALLER))
-		dallocx(p, MALLOCX_TCACHE_NONE);
+	if (unlikely(!p || (uintptr_t)p - (uintptr_t)bootstrap < special_span))
+		free_special(p, CALLER);
 	else
 		je.free(p);
 }

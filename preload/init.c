@@ -15,6 +15,7 @@ __attribute__((constructor(101))) static void begin(void)
 	arena_init();
 	fork_late_init();
 	settings_read();
+	heap_start();
 	thread_init();
 	map_init();
 	calls_init();

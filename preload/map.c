@@ -19,8 +19,7 @@
 static struct range own[MAX_OWN];
 static size_t nr_own;
 static struct range library;
-/* libc and the dynamic linker. */
-static struct range libc[2];
+struct range map_libc[2];
 
 static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 {
@@ -65,8 +64,8 @@ static void add_own(const char *function)
 
 void map_init(void)
 {
-	libc[0] = span_of("gnu_get_libc_version");
-	libc[1] = span_of("__tls_get_addr");
+	map_libc[0] = span_of("gnu_get_libc_version");
+	map_libc[1] = span_of("__tls_get_addr");
 	dl_iterate_phdr(add_library, (void *)(uintptr_t)map_init);
 	add_own("mallocx");
 	add_own("uhmm_version");
@@ -79,15 +78,6 @@ bool map_is_own(const void *caller)
 	for (size_t i = 0; i < nr_own; i++)
 		if ((uintptr_t)caller >= own[i].start &&
 		    (uintptr_t)caller < own[i].end)
-			return true;
-	return false;
-}
-
-bool map_is_libc(const void *caller)
-{
-	for (size_t i = 0; i < 2; i++)
-		if ((uintptr_t)caller >= libc[i].start &&
-		    (uintptr_t)caller < libc[i].end)
 			return true;
 	return false;
 }

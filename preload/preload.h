@@ -191,6 +191,8 @@ void arena_assign(void);
 
 /* ---- heap.c ------------------------------------------------------------- */
 
+/* Once the settings are read. */
+void heap_start(void);
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
 /* What allocates inside us is to do without jemalloc. */
@@ -200,8 +202,17 @@ void heap_lock(bool locked);
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
-/* Is that code of libc or of the dynamic linker? */
-bool map_is_libc(const void *caller);
+/* Of libc and the dynamic linker. */
+extern struct range map_libc[2];
+
+static inline bool map_is_libc(const void *caller)
+{
+	uintptr_t at = (uintptr_t)caller;
+
+	return at - map_libc[0].start < map_libc[0].end - map_libc[0].start ||
+	       at - map_libc[1].start < map_libc[1].end - map_libc[1].start;
+}
+
 /* Is that code ours, jemalloc's or libuhmm's? */
 bool map_is_own(const void *caller);
 /* Is that code libuhmm's? */
