@@ -7,6 +7,10 @@
  * begin on a page, which jemalloc else avoids: a page then holds one block's
  * data.
  *
+ * Where the kernel's faults are not served, what libc allocates for itself lies
+ * outside managed memory: it gives its streams' buffers to the kernel, and no
+ * call of ours is in between.
+ *
  * dlsym() itself allocates, and so do constructors that run before ours: the
  * bootstrap buffer serves them.  It is never freed.
  */
@@ -109,8 +113,16 @@ static bool is_found(void)
 	return atomic_load(&je_found);
 }
 
+/* Larger ones are the program's, however they came about. */
+#define LIBC_MOST ((size_t)64 << 10)
+
+static bool is_for_libc(size_t n, const void *caller)
+{
+	return settings.calls && n <= LIBC_MOST && map_is_libc(caller);
+}
+
 /* How mallocx() is to take @n bytes for this thread. */
-static int flags_for(size_t n, size_t align)
+static int flags_for(size_t n, size_t align, const void *caller)
 {
 	int flags = 0;
 
@@ -118,7 +130,7 @@ static int flags_for(size_t n, size_t align)
 		align = PAGE;
 	if (align)
 		flags |= MALLOCX_ALIGN(align);
-	if (thread.inside)
+	if (thread.inside || unlikely(is_for_libc(n, caller)))
 		flags |= MALLOCX_ARENA(0) | MALLOCX_TCACHE_NONE;
 	else if (!thread.has_arena)
 		arena_assign();
@@ -132,13 +144,22 @@ void heap_lock(bool locked)
 	is_locked = locked;
 }
 
-static void *allocate(size_t n, size_t align, int flags)
+/* May the program have it the short way, once it is known to be for it? */
+static bool is_short(size_t n, size_t align, int flags)
+{
+	return n < LARGE && !align && !flags && thread.has_arena &&
+	       !thread.inside;
+}
+
+static void *allocate(size_t n, size_t align, int flags, const void *caller)
 {
 	void *p;
 
 	if (!is_found() || unlikely(is_locked && thread.inside))
 		return bootstrap_alloc(n, align);
-	p = mallocx(n ? n : 1, flags | flags_for(n, align));
+	if (settings.calls && is_short(n, align, flags) && !map_is_libc(caller))
+		return je.malloc(n);
+	p = mallocx(n ? n : 1, flags | flags_for(n, align, caller));
 	if (!p)
 		errno = ENOMEM;
 	return p;
@@ -148,7 +169,7 @@ static void *allocate(size_t n, size_t align, int flags)
 static void *move_out(void *old, size_t n)
 {
 	size_t old_n = bootstrap_size(old);
-	void *p = allocate(n, 0, 0);
+	void *p = allocate(n, 0, 0, NULL);
 
 	return p ? memcpy(p, old, n < old_n ? n : old_n) : NULL;
 }
@@ -170,8 +191,10 @@ static void *allocate_aligned(size_t align, size_t n)
 		errno = EINVAL;
 		return NULL;
 	}
-	return allocate(n, align, 0);
+	return allocate(n, align, 0, NULL);
 }
+
+#define CALLER __builtin_return_address(0)
 
 /* ---- The family -------------------------------------------------------- */
 
@@ -179,7 +202,7 @@ EXPORT void *malloc(size_t n)
 {
 	if (likely(thread.ready && n < LARGE))
 		return je.malloc(n);
-	return allocate(n, 0, 0);
+	return allocate(n, 0, 0, CALLER);
 }
 
 EXPORT void *calloc(size_t nr, size_t size)
@@ -192,14 +215,35 @@ EXPORT void *calloc(size_t nr, size_t size)
 	}
 	if (likely(thread.ready && n < LARGE))
 		return je.calloc(nr, size);
-	return allocate(n, 0, MALLOCX_ZERO);
+	return allocate(n, 0, MALLOCX_ZERO, CALLER);
+}
+
+/* What libc had for itself is for libc again, and not for this thread. */
+static void free_special(void *p, const void *caller)
+{
+	if (!p || is_bootstrap(p))
+		return;
+	if (map_is_libc(caller))
+		dallocx(p, MALLOCX_TCACHE_NONE);
+	else
+		je.free(p);
+}
+
+/* From the bootstrap buffer on; all, where libc's memory is told apart. */
+static uintptr_t special_span = BOOTSTRAP_SIZE;
+
+void heap_start(void)
+{
+	if (settings.calls)
+		special_span = UINTPTR_MAX;
 }
 
 EXPORT void free(void *p)
 {
-	if (unlikely(!p || is_bootstrap(p)))
-		return;
-	je.free(p);
+	if (unlikely(!p || (uintptr_t)p - (uintptr_t)bootstrap < special_span))
+		free_special(p, CALLER);
+	else
+		je.free(p);
 }
 
 EXPORT void *realloc(void *old, size_t n)
@@ -207,7 +251,7 @@ EXPORT void *realloc(void *old, size_t n)
 	void *p;
 
 	if (!old)
-		return malloc(n);
+		return allocate(n, 0, 0, CALLER);
 	if (unlikely(is_bootstrap(old)))
 		return move_out(old, n);
 	if (unlikely(!n)) {
@@ -216,7 +260,7 @@ EXPORT void *realloc(void *old, size_t n)
 	}
 	if (likely(thread.ready && n < LARGE))
 		return je.realloc(old, n);
-	p = rallocx(old, n, flags_for(n, 0));
+	p = rallocx(old, n, flags_for(n, 0, CALLER));
 	if (!p)
 		errno = ENOMEM;
 	return p;
@@ -277,4 +321,24 @@ EXPORT size_t malloc_usable_size(void *p)
 	if (!p)
 		return 0;
 	return is_bootstrap(p) ? bootstrap_size(p) : je.usable(p);
+}
+
+/* Data of the program, although libc allocates them. */
+EXPORT char *strndup(const char *s, size_t most)
+{
+	size_t len = strnlen(s, most);
+	char *p = allocate(len + 1, 0, 0, NULL);
+
+	if (!p)
+		return NULL;
+	p[len] = '\0';
+	return memcpy(p, s, len);
+}
+
+EXPORT char *strdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *p = allocate(n, 0, 0, NULL);
+
+	return p ? memcpy(p, s, n) : NULL;
 }

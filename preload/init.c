@@ -15,8 +15,10 @@ __attribute__((constructor(101))) static void begin(void)
 	arena_init();
 	fork_late_init();
 	settings_read();
+	heap_start();
 	thread_init();
 	map_init();
+	calls_init();
 	summary_init();
 	signals_init();
 	manage_init();

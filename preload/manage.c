@@ -7,6 +7,7 @@
  * holds the lock: fault handlers do not take it.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define MAX_DEVICES 16
 #define MAX_SPEC    1024
+#define TRIES	    1000
 
 /* A child may grow by this part of the limit before it is managed. */
 #define CHILD_SHARE 16
@@ -181,6 +183,7 @@ static void start(void)
 		return;
 	}
 	stacks_pin(pin_stack);
+	calls_started(context);
 	for (size_t i = 0; reserve_part(i, &part); i++)
 		register_range(part.start, part.end);
 	for (size_t i = 0; i < mappings.nr; i++)
@@ -252,10 +255,22 @@ void manage_decommit(uintptr_t start_, uintptr_t end)
 
 /* ---- Mappings ---------------------------------------------------------- */
 
+/* Where mappings have been: most memory of others lies outside. */
+static _Atomic uintptr_t lowest = UINTPTR_MAX, highest;
+
+static void widen(uintptr_t start_, uintptr_t end)
+{
+	if (start_ < lowest)
+		lowest = start_;
+	if (end > highest)
+		highest = end;
+}
+
 void manage_mapped(uintptr_t start_, uintptr_t end)
 {
 	enter();
 	ranges_remove(&excluded, start_, end);
+	widen(start_, end);
 	if (!ranges_add(&mappings, start_, end)) {
 		unmanaged += end - start_;
 		why_unmanaged = -ENOMEM;
@@ -384,6 +399,60 @@ int manage_rescue(unsigned patience_ms)
 	return u ? uhmm_rescue(u, patience_ms) : 0;
 }
 
+/*
+ * In a signal handler too: what the interrupted thread may be changing is not
+ * waited for.
+ */
+static bool try_lock(void)
+{
+	for (int tries = 0; tries < TRIES; tries++) {
+		if (!pthread_mutex_trylock(&lock))
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+static void clip(const struct range *r, uintptr_t start_, uintptr_t end,
+		 struct range *best)
+{
+	uintptr_t s = r->start > start_ ? r->start : start_;
+	uintptr_t e = r->end < end ? r->end : end;
+
+	if (s < e && s < best->start)
+		*best = (struct range){ s, e };
+}
+
+static void clip_mappings(uintptr_t start_, uintptr_t end, struct range *best)
+{
+	struct range r;
+
+	if (end <= lowest || start_ >= highest || !try_lock())
+		return;
+	if (ranges_next(&mappings, start_, &r))
+		clip(&r, start_, end, best);
+	pthread_mutex_unlock(&lock);
+}
+
+bool manage_part(uintptr_t start_, uintptr_t end, struct range *ret)
+{
+	struct range best = { UINTPTR_MAX, 0 };
+	struct range part;
+
+	for (size_t i = 0; reserve_part(i, &part); i++)
+		clip(&part, start_, end, &best);
+	clip_mappings(start_, end, &best);
+	if (!best.end)
+		return false;
+	*ret = best;
+	return true;
+}
+
+struct uhmm *manage_context(void)
+{
+	return context;
+}
+
 /* ---- State ------------------------------------------------------------- */
 
 void manage_state(struct manage_state *ret)
@@ -430,6 +499,7 @@ void manage_forked(void)
 	}
 	context = NULL;
 	atomic_store(&rescuable, NULL);
+	calls_started(NULL);
 	if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
 			    settings.ram / CHILD_SHARE;

@@ -19,6 +19,7 @@
 static struct range own[MAX_OWN];
 static size_t nr_own;
 static struct range library;
+struct range map_libc[2];
 
 static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 {
@@ -42,6 +43,16 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *addr)
 	return 1;
 }
 
+static struct range span_of(const char *function)
+{
+	void *addr = dlsym(RTLD_NEXT, function);
+	struct range span = { 0, 0 };
+
+	if (addr && dl_iterate_phdr(add_library, addr))
+		span = own[--nr_own];
+	return span;
+}
+
 /* @function may be a stub of ours: ask where it leads. */
 static void add_own(const char *function)
 {
@@ -53,6 +64,8 @@ static void add_own(const char *function)
 
 void map_init(void)
 {
+	map_libc[0] = span_of("gnu_get_libc_version");
+	map_libc[1] = span_of("__tls_get_addr");
 	dl_iterate_phdr(add_library, (void *)(uintptr_t)map_init);
 	add_own("mallocx");
 	add_own("uhmm_version");

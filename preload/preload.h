@@ -45,13 +45,31 @@
 #define BLOCK	   ((size_t)2 << 20)
 #define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
 
+/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
+
+struct settings {
+	uint64_t ram;	 /* 0: nothing is managed */
+	size_t min_size; /* least mapping to manage */
+	enum uhmm_fault_mode mode;
+	bool follow_fork;
+	bool calls;	     /* the kernel's faults will not be served */
+	const char *devices; /* separated by line breaks */
+	const char *features_off;
+	const char *summary; /* NULL: none; "-": standard error */
+	pid_t pid;	     /* who writes the summary */
+};
+
+extern struct settings settings;
+
+void settings_read(void);
+
 /* ---- This thread ------------------------------------------------------- */
 
 struct thread {
 	unsigned inside;
 	bool has_arena;
 	bool prepared; /* fork.c: libuhmm's handler has run */
-	bool ready;    /* has_arena && !inside: malloc may take the short way */
+	bool ready;    /* malloc may take the short way */
 	bool is_library;
 	bool has_bus;	   /* one waits until it is unblocked */
 	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
@@ -70,7 +88,7 @@ static inline void inside_enter(void)
 static inline void inside_leave(void)
 {
 	thread.inside--;
-	thread.ready = thread.has_arena && !thread.inside;
+	thread.ready = thread.has_arena && !thread.inside && !settings.calls;
 }
 
 /* ---- The kernel's calls, past our own functions of the same names ------- */
@@ -95,23 +113,6 @@ static inline void *own_alloc(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
-
-struct settings {
-	uint64_t ram;	 /* 0: nothing is managed */
-	size_t min_size; /* least mapping to manage */
-	enum uhmm_fault_mode mode;
-	bool follow_fork;
-	const char *devices; /* separated by line breaks */
-	const char *features_off;
-	const char *summary; /* NULL: none; "-": standard error */
-	pid_t pid;	     /* who writes the summary */
-};
-
-extern struct settings settings;
-
-void settings_read(void);
-
 /* ---- ranges.c: a set of address ranges ---------------------------------- */
 
 struct range {
@@ -130,6 +131,8 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_hit(const struct ranges *set, uintptr_t addr);
 bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end);
+/* The first range that ends beyond @addr. */
+bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret);
 
 /* ---- reserve.c: address space for the arenas ---------------------------- */
 
@@ -188,6 +191,10 @@ size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
 		    size_t max);
 /* It is the program's alone from now on, with its data. */
 void manage_exclude(uintptr_t start, uintptr_t end);
+/* The first part of [start, end) that is managed.  In any thread, any time. */
+bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
+/* Once faults are served. */
+struct uhmm *manage_context(void);
 
 struct manage_state {
 	bool started;
@@ -214,6 +221,8 @@ void arena_assign(void);
 
 /* ---- heap.c ------------------------------------------------------------- */
 
+/* Once the settings are read. */
+void heap_start(void);
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
 /* What allocates inside us is to do without jemalloc. */
@@ -223,6 +232,18 @@ void heap_lock(bool locked);
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
 void map_init(void);
+/* Of libc and the dynamic linker. */
+extern struct range map_libc[2];
+
+static inline bool map_is_libc(const void *caller)
+{
+	uintptr_t at = (uintptr_t)caller;
+
+	return at - map_libc[0].start < map_libc[0].end - map_libc[0].start ||
+	       at - map_libc[1].start < map_libc[1].end - map_libc[1].start;
+}
+
+/* Is that code ours, jemalloc's or libuhmm's? */
 bool map_is_own(const void *caller);
 /* Does a call that ends at @caller concern the program's memory? */
 bool map_is_watched(const void *caller);
@@ -267,6 +288,14 @@ void present_end(const struct present *p);
 int fork_init(void);
 /* After jemalloc has registered its handlers. */
 void fork_late_init(void);
+
+/* ---- calls.c: system calls where the kernel's faults are not served ------ */
+
+void calls_init(void);
+/* @u serves faults now; NULL: nobody does. */
+void calls_started(struct uhmm *u);
+/* How often it mattered.  False: the kernel's faults are served. */
+bool calls_count(uint64_t *ret_again, uint64_t *ret_held);
 
 /* ---- thread.c ----------------------------------------------------------- */
 
@@ -316,6 +345,13 @@ void stacks_hold(const pthread_attr_t *attr);
 /* Those that the program has: before they are managed, and when they can be. */
 void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
+
+/* ---- remote.c ----------------------------------------------------------- */
+
+/* Is it an option of a socket that memory which moves cannot have? */
+bool remote_refuses(int level, int name);
+/* Before the program's ioctl(2). */
+void remote_ioctl(unsigned long request, const void *arg, const void *caller);
 
 /* ---- summary.c ---------------------------------------------------------- */
 

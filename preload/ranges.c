@@ -104,6 +104,16 @@ bool ranges_hit(const struct ranges *set, uintptr_t addr)
 	return at < set->nr && set->list[at].start <= addr;
 }
 
+bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret)
+{
+	size_t at = find(set, addr);
+
+	if (at == set->nr)
+		return false;
+	*ret = set->list[at];
+	return true;
+}
+
 bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end)
 {
 	size_t at = find(set, start);

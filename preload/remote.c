@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -170,14 +169,9 @@ EXPORT ssize_t vmsplice(int fd, const struct iovec *v, size_t nr,
 
 /* ---- Sockets ------------------------------------------------------------ */
 
-EXPORT int setsockopt(int fd, int level, int name, const void *value,
-		      socklen_t len)
+bool remote_refuses(int level, int name)
 {
-	if (level == SOL_SOCKET && name == SO_ZEROCOPY && manage_is_on()) {
-		errno = ENOPROTOOPT;
-		return -1;
-	}
-	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+	return level == SOL_SOCKET && name == SO_ZEROCOPY && manage_is_on();
 }
 
 /* ---- userfaultfd -------------------------------------------------------- */
@@ -190,16 +184,8 @@ static void give_up(const struct uffdio_register *r)
 		manage_exclude(start, end);
 }
 
-EXPORT int ioctl(int fd, unsigned long request, ...)
+void remote_ioctl(unsigned long request, const void *arg, const void *caller)
 {
-	va_list ap;
-	void *arg;
-
-	va_start(ap, request);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	if (unlikely(request == UFFDIO_REGISTER) &&
-	    map_is_watched(__builtin_return_address(0)))
+	if (unlikely(request == UFFDIO_REGISTER) && map_is_watched(caller))
 		give_up(arg);
-	return (int)syscall(SYS_ioctl, fd, request, arg);
 }

@@ -35,11 +35,8 @@ static enum uhmm_fault_mode fault_mode(void)
 {
 	const char *value = secure_getenv("UHMM_RUN_MODE");
 
-	if (value && strcmp(value, "threads") == 0)
-		return UHMM_FAULTS_THREADS;
-	if (value && strcmp(value, "inline") == 0)
-		return UHMM_FAULTS_INLINE;
-	return UHMM_FAULTS_AUTO;
+	return value && strcmp(value, "inline") == 0 ? UHMM_FAULTS_INLINE :
+						       UHMM_FAULTS_THREADS;
 }
 
 void settings_read(void)
@@ -49,6 +46,7 @@ void settings_read(void)
 		.min_size = number("UHMM_RUN_MIN_SIZE"),
 		.mode = fault_mode(),
 		.follow_fork = number("UHMM_RUN_FOLLOW_FORK"),
+		.calls = number("UHMM_RUN_CALLS"),
 		.devices = copy("UHMM_RUN_DEVICES"),
 		.features_off = copy("UHMM_FEATURES_OFF"),
 		.summary = copy("UHMM_RUN_SUMMARY"),

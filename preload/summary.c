@@ -142,6 +142,20 @@ static void add_trouble(struct text *t, const struct uhmm_stats *s,
 		    (double)m->unmanaged / MIB, strerrordesc_np(-m->why));
 }
 
+/* What is not as it is where the kernel's faults are served. */
+static void add_calls(struct text *t)
+{
+	uint64_t again, held;
+
+	if (!calls_count(&again, &held))
+		return;
+	add(t,
+	    "  system calls        %10llu made again, memory held for %llu; "
+	    "those past libc\n                                 not covered, "
+	    "see uhmm-run(1)\n",
+	    (unsigned long long)again, (unsigned long long)held);
+}
+
 static void add_managed(struct text *t, const struct manage_state *m)
 {
 	struct uhmm_stats s = { .size = sizeof(s) };
@@ -158,6 +172,7 @@ static void add_managed(struct text *t, const struct manage_state *m)
 	add(t, "  moved to devices    %10.1f MiB\n", mib(s.to_device));
 	add(t, "  moved home          %10.1f MiB\n", mib(s.to_ram));
 	add_faults(t, &s);
+	add_calls(t);
 	add_devices(t);
 	add_trouble(t, &s, m);
 }

@@ -352,6 +352,23 @@ int uhmm_pin(struct uhmm *u, void *addr, size_t len);
 /** uhmm_unpin() - undo one uhmm_pin().  Return: 0; -EINVAL if not pinned. */
 int uhmm_unpin(struct uhmm *u, void *addr, size_t len);
 
+/**
+ * uhmm_fault_in() - make memory present for a system call
+ * @addr: of any memory, managed or not; it need not begin on a page
+ * @len: bytes
+ * @write: the call will write there
+ *
+ * Where faults of system calls are not served, a call on pages that are away or
+ * were never touched fails with EFAULT.  After this one it works, unless the
+ * pages leave again before it: try again then, or use uhmm_pin().  Memory that
+ * is not managed is left as it is.  Blocks as a fault does.
+ *
+ * Return: pages that were brought in, 0 when all were there; less than asked
+ * for ends where the program has no access.  -EFAULT when that is the first
+ * page, or when its data are lost; -ENOMEM.
+ */
+ssize_t uhmm_fault_in(struct uhmm *u, const void *addr, size_t len, bool write);
+
 /* ---- Where pages are --------------------------------------------------- */
 
 /*

@@ -59,6 +59,24 @@ int uhmm_unpin(struct uhmm *u, void *addr, size_t len)
 	return (int)run_range(u, addr, len, &req);
 }
 
+/* What begins anywhere is widened to whole pages. */
+ssize_t uhmm_fault_in(struct uhmm *u, const void *addr, size_t len, bool write)
+{
+	const uintptr_t mask = MM_PAGE_SIZE - 1;
+	uintptr_t start = (uintptr_t)addr & ~mask;
+	uintptr_t end = ((uintptr_t)addr + len + mask) & ~mask;
+	struct request req = { .op = REQ_FAULT_IN, .flags = write };
+
+	if (!u)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if ((uintptr_t)addr + len < (uintptr_t)addr ||
+	    range_check(u, (const void *)start, end - start))
+		return -EFAULT;
+	return run_range(u, (const void *)start, end - start, &req);
+}
+
 int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
 		  uhmm_pfn_t *ret_pfns)
 {

@@ -509,6 +509,7 @@ ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why);
 int do_register(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
+int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write);
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);

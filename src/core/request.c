@@ -83,6 +83,8 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 		return do_pin(u, r->addr, r->len);
 	case REQ_UNPIN:
 		return do_unpin(u, r->addr, r->len);
+	case REQ_FAULT_IN:
+		return do_fault_in(u, r->addr, r->len, r->flags);
 	case REQ_SNAPSHOT:
 		return do_snapshot(u, r->addr, r->len, r->pfns);
 	case REQ_LIMIT:

@@ -29,6 +29,7 @@ doctor()
 doctor env
 check "fit" [ $status -eq 0 ]
 check "privilege" said privilege ok
+check "calls" said 'system calls' ok
 check "providers" grep -qE '^providers +ok +ram, zram' "$tmp/report"
 
 doctor env UHMM_FEATURES_OFF=move,procmap
@@ -38,7 +39,10 @@ check "stash" said stash ok
 check "mend" grep -q 'Linux 6.8 or newer' "$tmp/report"
 
 doctor env UHMM_FEATURES_OFF=kernel-faults
-check "user mode only" said privilege missing
+check "user mode only" said privilege 'could be better'
+check "user mode only: status" [ $status -eq 0 ]
+check "user mode only: calls" said 'system calls' 'could be better'
+check "what is not covered" grep -q "of a program's own code" "$tmp/report"
 
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	plain="setpriv --reuid 65534 --clear-groups --bounding-set -all"
@@ -51,6 +55,8 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 		check "filter" grep -q 'system calls are filtered' "$tmp/report"
 		doctor $plain
 		check "forks" said 'fork events' 'could be better'
+		[ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 1 ] ||
+			check "plain" said 'system calls' 'could be better'
 	fi
 fi
 

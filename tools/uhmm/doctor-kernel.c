@@ -98,27 +98,37 @@ static const char *refused_by(int err)
 	return ALLOW_ALL;
 }
 
+/* What of the kernel's own faults; @full: they are served. */
+static void say_calls(bool full)
+{
+	const char *mend = access("/dev/userfaultfd", F_OK) ? ALLOW_ALL :
+							      ALLOW_GROUP;
+
+	if (full) {
+		finding(FINE, "privilege", "%s", NULL, rung() ? rung() : "yes");
+		finding(FINE, "system calls", "they work on managed memory",
+			NULL);
+		return;
+	}
+	finding(SLOW, "privilege",
+		"plain user: only the CPU's own faults are served", mend);
+	finding(SLOW, "system calls",
+		"\"uhmm run\" makes libc's again where memory was away; not "
+		"covered are those\n%33sof a program's own code and what "
+		"uhmm-run(1) lists",
+		mend, "");
+}
+
 void doctor_privilege(void)
 {
-	char threads[512], inlined[512];
-	int err = try_mode(UHMM_FAULTS_THREADS, threads, sizeof(threads));
-	bool full = !err && is_in(threads, "kernel-faults");
+	char list[512];
+	int err = try_mode(UHMM_FAULTS_THREADS, list, sizeof(list));
 
-	if (full)
-		finding(FINE, "privilege",
-			"%s: system calls on managed "
-			"memory work",
-			NULL, rung() ? rung() : "yes");
-	else if (!err ||
-		 !try_mode(UHMM_FAULTS_INLINE, inlined, sizeof(inlined)))
-		finding(MISSING, "privilege",
-			"plain user: system calls on memory that is away "
-			"fail, so \"uhmm run\" wants --mode inline",
-			access("/dev/userfaultfd", F_OK) ? ALLOW_ALL :
-							   ALLOW_GROUP);
-	else
+	if (err)
 		finding(MISSING, "privilege", "userfaultfd(2) is refused: %s",
 			refused_by(err), strerror(-err));
+	else
+		say_calls(is_in(list, "kernel-faults"));
 	finding(has_cap(CAP_PTRACE) ? FINE : SLOW, "fork events",
 		has_cap(CAP_PTRACE) ?
 			"the kernel may tell of forks" :

@@ -76,19 +76,16 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 }
 
 /*
- * Unless it was asked for by name, no mode in which a system call on managed
- * memory fails: few programs would survive that.
+ * Where faults of system calls are not served, the library makes good for that
+ * in the program's calls: it has to know from the beginning.
  */
-static int check_system_calls(struct uhmm *u, const struct run_options *o)
+static bool needs_calls(struct uhmm *u, const struct run_options *o)
 {
 	char features[512] = "";
 
 	uhmm_features(u, features, sizeof(features));
-	if (o->mode == UHMM_FAULTS_INLINE || strstr(features, "kernel-faults"))
-		return 0;
-	complain(name, "system calls on managed memory would fail here; run "
-		       "as root, or set vm.unprivileged_userfaultfd=1");
-	return EXIT_OURS;
+	return o->mode == UHMM_FAULTS_INLINE ||
+	       !strstr(features, "kernel-faults");
 }
 
 static const char *hint(int err)
@@ -103,7 +100,7 @@ static const char *hint(int err)
 	}
 }
 
-int run_check_devices(const struct run_options *o)
+int run_check_devices(struct run_options *o)
 {
 	struct reason reason = { "" };
 	struct uhmm *u;
@@ -112,7 +109,7 @@ int run_check_devices(const struct run_options *o)
 	if (status)
 		return status;
 	uhmm_set_log(u, keep_message, &reason);
-	status = check_system_calls(u, o);
+	o->calls = needs_calls(u, o);
 	for (size_t i = 0; !status && i < o->nr_devices; i++) {
 		struct uhmm_device *dev;
 		int err = uhmm_device_open(u, o->devices[i], &dev);

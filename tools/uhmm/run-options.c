@@ -26,7 +26,7 @@ static const struct {
 	const char *name;
 	enum uhmm_fault_mode mode;
 } modes[] = {
-	{ "auto", UHMM_FAULTS_AUTO },
+	{ "auto", UHMM_FAULTS_THREADS }, /* whatever the thread is about */
 	{ "threads", UHMM_FAULTS_THREADS },
 	{ "inline", UHMM_FAULTS_INLINE },
 };
@@ -223,7 +223,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 
 	*o = (struct run_options){
 		.min_size = DEFAULT_MIN_SIZE,
-		.mode = UHMM_FAULTS_AUTO,
+		.mode = UHMM_FAULTS_THREADS,
 		.mode_name = "auto",
 		.follow_fork = true,
 	};

@@ -22,6 +22,7 @@ struct run_options {
 	const char *mode_name;
 	const char *features_off; /* NULL: none */
 	bool follow_fork;
+	bool calls; /* faults of system calls will not be served */
 	bool wants_summary;
 	const char *summary; /* NULL: standard error */
 	char **program;
@@ -34,8 +35,9 @@ int run_parse(int argc, char **argv, struct run_options *o);
 
 /* ---- run-check.c ------------------------------------------------------- */
 
-/* Would the devices open, in a context such as the program will have? */
-int run_check_devices(const struct run_options *o);
+/* Would the devices open, in a context such as the program will have?  Sets
+ * @o->calls. */
+int run_check_devices(struct run_options *o);
 /* Make the path absolute, and sure that it can be written. */
 int run_check_summary(struct run_options *o);
 /* The library to preload. */
