@@ -35,29 +35,31 @@
 
 AGAIN(int, poll, (struct pollfd * fds, nfds_t nr, int ms), (fds, nr, ms),
       OUT(fds, nr * sizeof(*fds)))
-AGAIN(int, ppoll,
-      (struct pollfd * fds, nfds_t nr, const struct timespec *t,
-       const sigset_t *mask),
-      (fds, nr, t, mask), OUT(fds, nr * sizeof(*fds)), ARG(t), ARG(mask))
+AGAIN_MASKED(int, ppoll,
+	     (struct pollfd * fds, nfds_t nr, const struct timespec *t,
+	      const sigset_t *mask),
+	     (fds, nr, t, mask), OUT(fds, nr * sizeof(*fds)), ARG(t), ARG(mask))
 AGAIN(int, select,
       (int nr, fd_set *in, fd_set *out, fd_set *err, struct timeval *t),
       (nr, in, out, err, t), RES(in), RES(out), RES(err), RES(t))
-AGAIN(int, pselect,
-      (int nr, fd_set *in, fd_set *out, fd_set *err, const struct timespec *t,
-       const sigset_t *mask),
-      (nr, in, out, err, t, mask), RES(in), RES(out), RES(err), ARG(t),
-      ARG(mask))
+AGAIN_MASKED(int, pselect,
+	     (int nr, fd_set *in, fd_set *out, fd_set *err,
+	      const struct timespec *t, const sigset_t *mask),
+	     (nr, in, out, err, t, mask), RES(in), RES(out), RES(err), ARG(t),
+	     ARG(mask))
 AGAIN(int, epoll_ctl, (int fd, int op, int other, struct epoll_event *e),
       (fd, op, other, e), ARG(e))
 AGAIN(int, epoll_wait, (int fd, struct epoll_event *e, int nr, int ms),
       (fd, e, nr, ms), OUT(e, (size_t)nr * sizeof(*e)))
-AGAIN(int, epoll_pwait,
-      (int fd, struct epoll_event *e, int nr, int ms, const sigset_t *mask),
-      (fd, e, nr, ms, mask), OUT(e, (size_t)nr * sizeof(*e)), ARG(mask))
-AGAIN(int, epoll_pwait2,
-      (int fd, struct epoll_event *e, int nr, const struct timespec *t,
-       const sigset_t *mask),
-      (fd, e, nr, t, mask), OUT(e, (size_t)nr * sizeof(*e)), ARG(t), ARG(mask))
+AGAIN_MASKED(int, epoll_pwait,
+	     (int fd, struct epoll_event *e, int nr, int ms,
+	      const sigset_t *mask),
+	     (fd, e, nr, ms, mask), OUT(e, (size_t)nr * sizeof(*e)), ARG(mask))
+AGAIN_MASKED(int, epoll_pwait2,
+	     (int fd, struct epoll_event *e, int nr, const struct timespec *t,
+	      const sigset_t *mask),
+	     (fd, e, nr, t, mask), OUT(e, (size_t)nr * sizeof(*e)), ARG(t),
+	     ARG(mask))
 
 /* A child, or a signal, is taken before anything is written. */
 HELD(pid_t, wait, (int *status), (status), RES(status))

@@ -219,6 +219,23 @@ bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
 		return ret_;                                              \
 	}
 
+/* The same while it waits with a mask of signals, a parameter named @mask. */
+#define AGAIN_MASKED(type, name, params, args, ...)                       \
+	FIND(name);                                                       \
+	EXPORT type name params                                           \
+	{                                                                 \
+		sigset_t given_;                                          \
+		type ret_;                                                \
+                                                                          \
+		mask = masks_given(mask, &given_);                        \
+		ret_ = REAL(name) args;                                   \
+		for (unsigned n_ = 0; unlikely(IS_MINUS_1(ret_)) &&       \
+				      calls_again(n_, BUFS(__VA_ARGS__)); \
+		     n_++)                                                \
+			ret_ = REAL(name) args;                           \
+		return ret_;                                              \
+	}
+
 #define AGAIN(type, name, params, args, ...) \
 	AGAIN_AS(IS_MINUS_1, type, name, params, args, __VA_ARGS__)
 

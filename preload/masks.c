@@ -191,15 +191,25 @@ EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret)
 	return change_hidden(real, how, set, ret);
 }
 
-/* A handler that it waits for runs with this mask. */
+/*
+ * A handler that it waits for runs with this mask.  The copy is touched by the
+ * CPU, which the kernel's touch of the mask would not be served.
+ */
+const sigset_t *masks_given(const sigset_t *mask, sigset_t *own)
+{
+	if (!mask || !manage_is_on() || thread.inside)
+		return mask;
+	*own = *mask;
+	masks_open(own);
+	return own;
+}
+
 EXPORT int sigsuspend(const sigset_t *set)
 {
 	static suspend_fn *real;
-	sigset_t given = *set;
+	sigset_t given;
 
 	if (!real)
 		real = (suspend_fn *)dlsym(RTLD_NEXT, "sigsuspend");
-	if (manage_is_on())
-		masks_open(&given);
-	return real(&given);
+	return real(masks_given(set, &given));
 }

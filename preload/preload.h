@@ -323,6 +323,8 @@ void masks_init(void);
 uint64_t masks_of(const sigset_t *set);
 uint64_t masks_open(sigset_t *set);
 void masks_add(sigset_t *set, uint64_t bits);
+/* What a call that waits with @mask is given instead: it, or @own. */
+const sigset_t *masks_given(const sigset_t *mask, sigset_t *own);
 /* All but those. */
 void masks_block_all(sigset_t *old);
 void masks_restore(const sigset_t *old);
