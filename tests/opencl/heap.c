@@ -41,7 +41,8 @@ static void heap_range(uintptr_t *start, uintptr_t *end)
 		if (strstr(line, "[heap]"))
 			CHECK_EQ(sscanf(line, "%lx-%lx", start, end), 2);
 	CHECK_EQ(fclose(f), 0);
-	CHECK(*end > *start);
+	if (*end <= *start)
+		test_skip("malloc has another heap here");
 }
 
 int main(void)
@@ -56,6 +57,7 @@ int main(void)
 		block[i] = calloc(WORDS, sizeof(uint64_t));
 		CHECK(block[i]);
 	}
+	heap_range(&start, &end); /* or skip */
 	cl = test_cl(u, "64M");
 	k = test_cl_kernel(cl, test_cl_add, "add");
 	CHECK_EQ(pthread_create(&thread, NULL, allocator, NULL), 0);

@@ -18,9 +18,8 @@ static _Atomic uint32_t stop;
 
 static void *runner(void *arg)
 {
-	uint64_t *p = test_map(NPAGES), sum = 0;
+	uint64_t *p = arg, sum = 0;
 
-	(void)arg;
 	test_fill(p, NPAGES, 1);
 	for (uint64_t i = 1; i <= RUNS; i++) {
 		CHECK_EQ(test_cl_run_add(kernel, p, NPAGES, i, NULL, NULL), 0);
@@ -30,22 +29,23 @@ static void *runner(void *arg)
 	}
 	for (size_t w = 0; w < NPAGES * PAGE_WORDS; w++)
 		CHECK_EQ(p[w], test_word(1, w) + sum);
-	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
 	return NULL;
 }
 
+/* Mapping over it unmaps what was there. */
 static void *disturber(void *arg)
 {
-	(void)arg;
-	while (!atomic_load(&stop)) {
-		uint64_t *p = test_map(64);
+	uint64_t *p = arg;
 
+	while (!atomic_load(&stop)) {
+		CHECK(mmap(p, 64 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			   0) == p);
 		test_fill(p, 64, 2);
 		CHECK(uhmm_migrate(u, p, 64 * PAGE, uhmm_cl_device(cl)) >= 0);
 		test_verify(p, 32, 2);
 		CHECK_EQ(madvise(p, 8 * PAGE, MADV_DONTNEED), 0);
 		test_verify_zero(p, 8);
-		CHECK_EQ(munmap(p, 64 * PAGE), 0);
 	}
 	return NULL;
 }
@@ -53,13 +53,17 @@ static void *disturber(void *arg)
 int main(void)
 {
 	pthread_t runners[NR], other;
+	void *p[NR + 1];
 
 	u = test_open();
 	cl = test_cl(u, DEV_SIZE);
 	kernel = test_cl_kernel(cl, test_cl_add, "add");
-	CHECK_EQ(pthread_create(&other, NULL, disturber, NULL), 0);
+	/* all before any thread runs: the place could be taken meanwhile */
+	for (int i = 0; i <= NR; i++)
+		p[i] = test_map_blocks(2);
+	CHECK_EQ(pthread_create(&other, NULL, disturber, p[NR]), 0);
 	for (int i = 0; i < NR; i++)
-		CHECK_EQ(pthread_create(&runners[i], NULL, runner, NULL), 0);
+		CHECK_EQ(pthread_create(&runners[i], NULL, runner, p[i]), 0);
 	for (int i = 0; i < NR; i++)
 		CHECK_EQ(pthread_join(runners[i], NULL), 0);
 	atomic_store(&stop, 1);
