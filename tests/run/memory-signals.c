@@ -5,6 +5,7 @@
  * SIGBUS of a file that ends; on memory that is away.  What they ask about
  * signals is what they have set.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <ucontext.h>
 
@@ -221,6 +222,10 @@ static void blocked(void)
 	raise(SIGUSR1);
 	CHECK(sigsuspend(&all) == -1 && errno == EINTR);
 	CHECK(nr_faults == 2);
+	push();
+	raise(SIGUSR1);
+	CHECK(ppoll(NULL, 0, NULL, &all) == -1 && errno == EINTR);
+	CHECK(nr_faults == 3);
 	CHECK(!sigprocmask(SIG_SETMASK, &old, NULL));
 	reset(SIGUSR1);
 	CHECK(!munmap(heap, LEN));
