@@ -104,11 +104,11 @@ if [ "$(cat $sysctl)" = 0 ]; then
 	doctor $plain
 	check "plain user: doctor: $(cat "$tmp/report")" \
 		grep -qE '^privilege .*plain user' "$tmp/report"
-	# shellcheck disable=SC2086
-	run auto $plain
-	# shellcheck disable=SC2086
-	run threads $plain
-	check "plain user: threads cannot be had" [ $status -eq 125 ]
+	for mode in auto threads inline; do
+		# shellcheck disable=SC2086
+		run $mode $plain
+		check "plain user: --mode $mode was refused" [ $status -eq 0 ]
+	done
 	for mode in threads inline; do
 		# shellcheck disable=SC2086
 		UHMM_TEST_MODE=$mode $plain "$library" >"$tmp/out" 2>&1
