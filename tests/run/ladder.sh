@@ -68,7 +68,7 @@ serves()
 	forks=$2
 	shift 2
 	doctor "$@"
-	check "$name: doctor: $(cat "$tmp/report")" said privilege ok "$name:"
+	check "$name: doctor: $(cat "$tmp/report")" said privilege ok "$name"
 	check "$name: forks" said 'fork events' "$forks"
 	for mode in auto threads; do
 		run $mode "$@"
