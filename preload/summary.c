@@ -35,7 +35,8 @@ static int keep_copy(int fd)
 	return copy;
 }
 
-static void write_all(int fd, const char *data, size_t len)
+/* False, and errno, when not all could be written. */
+static bool write_all(int fd, const char *data, size_t len)
 {
 	while (len) {
 		ssize_t n = write(fd, data, len);
@@ -43,10 +44,11 @@ static void write_all(int fd, const char *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
+			return false;
 		data += n;
 		len -= (size_t)n;
 	}
+	return true;
 }
 
 void say(const char *fmt, ...)
@@ -66,7 +68,7 @@ void say(const char *fmt, ...)
 	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n :
 						    sizeof(line) - len - 2;
 	line[len++] = '\n';
-	write_all(error_fd >= 0 ? error_fd : STDERR_FILENO, line, len);
+	(void)write_all(error_fd >= 0 ? error_fd : STDERR_FILENO, line, len);
 }
 
 __attribute__((format(printf, 2, 3))) static void add(struct text *t,
@@ -214,14 +216,14 @@ void summary_write(void)
 	inside_enter();
 	compose(&t);
 	fd = open_target();
-	if (fd >= 0)
-		write_all(fd, t.data, t.len);
+	if (fd < 0 || !write_all(fd, t.data, t.len))
+		say("the summary cannot be written to \"%s\": %s",
+		    settings.summary, strerrordesc_np(errno));
 	inside_leave();
 }
 
 void summary_init(void)
 {
-	if (settings.summary && strcmp(settings.summary, "-") == 0 &&
-	    getpid() == settings.pid)
+	if (settings.summary && getpid() == settings.pid)
 		error_fd = keep_copy(STDERR_FILENO);
 }

@@ -30,6 +30,10 @@ check "standard error moved" [ "$(lines err)" -eq 1 ]
 "$UHMM" run --summary /usr/bin/python3 -c 'import os; os._exit(6)' 2>err
 check "_exit: status" [ $? -eq 6 ]
 check "_exit" [ "$(lines err)" -eq 1 ]
+"$UHMM" run --summary=/dev/full sh -c 'exec 2>/dev/null; exit 4' 2>err
+check "full: status $?" [ $? -eq 4 ]
+check "full: $(cat err)" [ "$(lines err)" -eq 1 ]
+check "full: $(cat err)" grep -q 'cannot be written to "/dev/full": No sp' err
 "$UHMM" run --summary sh -c 'kill -9 $$' 2>err
 check "killed: no summary" [ "$(lines err)" -eq 0 ]
 
