@@ -336,6 +336,16 @@ static bool must_queue(struct uhmm *u, const struct request *req)
 	return running;
 }
 
+static int64_t route(struct uhmm *u, const struct request *req)
+{
+	if (req->op == REQ_LOST && on_managed_stack(u, req))
+		return run_on_own_stack(u, req);
+	if (on_managed_stack(u, req) || must_queue(u, req))
+		return run_on_worker(u, req);
+	return execute(u, req);
+}
+
+/* A handler of the application's may call us too, and find no lock held. */
 int64_t request_run(struct uhmm *u, const struct request *req)
 {
 	int64_t result;
@@ -347,25 +357,24 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
-	if (req->op == REQ_LOST && on_managed_stack(u, req))
-		return run_on_own_stack(u, req);
-	if (on_managed_stack(u, req) || must_queue(u, req))
-		return run_on_worker(u, req);
 	sys_signals_block(&mask);
-	result = execute(u, req);
+	result = route(u, req);
 	sys_signals_restore(mask);
 	return result;
 }
 
 int request_start(struct uhmm *u, const struct request *req)
 {
+	uint64_t mask;
 	int slot;
 
 	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	sys_signals_block(&mask);
 	slot = submit(u, req);
+	sys_signals_restore(mask);
 	if (slot < 0)
 		return slot;
 	return slot ? 0 : -EAGAIN;
@@ -375,6 +384,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 {
 	struct uhmm_completion list[NR_REQUESTS];
 	struct requests *q;
+	uint64_t mask;
 	size_t n = 0;
 
 	if (!u || (!ret && max))
@@ -382,6 +392,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	if (context_is_dead(u))
 		return -ENODEV;
 	q = &u->requests;
+	sys_signals_block(&mask);
 	sys_mutex_lock(&q->lock);
 	while (n < max && n < NR_REQUESTS && q->done_head) {
 		uint32_t slot = pop(q, &q->done_head, &q->done_tail);
@@ -393,6 +404,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	if (!q->done_head)
 		sys_eventfd_clear(q->fd);
 	sys_mutex_unlock(&q->lock);
+	sys_signals_restore(mask);
 	memcpy(ret, list, n * sizeof(*ret));
 	return (ssize_t)n;
 }
