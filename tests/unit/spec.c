@@ -227,7 +227,8 @@ static void test_registry(void)
 	CHECK_EQ(uhmm_provider_register(NULL), -EINVAL);
 	bad.abi++;
 	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
-	bad = test_provider, bad.size--;
+	bad = test_provider,
+	bad.size = offsetof(struct uhmm_provider, list) - 1;
 	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
 	bad = test_provider, bad.name = "No";
 	CHECK_EQ(uhmm_provider_register(&bad), -EINVAL);
