@@ -6,6 +6,7 @@ dump.py UHMM CRASH MODE DIRECTORY
 import glob
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +29,8 @@ def fail(*what):
 
 
 def limits():
+    # A shell ignores it for what it runs in the background.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     most = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
