@@ -25,24 +25,20 @@
 
 /* ---- Opening ----------------------------------------------------------- */
 
-#define OPEN(name)                                                    \
-	FIND(name);                                                   \
-	EXPORT int name(const char *path, int flags, ...)             \
-	{                                                             \
-		__typeof__(&(name)) real = REAL(name);                \
-		va_list ap;                                           \
-		mode_t mode;                                          \
-		int ret;                                              \
-                                                                      \
-		va_start(ap, flags);                                  \
-		mode = va_arg(ap, mode_t);                            \
-		va_end(ap);                                           \
-		ret = real(path, flags, mode);                        \
-		for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&     \
-				     calls_again(n, BUFS(STR(path))); \
-		     n++)                                             \
-			ret = real(path, flags, mode);                \
-		return ret;                                           \
+#define OPEN(name)                                                           \
+	FIND(name);                                                          \
+	EXPORT int name(const char *path, int flags, ...)                    \
+	{                                                                    \
+		__typeof__(&(name)) real = REAL(name);                       \
+		va_list ap;                                                  \
+		mode_t mode;                                                 \
+		int ret;                                                     \
+                                                                             \
+		va_start(ap, flags);                                         \
+		mode = va_arg(ap, mode_t);                                   \
+		va_end(ap);                                                  \
+		REPEAT(ret, IS_MINUS_1, real(path, flags, mode), STR(path)); \
+		return ret;                                                  \
 	}
 
 OPEN(open)
@@ -60,11 +56,8 @@ OPEN(open64)
 		va_start(ap, flags);                                  \
 		mode = va_arg(ap, mode_t);                            \
 		va_end(ap);                                           \
-		ret = real(dir, path, flags, mode);                   \
-		for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&     \
-				     calls_again(n, BUFS(STR(path))); \
-		     n++)                                             \
-			ret = real(dir, path, flags, mode);           \
+		REPEAT(ret, IS_MINUS_1, real(dir, path, flags, mode), \
+		       STR(path));                                    \
 		return ret;                                           \
 	}
 

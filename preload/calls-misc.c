@@ -195,8 +195,11 @@ AGAIN(int, mincore, (void *addr, size_t len, unsigned char *ret),
 
 #define GUESS 4096 /* bytes, unless the call says how many */
 
-/* To be written to?  Only if it may be, and reading was not enough. */
-#define GUESSED(p, len) ((struct buf){ (p), (len), n >= 2 })
+/*
+ * To be written to?  Only if it may be, and reading was not enough: see @n_ of
+ * REPEAT().
+ */
+#define GUESSED(p, len) ((struct buf){ (p), (len), n_ >= 2 })
 
 FIND(ioctl);
 EXPORT int ioctl(int fd, unsigned long cmd, ...)
@@ -210,33 +213,24 @@ EXPORT int ioctl(int fd, unsigned long cmd, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	remote_ioctl(cmd, arg, __builtin_return_address(0));
-	ret = REAL(ioctl)(fd, cmd, arg);
-	for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&
-			     calls_again(n, BUFS(GUESSED(arg, len)));
-	     n++)
-		ret = REAL(ioctl)(fd, cmd, arg);
+	REPEAT(ret, IS_MINUS_1, REAL(ioctl)(fd, cmd, arg), GUESSED(arg, len));
 	return ret;
 }
 
-#define FCNTL(name)                                                           \
-	FIND(name);                                                           \
-	EXPORT int name(int fd, int cmd, ...)                                 \
-	{                                                                     \
-		va_list ap;                                                   \
-		void *arg;                                                    \
-		int ret;                                                      \
-                                                                              \
-		va_start(ap, cmd);                                            \
-		arg = va_arg(ap, void *);                                     \
-		va_end(ap);                                                   \
-		ret = REAL(name)(fd, cmd, arg);                               \
-		for (unsigned n = 0;                                          \
-		     unlikely(IS_MINUS_1(ret)) &&                             \
-		     calls_again(n,                                           \
-				 BUFS(GUESSED(arg, sizeof(struct flock64)))); \
-		     n++)                                                     \
-			ret = REAL(name)(fd, cmd, arg);                       \
-		return ret;                                                   \
+#define FCNTL(name)                                               \
+	FIND(name);                                               \
+	EXPORT int name(int fd, int cmd, ...)                     \
+	{                                                         \
+		va_list ap;                                       \
+		void *arg;                                        \
+		int ret;                                          \
+                                                                  \
+		va_start(ap, cmd);                                \
+		arg = va_arg(ap, void *);                         \
+		va_end(ap);                                       \
+		REPEAT(ret, IS_MINUS_1, REAL(name)(fd, cmd, arg), \
+		       GUESSED(arg, sizeof(struct flock64)));     \
+		return ret;                                       \
 	}
 
 FCNTL(fcntl)
@@ -253,11 +247,8 @@ EXPORT int prctl(int op, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	ret = REAL(prctl)(op, a[0], a[1], a[2], a[3]);
-	for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&
-			     calls_again(n, BUFS(GUESSED((void *)a[0], GUESS)));
-	     n++)
-		ret = REAL(prctl)(op, a[0], a[1], a[2], a[3]);
+	REPEAT(ret, IS_MINUS_1, REAL(prctl)(op, a[0], a[1], a[2], a[3]),
+	       GUESSED((void *)a[0], GUESS));
 	return ret;
 }
 
@@ -265,7 +256,7 @@ EXPORT int prctl(int op, ...)
  * Whatever points to managed memory comes home: some pages too many, at most.
  * libuhmm knows itself what it does, and may hold a lock.
  */
-static bool again_args(unsigned n, const long *a, const void *caller)
+static bool again_args(unsigned n_, const long *a, const void *caller)
 {
 	struct buf bufs[6];
 	size_t nr = 0;
@@ -279,7 +270,7 @@ static bool again_args(unsigned n, const long *a, const void *caller)
 			continue;
 		bufs[nr++] = GUESSED(p, GUESS);
 	}
-	return nr && calls_again(n, bufs, nr);
+	return nr && calls_again(n_, bufs, nr);
 }
 
 FIND(syscall);

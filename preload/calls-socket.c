@@ -261,10 +261,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *p, socklen_t len)
 		errno = ENOPROTOOPT;
 		return -1;
 	}
-	ret = REAL(setsockopt)(fd, level, name, p, len);
-	for (unsigned n = 0;
-	     unlikely(IS_MINUS_1(ret)) && calls_again(n, BUFS(IN(p, len))); n++)
-		ret = REAL(setsockopt)(fd, level, name, p, len);
+	REPEAT(ret, IS_MINUS_1, REAL(setsockopt)(fd, level, name, p, len),
+	       IN(p, len));
 	return ret;
 }
 

@@ -205,35 +205,37 @@ bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
 #define IS_NULL(ret)	(!(ret) && errno == EFAULT)
 #define IS_ERROR(ret)	((ret) == EFAULT)
 
-/* A call that takes nothing when it fails. */
-#define AGAIN_AS(failed, type, name, params, args, ...)                   \
-	FIND(name);                                                       \
-	EXPORT type name params                                           \
-	{                                                                 \
-		type ret_ = REAL(name) args;                              \
-                                                                          \
-		for (unsigned n_ = 0; unlikely(failed(ret_)) &&           \
+/* A call that takes nothing when it fails is made, and made again. */
+#define REPEAT(ret, failed, call, ...)                                    \
+	do {                                                              \
+		(ret) = (call);                                           \
+		for (unsigned n_ = 0; unlikely(failed(ret)) &&            \
 				      calls_again(n_, BUFS(__VA_ARGS__)); \
 		     n_++)                                                \
-			ret_ = REAL(name) args;                           \
-		return ret_;                                              \
+			(ret) = (call);                                   \
+	} while (0)
+
+#define AGAIN_AS(failed, type, name, params, args, ...)             \
+	FIND(name);                                                 \
+	EXPORT type name params                                     \
+	{                                                           \
+		type ret_;                                          \
+                                                                    \
+		REPEAT(ret_, failed, REAL(name) args, __VA_ARGS__); \
+		return ret_;                                        \
 	}
 
 /* The same while it waits with a mask of signals, a parameter named @mask. */
-#define AGAIN_MASKED(type, name, params, args, ...)                       \
-	FIND(name);                                                       \
-	EXPORT type name params                                           \
-	{                                                                 \
-		sigset_t given_;                                          \
-		type ret_;                                                \
-                                                                          \
-		mask = masks_given(mask, &given_);                        \
-		ret_ = REAL(name) args;                                   \
-		for (unsigned n_ = 0; unlikely(IS_MINUS_1(ret_)) &&       \
-				      calls_again(n_, BUFS(__VA_ARGS__)); \
-		     n_++)                                                \
-			ret_ = REAL(name) args;                           \
-		return ret_;                                              \
+#define AGAIN_MASKED(type, name, params, args, ...)                     \
+	FIND(name);                                                     \
+	EXPORT type name params                                         \
+	{                                                               \
+		sigset_t given_;                                        \
+		type ret_;                                              \
+                                                                        \
+		mask = masks_given(mask, &given_);                      \
+		REPEAT(ret_, IS_MINUS_1, REAL(name) args, __VA_ARGS__); \
+		return ret_;                                            \
 	}
 
 #define AGAIN(type, name, params, args, ...) \
