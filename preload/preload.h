@@ -75,6 +75,7 @@ struct thread {
 	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
 	void *stack;	   /* for handlers, ours: stacks.c */
 	unsigned stack_nr; /* the program's own for that, + 1 */
+	stack_t small;	   /* the program's, too small: ours stands for it */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));

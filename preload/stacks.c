@@ -8,6 +8,10 @@
  * stacks for handlers that the program has put into managed memory are pinned,
  * once there is a context, and so are stacks of threads: the kernel writes to
  * the last pages of those whenever it likes.
+ *
+ * There, too, a fault of the program is served on the stack of its handlers,
+ * which has to have room for that: ours takes the place of one that is too
+ * small, and the program is told that it has its own.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -16,6 +20,7 @@
 #include "preload.h"
 
 #define SIZE	   ((size_t)256 << 10)
+#define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */
 #define MAX_STACKS 1024
 
 typedef int stack_fn(const stack_t *, stack_t *);
@@ -30,11 +35,15 @@ static struct {
 	_Atomic uintptr_t start, end;
 } stacks[MAX_STACKS];
 
-static void set_ours(void)
+static int set_ours(int flags, stack_t *was)
 {
-	stack_t ss = { .ss_sp = thread.stack, .ss_size = SIZE };
+	stack_t ss = {
+		.ss_sp = thread.stack,
+		.ss_size = SIZE,
+		.ss_flags = flags,
+	};
 
-	real_sigaltstack(&ss, NULL);
+	return real_sigaltstack(&ss, was);
 }
 
 static bool is_ours(const stack_t *ss)
@@ -167,7 +176,7 @@ void stacks_enter(void)
 		thread.stack = NULL;
 		return;
 	}
-	set_ours();
+	set_ours(0, NULL);
 }
 
 void stacks_init(void)
@@ -179,13 +188,36 @@ void stacks_init(void)
 	stacks_enter();
 }
 
+/* Less than the kernel takes is for the kernel to refuse. */
+static bool is_too_small(const stack_t *ss)
+{
+	return settings.mode == UHMM_FAULTS_INLINE && ss->ss_size < ENOUGH &&
+	       ss->ss_size >= (size_t)sysconf(_SC_MINSIGSTKSZ);
+}
+
+/* As the program is to see it. */
+static stack_t seen(const stack_t *ss, const stack_t *small)
+{
+	stack_t ret = *ss;
+
+	if (!is_ours(ss))
+		return ret;
+	if (!small->ss_size)
+		return (stack_t){ .ss_flags = SS_DISABLE };
+	ret.ss_sp = small->ss_sp;
+	ret.ss_size = small->ss_size;
+	return ret;
+}
+
 /* The new one is there before the kernel may use it. */
 static int change(const stack_t *ss, stack_t *was)
 {
 	bool none = ss->ss_flags & SS_DISABLE;
-	bool away = !none && settings.mode == UHMM_FAULTS_INLINE;
+	bool ours = !none && is_too_small(ss);
+	bool away = !none && !ours && settings.mode == UHMM_FAULTS_INLINE;
 	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
-	int err = real_sigaltstack(ss, was);
+	int err = ours ? set_ours(ss->ss_flags, was) :
+			 real_sigaltstack(ss, was);
 
 	if (err) {
 		forget(nr);
@@ -193,14 +225,15 @@ static int change(const stack_t *ss, stack_t *was)
 	}
 	forget(thread.stack_nr);
 	thread.stack_nr = nr;
+	thread.small = ours ? *ss : (stack_t){ 0 };
 	if (none)
-		set_ours();
+		set_ours(0, NULL);
 	return 0;
 }
 
 EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 {
-	stack_t given, was;
+	stack_t given, was, small = thread.small;
 	int err;
 
 	if (!real_sigaltstack)
@@ -212,7 +245,6 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 		given = *ss;
 	err = ss ? change(&given, &was) : real_sigaltstack(NULL, &was);
 	if (!err && ret)
-		*ret = is_ours(&was) ? (stack_t){ .ss_flags = SS_DISABLE } :
-				       was;
+		*ret = seen(&was, &small);
 	return err;
 }

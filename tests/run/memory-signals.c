@@ -16,6 +16,7 @@
 static char *heap;
 static volatile size_t nr_faults;
 static char *stack;
+static size_t stack_size = 64 * PAGE;
 static volatile bool was_on_stack;
 
 static void install(int sig, void (*fn)(int, siginfo_t *, void *), int flags)
@@ -34,7 +35,7 @@ static void reset(int sig)
 
 static void use_stack(bool on)
 {
-	stack_t ss = { .ss_sp = stack, .ss_size = 16 * PAGE, .ss_flags = 0 };
+	stack_t ss = { .ss_sp = stack, .ss_size = stack_size, .ss_flags = 0 };
 
 	if (!on)
 		ss.ss_flags = SS_DISABLE;
@@ -52,7 +53,7 @@ static void on_write(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (at < heap || at >= heap + LEN)
 		_exit(2);
-	was_on_stack = &here >= stack && &here < stack + 16 * PAGE;
+	was_on_stack = &here >= stack && &here < stack + stack_size;
 	nr_faults++;
 	at -= (uintptr_t)at % PAGE;
 	if (mprotect(at, PAGE, PROT_READ | PROT_WRITE))
@@ -92,6 +93,30 @@ static void write_barrier_on_stack(void)
 	use_stack(false);
 	barrier(0);
 	CHECK(!was_on_stack);
+}
+
+/* Faults of others need more than it has; what lies below it is not theirs. */
+static void small_stack(void)
+{
+	char *below = map(LEN), *p = away(8 * LEN, 7);
+	stack_t now;
+
+	fill(below, MIB, 6);
+	stack = below + MIB;
+	stack_size = 4 * PAGE;
+	use_stack(true);
+	for (int i = 0; i < 4; i++) {
+		verify(p, 8 * LEN, 7);
+		verify(below, MIB, 6);
+		CHECK(!sigaltstack(NULL, &now));
+		CHECK(now.ss_sp == stack && now.ss_size == stack_size);
+		CHECK(now.ss_flags == 0);
+	}
+	barrier(SA_ONSTACK);
+	use_stack(false);
+	CHECK(!sigaltstack(NULL, &now) && now.ss_flags == SS_DISABLE);
+	stack_size = 64 * PAGE;
+	CHECK(!munmap(below, LEN) && !munmap(p, 8 * LEN));
 }
 
 /* As with PROT_NONE, for what is read. */
@@ -352,6 +377,7 @@ static void thread_stacks(void)
 static const struct part parts[] = {
 	{ "write-barrier", write_barrier },
 	{ "write-barrier-on-stack", write_barrier_on_stack },
+	{ "small-stack", small_stack },
 	{ "read-barrier", read_barrier },
 	{ "bus", bus },
 	{ "bus-on-stack", bus_on_stack },
