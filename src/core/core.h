@@ -356,7 +356,8 @@ void region_destroy(struct uhmm *u);
 int slot_init(struct uhmm *u, uint64_t limit);
 #define NO_SLOT UINT32_MAX
 /* A slot, or NO_SLOT.  @want: offsets where stock would help. */
-uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge);
+uint32_t slot_get(struct uhmm *u, const struct mm_set *want);
+uint32_t slot_get_huge(struct uhmm *u);
 /* The same to put pages into: nothing is at these offsets. */
 uint32_t slot_get_empty(struct uhmm *u, const struct mm_set *want);
 void slot_put(struct uhmm *u, uint32_t slot);

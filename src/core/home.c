@@ -93,10 +93,12 @@ static void mark_coming(struct fetch *f, const struct mm_set *want,
 
 static bool get_frames(struct fetch *f, const struct mm_set *want)
 {
-	if (f->b->huge && set_full(want))
-		f->slot = slot_get(f->u, want, true);
+	if (f->b->huge && set_full(want)) {
+		f->slot = slot_get_huge(f->u);
+		f->b->huge = f->slot != NO_SLOT;
+	}
 	if (f->slot == NO_SLOT)
-		f->slot = slot_get(f->u, want, false);
+		f->slot = slot_get(f->u, want);
 	if (f->slot == NO_SLOT)
 		return false;
 	f->ram = (char *)slot_va(f->u, f->slot);

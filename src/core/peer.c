@@ -112,7 +112,7 @@ static uintptr_t first_va(const struct peer *p)
 
 static int copy_through_frames(struct peer *p)
 {
-	uint32_t slot = slot_get(p->u, &p->set, false);
+	uint32_t slot = slot_get(p->u, &p->set);
 	struct slot *s;
 	uintptr_t va;
 	int err;

@@ -152,19 +152,53 @@ static void taken(struct slot_pool *p, uint32_t slot)
 		atomic_fetch_sub(&p->pages, p->slots[slot - 1].nr_stock);
 }
 
-/* With @huge only a slot that holds a huge page will do. */
-uint32_t slot_get(struct uhmm *u, const struct mm_set *want, bool huge)
+uint32_t slot_get(struct uhmm *u, const struct mm_set *want)
 {
 	struct slot_pool *p = &u->slots;
 	uint32_t slot;
 
 	sys_mutex_lock(&p->lock);
-	slot = take_stocked(p, want, huge);
-	if (!slot && !huge)
+	slot = take_stocked(p, want, false);
+	if (!slot)
 		slot = take_any(p);
 	taken(p, slot);
 	sys_mutex_unlock(&p->lock);
 	return slot ? slot - 1 : NO_SLOT;
+}
+
+static bool enlarge(struct uhmm *u, uint32_t slot)
+{
+	const struct mm_ops *ops = u->mm->ops;
+
+	return ops->enlarge && ops->enlarge(u->mm, slot_va(u, slot));
+}
+
+/* A slot that holds a huge page; the kernel may have one, if none rests. */
+uint32_t slot_get_huge(struct uhmm *u)
+{
+	struct slot_pool *p = &u->slots;
+	struct mm_set all;
+	uint32_t slot;
+	bool is_bare;
+
+	set_clear(&all);
+	set_add_run(&all, 0, MM_BLOCK_PAGES);
+	sys_mutex_lock(&p->lock);
+	slot = take_stocked(p, &all, true);
+	is_bare = !slot;
+	if (is_bare)
+		slot = take_bare(p);
+	taken(p, slot);
+	sys_mutex_unlock(&p->lock);
+	if (!slot)
+		return NO_SLOT;
+	if (is_bare && !enlarge(u, slot - 1)) {
+		slot_put(u, slot - 1);
+		return NO_SLOT;
+	}
+	slot_of(u, slot - 1)->stock = all;
+	slot_of(u, slot - 1)->huge = true;
+	return slot - 1;
 }
 
 /* One of a few thin slots that has nothing at the offsets of @want. */

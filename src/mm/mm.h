@@ -338,6 +338,12 @@ struct mm_ops {
 
 	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */
 	uintptr_t (*slots)(struct mm *mm, size_t nr);
+	/*
+	 * Have one huge page behind all frames of a slot that holds no memory.
+	 * False: there is none, and the slot holds no memory.  Called without
+	 * locks.  NULL: never.
+	 */
+	bool (*enlarge)(struct mm *mm, uintptr_t slot);
 	/* Give the memory behind frames back to the system. */
 	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);
 

@@ -97,6 +97,7 @@ static const struct mm_ops ops = {
 	.node_look = uffd_node_look,
 	.node_move = uffd_node_move,
 	.slots = uffd_slots,
+	.enlarge = uffd_enlarge,
 	.drop = uffd_drop,
 	.relieve = uffd_relieve,
 	.features = uffd_list_features,

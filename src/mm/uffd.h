@@ -324,6 +324,7 @@ void uffd_forked(struct uffd *b, int child);
 int uffd_slots_open(struct uffd *b, size_t nr);
 void uffd_slots_close(struct uffd *b);
 uintptr_t uffd_slots(struct mm *mm, size_t nr);
+bool uffd_enlarge(struct mm *mm, uintptr_t slot);
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
 _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
 /* Make a part of a slot as it was at first: nothing in it, ready for use. */

@@ -4,8 +4,8 @@
  *
  * A slot is registered for write-protection only, which UFFDIO_MOVE into it
  * requires and which leaves its holes to read as zeroes.  The kernel is told
- * not to use huge pages for what is written there; a huge page that is moved
- * in stays one.
+ * not to use huge pages for what is written there, but where one is wanted; a
+ * huge page that is moved in stays one.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -105,6 +105,31 @@ uintptr_t uffd_slots(struct mm *mm, size_t nr)
 	} while (
 		!atomic_compare_exchange_weak(&b->next_slot, &next, next + nr));
 	return b->slots + next * MM_BLOCK_SIZE;
+}
+
+/*
+ * A page table left over from smaller pages is in the way: discarding what is
+ * not there frees it.  The advice is taken back at once, for a mapping with
+ * another does not merge with its neighbours.
+ */
+bool uffd_enlarge(struct mm *mm, uintptr_t slot)
+{
+	struct uffd *b = to_uffd(mm);
+	struct mm_set there, huge;
+	bool is_huge;
+
+	set_clear(&there);
+	set_clear(&huge);
+	if (!b->has.scan || sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTNEED) ||
+	    sys_madvise(slot, MM_BLOCK_SIZE, MADV_HUGEPAGE))
+		return false;
+	sys_madvise(slot, MM_PAGE_SIZE, MADV_POPULATE_WRITE);
+	sys_madvise(slot, MM_BLOCK_SIZE, MADV_NOHUGEPAGE);
+	is_huge = !uffd_scan(b, slot, 0, MM_BLOCK_PAGES, &there, &huge) &&
+		  set_full(&huge);
+	if (!is_huge)
+		sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTNEED);
+	return is_huge;
 }
 
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages)

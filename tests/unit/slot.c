@@ -68,12 +68,12 @@ static void test_stock(void)
 	stock(u, a, 0, 100);
 	slot_put(u, a);
 	CHECK_EQ(pages(u), 100);
-	CHECK(slot_get(u, &want, true) == NO_SLOT); /* no huge one */
-	CHECK_EQ(slot_get(u, &want, false), a);
+	CHECK(slot_get_huge(u) == NO_SLOT);
+	CHECK_EQ(slot_get(u, &want), a);
 	CHECK_EQ(pages(u), 0);
 	slot_put(u, a);
 	want = run(0, 400); /* less than half would be there */
-	b = slot_get(u, &want, false);
+	b = slot_get(u, &want);
 	CHECK(b != a && b != NO_SLOT);
 	slot_put(u, b);
 	CHECK_EQ(pages(u), 100);
@@ -116,13 +116,13 @@ static void test_huge(void)
 	stock(u, a, 0, MM_BLOCK_PAGES);
 	slot_of(u, a)->huge = true;
 	slot_put(u, a);
-	b = slot_get(u, &all, false);
+	b = slot_get(u, &all);
 	CHECK(b != a && b != NO_SLOT);
 	slot_put(u, b);
-	CHECK_EQ(slot_get(u, &all, true), a);
+	CHECK_EQ(slot_get_huge(u), a);
 	set_del(&slot_of(u, a)->stock, 3); /* no longer whole */
 	slot_put(u, a);
-	CHECK(slot_get(u, &all, true) == NO_SLOT);
+	CHECK(slot_get_huge(u) == NO_SLOT);
 	CHECK_EQ(pages(u), MM_BLOCK_PAGES - 1);
 	slot_trim(u, 0);
 	world_close(&w);
@@ -167,7 +167,7 @@ static void test_exhausted(void)
 
 	u->slots.nr_used = MAX_SLOTS;
 	CHECK(slot_get_empty(u, &want) == NO_SLOT);
-	CHECK(slot_get(u, &want, false) == NO_SLOT);
+	CHECK(slot_get(u, &want) == NO_SLOT);
 	stock(u, a, 0, 300);
 	slot_put(u, a);
 	CHECK_EQ(get_empty(u, 0, 512), a);
