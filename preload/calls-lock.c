@@ -15,12 +15,12 @@
 	FIND(name);                                     \
 	EXPORT int name params                          \
 	{                                               \
-		if (unlikely(calls_on())) {             \
-			int err = try(lock);            \
+		int err;                                \
                                                         \
-			if (err != (busy))              \
-				return err;             \
-		}                                       \
+		STRAIGHT(REAL(name) args);              \
+		err = try(lock);                        \
+		if (err != (busy))                      \
+			return err;                     \
 		HOLD(RES(lock), time);                  \
 		return REAL(name) args;                 \
 	}
@@ -63,19 +63,18 @@ HELD(int, pthread_barrier_destroy, (pthread_barrier_t * b), (b), RES(b))
 HELD(int, pthread_once, (pthread_once_t * once, void (*fn)(void)), (once, fn),
      RES(once))
 
-#define WAIT(name, params, args, time)       \
-	FIND(name);                          \
-	EXPORT int name params               \
-	{                                    \
-		if (unlikely(calls_on())) {  \
-			int err = errno;     \
-                                             \
-			if (!sem_trywait(s)) \
-				return 0;    \
-			errno = err;         \
-		}                            \
-		HOLD(RES(s), time);          \
-		return REAL(name) args;      \
+#define WAIT(name, params, args, time)     \
+	FIND(name);                        \
+	EXPORT int name params             \
+	{                                  \
+		int err = errno;           \
+                                           \
+		STRAIGHT(REAL(name) args); \
+		if (!sem_trywait(s))       \
+			return 0;          \
+		errno = err;               \
+		HOLD(RES(s), time);        \
+		return REAL(name) args;    \
 	}
 
 WAIT(sem_wait, (sem_t * s), (s), NOTHING)

@@ -135,6 +135,13 @@ void calls_release(struct hold *h);
 	if (unlikely(calls_on()))                                        \
 	(void)calls_hold(&hold, BUFS(__VA_ARGS__))
 
+/* The call itself, where nothing has to be held. */
+#define STRAIGHT(call)                   \
+	do {                             \
+		if (likely(!calls_on())) \
+			return (call);   \
+	} while (0)
+
 /* Is [p, p + len) managed, or about to be, in part? */
 bool calls_may_be_away(const void *p, size_t len);
 
@@ -246,6 +253,7 @@ bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
 	FIND(name);                         \
 	EXPORT type name params             \
 	{                                   \
+		STRAIGHT(REAL(name) args);  \
 		HOLD(__VA_ARGS__);          \
 		return REAL(name) args;     \
 	}

@@ -9,5 +9,5 @@ prepare()
 
 job()
 {
-	"$@" zstd -q -T2 -12 -c text
+	"$@" zstd -q -T2 -c text
 }
