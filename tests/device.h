@@ -18,6 +18,7 @@
  * @hold: which copies wait, until test_release()
  * @waiting: copies that wait now
  * @fail_in, @fail_out: copies that will fail; negative: all
+ * @gone: they fail with -ENODEV
  * @bad_in, @bad_out: device pages that cannot be written or read, if not 0
  * @called: called in the callback
  * @released: release() was called
@@ -26,6 +27,7 @@ struct test_ops {
 	_Atomic uint32_t hold_in, hold_out;
 	_Atomic uint32_t waiting;
 	_Atomic int fail_in, fail_out;
+	_Atomic bool gone;
 	_Atomic uint64_t bad_in, bad_out; /* dpfn + 1 */
 	_Atomic uint32_t in, out;	  /* calls so far */
 	void (*called)(void);
@@ -82,6 +84,8 @@ static inline int test_copy_in(void *priv, const struct uhmm_segment *seg,
 	if (t->called)
 		t->called();
 	test_gate(t, &t->hold_in);
+	if (atomic_load(&t->gone))
+		return -ENODEV;
 	if (test_fails(&t->fail_in) || test_has_dpfn(seg, nr, t->bad_in))
 		return -EIO;
 	for (; nr; seg++, nr--)
@@ -99,6 +103,8 @@ static inline int test_copy_out(void *priv, const struct uhmm_segment *seg,
 	if (t->called)
 		t->called();
 	test_gate(t, &t->hold_out);
+	if (atomic_load(&t->gone))
+		return -ENODEV;
 	if (test_fails(&t->fail_out) || test_has_dpfn(seg, nr, t->bad_out)) {
 		memset(seg->ram, 0xee, PAGE); /* to be ignored */
 		return -EIO;

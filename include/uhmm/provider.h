@@ -96,7 +96,8 @@ struct uhmm_device_ops {
 	/**
 	 * @copy_to_devmem: RAM to device, required.  0: every segment is
 	 * copied.  -errno: none counts as copied, the RAM side stays the
-	 * truth; -ENOSPC says that the device is really full.
+	 * truth; -ENOSPC says that the device is really full, -ENODEV that
+	 * it is gone, as by uhmm_device_lost().
 	 */
 	int (*copy_to_devmem)(void *priv, const struct uhmm_segment *seg,
 			      size_t nr);
@@ -104,7 +105,8 @@ struct uhmm_device_ops {
 	/**
 	 * @copy_to_ram: device to RAM, required.  0: every segment is copied;
 	 * the device's copy stays until page_free().  -errno: what is in RAM
-	 * is ignored; the core tries again, then poisons the page.
+	 * is ignored; the core tries again, then poisons the page.  -ENODEV:
+	 * the device is gone, as by uhmm_device_lost().
 	 */
 	int (*copy_to_ram)(void *priv, const struct uhmm_segment *seg,
 			   size_t nr);

@@ -23,6 +23,7 @@ static uint64_t total(const struct uhmm_segment *seg, size_t nr)
 	return n;
 }
 
+/* After a call of @dev has ended.  May lose the device. */
 static int note_error(struct uhmm_device *dev, const char *what, int err)
 {
 	if (!err)
@@ -31,6 +32,8 @@ static int note_error(struct uhmm_device *dev, const char *what, int err)
 	count_add(&dev->u->count.errors, 1);
 	sys_logf(&dev->u->log, err == -ENOSPC ? SYS_INFO : SYS_WARN,
 		 "device %s: %s failed: %d", dev->name, what, err);
+	if (err == -ENODEV)
+		do_lost(dev);
 	return err < 0 ? err : -EIO;
 }
 
