@@ -9,5 +9,5 @@ prepare()
 
 job()
 {
-	"$@" xz -T2 -1 --block-size=4MiB -c text
+	"$@" xz -T2 -0 --block-size=4MiB -c text
 }

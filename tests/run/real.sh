@@ -27,7 +27,7 @@ text()
 
 prepare_sort()
 {
-	text 120
+	text 80
 }
 
 job_sort()
@@ -61,12 +61,12 @@ job_sqlite()
 prepare_xz()
 {
 	has xz
-	text 24
+	text 12
 }
 
 job_xz()
 {
-	"$@" xz -T2 -1 --block-size=12MiB -c text >"$out"
+	"$@" xz -T2 -0 --block-size=4MiB -c text >"$out"
 }
 
 prepare_python()
@@ -75,10 +75,10 @@ prepare_python()
 	cat >job.py <<-EOF
 		import zlib
 		d = {}
-		for i in range(700000):
+		for i in range(300000):
 		    d['key %d' % (i * 7919 % 1000003)] = [i, str(i * i)]
 		total = 0
-		for i in range(0, 700000, 3):
+		for i in range(0, 300000, 3):
 		    v = d.get('key %d' % (i * 104729 % 1000003))
 		    if v:
 		        total += v[0]
