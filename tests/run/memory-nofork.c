@@ -3,6 +3,10 @@
  * Memory that a program keeps from its children, by MADV_DONTFORK: none of them
  * has it, not the second one either, and the program's data are right.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+
 #include "memory.h"
 
 #define LEN (4 * MIB)
@@ -182,12 +186,77 @@ static void generations(void)
 	CHECK(!munmap(p, MIB));
 }
 
+/* ---- While others do the same ------------------------------------------- */
+
+#define NR_THREADS 2
+#define NR_FORKS   20
+
+static atomic_bool stop;
+static atomic_int nr_forked;
+static struct piece kept[3];
+
+static void *change_mind(void *arg)
+{
+	char *at = FAR2 + (uintptr_t)arg * 64 * MIB;
+	char *to = at + 32 * MIB;
+
+	while (!atomic_load(&stop)) {
+		char *p = far_away(at, MIB, 30);
+
+		CHECK(!madvise(p, MIB, MADV_DONTFORK));
+		CHECK(!madvise(p, MIB, MADV_DOFORK));
+		CHECK(!madvise(p, MIB, MADV_DONTFORK));
+		CHECK(mremap(p, MIB, MIB, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+		      to);
+		verify(to, MIB, 30);
+		CHECK(!munmap(to, MIB));
+	}
+	return NULL;
+}
+
+static void fork_in_handler(int sig)
+{
+	(void)sig;
+	CHECK(in_child(check_pieces, kept) == 0);
+	atomic_fetch_add(&nr_forked, 1);
+}
+
+/* The handler comes at any moment, in the calls that are about this, too. */
+static void storm(void)
+{
+	const struct itimerval often = { { 0, 5000 }, { 0, 5000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = fork_in_handler,
+				 .sa_flags = SA_RESTART };
+	char *p = far_away(FAR, MIB, 31);
+	pthread_t t[NR_THREADS];
+
+	kept[0] = (struct piece){ p, MIB / 2, 31, 0 };
+	kept[1] = (struct piece){ p + MIB / 2, MIB / 2, 0, 0 };
+	CHECK(!madvise(p + MIB / 2, MIB / 2, MADV_DONTFORK));
+	push();
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
+		CHECK(!pthread_create(&t[i], NULL, change_mind, (void *)i));
+	CHECK(!sigaction(SIGPROF, &act, NULL));
+	CHECK(!setitimer(ITIMER_PROF, &often, NULL));
+	while (atomic_load(&nr_forked) < NR_FORKS)
+		CHECK(!madvise(p + MIB / 2, MIB / 2, MADV_DONTFORK));
+	CHECK(!setitimer(ITIMER_PROF, &never, NULL));
+	atomic_store(&stop, true);
+	for (int i = 0; i < NR_THREADS; i++)
+		CHECK(!pthread_join(t[i], NULL));
+	CHECK(signal(SIGPROF, SIG_DFL) != SIG_ERR);
+	verify(p, MIB, 31);
+	CHECK(!munmap(p, MIB));
+}
+
 static const struct part parts[] = {
 	{ "early", early },
 	{ "pages", pages },
 	{ "moved", moved },
 	{ "left-behind", left_behind },
 	{ "generations", generations },
+	{ "storm", storm },
 };
 
 int main(int argc, char **argv)
