@@ -35,6 +35,7 @@ static void prepare(void)
 {
 	thread.prepared = library.prepare;
 	inside_enter();
+	nofork_prepare();
 	if (thread.prepared)
 		library.prepare();
 	inside_leave();
@@ -45,6 +46,7 @@ static void parent(void)
 	inside_enter();
 	if (thread.prepared)
 		library.parent();
+	nofork_end();
 	inside_leave();
 }
 
@@ -56,6 +58,7 @@ static void child(void)
 	if (thread.prepared)
 		library.child();
 	manage_forked();
+	nofork_end();
 	inside_leave();
 }
 

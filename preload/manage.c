@@ -493,6 +493,7 @@ void manage_forked(void)
 	peak = unmanaged = 0;
 	allowance = 0;
 	stacks_forked();
+	nofork_child(manage_unmapping);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
 		atomic_store(&rescuable, context);
 		return;

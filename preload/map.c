@@ -143,6 +143,7 @@ static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
 	if (p != MAP_FAILED) {
 		int err = errno;
 
+		nofork_forget((uintptr_t)p, (uintptr_t)p + len);
 		manage_mapped((uintptr_t)p, (uintptr_t)p + len);
 		errno = err;
 	}
@@ -159,10 +160,14 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		return sys_mmap(addr, len, prot, flags, fd, offset);
 	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
+	/* Before: a fork may come in between. */
+	if (flags & MAP_FIXED)
+		nofork_forget((uintptr_t)addr, (uintptr_t)addr + page_up(len));
 	p = sys_mmap(addr, len, prot, flags, fd, offset);
 	end = (uintptr_t)p + page_up(len);
 	if (p == MAP_FAILED)
 		return p;
+	nofork_forget((uintptr_t)p, end);
 	if (flags & MAP_FIXED)
 		replaced((uintptr_t)p, end, prot, flags);
 	else if (is_candidate(len, flags))
@@ -182,8 +187,10 @@ EXPORT int munmap(void *addr, size_t len)
 	 * that the kernel will refuse changes nothing.
 	 */
 	if (map_is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
-	    len && len <= SIZE_MAX - PAGE - start)
+	    len && len <= SIZE_MAX - PAGE - start) {
 		manage_unmapping(start, start + page_up(len));
+		nofork_forget(start, start + page_up(len));
+	}
 	return sys_munmap(addr, len);
 }
 
@@ -198,7 +205,7 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 
 	if (!keeps)
 		manage_unmapping(start, end);
-	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+	p = nofork_remap(old, old_len, len, flags, target);
 	err = errno;
 	if (p != MAP_FAILED)
 		manage_mapped((uintptr_t)p, (uintptr_t)p + page_up(len));
@@ -217,10 +224,12 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (flags & MREMAP_FIXED)
 		target = va_arg(ap, void *);
 	va_end(ap);
-	if (map_is_watched(__builtin_return_address(0)) &&
-	    manage_has((uintptr_t)old))
+	if (!map_is_watched(__builtin_return_address(0)))
+		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
+				       target);
+	if (manage_has((uintptr_t)old))
 		return remap_managed(old, old_len, len, flags, target);
-	return (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+	return nofork_remap(old, old_len, len, flags, target);
 }
 
 EXPORT int mprotect(void *addr, size_t len, int prot)

@@ -284,6 +284,24 @@ void present_add(struct present *p, const void *addr, size_t len);
 void present_always(struct present *p, const void *addr, size_t len);
 void present_end(const struct present *p);
 
+/* ---- nofork.c: what is kept from children -------------------------------- */
+
+/* madvise(2) with MADV_DONTFORK or MADV_DOFORK. */
+int nofork_advise(uintptr_t start, uintptr_t end, int advice);
+/* Something else is there, or will be. */
+void nofork_forget(uintptr_t start, uintptr_t end);
+/* mremap(2) */
+void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
+		   void *target);
+/*
+ * Before a fork, when libuhmm has made all be copied; end() is for both
+ * processes.  libuhmm's blocking of signals lies in between.
+ */
+void nofork_prepare(void);
+void nofork_end(void);
+/* In the child: what was kept from it is @gone. */
+void nofork_child(void (*gone)(uintptr_t start, uintptr_t end));
+
 /* ---- fork.c ------------------------------------------------------------ */
 
 int fork_init(void);

@@ -4,6 +4,7 @@
  * copied: programs clear their environment, or write their title over it.
  * A program that runs with raised rights gets nothing of it.
  */
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,23 @@ static enum uhmm_fault_mode fault_mode(void)
 						       UHMM_FAULTS_THREADS;
 }
 
+/*
+ * Of a child: "uhmm run" refuses others.  Who watches all memory would report
+ * what libuhmm does with it, and cannot have its own moved.
+ */
+static bool has_sanitizer(void)
+{
+	static const char *const names[] = {
+		"__asan_init", "__hwasan_init", "__msan_init",
+		"__tsan_init", "__lsan_init",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (dlsym(RTLD_DEFAULT, names[i]))
+			return true;
+	return false;
+}
+
 void settings_read(void)
 {
 	settings = (struct settings){
@@ -52,6 +70,8 @@ void settings_read(void)
 		.summary = copy("UHMM_RUN_SUMMARY"),
 		.pid = (pid_t)number("UHMM_RUN_PID"),
 	};
+	if (has_sanitizer())
+		settings.ram = 0;
 	if (settings.min_size < PAGE)
 		settings.min_size = (size_t)1 << 20;
 }

@@ -79,10 +79,16 @@ void thread_init(void)
 		real_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
 }
 
+/*
+ * libuhmm makes them in its handlers of fork(2), too, which we do not call.
+ * Waiting for manage.c's lock there would be for ever: a handler of a signal
+ * may be what forks, and have interrupted who holds it.
+ */
 EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
-	bool is_inside = thread.inside;
+	bool is_inside = thread.inside ||
+			 map_is_own(__builtin_return_address(0));
 	int err;
 
 	thread_init();

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory that is away, seen from elsewhere: by process_vm_readv(2), through
- * /proc/PID/mem, by ptrace(2), in a pipe after vmsplice(2), and by a
- * userfaultfd of the program's own.  Whoever looks gets the data, or an error;
- * never others.
+ * /proc/PID/mem, by ptrace(2), in a pipe after vmsplice(2), in a socket, and
+ * by a userfaultfd of the program's own.  Whoever looks gets the data, or an
+ * error; never others.
  *
  * MEMORY_REMOTE says what is promised for other processes: "data" or "error".
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "memory.h"
@@ -247,6 +249,80 @@ static void splice_flags(void)
 	CHECK(!munmap(p, LEN));
 }
 
+/* ---- Sockets ------------------------------------------------------------ */
+
+static void connect_both(int fd[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr *at = (struct sockaddr *)&a;
+	socklen_t len = sizeof(a);
+	int at_home = socket(AF_INET, SOCK_STREAM, 0);
+
+	CHECK(at_home >= 0 && !bind(at_home, at, len));
+	CHECK(!listen(at_home, 1) && !getsockname(at_home, at, &len));
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(fd[0] >= 0 && !connect(fd[0], at, len));
+	fd[1] = accept(at_home, NULL, NULL);
+	CHECK(fd[1] >= 0);
+	close(at_home);
+}
+
+/* Is it refused, so that the kernel is never asked? */
+static bool no_zerocopy(int fd)
+{
+	int on = 1;
+
+	if (!setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)))
+		return false;
+	CHECK(errno == ENOPROTOOPT);
+	return true;
+}
+
+/*
+ * What was sent is what it was, whatever becomes of its pages before somebody
+ * reads it.  Much of it has to wait with the sender.
+ */
+static void send_with(int flags, uint64_t seed)
+{
+	char *p = away(LEN, seed);
+	size_t done = 0, n;
+	ssize_t got;
+	int fd[2];
+
+	connect_both(fd);
+	CHECK(no_zerocopy(fd[0]) == !!getenv("MEMORY_LIMITED"));
+	push();
+	got = send(fd[0], p, LEN, flags | MSG_DONTWAIT);
+	CHECK(got > 0);
+	n = (size_t)got;
+	fill(p, LEN, seed + 1);
+	push();
+	while (done < n) {
+		size_t want = n - done < PAGE ? n - done : PAGE;
+
+		CHECK(recv(fd[1], copy, want, MSG_WAITALL) == (ssize_t)want);
+		verify_at(copy, seed, done, done + want);
+		done += want;
+	}
+	verify(p, LEN, seed + 1);
+	close(fd[0]);
+	close(fd[1]);
+	CHECK(!munmap(p, LEN));
+}
+
+static void send_plain(void)
+{
+	send_with(0, 20);
+}
+
+/* As programs do that do not care whether the option could be set. */
+static void send_zerocopy(void)
+{
+	if (getenv("MEMORY_LIMITED"))
+		send_with(MSG_ZEROCOPY, 22);
+}
+
 /* ---- A userfaultfd of its own ------------------------------------------- */
 
 static int uffd;
@@ -345,6 +421,8 @@ static const struct part parts[] = {
 	{ "splice-flags", splice_flags },
 	{ "own-faults", own_faults },
 	{ "own-late", own_late },
+	{ "send-plain", send_plain },
+	{ "send-zerocopy", send_zerocopy },
 };
 
 int main(int argc, char **argv)

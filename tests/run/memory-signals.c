@@ -7,6 +7,8 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <ucontext.h>
 
 #include "memory.h"
@@ -247,10 +249,6 @@ static void blocked(void)
 	raise(SIGUSR1);
 	CHECK(sigsuspend(&all) == -1 && errno == EINTR);
 	CHECK(nr_faults == 2);
-	push();
-	raise(SIGUSR1);
-	CHECK(ppoll(NULL, 0, NULL, &all) == -1 && errno == EINTR);
-	CHECK(nr_faults == 3);
 	CHECK(!sigprocmask(SIG_SETMASK, &old, NULL));
 	reset(SIGUSR1);
 	CHECK(!munmap(heap, LEN));
@@ -292,6 +290,96 @@ static void sent_while_blocked(void)
 		reset(sigs[i]);
 	}
 	CHECK(!munmap(p, LEN));
+}
+
+/* ---- Masks of calls that wait ------------------------------------------- */
+
+#define WAIT_S 60 /* never so long, unless the mask is ignored */
+
+static const struct timespec wait_t = { .tv_sec = WAIT_S };
+static int epoll;
+
+static int by_ppoll(const sigset_t *mask)
+{
+	return ppoll(NULL, 0, &wait_t, mask);
+}
+
+static int by_pselect(const sigset_t *mask)
+{
+	return pselect(0, NULL, NULL, NULL, &wait_t, mask);
+}
+
+static int by_epoll_pwait(const sigset_t *mask)
+{
+	struct epoll_event e;
+
+	return epoll_pwait(epoll, &e, 1, WAIT_S * 1000, mask);
+}
+
+#if __GLIBC_PREREQ(2, 35)
+static int by_epoll_pwait2(const sigset_t *mask)
+{
+	struct epoll_event e;
+	int ret = epoll_pwait2(epoll, &e, 1, &wait_t, mask);
+
+	/* Before Linux 5.11 */
+	return ret == -1 && errno == ENOSYS ? by_epoll_pwait(mask) : ret;
+}
+#endif
+
+/*
+ * Who is let in by a mask that is away itself touches what is away; who is not
+ * waits.
+ */
+static void waits_by(int (*fn)(const sigset_t *), sigset_t *mask)
+{
+	sigset_t now;
+
+	sigfillset(mask);
+	sigdelset(mask, SIGUSR1);
+	nr_faults = 0;
+	push();
+	CHECK(!raise(SIGUSR2) && !raise(SIGUSR1));
+	CHECK(fn(mask) == -1 && errno == EINTR);
+	CHECK(nr_faults == 1);
+	CHECK(!sigpending(&now) && sigismember(&now, SIGUSR2));
+	CHECK(!sigprocmask(SIG_BLOCK, NULL, &now));
+	CHECK(sigismember(&now, SIGUSR1) && !sigismember(&now, SIGBUS));
+}
+
+static void waits(void)
+{
+	static int (*const fns[])(const sigset_t *) = {
+		sigsuspend,
+		by_ppoll,
+		by_pselect,
+		by_epoll_pwait,
+#if __GLIBC_PREREQ(2, 35)
+		by_epoll_pwait2,
+#endif
+	};
+	sigset_t set, *mask;
+	struct sigaction act = { .sa_sigaction = on_user,
+				 .sa_flags = SA_SIGINFO };
+
+	heap = away(LEN, 5);
+	mask = map(MIB);
+	epoll = epoll_create1(0);
+	CHECK(epoll >= 0);
+	/* It adds nothing to the mask that it finds. */
+	CHECK(!sigaction(SIGUSR1, &act, NULL));
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	CHECK(!sigprocmask(SIG_BLOCK, &set, NULL));
+	for (size_t i = 0; i < sizeof(fns) / sizeof(*fns); i++)
+		waits_by(fns[i], mask);
+	CHECK(signal(SIGUSR2, SIG_IGN) == SIG_DFL);
+	CHECK(!sigprocmask(SIG_UNBLOCK, &set, NULL));
+	reset(SIGUSR1);
+	reset(SIGUSR2);
+	close(epoll);
+	CHECK(!munmap(heap, LEN) && !munmap(mask, MIB));
 }
 
 /* ---- What it asks ------------------------------------------------------- */
@@ -383,6 +471,7 @@ static const struct part parts[] = {
 	{ "bus-on-stack", bus_on_stack },
 	{ "bus-kills", bus_kills },
 	{ "blocked", blocked },
+	{ "waits", waits },
 	{ "sent-while-blocked", sent_while_blocked },
 	{ "asks", asks },
 	{ "jumps", jumps },

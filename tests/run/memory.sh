@@ -8,10 +8,13 @@
 mode=${1:-threads}
 off=${2:-}
 programs=${MEMORY:-$UHMM_BUILD/tests/run}
-names="remap advice signals stacks remote"
+names="remap advice signals stacks remote nofork"
 
-# What the rung in between is about.
-[ "$off" != move ] || names="remap advice"
+# What these rungs are about.
+case $off in
+	move) names="remap advice" ;;
+	fork) names="nofork" ;;
+esac
 
 if [ "$mode" = bare ]; then
 	for name in $names; do

@@ -156,7 +156,10 @@ static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) * sym,
 	return false;
 }
 
-/* The run-time part may be linked in: clang does that by default. */
+/*
+ * The run-time part may be linked in: clang does that by default.  Where gcc
+ * does, only the symbols that strip(1) removes tell.
+ */
 static bool contains_sanitizer(const struct image *im)
 {
 	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
@@ -167,9 +170,11 @@ static bool contains_sanitizer(const struct image *im)
 		return false;
 	sh = part(im, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(*sh));
 	for (size_t i = 0; sh && i < eh->e_shnum; i++)
-		if (sh[i].sh_type == SHT_DYNSYM && sh[i].sh_link < eh->e_shnum)
-			return table_has_sanitizer(im, &sh[i],
-						   &sh[sh[i].sh_link]);
+		if ((sh[i].sh_type == SHT_DYNSYM ||
+		     sh[i].sh_type == SHT_SYMTAB) &&
+		    sh[i].sh_link < eh->e_shnum &&
+		    table_has_sanitizer(im, &sh[i], &sh[sh[i].sh_link]))
+			return true;
 	return false;
 }
 

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the program keeps from its children, by MADV_DONTFORK.
+ *
+ * Where the kernel does not tell of forks libuhmm uses this advice itself: all
+ * that is managed has it but during a fork(2), so the program's own would be
+ * over with the first one.  It is remembered here, and given again when libuhmm
+ * has made ready for the fork.
+ *
+ * The lock is held during a fork, and over calls that change what the list
+ * tells of.  Whoever holds it has blocked all signals, as a handler could fork,
+ * and waits for nobody who could wait for it: not for a lock of manage.c, and
+ * not for libuhmm, where a fork makes callers wait.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "preload.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ranges list;   /* under the lock */
+static _Atomic bool is_used; /* there was ever something in it */
+static sigset_t before_fork; /* of who forks, under the lock */
+
+static void enter(sigset_t *old)
+{
+	masks_block_all(old);
+	pthread_mutex_lock(&lock);
+}
+
+static void leave(const sigset_t *old)
+{
+	int err = errno;
+
+	pthread_mutex_unlock(&lock);
+	masks_restore(old);
+	errno = err;
+}
+
+static int sys_madvise(const struct range *r, int advice)
+{
+	return (int)syscall(SYS_madvise, r->start, r->end - r->start, advice);
+}
+
+/* ---- What the program does ---------------------------------------------- */
+
+int nofork_advise(uintptr_t start, uintptr_t end, int advice)
+{
+	const struct range all = { start, end };
+	bool noted;
+	sigset_t old;
+	int ret = -1;
+
+	enter(&old);
+	if (advice == MADV_DONTFORK) {
+		atomic_store(&is_used, true);
+		noted = ranges_add(&list, start, end);
+	} else {
+		noted = ranges_remove(&list, start, end);
+	}
+	if (noted)
+		ret = sys_madvise(&all, advice);
+	else
+		errno = ENOMEM;
+	leave(&old);
+	return ret;
+}
+
+void nofork_forget(uintptr_t start, uintptr_t end)
+{
+	sigset_t old;
+
+	if (!atomic_load(&is_used) || start >= end)
+		return;
+	enter(&old);
+	ranges_remove(&list, start, end);
+	leave(&old);
+}
+
+/* What a mapping grows by is as its end was. */
+static void resize(uintptr_t start, size_t old_len, size_t len)
+{
+	if (len < old_len)
+		ranges_remove(&list, start + len, start + old_len);
+	else if (len > old_len && ranges_hit(&list, start + old_len - 1))
+		ranges_add(&list, start + old_len, start + len);
+}
+
+static void move(uintptr_t from, uintptr_t to, size_t len)
+{
+	uintptr_t at = from;
+	struct range r;
+
+	ranges_remove(&list, to, to + len);
+	while (ranges_next(&list, at, &r) && r.start < from + len) {
+		at = r.start > at ? r.start : at;
+		if (r.end > from + len)
+			r.end = from + len;
+		ranges_add(&list, at - from + to, r.end - from + to);
+		at = r.end;
+	}
+}
+
+void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
+		   void *target)
+{
+	bool keeps = !old_len || (flags & MREMAP_DONTUNMAP);
+	uintptr_t from = (uintptr_t)old;
+	sigset_t mask;
+	void *p;
+
+	if (!atomic_load(&is_used))
+		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
+				       target);
+	enter(&mask);
+	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
+	old_len = page_up(old_len);
+	len = page_up(len);
+	if (p != MAP_FAILED && p != old) {
+		move(from, (uintptr_t)p, old_len < len ? old_len : len);
+		if (!keeps)
+			ranges_remove(&list, from, from + old_len);
+	}
+	if (p != MAP_FAILED)
+		resize((uintptr_t)p, old_len, len);
+	leave(&mask);
+	return p;
+}
+
+/* ---- fork(2) ------------------------------------------------------------ */
+
+void nofork_prepare(void)
+{
+	sigset_t old;
+
+	enter(&old);
+	before_fork = old;
+	for (size_t i = 0; i < list.nr; i++)
+		sys_madvise(&list.list[i], MADV_DONTFORK);
+}
+
+void nofork_child(void (*gone)(uintptr_t start, uintptr_t end))
+{
+	for (size_t i = 0; i < list.nr; i++)
+		gone(list.list[i].start, list.list[i].end);
+	ranges_remove(&list, 0, UINTPTR_MAX);
+	atomic_store(&is_used, false);
+}
+
+void nofork_end(void)
+{
+	sigset_t old = before_fork;
+
+	leave(&old);
+}
