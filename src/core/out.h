@@ -41,6 +41,8 @@ void out_init(struct out *o, struct uhmm *u, struct block *b);
 void out_why(struct out *o, unsigned i, enum uhmm_why why);
 /* Free what was lost while it was set aside.  Not locked. */
 void out_free_gone(struct out *o);
+/* Do holes become zeroes on the device? */
+bool out_takes_holes(const struct out *o);
 /* Give back what was selected but not frozen. */
 void out_reset(struct out *o);
 /*

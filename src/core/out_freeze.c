@@ -66,6 +66,16 @@ static bool is_new(uint64_t w)
 	       (page_state(w) == P_RAM && !(w & PAGE_CHARGED));
 }
 
+/*
+ * Nothing becomes a page of zeroes on the device, if that was asked for. Not
+ * for the limit's sake: nothing is no RAM, and perhaps the program has just
+ * unmapped what was there, and wants to know what is touched of the new.
+ */
+bool out_takes_holes(const struct out *o)
+{
+	return o->how == OUT_MIGRATE;
+}
+
 static void select_page(struct out *o, unsigned i, enum out_how how)
 {
 	uint64_t w = block_word(o->b, i);
@@ -85,7 +95,8 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		set_add(&o->frozen, i);
 		break;
 	case P_EMPTY:
-		set_add(&o->empty, i);
+		if (out_takes_holes(o))
+			set_add(&o->empty, i);
 		break;
 	case P_DEVICE:
 	case P_COHERENT:
@@ -190,7 +201,9 @@ static void enter_states(struct out *o)
 	out_give_back(o, &extra);
 	o->framed = set_minus(&o->f.framed, &extra);
 	o->framed = set_or(&o->framed, &o->frozen);
-	o->zero = set_or(&o->empty, &o->f.holes);
+	o->zero = o->empty;
+	if (out_takes_holes(o))
+		o->zero = set_or(&o->zero, &o->f.holes);
 	set_for_each(&o->framed, i)
 		block_event(o->u, b, i, E_TAKE);
 	set_for_each(&o->zero, i)

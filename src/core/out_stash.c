@@ -91,7 +91,7 @@ static void refused(struct out *o, unsigned i)
 static void found_hole(struct out *o, unsigned i)
 {
 	block_event(o->u, o->b, i, E_HOLE);
-	if (!set_has(&o->left, i))
+	if (!set_has(&o->left, i) || !out_takes_holes(o))
 		return;
 	block_event(o->u, o->b, i, E_CLEAR);
 	set_add(&o->zero, i);

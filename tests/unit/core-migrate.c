@@ -114,6 +114,31 @@ static void test_holes(void)
 	world_close(&w);
 }
 
+/* Not when room in RAM is wanted, which nothing takes none of. */
+static void test_holes_stay(void)
+{
+	struct world w = setup(BLOCK);
+	struct store s;
+	struct uhmm_device *dev = store_add(w.u, &s, kind, BLOCK);
+	struct block *b = block_get(w.u, (uintptr_t)world_at(0));
+	struct mm_set all;
+
+	world_fill(&w, 0, 100, 3);
+	CHECK_EQ(uhmm_register(w.u, world_at(0), BLOCK * PAGE), 0);
+	memset(&all, 0xff, sizeof(all));
+	for (int round = 0; round < 2; round++) { /* unknown, and known */
+		sys_mutex_lock(&b->mover);
+		CHECK_EQ(out_block(w.u, b, &all, dev, OUT_EVICT, NULL),
+			 round ? 0 : 100);
+		sys_mutex_unlock(&b->mover);
+		CHECK_EQ(device_used(dev), 100);
+		world_check(&w);
+	}
+	world_verify(&w, 0, 100, 3);
+	world_verify_zero(&w, 100, BLOCK - 100);
+	world_close(&w);
+}
+
 static void test_no_room(void)
 {
 	struct world w = setup(2 * BLOCK);
@@ -296,6 +321,7 @@ static void run_all(void)
 	test_no_slots();
 	test_scattered();
 	test_holes();
+	test_holes_stay();
 	test_no_room();
 	test_reasons();
 	test_other_device();
