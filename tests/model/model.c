@@ -677,6 +677,8 @@ void model_step(struct model *m)
 	}
 	if (r.n)
 		one_op(m, r);
+	if (m->steps % 5 == 0 && all_mapped(m, r))
+		do_device_writes(m, r.first, r.n);
 	check_range(m, r);
 	if (m->is_alone && m->steps % 32 == 0)
 		model_check(m);

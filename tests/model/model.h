@@ -60,7 +60,8 @@ struct space_how {
 	unsigned flags;	 /* enum uhmm_open_flags */
 	unsigned mode;	 /* enum uhmm_fault_mode */
 	unsigned refuse, fail;
-	bool lose; /* devices, on two threads; one alone always does */
+	bool lose;	/* devices, on two threads; one alone always does */
+	bool unlimited; /* no limit on RAM on two threads */
 	uint64_t seed;
 };
 
@@ -125,6 +126,7 @@ void do_devices(struct model *m);
 void do_lose(struct model *m);
 void do_fail(struct model *m);
 void do_device_limit(struct model *m);
+void do_device_writes(struct model *m, size_t first, size_t n);
 
 /* Each way, alone and on two threads; argv: one way, and 1 or 2 threads. */
 int model_main(int argc, char **argv, space_open_fn *open,

@@ -129,7 +129,7 @@ int space_open_fake(struct space *s, const struct space_how *how)
 	world_hold(w);
 	*s = (struct space){
 		.u = w->u,
-		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
+		.kind = { STORE_TELLS, STORE_RICH, STORE_FAST, STORE_COHERENT },
 		.room = { 300, 800, 2000, 900, 600 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,

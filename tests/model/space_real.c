@@ -183,7 +183,7 @@ int space_open_real(struct space *s, const struct space_how *how)
 		.u = u,
 		.is_real = true,
 		.is_inline = how->mode == UHMM_FAULTS_INLINE,
-		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
+		.kind = { STORE_TELLS, STORE_RICH, STORE_FAST, STORE_COHERENT },
 		.room = { 300, 800, 2000, 900 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,
