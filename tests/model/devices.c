@@ -256,21 +256,20 @@ void do_device_writes(struct model *m, size_t first, size_t n)
 		.invalidate = forget_entries,
 	};
 	static struct entries e;
+	unsigned d = (unsigned)(m->steps % NR_TELLING);
+	struct uhmm_device *dev = m->s->dev[d];
 	struct uhmm_mirror *mirror;
 	unsigned flags = UHMM_FAULT_PRESENT | UHMM_FAULT_WRITE;
 
-	if (!m->is_alone || !m->s->dev[0] || m->s->kind[0] != STORE_TELLS ||
-	    device_is_lost(m->s->dev[0]))
+	if (!m->is_alone || !m->s->is_unlimited || !dev || device_is_lost(dev))
 		return;
 	memset(&e, 0, sizeof(e));
 	e.start = (uintptr_t)m->s->at(m->s, first);
 	e.n = n;
-	CHECK_EQ(uhmm_mirror_add(m->s->u, NULL, 0, m->s->dev[0], &ops, &e,
-				 &mirror),
-		 0);
+	CHECK_EQ(uhmm_mirror_add(m->s->u, NULL, 0, dev, &ops, &e, &mirror), 0);
 	uhmm_mirror_fault(mirror, (void *)e.start, n * PAGE, flags);
 	for (size_t i = 0; i < n; i++)
-		write_entry(m, 0, first + i, e.pfn[i]);
+		write_entry(m, d, first + i, e.pfn[i]);
 	/* and some of it comes home, of which it has to be told */
 	uhmm_migrate(m->s->u, m->s->at(m->s, first + n / 2), (n - n / 2) * PAGE,
 		     NULL);

@@ -573,7 +573,7 @@ static void do_limit(struct model *m)
 	uint64_t limit = below(m, 4) ? 64 + below(m, m->npages) : 0;
 
 	TRACE("limit %ju\n", (uintmax_t)limit);
-	if (!m->is_alone)
+	if (!m->is_alone || m->s->is_unlimited)
 		return;
 	world_set_limit(&w, limit);
 }

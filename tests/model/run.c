@@ -21,6 +21,8 @@ enum {
 
 static void add_devices(struct space *s)
 {
+	for (unsigned i = 0; i < NR_TELLING && s->is_unlimited; i++)
+		s->kind[i] = STORE_TELLS;
 	for (unsigned i = 0; i < NR_DEVICES; i++)
 		space_add_device(s, i);
 }

@@ -129,10 +129,11 @@ int space_open_fake(struct space *s, const struct space_how *how)
 	world_hold(w);
 	*s = (struct space){
 		.u = w->u,
-		.kind = { STORE_TELLS, STORE_RICH, STORE_FAST, STORE_COHERENT },
+		.kind = { STORE_PLAIN, STORE_RICH, STORE_FAST, STORE_COHERENT },
 		.room = { 300, 800, 2000, 900, 600 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,
+		.is_unlimited = how->unlimited,
 		.is_exact = !how->fail && !how->refuse,
 		.hole_is_error = true,
 		.at = at,
