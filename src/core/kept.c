@@ -5,7 +5,7 @@
  * The frame that such a page was copied from is kept, in the slot of its block,
  * and given back when the page comes home: nothing is copied from the device.
  * Only for devices that say when they begin to write to a page
- * (UHMM_DEVICE_TELLS_WRITES); only without a limit on RAM, since frames are RAM;
+ * (UHMM_DEVICE_TELLS_WRITES); only without a limit on RAM, for frames are RAM;
  * and only for half of all slots, for moves need some.
  *
  * DOC: When a frame is good
