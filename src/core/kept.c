@@ -229,10 +229,8 @@ static void stay(struct back *k, unsigned i, ssize_t err)
 
 	k->again = true;
 	if (device_has_lost(k->dev, page_dpfn(k->word[i]))) {
-		if (k->told) /* the walk has left it to us */
-			free_later(k, i);
-		if (k->told)
-			kept_park(u, b, i);
+		free_later(k, i);
+		kept_park(u, b, i);
 		return;
 	}
 	if (k->told)
