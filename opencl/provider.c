@@ -3,7 +3,7 @@
  * provider.c - memory of OpenCL devices as device-private memory.
  *
  *	opencl:SIZE[,platform=N][,device=N][,copy=auto|direct|queue]
- *		[,scrub=yes|no]
+ *		[,scrub=yes|no][,keep=yes|no]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ enum {
 	OPT_SIZE,
 	OPT_COPY,
 	OPT_SCRUB,
+	OPT_KEEP,
 };
 
 static const struct uhmm_option options[] = {
@@ -26,6 +27,8 @@ static const struct uhmm_option options[] = {
 	{ "size", "0", "the same as a SIZE after the colon" },
 	{ "copy", "auto", "by the CPU (direct), or a queue, or what is best" },
 	{ "scrub", "no", "clear pages as soon as they are freed: yes or no" },
+	{ "keep", "yes",
+	  "keep the frames of what kernels only read: yes or no" },
 	{ NULL, NULL, NULL },
 };
 
@@ -72,10 +75,15 @@ static int parse_size(const char *s, uint64_t *npages)
 	return *npages ? 0 : -EINVAL;
 }
 
+static bool is_yes_or_no(const char *s)
+{
+	return !strcmp(s, "yes") || !strcmp(s, "no");
+}
+
 static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 		       void **ret_priv)
 {
-	const char *scrub = values[OPT_SCRUB];
+	const char *scrub = values[OPT_SCRUB], *keep = values[OPT_KEEP];
 	unsigned platform, device;
 	enum pool_copy want;
 	struct pool *pool;
@@ -85,7 +93,7 @@ static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 	    parse_number(values[OPT_DEVICE], &device) ||
 	    parse_copy(values[OPT_COPY], &want) ||
 	    parse_size(values[OPT_SIZE], &desc->npages) ||
-	    (strcmp(scrub, "yes") && strcmp(scrub, "no")))
+	    !is_yes_or_no(scrub) || !is_yes_or_no(keep))
 		return -EINVAL;
 	err = pool_open(platform, device, want, desc->npages, &pool);
 	if (err)
@@ -95,6 +103,8 @@ static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 		desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
 	if (*scrub == 'y')
 		desc->flags |= UHMM_DEVICE_SHARED;
+	if (*keep == 'y') /* kernels write by entries of table.c alone */
+		desc->flags |= UHMM_DEVICE_TELLS_WRITES;
 	*ret_priv = pool;
 	return 0;
 }

@@ -253,7 +253,7 @@ static uint64_t count_written(struct uhmm_cl *cl)
 			i |= LEAF_PAGES - 1;
 			continue;
 		}
-		if (t->entries[i] & ENTRY_VALID)
+		if (t->entries[i] & ENTRY_WRITE)
 			n += t->used.host[t->npages +
 					  (t->entries[i] >> ENTRY_SHIFT)];
 	}

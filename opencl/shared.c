@@ -15,10 +15,8 @@ cl_int shared_open(struct shared *s, const struct pool *pool, size_t len)
 		return CL_OUT_OF_HOST_MEMORY;
 	s->len = len;
 	s->is_direct = pool->is_direct;
-	if (s->is_direct)
-		flags |= CL_MEM_USE_HOST_PTR;
-	s->mem = clCreateBuffer(pool->context, flags, len,
-				s->is_direct ? s->host : NULL, &err);
+	flags |= s->is_direct ? CL_MEM_USE_HOST_PTR : CL_MEM_COPY_HOST_PTR;
+	s->mem = clCreateBuffer(pool->context, flags, len, s->host, &err);
 	if (err) {
 		s->mem = NULL;
 		shared_close(s);

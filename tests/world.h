@@ -203,6 +203,7 @@ static inline void store_release(void *priv)
 
 enum store_kind {
 	STORE_PLAIN,	/* the two required copies, and what tells of leaks */
+	STORE_TELLS,	/* the same, and it tells of writes */
 	STORE_RICH,	/* clear(), too */
 	STORE_FAST,	/* and direct(), and concurrent calls */
 	STORE_COHERENT, /* the same, and the CPU maps it */
@@ -210,6 +211,13 @@ enum store_kind {
 
 static const struct uhmm_device_ops store_ops[] = {
 	[STORE_PLAIN] = {
+		.size = sizeof(struct uhmm_device_ops),
+		.copy_to_devmem = store_in,
+		.copy_to_ram = store_out,
+		.page_free = store_free,
+		.release = store_release,
+	},
+	[STORE_TELLS] = {
 		.size = sizeof(struct uhmm_device_ops),
 		.copy_to_devmem = store_in,
 		.copy_to_ram = store_out,
@@ -245,7 +253,9 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 		.name = "store",
 		.type = kind == STORE_COHERENT ? UHMM_MEMORY_DEVICE_COHERENT :
 						 UHMM_MEMORY_DEVICE_PRIVATE,
-		.flags = kind >= STORE_FAST ? UHMM_DEVICE_CONCURRENT : 0,
+		.flags = kind >= STORE_FAST  ? UHMM_DEVICE_CONCURRENT :
+			 kind == STORE_TELLS ? UHMM_DEVICE_TELLS_WRITES :
+					       0,
 		.npages = npages,
 		.ops = &store_ops[kind == STORE_COHERENT ? STORE_FAST : kind],
 	};
@@ -430,7 +440,7 @@ static inline void world_set_limit(struct world *w, uint64_t npages)
 /* ---- What must hold while nothing moves -------------------------------- */
 
 struct world_sum {
-	uint64_t charged, on_device, frozen;
+	uint64_t charged, on_device, frozen, kept, keeping;
 	uint64_t of_device[MAX_DEVICES];
 	uint8_t *seen[MAX_DEVICES]; /* dpfns */
 	uint8_t held[MAX_SLOTS];
@@ -521,6 +531,20 @@ static inline void world_check_page(struct world *w, uintptr_t va,
 	sum->charged += page_in_ram(word);
 }
 
+/* The frame has what the device has. */
+static inline void world_check_kept(struct world *w, struct block *b,
+				    unsigned i, struct world_sum *sum)
+{
+	uint64_t word = block_word(b, i);
+	struct store *s = w->u->devices[page_dev(word)]->priv;
+
+	CHECK_EQ(page_state(word), P_DEVICE);
+	CHECK(set_has(&slot_of(w->u, b->slot)->stock, i));
+	CHECK_MEM((char *)block_slot_va(w->u, b) + i * PAGE,
+		  s->data + page_dpfn(word) * PAGE, PAGE);
+	sum->kept++;
+}
+
 static inline void world_check_block(struct world *w, struct block *b,
 				     struct world_sum *sum)
 {
@@ -533,6 +557,8 @@ static inline void world_check_block(struct world *w, struct block *b,
 		charged += page_in_ram(word);
 		pinned += page_pins(word) > 0;
 		world_check_page(w, b->va + i * PAGE, word, sum);
+		if (kept_has(w->u, b, i))
+			world_check_kept(w, b, i, sum);
 		if (page_state(word) == P_FROZEN) {
 			CHECK(b->slot != NO_SLOT);
 			CHECK(set_has(&slot_of(w->u, b->slot)->stock, i));
@@ -543,7 +569,10 @@ static inline void world_check_block(struct world *w, struct block *b,
 	CHECK_EQ(b->nr_charged, charged);
 	CHECK_EQ(b->nr_pinned, pinned);
 	CHECK_EQ(b->ram_delta, 0);
+	sum->keeping += b->nr_kept > 0;
+	CHECK(b->nr_kept < 1 || b->slot != NO_SLOT);
 	if (b->slot != NO_SLOT) {
+		CHECK_EQ(b->nr_kept, set_count(&slot_of(w->u, b->slot)->kept));
 		CHECK(!sum->held[b->slot]++);
 		sum->nr_held++;
 	}
@@ -559,6 +588,7 @@ static inline uint64_t world_check_list(struct uhmm *u, struct world_sum *sum,
 		CHECK(!sum->held[s - 1]++);
 		CHECK_EQ(set_count(&u->slots.slots[s - 1].stock),
 			 u->slots.slots[s - 1].nr_stock);
+		CHECK(set_empty(&u->slots.slots[s - 1].kept));
 		pages += u->slots.slots[s - 1].nr_stock;
 	}
 	CHECK_EQ(n, l->len);
@@ -616,6 +646,8 @@ static inline void world_check(struct world *w)
 	CHECK_EQ(atomic_load(&u->ram), sum.charged);
 	CHECK_EQ(atomic_load(&u->on_device), sum.on_device);
 	CHECK_EQ(atomic_load(&u->frozen), sum.frozen);
+	CHECK_EQ(atomic_load(&u->kept), sum.kept);
+	CHECK_EQ(atomic_load(&u->slots.nr_keeping), sum.keeping);
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		if (u->devices[id])
 			CHECK_EQ(atomic_load(&u->devices[id]->pagemap.nused),

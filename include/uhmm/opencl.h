@@ -119,9 +119,12 @@ struct uhmm_cl_arg {
 /**
  * enum uhmm_cl_range_flags - what to do with an array
  * @UHMM_CL_AHEAD: bring it before the launch, as far as there is room
+ * @UHMM_CL_WRITTEN: and so that the kernel can write to it; without this the
+ *	first write to a page is missed, if its frame is kept (option keep)
  */
 enum uhmm_cl_range_flags {
 	UHMM_CL_AHEAD = 1u << 0,
+	UHMM_CL_WRITTEN = 1u << 1,
 };
 
 /**

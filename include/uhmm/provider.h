@@ -52,6 +52,11 @@ enum uhmm_memory_type {
  * @UHMM_DEVICE_FORKS: all that copy_to_ram() and direct() need is private
  *	memory of the process, and they take no lock: so that in a child of
  *	fork(2), where nothing else is called, they find what was there
+ * @UHMM_DEVICE_TELLS_WRITES: nobody but copy_to_devmem(), clear() and
+ *	copy_peer() writes to a device page until uhmm_mirror_fault() with
+ *	UHMM_FAULT_WRITE has entered it, with UHMM_PFN_WRITE, in a mirror of
+ *	this device: the frame of a page that is only read is kept, and the page
+ *	comes home without a copy
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
@@ -59,6 +64,7 @@ enum uhmm_device_flags {
 	UHMM_DEVICE_FIXED = 1u << 2,
 	UHMM_DEVICE_SHARED = 1u << 3,
 	UHMM_DEVICE_FORKS = 1u << 4,
+	UHMM_DEVICE_TELLS_WRITES = 1u << 5,
 };
 
 /**

@@ -27,6 +27,10 @@
  *		UHMM_END(u);
  *	}
  *
+ * What is found with UHMM_READ must not be written to: the process may see the
+ * old data when the page has come home.  Nor is it sure that a page that was
+ * found so can be written to: ask again, with UHMM_WRITE.
+ *
  * What was found in a launch stays there until that launch ends.  So a
  * work-item whose effects cannot be repeated, as atomics or "*= 2", asks for
  * all that it needs before the first of them.
@@ -216,15 +220,19 @@ static inline __global void *uhmm_at(const struct uhmm_space *u, ulong addr,
 	return uhmm_page(u, entry) + (addr & UHMM_PAGE_MASK);
 }
 
-/* The last page that was asked for, so that the next access of it is cheap. */
+/*
+ * The last page that was asked for, so that the next access of it is cheap.
+ * @write: asked for to be written to
+ */
 struct uhmm_iter {
 	ulong page;
 	__global uchar *at;
+	uint write;
 };
 
-#define UHMM_ITER               \
-	{                       \
-		(ulong)(-1L), 0 \
+#define UHMM_ITER                  \
+	{                          \
+		(ulong)(-1L), 0, 0 \
 	}
 
 /* As uhmm_at(), for accesses that often stay in a page. */
@@ -232,12 +240,15 @@ static inline __global void *uhmm_next(const struct uhmm_space *u,
 				       struct uhmm_iter *it, ulong addr,
 				       uint write)
 {
-	if (addr >> UHMM_PAGE_SHIFT != it->page) {
-		it->at = (__global uchar *)uhmm_at(u, addr & ~UHMM_PAGE_MASK,
-						   write);
-		if (!it->at)
+	if (addr >> UHMM_PAGE_SHIFT != it->page || (write && !it->write)) {
+		__global uchar *at = (__global uchar *)uhmm_at(
+			u, addr & ~UHMM_PAGE_MASK, write);
+
+		if (!at)
 			return 0;
+		it->at = at;
 		it->page = addr >> UHMM_PAGE_SHIFT;
+		it->write = write;
 	}
 	return it->at + (addr & UHMM_PAGE_MASK);
 }

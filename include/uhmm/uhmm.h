@@ -498,6 +498,9 @@ ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
  * @stuck_calls: calls of providers that the watchdog has reported and that have
  *	not ended
  * @longest_call_ns: the longest that such a call took, or has taken so far
+ * @unwritten: pages that came home from devices without a copy, since nobody
+ *	had written to them there
+ * @kept_pages: frames kept for that now; not among @ram_pages
  */
 struct uhmm_stats {
 	size_t size;
@@ -526,6 +529,8 @@ struct uhmm_stats {
 	uint64_t fault_max_ns;
 	uint64_t stuck_calls;
 	uint64_t longest_call_ns;
+	uint64_t unwritten;
+	uint64_t kept_pages;
 };
 
 /** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL or -E2BIG. */

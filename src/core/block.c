@@ -125,11 +125,14 @@ void block_unlock(struct uhmm *u, struct block *b)
 	int delta = b->ram_delta, all = delta + b->device_delta;
 	uint64_t *table = NULL;
 
+	if (atomic_load_explicit(&b->spent, memory_order_relaxed))
+		kept_tidy(u, b);
 	if (atomic_load_explicit(&b->group, memory_order_relaxed))
 		charge_flush(u, b, delta, b->device_delta);
 	b->ram_delta = 0;
 	flush(&u->on_device, &b->device_delta);
 	flush(&u->frozen, &b->frozen_delta);
+	flush(&u->kept, &b->kept_delta);
 	if (b->table && table_is_plain(b)) {
 		table = b->table;
 		b->table = NULL;
@@ -141,6 +144,16 @@ void block_unlock(struct uhmm *u, struct block *b)
 		charge_note(&u->charge.root, all);
 	if (table)
 		slab_free(&u->table_slab, table);
+}
+
+void block_let_go(struct uhmm *u, struct block *b)
+{
+	sys_mutex_unlock(&b->mover);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&b->spent, memory_order_relaxed))
+		return;
+	block_lock(b);
+	block_unlock(u, b); /* kept_tidy() */
 }
 
 int block_ensure_table(struct uhmm *u, struct block *b)
@@ -177,6 +190,8 @@ void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
 	if (atomic_load_explicit(&b->group, memory_order_relaxed))
 		charge_word(u, b, b->table[i], word);
+	if (b->nr_kept)
+		kept_forget(u, b, i);
 	count_state(b, b->table[i], -1);
 	b->table[i] = word;
 	count_state(b, word, 1);

@@ -86,11 +86,14 @@ struct block {
 	int16_t ram_delta;	  /* not yet in uhmm.ram */
 	int16_t device_delta;	  /* nor in uhmm.on_device */
 	int16_t frozen_delta;	  /* nor in uhmm.frozen */
+	int16_t kept_delta;	  /* nor in uhmm.kept */
 	int16_t on_delta;	  /* nor with the groups, for @on_dev */
 	uint8_t on_dev;
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
 	uint16_t nr_pinned;
+	uint16_t nr_kept;	     /* pages whose frames are kept: kept.c */
+	_Atomic uint16_t spent;	     /* that were; written under @lock */
 	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0 it does not pay here */
@@ -133,11 +136,12 @@ struct region_tree {
 
 /*
  * @stock: pages that hold memory; kept true by whoever has the slot
+ * @kept: of these, pages that are on a device too, and the same there: kept.c
  * @huge: that memory is one huge page
  * @stashed: a part is mapped as it was elsewhere: not to be used again so
  */
 struct slot {
-	struct mm_set stock;
+	struct mm_set stock, kept;
 	uint32_t next;	   /* of its list, + 1 */
 	uint32_t nr_stock; /* while in the pool */
 	bool huge;
@@ -155,6 +159,7 @@ struct slot_pool {
 	struct slot *slots;
 	uintptr_t base;
 	uint32_t nr_used;	     /* of the backend's slots, ever */
+	_Atomic uint32_t nr_keeping; /* with kept frames */
 	struct slot_list bare;	     /* without stock */
 	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
@@ -238,7 +243,7 @@ struct rescue {
 struct counters {
 	_Atomic uint64_t faults, soft_faults, zero_faults, spurious, to_device,
 		to_ram, refused, touched, discarded, evicted, poisoned, errors,
-		limit_waits, limit_exceeded, blocked_ns;
+		limit_waits, limit_exceeded, blocked_ns, unwritten;
 };
 
 struct uhmm {
@@ -264,7 +269,7 @@ struct uhmm {
 	_Atomic uint32_t nr_nodes;
 	_Atomic int64_t ram; /* pages */
 	_Atomic int64_t ram_peak;
-	_Atomic int64_t on_device, frozen;
+	_Atomic int64_t on_device, frozen, kept;
 	struct mirrors mirrors;
 	struct carried carried;
 	struct fixed_list fixed;
@@ -295,6 +300,8 @@ struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);
+/* Not a mover any more.  Not locked. */
+void block_let_go(struct uhmm *u, struct block *b);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);
 void block_wait(struct block *b, uint32_t seen);
 static inline uintptr_t block_addr(const struct block *b, unsigned i)
@@ -477,6 +484,28 @@ int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only);
 /* Out of RAM again, without a copy.  The mover's.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
+
+/* kept.c: pages on a device whose frames are good still.  Locked, all of it */
+bool kept_wanted(struct uhmm *u, const struct block *b,
+		 const struct uhmm_device *dev);
+void kept_add(struct uhmm *u, struct block *b, unsigned i);
+bool kept_has(struct uhmm *u, const struct block *b, unsigned i);
+void kept_forget(struct uhmm *u, struct block *b, unsigned i);
+/* Give up what nobody needs: as a block is unlocked. */
+void kept_tidy(struct uhmm *u, struct block *b);
+/* Limits of RAM changed; the second for all blocks, none locked. */
+void kept_limit(struct uhmm *u, struct block *b);
+void kept_limit_all(struct uhmm *u);
+/* Its device page is lost, and the frame all there is. */
+void kept_park(struct uhmm *u, struct block *b, unsigned i);
+/*
+ * What is kept of @want comes home, of one device.  Return: -ENOENT: there is
+ * none.  Else @b is unlocked, and 0, or -EAGAIN: look again.
+ */
+int kept_home(struct uhmm *u, struct block *b, const struct mm_set *want,
+	      struct uhmm_device *only, uint8_t *why);
+/* For a fault on @i, at most @n pages. */
+int kept_home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);

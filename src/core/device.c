@@ -213,7 +213,7 @@ static int check_kind(const struct uhmm_device_desc *d)
 {
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
 			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
-			       UHMM_DEVICE_FORKS;
+			       UHMM_DEVICE_FORKS | UHMM_DEVICE_TELLS_WRITES;
 
 	if (d->flags & ~known)
 		return -EINVAL;

@@ -103,7 +103,7 @@ int exclusive_take(struct uhmm_mirror *m, struct block *b,
 	out_free_gone(&o);
 	mirror_invalidate_set(u, b, &o.framed, UHMM_NOTIFY_EXCLUSIVE);
 out:
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return err;
 }
 

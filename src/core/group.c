@@ -197,6 +197,7 @@ static void move_block(struct uhmm *u, struct block *b, struct uhmm_group *to)
 		atomic_store(&b->group, (uint16_t)to->id);
 		add_block(to, from, count, away, 1);
 		count_passed(to, from, count[0] + away);
+		kept_limit(u, b);
 	}
 	block_unlock(u, b);
 }

@@ -402,6 +402,21 @@ static bool wait_for_movers(struct fetch *f, const struct mm_set *want,
 	return again;
 }
 
+/* What needs no copy, first.  Return: whether there was something. */
+static bool home_kept(struct fetch *f, const struct mm_set *want,
+		      struct uhmm_device *only)
+{
+	int err;
+
+	block_lock(f->b);
+	err = kept_home(f->u, f->b, want, only, f->why);
+	if (err == -ENOENT)
+		block_unlock(f->u, f->b);
+	if (err == -EAGAIN)
+		sys_yield();
+	return err != -ENOENT;
+}
+
 /* Few pages, or frames that cannot be given: without frames if possible. */
 static bool home_small(struct fetch *f, const struct mm_set *want,
 		       struct uhmm_device *only)
@@ -449,7 +464,7 @@ static int home_round(struct fetch *f, struct mm_set *want,
 		exclusive_end(f->u, f->b, want, 0);
 	block_lock(f->b);
 	clean_break(f->u, f->b, want, only);
-	if (home_small(f, want, only))
+	if (home_kept(f, want, only) || home_small(f, want, only))
 		return 1;
 	f->dev = NULL;
 	if (!get_frames(f, want))

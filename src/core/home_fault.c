@@ -189,7 +189,10 @@ enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
 	struct lone l = { u, b, dev, i, page_dpfn(w), share };
 	unsigned n = fault_window(u, b, i);
 	enum mm_outcome out = 0;
+	int err = kept_home_run(u, b, i, n);
 
+	if (err != -ENOENT)
+		return err ? MM_RETRY : MM_RESOLVED;
 	if (n < MM_BLOCK_PAGES || !b->huge)
 		out = fault_direct(u, b, i, n, share);
 	if (out)

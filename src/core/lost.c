@@ -32,6 +32,7 @@ struct loss {
 /* What one block loses.  @free: device pages that nobody is at work on */
 struct part {
 	struct mm_set lost, clean;
+	struct mm_set kept;   /* at rest on the device, and in RAM as well */
 	struct mm_set placed; /* of @lost, where the CPU maps them */
 	unsigned nfree;
 	bool again;
@@ -63,6 +64,7 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 		      struct part *ret)
 {
 	uint64_t w = block_word(b, i);
+	bool kept = kept_has(l->dev->u, b, i);
 
 	switch (page_state(w)) {
 	case P_COHERENT:
@@ -71,10 +73,11 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 			set_add(&ret->placed, i);
 		ret->dpfn[i] = page_dpfn(w);
 		ret->free[ret->nfree++] = page_dpfn(w);
-		set_add(&ret->lost, i);
+		set_add(kept ? &ret->kept : &ret->lost, i);
 		break;
 	case P_COMING: /* its mover frees it */
-		set_add(&ret->lost, i);
+		if (!kept)
+			set_add(&ret->lost, i);
 		break;
 	case P_CLEAN:
 		set_add(&ret->clean, i);
@@ -88,6 +91,7 @@ static void find(struct loss *l, struct block *b, struct part *ret)
 {
 	set_clear(&ret->lost);
 	set_clear(&ret->clean);
+	set_clear(&ret->kept);
 	set_clear(&ret->placed);
 	ret->nfree = 0;
 	ret->again = false;
@@ -159,6 +163,9 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 	*ret_seen = atomic_load(&b->settled);
 	find(l, b, &p);
 	poison_pages(l, b, &p.lost);
+	set_for_each(&p.kept, i)
+		kept_park(u, b, i);
+	p.lost = set_or(&p.lost, &p.kept);
 	clean_break(u, b, &p.clean, l->dev); /* unlocks */
 	if (set_empty(&p.lost))
 		return p.again;

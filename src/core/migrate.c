@@ -104,7 +104,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	if (!set_empty(&fit))
 		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
 	say_no_room(u, b, &fit, dev, why);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;
 }
@@ -145,7 +145,7 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
 	tell_why_home(u, b, want, why);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return err == -EIO || err == -EBUSY ? 0 : err;
 }
 
@@ -343,7 +343,7 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	while (n--)
 		device_free_run(device_get(u, page_dev(stay[n])),
 				page_dpfn(stay[n]), 1);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	charge_forget(u, start, end);
 	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 	return err == -EBUSY ? 0 : err; /* on a node, where it may well be */

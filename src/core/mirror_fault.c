@@ -31,7 +31,8 @@ struct walk {
 	unsigned flags;
 	unsigned n;
 	int err;
-	uint64_t word; /* of the next */
+	uint64_t word;	    /* of the next */
+	struct mm_set kept; /* of the block: may not be written to */
 	uint16_t look[MM_BLOCK_PAGES];
 	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
 };
@@ -73,12 +74,12 @@ static uhmm_pfn_t frame_entry(struct uhmm *u, uintptr_t va)
 	       ((slot >> MM_PAGE_SHIFT) + page_index(va));
 }
 
-static uhmm_pfn_t device_entry(uint64_t word, uint16_t look)
+static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
 {
 	uhmm_pfn_t pfn = UHMM_PFN_VALID | (uhmm_pfn_t)page_dev(word) << 48 |
 			 page_dpfn(word);
 
-	return look & MM_LOOK_WRITE ? pfn | UHMM_PFN_WRITE : pfn;
+	return writable && look & MM_LOOK_WRITE ? pfn | UHMM_PFN_WRITE : pfn;
 }
 
 /*
@@ -94,7 +95,7 @@ static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
 
 /* 0: it has to be faulted in. */
 static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
-			   uint64_t word, uint16_t look)
+			   uint64_t word, uint16_t look, bool kept)
 {
 	switch (page_state(word)) {
 	case P_RAM:
@@ -104,13 +105,13 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 		return ram_entry(va, word, look);
 	case P_DEVICE:
 		if (m->dev && page_dev(word) == m->dev->id)
-			return device_entry(word, look);
+			return device_entry(word, look, !kept);
 		return 0;
 	case P_COHERENT:
 		if (!m->dev || page_dev(word) != m->dev->id)
 			return ram_entry(va, word, look);
 		return node_has(m->u, word) ? node_entry(va, word, look) :
-					      device_entry(word, look);
+					      device_entry(word, look, true);
 	case P_EXCLUSIVE:
 		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
 	case P_POISONED:
@@ -142,6 +143,20 @@ static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
 
 /* ---- Looking ---------------------------------------------------------- */
 
+/* Who is to write to them has their entries a moment later.  Locked. */
+static void forget_kept(const struct walk *w, struct block *b)
+{
+	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
+		unsigned i = page_index(w->start) + k;
+		uint64_t word = block_word(b, i);
+
+		if (page_state(word) == P_DEVICE && w->m->dev &&
+		    page_dev(word) == w->m->dev->id &&
+		    w->look[k] & MM_LOOK_WRITE)
+			kept_forget(w->m->u, b, i);
+	}
+}
+
 /* Words and page table at one moment. */
 static int look(struct walk *w, uint64_t *words)
 {
@@ -157,6 +172,11 @@ static int look(struct walk *w, uint64_t *words)
 		memcpy(words, b->table + first, n * sizeof(*words));
 	else
 		memset(words, 0, n * sizeof(*words));
+	set_clear(&w->kept);
+	if (b && !err && w->flags & UHMM_FAULT_WRITE)
+		forget_kept(w, b);
+	if (b && b->nr_kept)
+		w->kept = slot_of(u, b->slot)->kept;
 	if (b)
 		block_unlock(u, b);
 	fixed_words(u, w->start, w->end, words);
@@ -165,7 +185,10 @@ static int look(struct walk *w, uint64_t *words)
 
 static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
 {
-	return entry_of(w->m, w->start + i * MM_PAGE_SIZE, word, w->look[i]);
+	bool kept = set_has(&w->kept, page_index(w->start) + i);
+
+	return entry_of(w->m, w->start + i * MM_PAGE_SIZE, word, w->look[i],
+			kept);
 }
 
 static int collect(struct walk *w)
@@ -231,7 +254,7 @@ static int bring_home(struct walk *w)
 	gate_enter(u);
 	sys_mutex_lock(&b->mover);
 	err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	gate_leave(u);
 	return err;
 }

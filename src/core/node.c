@@ -46,7 +46,7 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 		mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
 		u->mm->ops->node_move(u->mm, &n);
 	}
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	gate_leave(u);
 }
 

@@ -374,7 +374,7 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 			write_to(&m);
 		sys_mutex_lock(&b->mover);
 		err = move_once(&m, want);
-		sys_mutex_unlock(&b->mover);
+		block_let_go(u, b);
 		if (set_empty(&m.again))
 			break;
 	}

@@ -28,8 +28,9 @@ void out_release_slot(struct uhmm *u, struct block *b)
 {
 	uint32_t slot = b->slot;
 
-	if (slot == NO_SLOT || b->nr[P_FROZEN] || b->nr[P_LEAVING] ||
-	    b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] || b->nr[P_REVOKING])
+	if (slot == NO_SLOT || b->nr_kept || b->nr[P_FROZEN] ||
+	    b->nr[P_LEAVING] || b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] ||
+	    b->nr[P_REVOKING])
 		return;
 	b->slot = NO_SLOT;
 	slot_put(u, slot);
@@ -122,6 +123,8 @@ static void settle_framed(struct out *o, unsigned i)
 		spare_dpfn(o, i);
 	} else if (set_has(&o->done, i)) {
 		arrive(o, i);
+		if (o->keep)
+			kept_add(o->u, o->b, i);
 	} else {
 		out_why(o, i, UHMM_WHY_IO);
 		spare_dpfn(o, i);
@@ -158,6 +161,7 @@ static void settle_all(struct out *o)
 
 	block_lock(o->b);
 	forget_lost(o);
+	o->keep = kept_wanted(o->u, o->b, o->dev);
 	set_for_each(&o->framed, i)
 		settle_framed(o, i);
 	copied = o->went;

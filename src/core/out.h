@@ -12,6 +12,7 @@
  * @framed, @zero: frozen into frames, or nothing there
  * @done: copied to the device
  * @room: pages that may yet be added, charge=keep
+ * @keep: their frames are kept
  * @dpfn: for each page of the two; @spare: for those that did not go
  * @gone: words of pages that were lost meanwhile, to be freed
  */
@@ -28,6 +29,7 @@ struct out {
 	struct mm_set placing; /* to be mapped for the CPU */
 	struct booking booking;
 	uint64_t room;
+	bool keep;
 	unsigned nspare, ngone;
 	unsigned went;
 	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */

@@ -451,6 +451,6 @@ int out_park(struct uhmm *u, struct block *b)
 	block_unlock(u, b);
 	mirror_invalidate_set(u, b, &o.f.framed, UHMM_NOTIFY_MIGRATE);
 out:
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return err ? err : (int)set_count(&o.f.framed);
 }

@@ -48,6 +48,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 	[P_DEVICE] = {
 		[E_STASH] = TO(P_STASHING),
 		[E_SHARE] = TO(P_CLEAN),
+		[E_PARK] = TO(P_FROZEN),
 		[E_FETCH] = TO(P_COMING),
 		[E_HOME] = TO(P_RAM),
 		[E_DISCARD] = TO(P_EMPTY),
@@ -62,6 +63,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_COMING] = {
+		[E_PARK] = TO(P_FROZEN),
 		[E_PLACE] = TO(P_COHERENT),
 		[E_SHARE] = TO(P_CLEAN),
 		[E_ARRIVE] = TO(P_DEVICE),

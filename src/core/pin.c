@@ -69,7 +69,7 @@ static int pin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 		err = pin_locked(u, b, &want);
 		block_unlock(u, b);
 	} while (err == -EAGAIN);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return err;
 }
 

@@ -127,7 +127,7 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 	sys_mutex_lock(&b->mover);
 	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
 				  out_block(u, b, want, dev, how, NULL);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return n;
 }
 
@@ -179,7 +179,7 @@ static int drop_clean(struct uhmm *u, struct block *b)
 	memset(&all, 0xff, sizeof(all));
 	sys_mutex_lock(&b->mover);
 	n = clean_drop(u, b, &all);
-	sys_mutex_unlock(&b->mover);
+	block_let_go(u, b);
 	return n;
 }
 
@@ -531,6 +531,8 @@ int policy_limit(struct uhmm_group *g)
 
 	if (is_root(g))
 		share_pool(u, limit);
+	if (limit)
+		kept_limit_all(u);
 	if (limit && !u->charge.keep)
 		err = policy_start(u);
 	policy_kick(u); /* perhaps nobody has to wait any more */

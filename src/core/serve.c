@@ -70,7 +70,8 @@ static const struct {
 	STAT(limit_waits),  STAT(limit_exceeded), STAT(ram_pages),
 	STAT(ram_peak),	    STAT(device_pages),	  STAT(frozen_pages),
 	STAT(pool_pages),   STAT(blocked_ns),	  STAT(fault_p50_ns),
-	STAT(fault_p99_ns), STAT(fault_max_ns),
+	STAT(fault_p99_ns), STAT(fault_max_ns),	  STAT(unwritten),
+	STAT(kept_pages),
 };
 
 static unsigned long long at(const void *s, size_t offset)

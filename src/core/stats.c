@@ -75,6 +75,7 @@ static void read_counters(struct uhmm *u, struct uhmm_stats *s)
 	s->limit_waits = atomic_load(&c->limit_waits);
 	s->limit_exceeded = atomic_load(&c->limit_exceeded);
 	s->blocked_ns = atomic_load(&c->blocked_ns);
+	s->unwritten = atomic_load(&c->unwritten);
 }
 
 static uint64_t pages(_Atomic int64_t *n)
@@ -113,6 +114,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 	s.ram_peak = pages(&u->ram_peak);
 	s.device_pages = pages(&u->on_device) + pages(&u->fixed.pages);
 	s.frozen_pages = pages(&u->frozen);
+	s.kept_pages = pages(&u->kept);
 	s.fault_p50_ns = hist_quantile(&u->fault_ns, 500);
 	s.fault_p99_ns = hist_quantile(&u->fault_ns, 990);
 	s.fault_max_ns = atomic_load(&u->fault_ns.max);

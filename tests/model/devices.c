@@ -93,6 +93,21 @@ void do_devices(struct model *m)
 
 /* ---- Lost and failed --------------------------------------------------- */
 
+/* A frame has what the device has: see src/core/kept.c. */
+static bool is_kept(struct model *m, size_t page)
+{
+	uintptr_t va = (uintptr_t)m->s->at(m->s, page);
+	struct block *b = block_find(m->s->u, va);
+	bool kept;
+
+	if (!b)
+		return false;
+	block_lock(b);
+	kept = kept_has(m->s->u, b, page_index(va));
+	block_unlock(m->s->u, b);
+	return kept;
+}
+
 /* Pages [@first, @last) of device @id will be no more. */
 static void expect_loss(struct model *m, unsigned id, uint64_t first,
 			uint64_t last)
@@ -110,7 +125,7 @@ static void expect_loss(struct model *m, unsigned id, uint64_t first,
 			 0);
 		if (uhmm_pfn_device(pfn[i]) == id &&
 		    uhmm_pfn_dpfn(pfn[i]) >= first &&
-		    uhmm_pfn_dpfn(pfn[i]) < last)
+		    uhmm_pfn_dpfn(pfn[i]) < last && !is_kept(m, m->first + i))
 			p->is_lost = true;
 	}
 }
@@ -182,4 +197,83 @@ void do_device_limit(struct model *m)
 				      limit * PAGE),
 		 0);
 	m->s->limit[d] = limit;
+}
+
+/* ---- Written to -------------------------------------------------------- */
+
+/* Entries of one range; a mirror of all addresses is told of others, too. */
+struct entries {
+	uintptr_t start;
+	size_t n;
+	uhmm_pfn_t pfn[8 * MM_BLOCK_PAGES];
+};
+
+static int note_entries(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
+			size_t npages)
+{
+	struct entries *e = priv;
+
+	CHECK(start >= e->start &&
+	      start + npages * PAGE <= e->start + e->n * PAGE);
+	memcpy(e->pfn + (start - e->start) / PAGE, pfns,
+	       npages * sizeof(*pfns));
+	return 0;
+}
+
+static void forget_entries(void *priv, uintptr_t start, uintptr_t end,
+			   enum uhmm_notify why)
+{
+	struct entries *e = priv;
+
+	(void)why;
+	for (size_t i = 0; i < e->n; i++)
+		if (e->start + i * PAGE >= start && e->start + i * PAGE < end)
+			e->pfn[i] = 0;
+}
+
+static void write_entry(struct model *m, unsigned d, size_t page,
+			uhmm_pfn_t pfn)
+{
+	struct store *s = &m->s->store[d];
+	unsigned char byte = (unsigned char)(m->steps + page);
+	size_t off = (m->steps * 37 + page) % PAGE;
+
+	if (!(pfn & UHMM_PFN_WRITE) ||
+	    uhmm_pfn_device(pfn) != info_of(m->s->dev[d]).id)
+		return;
+	CHECK(!is_kept(m, page));
+	CHECK(!model_page(m, page)->is_readonly);
+	s->data[uhmm_pfn_dpfn(pfn) * PAGE + off] = byte;
+	m->bytes[(page - m->first) * PAGE + off] = byte;
+}
+
+/* The device writes to what of the range it has: model_check() sees that. */
+void do_device_writes(struct model *m, size_t first, size_t n)
+{
+	static const struct uhmm_mirror_ops ops = {
+		.size = sizeof(ops),
+		.map = note_entries,
+		.invalidate = forget_entries,
+	};
+	static struct entries e;
+	unsigned d = (unsigned)(m->steps % NR_TELLING);
+	struct uhmm_device *dev = m->s->dev[d];
+	struct uhmm_mirror *mirror;
+	unsigned flags = UHMM_FAULT_PRESENT | UHMM_FAULT_WRITE;
+
+	if (!m->is_alone || !m->s->is_unlimited || !dev || device_is_lost(dev))
+		return;
+	memset(&e, 0, sizeof(e));
+	e.start = (uintptr_t)m->s->at(m->s, first);
+	e.n = n;
+	CHECK_EQ(uhmm_mirror_add(m->s->u, NULL, 0, dev, &ops, &e, &mirror), 0);
+	uhmm_mirror_fault(mirror, (void *)e.start, n * PAGE, flags);
+	for (size_t i = 0; i < n; i++)
+		write_entry(m, d, first + i, e.pfn[i]);
+	/* and some of it comes home, of which it has to be told */
+	uhmm_migrate(m->s->u, m->s->at(m->s, first + n / 2), (n - n / 2) * PAGE,
+		     NULL);
+	for (size_t i = n / 2; i < n && m->s->is_exact; i++)
+		CHECK(uhmm_pfn_device(e.pfn[i]) == 0);
+	CHECK_EQ(uhmm_mirror_remove(mirror), 0);
 }

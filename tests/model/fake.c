@@ -19,6 +19,8 @@ int main(int argc, char **argv)
 		{ .flags = UHMM_OPEN_NO_RECYCLE, .refuse = 10, .fail = 10 },
 		{ .mode = UHMM_FAULTS_INLINE },
 		{ .lose = true },
+		{ .unlimited = true },
+		{ .lose = true, .unlimited = true },
 		{ .off = "move", .refuse = 30, .fail = 30, .lose = true },
 	};
 

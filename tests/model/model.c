@@ -573,7 +573,7 @@ static void do_limit(struct model *m)
 	uint64_t limit = below(m, 4) ? 64 + below(m, m->npages) : 0;
 
 	TRACE("limit %ju\n", (uintmax_t)limit);
-	if (!m->is_alone)
+	if (!m->is_alone || m->s->is_unlimited)
 		return;
 	world_set_limit(&w, limit);
 }
@@ -677,6 +677,8 @@ void model_step(struct model *m)
 	}
 	if (r.n)
 		one_op(m, r);
+	if (m->steps % 5 == 0 && all_mapped(m, r))
+		do_device_writes(m, r.first, r.n);
 	check_range(m, r);
 	if (m->is_alone && m->steps % 32 == 0)
 		model_check(m);

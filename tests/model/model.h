@@ -16,6 +16,7 @@
 #define NR_DEVICES  5
 #define NODE_DEVICE 4 /* if it has any room, a NUMA node */
 #define NODE	    2
+#define NR_TELLING  3 /* the first ones, where RAM is not limited */
 
 /*
  * The address space.
@@ -36,6 +37,7 @@ struct space {
 	bool is_exact;		    /* nothing refuses: every page must go */
 	bool hole_is_error;
 	bool is_lossy;
+	bool is_unlimited; /* see struct space_how */
 	bool is_real, is_inline;
 	void *(*at)(struct space *s, size_t page);
 	void (*map)(struct space *s, size_t page, size_t n);
@@ -60,7 +62,8 @@ struct space_how {
 	unsigned flags;	 /* enum uhmm_open_flags */
 	unsigned mode;	 /* enum uhmm_fault_mode */
 	unsigned refuse, fail;
-	bool lose; /* devices, on two threads; one alone always does */
+	bool lose;	/* devices, on two threads; one alone always does */
+	bool unlimited; /* RAM; and devices tell of writes */
 	uint64_t seed;
 };
 
@@ -125,6 +128,7 @@ void do_devices(struct model *m);
 void do_lose(struct model *m);
 void do_fail(struct model *m);
 void do_device_limit(struct model *m);
+void do_device_writes(struct model *m, size_t first, size_t n);
 
 /* Each way, alone and on two threads; argv: one way, and 1 or 2 threads. */
 int model_main(int argc, char **argv, space_open_fn *open,

@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 		{ .mode = UHMM_FAULTS_THREADS, .fail = 20 },
 		{ .mode = UHMM_FAULTS_INLINE, .off = "move", .fail = 20 },
 		{ .mode = UHMM_FAULTS_THREADS, .lose = true },
+		{ .mode = UHMM_FAULTS_THREADS, .unlimited = true },
+		{ .mode = UHMM_FAULTS_INLINE, .lose = true, .unlimited = true },
 		{ .mode = UHMM_FAULTS_INLINE, .lose = true },
 		{ .mode = UHMM_FAULTS_THREADS, .off = "move", .lose = true },
 	};

@@ -21,6 +21,8 @@ enum {
 
 static void add_devices(struct space *s)
 {
+	for (unsigned i = 0; i < NR_TELLING && s->is_unlimited; i++)
+		s->kind[i] = STORE_TELLS;
 	for (unsigned i = 0; i < NR_DEVICES; i++)
 		space_add_device(s, i);
 }
@@ -83,7 +85,8 @@ static void run_two(space_open_fn *open, const struct space_how *how)
 	model_init(&m[0], &s, 0, NPAGES / 2, how->seed, false);
 	model_init(&m[1], &s, NPAGES / 2, NPAGES - NPAGES / 2, how->seed + 1,
 		   false);
-	CHECK_EQ(uhmm_set_ram_limit(s.u, NPAGES / 3 * PAGE), 0);
+	if (!how->unlimited)
+		CHECK_EQ(uhmm_set_ram_limit(s.u, NPAGES / 3 * PAGE), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, thread_main, &m[i]), 0);
 	for (int i = 0; i < 2; i++)

@@ -133,6 +133,7 @@ int space_open_fake(struct space *s, const struct space_how *how)
 		.room = { 300, 800, 2000, 900, 600 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,
+		.is_unlimited = how->unlimited,
 		.is_exact = !how->fail && !how->refuse,
 		.hole_is_error = true,
 		.at = at,

@@ -187,6 +187,7 @@ int space_open_real(struct space *s, const struct space_how *how)
 		.room = { 300, 800, 2000, 900 },
 		.one_in = how->fail,
 		.is_lossy = how->lose,
+		.is_unlimited = how->unlimited,
 		.at = at,
 		.map = map,
 		.unmap = unmap,

@@ -72,6 +72,10 @@ static void print_memory(struct json_object *o, struct json_object *s)
 	printf("  on devices    %12.1f MiB\n", mib(number(s, "device_pages")));
 	printf("  moved         %12.1f MiB to devices, %.1f MiB home\n",
 	       mib(number(s, "to_device")), mib(number(s, "to_ram")));
+	if (number(s, "unwritten") || number(s, "kept_pages"))
+		printf("  not written   %12.1f MiB home, %.1f MiB kept\n",
+		       mib(number(s, "unwritten")),
+		       mib(number(s, "kept_pages")));
 }
 
 static void print_events(struct json_object *s)
