@@ -40,7 +40,7 @@ int main(void)
 	test_catch(SIGBUS);
 	u = test_open();
 	uhmm_set_log(u, test_no_log, NULL);
-	cl = test_cl(u, "8M");
+	cl = test_cl(u, "8M,keep=no");
 	dev = uhmm_cl_device(cl);
 	k = test_cl_kernel(cl, test_cl_add, "add");
 	p = test_map_blocks(1);
