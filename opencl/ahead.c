@@ -78,13 +78,13 @@ static struct span next_run(struct table *t, struct span s, uint64_t max,
 }
 
 /* As far as there is @room; what did not come is missed later. */
-static int bring_missing(struct uhmm_cl *cl, struct span s, bool write,
-			 uint64_t *room)
+static int bring_runs(struct uhmm_cl *cl, struct span s, page_is_fn *is,
+		      bool write, uint64_t *room)
 {
 	int err = 0;
 
 	while (*room && !err) {
-		struct span run = next_run(&cl->table, s, *room, is_missing);
+		struct span run = next_run(&cl->table, s, *room, is);
 
 		if (run.first == run.end)
 			break;
@@ -97,32 +97,17 @@ static int bring_missing(struct uhmm_cl *cl, struct span s, bool write,
 	return err;
 }
 
-/* What the kernel will write to, and has only read until now. */
-static int make_writable(struct uhmm_cl *cl, struct span s)
-{
-	int err = 0;
-
-	while (!err) {
-		struct span run =
-			next_run(&cl->table, s, UINT64_MAX, is_read_only);
-
-		if (run.first == run.end)
-			break;
-		err = bring(cl, run.first, run.end - run.first, true);
-		s.first = run.end;
-		if (err == -EAGAIN || err == -ENOSPC)
-			err = 0;
-	}
-	return err;
-}
-
+/* What is there, but has only been read until now, takes no more room. */
 static int bring_array(struct uhmm_cl *cl, const struct uhmm_cl_range *a,
 		       uint64_t *room)
 {
 	bool write = a->flags & UHMM_CL_WRITTEN;
-	int err = bring_missing(cl, span_of(a), write, room);
+	uint64_t all = UINT64_MAX;
+	int err = bring_runs(cl, span_of(a), is_missing, write, room);
 
-	return err || !write ? err : make_writable(cl, span_of(a));
+	if (err || !write)
+		return err;
+	return bring_runs(cl, span_of(a), is_read_only, true, &all);
 }
 
 static bool is_ahead(const struct uhmm_cl_range *a)
@@ -135,11 +120,17 @@ int bring_ahead(struct run *r)
 	const struct uhmm_cl_range *a = r->launch.ranges;
 	struct table *t = &r->cl->table;
 	uint64_t missing = 0, room;
+	bool written = false;
 	int err = 0;
 
-	for (uint64_t i = 0; i < r->launch.nr_ranges; i++)
-		if (is_ahead(&a[i]))
-			missing += count_missing(t, span_of(&a[i]));
+	for (uint64_t i = 0; i < r->launch.nr_ranges; i++) {
+		if (!is_ahead(&a[i]))
+			continue;
+		missing += count_missing(t, span_of(&a[i]));
+		written = written || a[i].flags & UHMM_CL_WRITTEN;
+	}
+	if (!missing && !written)
+		return 0;
 	room = device_room(r->cl);
 	if (missing > room)
 		room += evict(r->cl, missing - room, &r->stats.evicted);
