@@ -25,44 +25,28 @@
 
 /* ---- Opening ----------------------------------------------------------- */
 
-#define OPEN(name)                                                           \
-	FIND(name);                                                          \
-	EXPORT int name(const char *path, int flags, ...)                    \
-	{                                                                    \
-		__typeof__(&(name)) real = REAL(name);                       \
-		va_list ap;                                                  \
-		mode_t mode;                                                 \
-		int ret;                                                     \
-                                                                             \
-		va_start(ap, flags);                                         \
-		mode = va_arg(ap, mode_t);                                   \
-		va_end(ap);                                                  \
-		REPEAT(ret, IS_MINUS_1, real(path, flags, mode), STR(path)); \
-		return ret;                                                  \
+/* The arguments before @flags, of which the last is @path. */
+#define OPEN(name, params, ...)                                         \
+	FIND(name);                                                     \
+	EXPORT int name params                                          \
+	{                                                               \
+		__typeof__(&(name)) real = REAL(name);                  \
+		va_list ap;                                             \
+		mode_t mode;                                            \
+		int ret;                                                \
+                                                                        \
+		va_start(ap, flags);                                    \
+		mode = va_arg(ap, mode_t);                              \
+		va_end(ap);                                             \
+		REPEAT(ret, IS_MINUS_1, real(__VA_ARGS__, flags, mode), \
+		       STR(path));                                      \
+		return ret;                                             \
 	}
 
-OPEN(open)
-OPEN(open64)
-
-#define OPENAT(name)                                                  \
-	FIND(name);                                                   \
-	EXPORT int name(int dir, const char *path, int flags, ...)    \
-	{                                                             \
-		__typeof__(&(name)) real = REAL(name);                \
-		va_list ap;                                           \
-		mode_t mode;                                          \
-		int ret;                                              \
-                                                                      \
-		va_start(ap, flags);                                  \
-		mode = va_arg(ap, mode_t);                            \
-		va_end(ap);                                           \
-		REPEAT(ret, IS_MINUS_1, real(dir, path, flags, mode), \
-		       STR(path));                                    \
-		return ret;                                           \
-	}
-
-OPENAT(openat)
-OPENAT(openat64)
+OPEN(open, (const char *path, int flags, ...), path)
+OPEN(open64, (const char *path, int flags, ...), path)
+OPEN(openat, (int dir, const char *path, int flags, ...), dir, path)
+OPEN(openat64, (int dir, const char *path, int flags, ...), dir, path)
 
 /* What a call with one path, and perhaps a number or two, looks like. */
 #define PATH(name, params, args) AGAIN(int, name, params, args, STR(path))
