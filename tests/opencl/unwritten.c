@@ -124,6 +124,23 @@ static void test_two_arrays(struct uhmm_cl *cl, bool keeps, bool ahead)
 	uhmm_cl_free(k);
 }
 
+/* All is there, but what is named to be written to was only read. */
+static void test_named(struct uhmm_cl *cl)
+{
+	struct uhmm_cl_kernel *k = test_cl_kernel(cl, source, "plus");
+	uint64_t *a = test_map_blocks(2), *b = test_map_blocks(2);
+
+	test_fill(a, NPAGES, 1);
+	run(cl, k, a, b, true);
+	run(cl, k, b, a, true);
+	CHECK_EQ(stats.rounds, 1);
+	CHECK_EQ(stats.faults, 0);
+	for (size_t i = 0; i < NPAGES * PAGE_WORDS; i++)
+		CHECK_EQ(a[i], test_word(1, i) + 2);
+	test_move(u, b, NPAGES, NULL);
+	uhmm_cl_free(k);
+}
+
 /* Read by @cl, and only then written to by @then. */
 static void test_later(struct uhmm_cl *cl, struct uhmm_cl *then)
 {
@@ -169,6 +186,7 @@ int main(void)
 	cl = open_keeping("yes");
 	test_two_arrays(cl, keeps, false);
 	test_two_arrays(cl, keeps, true);
+	test_named(cl);
 	test_later(cl, cl);
 	CHECK_EQ(uhmm_cl_attach(u, uhmm_cl_device(cl), &second), 0);
 	test_later(cl, second);
