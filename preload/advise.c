@@ -7,7 +7,8 @@
  * discarded.  What a child is to find wiped is not managed any more.
  *
  * Inline the kernel cannot have in what is away: that is there before it is
- * asked to.
+ * asked to.  What is locked is held until it is, in either mode: a move that
+ * had begun could take the lock away (see uffd_stash.c).
  *
  * mlockall(2) would fill the frames of libuhmm, which are 32 GiB of addresses,
  * and count the address space that we reserve against the limit of the process.
@@ -105,7 +106,7 @@ static int lock(const void *addr, size_t len, unsigned flags)
 	int ret;
 
 	if (!flags)
-		present_add(&p, addr, len);
+		present_always(&p, addr, len);
 	ret = sys_mlock2(addr, len, flags);
 	present_end(&p);
 	return ret;

@@ -114,6 +114,12 @@ static bool is_gone(const struct out *o, unsigned i)
 	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
 }
 
+/* It was locked on the way into its frame. */
+static bool is_refused(const struct out *o, unsigned i)
+{
+	return set_has(&o->f.framed, i) && o->f.why[i];
+}
+
 /* Is its copy lost?  Then what is in RAM is all there is. */
 static bool has_lost(struct uhmm *u, uint64_t word)
 {
@@ -147,7 +153,7 @@ static void dropped(struct drop *d, unsigned i)
 	} else if (w & PAGE_DROP) { /* or discarded by the application */
 		block_event(o->u, o->b, i, E_HOLE);
 		d->free[d->nfree++] = was;
-	} else if (has_lost(o->u, was)) {
+	} else if (has_lost(o->u, was) || is_refused(o, i)) {
 		keep(d, i);
 		d->free[d->nfree++] = was;
 	} else {

@@ -61,6 +61,16 @@ void out_take_aside(struct out *o)
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
 }
 
+/* It is in its frame, but was locked on the way, or merely went along. */
+static bool goes_back(struct out *o, unsigned i)
+{
+	if (!set_has(&o->left, i))
+		return true;
+	if (o->f.why[i])
+		out_why(o, i, o->f.why[i]);
+	return o->f.why[i];
+}
+
 /* It is on a device still, unless that is lost. */
 static void still_away(struct out *o, unsigned i)
 {
@@ -125,11 +135,11 @@ void out_sort_aside(struct out *o)
 			found_hole(o, i);
 		} else if (!set_has(&o->f.framed, i)) {
 			refused(o, i);
-		} else if (set_has(&o->left, i)) {
+		} else if (goes_back(o, i)) {
+			set_add(&back, i);
+		} else {
 			block_event(o->u, o->b, i, E_TAKE);
 			set_add(&o->framed, i);
-		} else {
-			set_add(&back, i);
 		}
 	}
 	out_give_back(o, &back);

@@ -294,6 +294,10 @@ static void stash_page(struct fake *f, struct mm_freeze *z, unsigned i)
 	if (page->marks & FAKE_LOCKED)
 		return;
 	z->why[i] = UHMM_WHY_OK;
+	if (page->marks & FAKE_LOCKS) {
+		page->marks |= FAKE_LOCKED;
+		z->why[i] = UHMM_WHY_LOCKED;
+	}
 	if (page->state == FAKE_EMPTY) {
 		set_add(&z->holes, i);
 		return;

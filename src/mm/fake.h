@@ -28,6 +28,7 @@ enum fake_mark {
 	FAKE_PINNED = 1u << 2,	 /* these three refuse freezing */
 	FAKE_SHARED = 1u << 3,
 	FAKE_LOCKED = 1u << 4,
+	FAKE_LOCKS = 1u << 5, /* becomes locked while it is stashed */
 };
 
 /* -EEXIST when something is mapped there.  @kind: not MM_UNMAPPED. */

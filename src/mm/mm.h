@@ -112,7 +112,8 @@ enum mm_look {
  * @framed: taken
  * @left: not taken, but stash() can
  * @holes: wanted, but there was nothing (they stay untouched)
- * @why: enum uhmm_why for each wanted page that is in none of the three
+ * @why: enum uhmm_why for each wanted page that is in none of the three, or
+ *	that stash() framed but that must go back
  * @huge: the whole block went as one huge page
  */
 struct mm_freeze {

@@ -184,6 +184,24 @@ static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
 		f->why[first] = (uint8_t)why;
 }
 
+/*
+ * Locked after we had looked: the lock has moved, too, and goes back to where
+ * it was asked for, so that what comes home stays.  The kernel takes it from
+ * the whole mapping, whatever part has moved.
+ */
+static void return_lock(const struct uffd *b, uintptr_t va, uintptr_t frame,
+			size_t len)
+{
+	struct uffd_vma vma;
+
+	if (uffd_find_vma(b, va, &vma) || vma.start > va)
+		vma = (struct uffd_vma){ .start = va, .end = va + len };
+	if (sys_mlock_onfault(vma.start, vma.end - vma.start))
+		sys_mlock_onfault(vma.start, vma.end - vma.start);
+	if (sys_munlock(frame, len))
+		sys_munlock(frame, len);
+}
+
 /* The mark has come along: whoever touched the frame would get the signal. */
 static void sort_out_poisoned(const struct uffd *b, struct mm_freeze *f,
 			      struct mm_set *there)
@@ -231,6 +249,21 @@ static void note_taken(const struct uffd *b, struct mm_freeze *f,
 			set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
 }
 
+static void taken(const struct uffd *b, struct mm_freeze *f, unsigned first,
+		  unsigned last)
+{
+	uintptr_t off = first * MM_PAGE_SIZE;
+
+	note_taken(b, f, first, last);
+	if (!is_locked(f->slot + off))
+		return;
+	return_lock(b, f->va + off, f->slot + off,
+		    (last - first) * MM_PAGE_SIZE);
+	for (; first < last; first++)
+		if (set_has(&f->framed, first))
+			f->why[first] = UHMM_WHY_LOCKED;
+}
+
 /* @vma is that of the part before. */
 static bool find_mapping(const struct uffd *b, uintptr_t va,
 			 struct uffd_vma *vma)
@@ -257,7 +290,7 @@ static unsigned stash_part(struct uffd *b, struct mm_freeze *f,
 	else if (is_locked(va))
 		refuse(f, first, last, UHMM_WHY_LOCKED);
 	else if (move_mapping(b, f, first, last))
-		note_taken(b, f, first, last);
+		taken(b, f, first, last);
 	else
 		refuse(f, first, last, UHMM_WHY_BUSY);
 	return last;

@@ -145,6 +145,14 @@ int sys_mprotect(uintptr_t addr, size_t len, int prot)
 	return (int)call(SYS_mprotect, (long)addr, (long)len, prot, 0, 0, 0);
 }
 
+int sys_mlock_onfault(uintptr_t addr, size_t len)
+{
+	if (sys_should_fail("mlock2"))
+		return -ENOMEM;
+	return (int)call(SYS_mlock2, (long)addr, (long)len, MLOCK_ONFAULT, 0, 0,
+			 0);
+}
+
 int sys_munlock(uintptr_t addr, size_t len)
 {
 	if (sys_should_fail("munlock"))

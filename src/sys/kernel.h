@@ -44,6 +44,8 @@ int sys_own_avoid(int node, bool on);
 /* The same for a part of it that was mapped anew. */
 int sys_own_bind(uintptr_t addr, size_t len);
 int sys_mprotect(uintptr_t addr, size_t len, int prot);
+/* What is there, and what comes: mlock2(2) with MLOCK_ONFAULT. */
+int sys_mlock_onfault(uintptr_t addr, size_t len);
 int sys_munlock(uintptr_t addr, size_t len);
 int sys_madvise(uintptr_t addr, size_t len, int advice);
 int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec);

@@ -3,6 +3,9 @@
  * mprotect(2), every madvise(2), mlock(2) and its kin, on memory that is away:
  * each does what it does without us.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "memory.h"
 
 #define LEN (4 * MIB)
@@ -276,6 +279,36 @@ static void lock(void)
 	CHECK(!munmap(p, LEN) && !munmap(q, MIB));
 }
 
+static _Atomic bool done;
+
+static void *keep_filling(void *p)
+{
+	while (!atomic_load(&done))
+		fill(p, 4 * LEN, 19);
+	return NULL;
+}
+
+/* While the demoter is about to take just that. */
+static void lock_often(void)
+{
+	char *p = map(4 * LEN);
+	pthread_t thread;
+
+	atomic_store(&done, false);
+	CHECK(!pthread_create(&thread, NULL, keep_filling, p));
+	for (unsigned i = 0; i < 1000; i++) {
+		char *q = p + i * 7919 % 256 * 16 * PAGE;
+
+		CHECK(!mlock(q, 16 * PAGE));
+		CHECK(is_there(q, 16 * PAGE));
+		CHECK(!munlock(q, 16 * PAGE));
+	}
+	atomic_store(&done, true);
+	CHECK(!pthread_join(thread, NULL));
+	verify(p, 4 * LEN, 19);
+	CHECK(!munmap(p, 4 * LEN));
+}
+
 static void lock_all(void)
 {
 	char *p = away(LEN, 16), *q;
@@ -320,6 +353,7 @@ static const struct part parts[] = {
 	{ "huge", huge },
 	{ "names", names },
 	{ "lock", lock },
+	{ "lock-often", lock_often },
 	{ "lock-all", lock_all },
 };
 

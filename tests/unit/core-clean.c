@@ -58,5 +58,6 @@ int main(void)
 		test_leave(rungs[i], FAKE_LOCKED, UHMM_WHY_LOCKED);
 		test_leave(rungs[i], FAKE_PINNED, UHMM_WHY_PINNED);
 	}
+	test_leave("move", FAKE_LOCKS, UHMM_WHY_LOCKED);
 	return 0;
 }

@@ -200,6 +200,33 @@ static void test_reasons(void)
 	world_close(&w);
 }
 
+/* Locked while its mapping moves: it goes back. */
+static void test_locked_late(void)
+{
+	struct world w = setup(BLOCK);
+	struct store s;
+	struct uhmm_device *dev = store_add(w.u, &s, kind, BLOCK);
+	uint8_t why[BLOCK];
+
+	if (!rung) { /* MOVE sees it */
+		world_close(&w);
+		return;
+	}
+	world_fill(&w, 0, BLOCK, 5);
+	fake_mark(w.mm, (uintptr_t)world_at(0), (uintptr_t)world_at(1),
+		  FAKE_LOCKS, true);
+	for (int again = 0; again < 2; again++) {
+		CHECK_EQ(uhmm_migrate_why(w.u, world_at(0), BLOCK * PAGE, dev,
+					  why),
+			 BLOCK - 1);
+		CHECK_EQ(why[0], UHMM_WHY_LOCKED);
+		CHECK_EQ(world_state(&w, 0), P_RAM);
+		world_check(&w);
+	}
+	world_verify(&w, 0, BLOCK, 5);
+	world_close(&w);
+}
+
 static void test_other_device(void)
 {
 	struct world w = setup(BLOCK);
@@ -330,6 +357,7 @@ static void run_all(void)
 	test_holes_stay();
 	test_no_room();
 	test_reasons();
+	test_locked_late();
 	test_other_device();
 	test_unmanaged();
 	test_arguments();
