@@ -13,16 +13,19 @@
 /* Taken at once, unless another thread has it. */
 #define LOCK(name, try, busy, params, args, lock, time) \
 	FIND(name);                                     \
-	EXPORT int name params                          \
+	APART int held_##name params                    \
 	{                                               \
-		int err;                                \
+		int err = try(lock);                    \
                                                         \
-		STRAIGHT(REAL(name) args);              \
-		err = try(lock);                        \
 		if (err != (busy))                      \
 			return err;                     \
 		HOLD(RES(lock), time);                  \
 		return REAL(name) args;                 \
+	}                                               \
+	EXPORT int name params                          \
+	{                                               \
+		STRAIGHT(REAL(name) args);              \
+		return held_##name args;                \
 	}
 
 #define TIME const struct timespec *t
@@ -65,16 +68,20 @@ HELD(int, pthread_once, (pthread_once_t * once, void (*fn)(void)), (once, fn),
 
 #define WAIT(name, params, args, time)     \
 	FIND(name);                        \
-	EXPORT int name params             \
+	APART int held_##name params       \
 	{                                  \
 		int err = errno;           \
                                            \
-		STRAIGHT(REAL(name) args); \
 		if (!sem_trywait(s))       \
 			return 0;          \
 		errno = err;               \
 		HOLD(RES(s), time);        \
 		return REAL(name) args;    \
+	}                                  \
+	EXPORT int name params             \
+	{                                  \
+		STRAIGHT(REAL(name) args); \
+		return held_##name args;   \
 	}
 
 WAIT(sem_wait, (sem_t * s), (s), NOTHING)

@@ -5,7 +5,6 @@
  * It may be asked for in a signal handler: nothing here waits for a lock that
  * the interrupted thread could hold.
  */
-#include <dlfcn.h>
 #include <sched.h>
 #include <string.h>
 
@@ -18,32 +17,6 @@
 
 _Atomic bool calls_active;
 static _Atomic uint64_t nr_again, nr_held;
-
-/* ---- Functions behind ours --------------------------------------------- */
-
-extern struct real __start_uhmm_real[], __stop_uhmm_real[];
-
-static long missing(void)
-{
-	errno = ENOSYS;
-	return -1;
-}
-
-void *calls_find(struct real *r)
-{
-	void *fn = dlsym(RTLD_NEXT, r->name);
-
-	if (!fn)
-		fn = (void *)(uintptr_t)missing;
-	atomic_store_explicit(&r->fn, fn, memory_order_relaxed);
-	return fn;
-}
-
-void calls_init(void)
-{
-	for (struct real *r = __start_uhmm_real; r < __stop_uhmm_real; r++)
-		calls_real(r);
-}
 
 void calls_started(struct uhmm *u)
 {

@@ -24,30 +24,7 @@
 #include <sys/uio.h>
 
 #include "preload.h"
-
-/* ---- The functions of the libraries behind ours ------------------------ */
-
-struct real {
-	const char *name;
-	void *_Atomic fn;
-};
-
-/* Never NULL: what a library lacks answers ENOSYS. */
-void *calls_find(struct real *r);
-
-static inline void *calls_real(struct real *r)
-{
-	void *fn = atomic_load_explicit(&r->fn, memory_order_relaxed);
-
-	return likely(fn) ? fn : calls_find(r);
-}
-
-/* All of them are found at the start: a signal handler may be the first. */
-#define FIND(name)                     \
-	static struct real real_##name \
-		__attribute__((section("uhmm_real"), used)) = { #name, NULL }
-
-#define REAL(name) ((__typeof__(&(name)))calls_real(&real_##name))
+#include "real.h"
 
 /* ---- Memory that a call uses ------------------------------------------- */
 
@@ -135,7 +112,11 @@ void calls_release(struct hold *h);
 	if (unlikely(calls_on()))                                        \
 	(void)calls_hold(&hold, BUFS(__VA_ARGS__))
 
-/* The call itself, where nothing has to be held. */
+/*
+ * The call itself, where nothing has to be held: locks are taken often, so the
+ * rest is APART, in a function of its own that needs room on the stack.
+ */
+#define APART static __attribute__((noinline))
 #define STRAIGHT(call)                   \
 	do {                             \
 		if (likely(!calls_on())) \
@@ -251,11 +232,15 @@ bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
 /* One that does: it is held, and made again for what it read before. */
 #define HELD(type, name, params, args, ...) \
 	FIND(name);                         \
+	APART type held_##name params       \
+	{                                   \
+		HOLD(__VA_ARGS__);          \
+		return REAL(name) args;     \
+	}                                   \
 	EXPORT type name params             \
 	{                                   \
 		STRAIGHT(REAL(name) args);  \
-		HOLD(__VA_ARGS__);          \
-		return REAL(name) args;     \
+		return held_##name args;    \
 	}
 
 #endif

@@ -28,13 +28,27 @@
 
 __thread struct thread thread;
 
+static void early_free(void *p)
+{
+	dallocx(p, 0);
+}
+
+static size_t early_usable(void *p)
+{
+	return sallocx(p, 0);
+}
+
+/*
+ * operator new is jemalloc's own, so a constructor that runs before ours may
+ * free what it did not have from us.
+ */
 static struct {
 	void *(*malloc)(size_t);
 	void *(*calloc)(size_t, size_t);
 	void *(*realloc)(void *, size_t);
 	void (*free)(void *);
 	size_t (*usable)(void *);
-} je;
+} je = { .free = early_free, .usable = early_usable };
 
 static _Atomic bool je_found;
 
@@ -260,7 +274,7 @@ EXPORT void *realloc(void *old, size_t n)
 	}
 	if (likely(thread.ready && n < LARGE))
 		return je.realloc(old, n);
-	p = rallocx(old, n, flags_for(n, 0, CALLER));
+	p = rallocx(old, n, is_found() ? flags_for(n, 0, CALLER) : 0);
 	if (!p)
 		errno = ENOMEM;
 	return p;

@@ -4,6 +4,7 @@
  * was allocated so far is in the bootstrap buffer.
  */
 #include "preload.h"
+#include "real.h"
 
 __attribute__((constructor(101))) static void begin(void)
 {
@@ -16,11 +17,9 @@ __attribute__((constructor(101))) static void begin(void)
 	fork_late_init();
 	settings_read();
 	heap_start();
-	thread_init();
 	map_init();
-	calls_init();
+	real_init();
 	summary_init();
-	signals_init();
 	manage_init();
 	masks_init();
 	stacks_init();

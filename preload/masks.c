@@ -8,19 +8,22 @@
  * One that was sent to a thread which thinks it blocked is blocked then, and
  * sent again.
  */
-#include <dlfcn.h>
 #include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
 #include "preload.h"
+#include "real.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
 #define OPEN \
 	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGSYS))
 
 typedef int mask_fn(int, const sigset_t *, sigset_t *);
-typedef int suspend_fn(const sigset_t *);
+
+FIND(sigprocmask);
+FIND(pthread_sigmask);
+FIND(sigsuspend);
 
 /* The kernel knows of 64 signals, glibc of more. */
 static uint64_t bits(const sigset_t *set)
@@ -159,13 +162,6 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 	return 0;
 }
 
-static mask_fn *find(mask_fn **real, const char *name)
-{
-	if (!*real)
-		*real = (mask_fn *)dlsym(RTLD_NEXT, name);
-	return *real;
-}
-
 static bool is_program(const void *caller)
 {
 	return manage_is_on() && !thread.inside && !map_is_own(caller);
@@ -173,22 +169,16 @@ static bool is_program(const void *caller)
 
 EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *ret)
 {
-	static mask_fn *real;
-
-	find(&real, "sigprocmask");
 	if (!is_program(__builtin_return_address(0)))
-		return real(how, set, ret);
-	return change_hidden(real, how, set, ret);
+		return REAL(sigprocmask)(how, set, ret);
+	return change_hidden(REAL(sigprocmask), how, set, ret);
 }
 
 EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret)
 {
-	static mask_fn *real;
-
-	find(&real, "pthread_sigmask");
 	if (!is_program(__builtin_return_address(0)))
-		return real(how, set, ret);
-	return change_hidden(real, how, set, ret);
+		return REAL(pthread_sigmask)(how, set, ret);
+	return change_hidden(REAL(pthread_sigmask), how, set, ret);
 }
 
 /*
@@ -206,10 +196,7 @@ const sigset_t *masks_given(const sigset_t *mask, sigset_t *own)
 
 EXPORT int sigsuspend(const sigset_t *set)
 {
-	static suspend_fn *real;
 	sigset_t given;
 
-	if (!real)
-		real = (suspend_fn *)dlsym(RTLD_NEXT, "sigsuspend");
-	return real(masks_given(set, &given));
+	return REAL(sigsuspend)(masks_given(set, &given));
 }

@@ -310,19 +310,13 @@ void fork_late_init(void);
 
 /* ---- calls.c: system calls where the kernel's faults are not served ------ */
 
-void calls_init(void);
 /* @u serves faults now; NULL: nobody does. */
 void calls_started(struct uhmm *u);
 /* How often it mattered.  False: the kernel's faults are served. */
 bool calls_count(uint64_t *ret_again, uint64_t *ret_held);
 
-/* ---- thread.c ----------------------------------------------------------- */
-
-void thread_init(void);
-
 /* ---- signals.c: handlers ------------------------------------------------ */
 
-void signals_init(void);
 /* Before the context is opened. */
 void signals_arm(void);
 /* For good. */

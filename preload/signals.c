@@ -15,14 +15,12 @@
  * The lock is held for a few instructions with all signals blocked.  Calls that
  * go past us, in glibc itself say, do no harm: what the kernel has counts.
  */
-#include <dlfcn.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 
 #include "preload.h"
-
-typedef int action_fn(int, const struct sigaction *, struct sigaction *);
+#include "real.h"
 
 static const int watched[] = {
 	SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
@@ -31,7 +29,7 @@ static const int watched[] = {
 
 #define NR_WATCHED (sizeof(watched) / sizeof(*watched))
 
-static action_fn *real_sigaction;
+FIND(sigaction);
 static _Atomic bool armed;
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 
@@ -140,7 +138,7 @@ static void set_ours(int sig, void (*fn)(int, siginfo_t *, void *), int flags)
 	else
 		sigfillset(&act.sa_mask);
 	masks_open(&act.sa_mask);
-	real_sigaction(sig, &act, NULL);
+	REAL(sigaction)(sig, &act, NULL);
 }
 
 /* Locked. */
@@ -157,7 +155,7 @@ static void install(int sig)
 		set_ours(sig, on_once, flags);
 	} else {
 		masks_open(&act.sa_mask);
-		real_sigaction(sig, &act, NULL);
+		REAL(sigaction)(sig, &act, NULL);
 	}
 }
 
@@ -165,7 +163,7 @@ void signals_default(int sig)
 {
 	struct sigaction act = { .sa_handler = SIG_DFL };
 
-	real_sigaction(sig, &act, NULL);
+	REAL(sigaction)(sig, &act, NULL);
 }
 
 /* Before libuhmm's handler is there, in inline mode. */
@@ -173,13 +171,13 @@ void signals_arm(void)
 {
 	sigset_t old;
 
-	if (!real_sigaction || atomic_load(&armed))
+	if (atomic_load(&armed))
 		return;
 	acquire(&old);
 	for (size_t i = 0; i < NR_WATCHED; i++) {
 		int sig = watched[i];
 
-		real_sigaction(sig, NULL, &shadow[sig]);
+		REAL(sigaction)(sig, NULL, &shadow[sig]);
 		masks_add(&shadow[sig].sa_mask, hidden[sig]);
 		if (is_shielded(sig))
 			set_ours(sig, on_shielded, SA_ONSTACK);
@@ -207,13 +205,13 @@ static int set(int sig, const struct sigaction *act)
 		return 0;
 	}
 	hidden[sig] = masks_open(&real.sa_mask);
-	return real_sigaction(sig, &real, NULL);
+	return REAL(sigaction)(sig, &real, NULL);
 }
 
 /* Locked. */
 static int get(int sig, struct sigaction *ret)
 {
-	int err = real_sigaction(sig, NULL, ret);
+	int err = REAL(sigaction)(sig, NULL, ret);
 	bool ours = is_ours(ret) || is_shielded(sig);
 
 	if (err)
@@ -246,23 +244,12 @@ static int change(int sig, const struct sigaction *act, struct sigaction *ret)
 	return err;
 }
 
-void signals_init(void)
-{
-	if (!real_sigaction)
-		real_sigaction = (action_fn *)dlsym(RTLD_NEXT, "sigaction");
-}
-
 EXPORT int sigaction(int sig, const struct sigaction *act,
 		     struct sigaction *ret)
 {
-	signals_init();
-	if (!real_sigaction) {
-		errno = ENOSYS;
-		return -1;
-	}
 	if (sig < 1 || sig >= _NSIG || !manage_is_on() || thread.inside ||
 	    map_is_own(__builtin_return_address(0)))
-		return real_sigaction(sig, act, ret);
+		return REAL(sigaction)(sig, act, ret);
 	return change(sig, act, ret);
 }
 
@@ -281,11 +268,8 @@ static sighandler_t set_handler(int sig, sighandler_t handler, int flags)
 	sigemptyset(&act.sa_mask);
 	if (!(flags & SA_NODEFER))
 		sigaddset(&act.sa_mask, sig);
-	signals_init();
-	if (!real_sigaction)
-		return SIG_ERR;
 	if (manage_is_on() ? change(sig, &act, &was) :
-			     real_sigaction(sig, &act, &was))
+			     REAL(sigaction)(sig, &act, &was))
 		return SIG_ERR;
 	return was.sa_handler;
 }

@@ -13,19 +13,17 @@
  * which has to have room for that: ours takes the place of one that is too
  * small, and the program is told that it has its own.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include "preload.h"
+#include "real.h"
 
 #define SIZE	   ((size_t)256 << 10)
 #define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */
 #define MAX_STACKS 1024
 
-typedef int stack_fn(const stack_t *, stack_t *);
-
-static stack_fn *real_sigaltstack;
+FIND(sigaltstack);
 static pthread_key_t key;
 static bool has_key;
 
@@ -43,7 +41,7 @@ static int set_ours(int flags, stack_t *was)
 		.ss_flags = flags,
 	};
 
-	return real_sigaltstack(&ss, was);
+	return REAL(sigaltstack)(&ss, was);
 }
 
 static bool is_ours(const stack_t *ss)
@@ -156,7 +154,7 @@ static void leave(void *stack)
 	stack_t none = { .ss_flags = SS_DISABLE };
 
 	forget(thread.stack_nr);
-	real_sigaltstack(&none, NULL);
+	REAL(sigaltstack)(&none, NULL);
 	thread.stack = NULL;
 	sys_munmap(stack, SIZE);
 }
@@ -165,7 +163,7 @@ void stacks_enter(void)
 {
 	stack_t has;
 
-	if (!has_key || real_sigaltstack(NULL, &has) ||
+	if (!has_key || REAL(sigaltstack)(NULL, &has) ||
 	    !(has.ss_flags & SS_DISABLE))
 		return;
 	thread.stack = own_alloc(SIZE);
@@ -183,8 +181,7 @@ void stacks_init(void)
 {
 	if (!manage_is_on())
 		return;
-	real_sigaltstack = (stack_fn *)dlsym(RTLD_NEXT, "sigaltstack");
-	has_key = real_sigaltstack && !pthread_key_create(&key, leave);
+	has_key = !pthread_key_create(&key, leave);
 	stacks_enter();
 }
 
@@ -217,7 +214,7 @@ static int change(const stack_t *ss, stack_t *was)
 	bool away = !none && !ours && settings.mode == UHMM_FAULTS_INLINE;
 	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
 	int err = ours ? set_ours(ss->ss_flags, was) :
-			 real_sigaltstack(ss, was);
+			 REAL(sigaltstack)(ss, was);
 
 	if (err) {
 		forget(nr);
@@ -236,14 +233,12 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 	stack_t given, was, small = thread.small;
 	int err;
 
-	if (!real_sigaltstack)
-		real_sigaltstack = (stack_fn *)dlsym(RTLD_NEXT, "sigaltstack");
 	if (!thread.stack)
-		return real_sigaltstack(ss, ret);
+		return REAL(sigaltstack)(ss, ret);
 	/* Inline, what it is given may be away. */
 	if (ss)
 		given = *ss;
-	err = ss ? change(&given, &was) : real_sigaltstack(NULL, &was);
+	err = ss ? change(&given, &was) : REAL(sigaltstack)(NULL, &was);
 	if (!err && ret)
 		*ret = seen(&was, &small);
 	return err;

@@ -7,16 +7,13 @@
  * Leaving by _exit() is an end of the program like another: the summary is
  * written.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "preload.h"
+#include "real.h"
 
 #define MAX_STARTS 64
-
-typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *),
-		      void *);
 
 struct start {
 	_Atomic bool used;
@@ -26,7 +23,9 @@ struct start {
 	void *arg;
 };
 
-static create_fn *real_create;
+FIND(pthread_create);
+FIND(pthread_getattr_np);
+
 static struct start starts[MAX_STARTS];
 
 /* @s lives until the thread runs; then it is free for another. */
@@ -62,21 +61,16 @@ static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
 	if (!is_inside)
 		stacks_hold(attr);
 	if (!s)
-		return is_inside ? EAGAIN : real_create(t, attr, fn, arg);
+		return is_inside ? EAGAIN :
+				   REAL(pthread_create)(t, attr, fn, arg);
 	s->inside = is_inside;
 	s->hidden = thread.hidden;
 	s->fn = fn;
 	s->arg = arg;
-	err = real_create(t, attr, run, s);
+	err = REAL(pthread_create)(t, attr, run, s);
 	if (err)
 		atomic_store(&s->used, false);
 	return err;
-}
-
-void thread_init(void)
-{
-	if (!real_create)
-		real_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
 }
 
 /*
@@ -91,11 +85,10 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			 map_is_own(__builtin_return_address(0));
 	int err;
 
-	thread_init();
 	inside_enter();
 	err = is_inside || manage_is_on() ?
 		      create(t, attr, fn, arg, is_inside) :
-		      real_create(t, attr, fn, arg);
+		      REAL(pthread_create)(t, attr, fn, arg);
 	inside_leave();
 	return err;
 }
@@ -103,14 +96,10 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 /* It asks the kernel, in memory that it allocates. */
 EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
 {
-	static int (*real)(pthread_t, pthread_attr_t *);
 	int err;
 
-	if (!real)
-		real = (int (*)(pthread_t, pthread_attr_t *))dlsym(
-			RTLD_NEXT, "pthread_getattr_np");
 	inside_enter();
-	err = real(t, attr);
+	err = REAL(pthread_getattr_np)(t, attr);
 	inside_leave();
 	return err;
 }
