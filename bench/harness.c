@@ -62,7 +62,14 @@ static _Atomic int spinning;
 
 const char *company_name(enum company c)
 {
-	return c == BESIDE ? "second thread" : "alone";
+	switch (c) {
+	case BESIDE:
+		return "second thread";
+	case TOGETHER:
+		return "side by side";
+	default:
+		return "alone";
+	}
 }
 
 static void *spin(void *arg)

@@ -55,6 +55,7 @@ enum company {
 	ALONE,
 	BESIDE, /* a second thread spins on the second CPU */
 	NR_COMPANY,
+	TOGETHER = NR_COMPANY, /* both at once on one CPU; not to begin */
 };
 
 const char *company_name(enum company c);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,70 +56,114 @@ static int write_input(void (*fn)(FILE *f, size_t len), size_t len)
 	return fclose(f) ? -errno : 0;
 }
 
-/* Seconds, or 0 when it did not end well. */
-static double run_once(const char *const *argv)
+/* A program that runs, or has run well: @cpu s, its children's among them. */
+struct job {
+	pid_t pid;
+	bool is_well;
+	double cpu;
+};
+
+static const char *const *with_us(const char *const *plain)
+{
+	static const char *argv[20] = { "/proc/self/exe", "run", "--" };
+
+	for (size_t i = 0; i < 17; i++) {
+		argv[3 + i] = plain[i];
+		if (!plain[i])
+			break;
+	}
+	return argv;
+}
+
+static void begin(struct job *job, const char *const *argv)
 {
 	posix_spawn_file_actions_t fa;
-	uint64_t start = now_ns();
-	int status = -1;
-	pid_t pid;
 
+	*job = (struct job){ .pid = 0 };
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, argv[0], &fa, NULL, (char *const *)argv,
-			 environ) ||
-	    waitpid(pid, &status, 0) < 0)
-		status = -1;
+	if (posix_spawnp(&job->pid, argv[0], &fa, NULL, (char *const *)argv,
+			 environ))
+		job->pid = 0;
 	posix_spawn_file_actions_destroy(&fa);
-	return status ? 0 : (double)(now_ns() - start) / 1e9;
 }
 
 /* With the allocator that it will have with us. */
-static double run_plain(const char *const *argv)
+static void begin_plain(struct job *job, const char *const *argv)
 {
-	double took;
-
 	setenv("LD_PRELOAD", "libjemalloc.so.2", 1);
-	took = run_once(argv);
+	begin(job, argv);
 	unsetenv("LD_PRELOAD");
-	return took;
 }
 
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static void end(struct job *job)
+{
+	struct rusage use;
+	int status;
+
+	if (!job->pid || wait4(job->pid, &status, 0, &use) != job->pid)
+		return;
+	job->is_well = !status;
+	job->cpu = seconds(use.ru_utime) + seconds(use.ru_stime);
+}
+
+/*
+ * Both at a time on one CPU, which they have in turns of some milliseconds: the
+ * speed of a virtual machine changes by a third from run to run, and a tenth
+ * within each, but hardly that fast.
+ */
 static int measure(struct bench_run *run, const char *name,
 		   const char *const *plain)
 {
-	const char *ours[16] = { "/proc/self/exe", "run", "--" };
 	struct result f = { 0 };
+	struct job us, bare;
 
-	for (size_t i = 0; plain[i] && i < 12; i++)
-		ours[3 + i] = plain[i];
-	for (unsigned r = 0; r < rounds(run, 15); r++) {
-		bool first = r % 2; /* what comes second may find it warmer */
-		double us = first ? run_once(ours) : 0;
-		double bare = run_plain(plain);
-
-		if (!first)
-			us = run_once(ours);
-		if (!bare || !us)
+	for (unsigned r = 0; r < rounds(run, 11); r++) {
+		pin(0);
+		if (r % 2)
+			begin(&us, with_us(plain));
+		begin_plain(&bare, plain);
+		if (r % 2 == 0)
+			begin(&us, with_us(plain));
+		unpin();
+		end(&bare);
+		end(&us);
+		if (!bare.is_well || !us.is_well)
 			return -EOPNOTSUPP;
-		result_add(&f, us, bare);
+		result_add(&f, us.cpu, bare.cpu);
 	}
-	at_most(run, name, ALONE, "s", 1.02, &f);
+	at_most(run, name, TOGETHER, "cpu s", 1.02, &f);
 	return 0;
+}
+
+/* Seconds until it has ended; 0 when that was not well. */
+static double wait_for(struct job *job, uint64_t start)
+{
+	end(job);
+	return job->is_well ? (double)(now_ns() - start) / 1e9 : 0;
 }
 
 /* What a program pays that does nothing. */
 static int start(struct bench_run *run)
 {
-	const char *const plain[] = { "true", NULL };
-	const char *const ours[] = { "/proc/self/exe", "run", "--", "true",
-				     NULL };
+	const char *const argv[] = { "true", NULL };
 	struct result f = { 0 };
+	struct job job;
 
 	for (unsigned r = 0; r < rounds(run, 21); r++) {
-		double bare = run_plain(plain);
-		double us = run_once(ours);
+		uint64_t at = now_ns();
+		double bare, us;
 
+		begin_plain(&job, argv);
+		bare = wait_for(&job, at);
+		at = now_ns();
+		begin(&job, with_us(argv));
+		us = wait_for(&job, at);
 		if (!bare || !us)
 			return -EOPNOTSUPP;
 		result_add(&f, us > bare ? (us - bare) * 1e3 : 0, 0);
