@@ -181,7 +181,8 @@ static int program(struct bench_run *run)
 	const char *xz[] = { "xz", "-1", "-T1", "-k", "-c", input, NULL };
 	const char *gcc[] = { "gcc", "-x", "c",	  "-O2", "-S",
 			      "-o",  "-",  input, NULL };
-	const char *python[] = { "python3", "-c",
+	/* Not what is in front of it, a shell script maybe. */
+	const char *python[] = { "/usr/bin/python3", "-c",
 				 "d = {}\n"
 				 "for i in range(400000):\n"
 				 " d[str(i * 7919 % 1000003)] = [i, str(i)]\n"

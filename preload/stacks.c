@@ -33,6 +33,9 @@ static struct {
 	_Atomic uintptr_t start, end;
 } stacks[MAX_STACKS];
 
+/* None from here on was ever used: a child is not to have a page for them. */
+static _Atomic unsigned nr_stacks;
+
 static int set_ours(int flags, stack_t *was)
 {
 	stack_t ss = {
@@ -61,6 +64,14 @@ static void forget(unsigned nr)
 	atomic_store(&stacks[nr].used, false);
 }
 
+static void raise_to(unsigned nr)
+{
+	unsigned was = atomic_load(&nr_stacks);
+
+	while (was < nr && !atomic_compare_exchange_weak(&nr_stacks, &was, nr))
+		;
+}
+
 /* Return: its number, 0 when there are too many. */
 static unsigned remember(const void *addr, size_t len)
 {
@@ -72,6 +83,7 @@ static unsigned remember(const void *addr, size_t len)
 			continue;
 		atomic_store(&stacks[i].start, start);
 		atomic_store(&stacks[i].end, end);
+		raise_to(i + 1);
 		/* Pinned is what was touched, by the CPU. */
 		if (!manage_pin(start, end, true))
 			maps_touch((struct range){ start, end });
@@ -82,7 +94,7 @@ static unsigned remember(const void *addr, size_t len)
 
 void stacks_forked(void)
 {
-	for (unsigned i = 0; i < MAX_STACKS; i++) {
+	for (unsigned i = 0; i < atomic_load(&nr_stacks); i++) {
 		if (i + 1 == thread.stack_nr)
 			continue;
 		atomic_store(&stacks[i].end, 0);
@@ -92,7 +104,7 @@ void stacks_forked(void)
 
 static bool is_known(const void *addr, size_t len, unsigned *ret)
 {
-	for (unsigned i = 0; i < MAX_STACKS; i++) {
+	for (unsigned i = 0; i < atomic_load(&nr_stacks); i++) {
 		if (atomic_load(&stacks[i].start) != (uintptr_t)addr ||
 		    atomic_load(&stacks[i].end) != (uintptr_t)addr + len)
 			continue;
@@ -123,7 +135,7 @@ void stacks_hold(const pthread_attr_t *attr)
 
 static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 {
-	for (unsigned i = 0; i < MAX_STACKS; i++) {
+	for (unsigned i = 0; i < atomic_load(&nr_stacks); i++) {
 		uintptr_t end = atomic_load(&stacks[i].end);
 
 		if (end)
