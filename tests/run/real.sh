@@ -38,7 +38,7 @@ job_sort()
 prepare_sqlite()
 {
 	has sqlite3
-	text 80
+	text 56
 	cat >sql <<-EOF
 		.bail on
 		PRAGMA temp_store = memory;
