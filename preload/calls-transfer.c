@@ -34,9 +34,10 @@ enum kind calls_kind_of(int fd)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0) {
-		if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+		if ((S_ISREG(st.st_mode) && st.st_size) || S_ISBLK(st.st_mode))
 			kind = FILE_KIND;
-		else if (S_ISFIFO(st.st_mode) || S_ISDIR(st.st_mode))
+		else if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ||
+			 S_ISDIR(st.st_mode)) /* or one of /proc */
 			kind = STREAM_KIND;
 		else if (S_ISSOCK(st.st_mode))
 			kind = calls_kind_of_socket(fd);
@@ -47,11 +48,34 @@ enum kind calls_kind_of(int fd)
 
 /* ---- One buffer -------------------------------------------------------- */
 
-/* What was read ends where the page is that is away. */
+/*
+ * What was read ends where the page is that is away, or was: it may have come
+ * back since.  The end of the file says so once more.
+ */
 static bool has_stopped(const struct transfer *t)
 {
-	return (t->writes || (uintptr_t)t->p % PAGE == 0) &&
-	       calls_stopped(t->p, t->len, !t->writes);
+	if (t->writes)
+		return calls_stopped(t->p, t->len, false);
+	return (uintptr_t)t->p % PAGE == 0 && calls_on() &&
+	       calls_may_be_away(t->p, t->len);
+}
+
+/*
+ * The n-th time.  What is brought home may leave again before it is used, where
+ * there is more of it than RAM: then the first of it is held.
+ */
+static ssize_t transfer(const struct transfer *t, unsigned n)
+{
+	const struct buf first = {
+		t->p,
+		t->len < WINDOW ? t->len : WINDOW,
+		!t->writes,
+	};
+
+	if (likely(n < PATIENCE))
+		return t->real(t);
+	HOLD(first);
+	return t->real(t);
 }
 
 ssize_t calls_go_on(struct transfer *t, bool whole)
@@ -60,7 +84,7 @@ ssize_t calls_go_on(struct transfer *t, bool whole)
 	unsigned n = 0;
 
 	for (;;) {
-		ssize_t ret = t->real(t);
+		ssize_t ret = transfer(t, n);
 
 		if (ret > 0) {
 			done += ret;
@@ -208,6 +232,8 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr, bool write)
 
 bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write)
 {
+	if (write) /* see has_stopped() */
+		return calls_on();
 	for (size_t i = 0; i < nr; i++)
 		if (calls_stopped(rest[i].iov_base, rest[i].iov_len, write))
 			return true;
@@ -233,6 +259,29 @@ struct vec_transfer {
 	ssize_t (*real)(const struct vec_transfer *t);
 };
 
+static void hold_first(struct hold *h, const struct vec_transfer *t)
+{
+	size_t room = WINDOW;
+
+	for (int i = 0; i < t->nr && room; i++) {
+		size_t len = t->vec[i].iov_len;
+
+		len = len < room ? len : room;
+		calls_hold(h, BUFS({ t->vec[i].iov_base, len, !t->writes }));
+		room -= len;
+	}
+}
+
+/* The n-th time. */
+static ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
+{
+	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+
+	if (unlikely(n >= PATIENCE) && calls_vec_home(t->vec, (size_t)t->nr))
+		hold_first(&hold, t);
+	return t->real(t);
+}
+
 /* The same call on what is left, as much of it as is made in one. */
 static ssize_t go_on_vec(const struct vec_transfer *all)
 {
@@ -242,7 +291,7 @@ static ssize_t go_on_vec(const struct vec_transfer *all)
 	unsigned n = 0;
 
 	for (;;) {
-		ssize_t ret = t.real(&t);
+		ssize_t ret = transfer_first(&t, n);
 
 		if (ret <= 0 &&
 		    (ret == 0 || errno != EFAULT ||

@@ -10,7 +10,6 @@
 
 #include "calls.h"
 
-#define WINDOW	  ((size_t)256 << 10)
 #define MAX_TRIES 64 /* of which each brought something home */
 #define NR_CALM	  3  /* and this many that brought nothing */
 #define MAX_PAGES 1024
@@ -45,10 +44,14 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* What is there already is not read again: more of it each time. */
+/*
+ * What is there already is not read again: more of it each time, as long as the
+ * first of it stays meanwhile.
+ */
 static ssize_t bring(unsigned n, const struct buf *b)
 {
-	size_t len = least(b->len, WINDOW << least(n, 12));
+	size_t most = settings.ram / 4 > WINDOW ? settings.ram / 4 : WINDOW;
+	size_t len = least(b->len, least(WINDOW << least(n, 12), most));
 
 	if (!b->p || !len)
 		return 0;

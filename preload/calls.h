@@ -94,6 +94,8 @@ bool calls_again_vector(unsigned n, char *const *vector);
  */
 bool calls_stopped(const void *p, size_t len, bool write);
 
+#define WINDOW	 ((size_t)256 << 10) /* brought home at a time */
+#define PATIENCE 4 /* tries until what was brought home is held there */
 #define MAX_HELD 32
 
 struct hold {
@@ -172,7 +174,7 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr,
 		     bool write);
 /* False: not all of it. */
 bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr);
-/* calls_stopped() for a vector. */
+/* calls_stopped() for a vector, and true for reads. */
 bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
 
 /* The call itself, while no memory is managed. */
