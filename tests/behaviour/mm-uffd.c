@@ -846,6 +846,16 @@ static void hide_area(bool hide)
 	t.mm->ops->fork_hide(t.mm, start, start + AREA, hide);
 }
 
+/* Once the parent has let go of it, all is unregistered in the child. */
+static void become_child(void)
+{
+	int fd = t.mm->ops->fork_take(t.mm);
+
+	if (fd >= 0)
+		close(fd);
+	t.mm->ops->child(t.mm);
+}
+
 static void test_child(void)
 {
 	int status;
@@ -854,16 +864,18 @@ static void test_child(void)
 	map_area(MADV_NOHUGEPAGE);
 	fill_area(0, 20, 22);
 	track_area();
+	CHECK(!t.mm->ops->fork_begin(t.mm));
 	hide_area(false);
 	pid = fork();
 	if (pid == 0) {
-		t.mm->ops->child(t.mm);
+		become_child();
 		if (!area_is(0, 20, 22))
 			_exit(1);
 		fill_area(0, 40, 23);
 		t.mm->ops->close(t.mm);
 		_exit(!area_is(0, 40, 23));
 	}
+	t.mm->ops->fork_end(t.mm);
 	hide_area(true);
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	CHECK(area_is(0, 20, 22));

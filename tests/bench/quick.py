@@ -32,7 +32,8 @@ def check_figure(f):
         assert isinstance(f[key], str) and f[key], f
     for key in NUMBERS:
         assert isinstance(f.get(key, 0.0), float) and f.get(key, 0.0) >= 0, f
-    assert f.get('condition') in (None, 'alone', 'second thread'), f
+    assert f.get('condition') in (None, 'alone', 'second thread',
+                                  'side by side'), f
     assert ('bar' in f) == ('met' in f) == ('sense' in f), f
     assert ('bare' in f) == ('ratio' in f), f
     assert f.get('min', 0) <= f.get('median', 0) <= f.get('max', 0), f
