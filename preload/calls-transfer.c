@@ -49,15 +49,15 @@ enum kind calls_kind_of(int fd)
 /* ---- One buffer -------------------------------------------------------- */
 
 /*
- * What was read ends where the page is that is away, or was: it may have come
- * back since.  The end of the file says so once more.
+ * What was read from a file ends where a page is away, or was: it may have come
+ * back since, and it may have left in the middle of the call.  So the file is
+ * asked again; its end says so once more.
  */
 static bool has_stopped(const struct transfer *t)
 {
 	if (t->writes)
 		return calls_stopped(t->p, t->len, false);
-	return (uintptr_t)t->p % PAGE == 0 && calls_on() &&
-	       calls_may_be_away(t->p, t->len);
+	return calls_on() && calls_may_be_away(t->p, t->len);
 }
 
 /*
