@@ -194,7 +194,7 @@ static ssize_t send_rest(int fd, const struct msghdr *m, int flags, size_t done)
 		part.msg_iovlen = calls_vec_rest(c.msg_iov, c.msg_iovlen, done,
 						 rest, NR_REST);
 		if (!part.msg_iovlen ||
-		    !calls_vec_stopped(rest, part.msg_iovlen, false))
+		    !calls_vec_stopped(rest, part.msg_iovlen))
 			break;
 		ret = REAL(sendmsg)(fd, &part, flags);
 		for (unsigned n = 0;

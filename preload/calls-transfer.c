@@ -230,12 +230,10 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr, bool write)
 	return calls_again(n, bufs, i);
 }
 
-bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write)
+bool calls_vec_stopped(const struct iovec *rest, size_t nr)
 {
-	if (write) /* see has_stopped() */
-		return calls_on();
 	for (size_t i = 0; i < nr; i++)
-		if (calls_stopped(rest[i].iov_base, rest[i].iov_len, write))
+		if (calls_stopped(rest[i].iov_base, rest[i].iov_len, false))
 			return true;
 	return false;
 }
@@ -258,6 +256,13 @@ struct vec_transfer {
 	off64_t at;
 	ssize_t (*real)(const struct vec_transfer *t);
 };
+
+/* See has_stopped(). */
+static bool vec_has_stopped(const struct vec_transfer *t,
+			    const struct iovec *rest, size_t nr)
+{
+	return t->writes ? calls_vec_stopped(rest, nr) : calls_on();
+}
 
 static void hold_first(struct hold *h, const struct vec_transfer *t)
 {
@@ -305,8 +310,7 @@ static ssize_t go_on_vec(const struct vec_transfer *all)
 		nr = calls_vec_rest(all->vec, (size_t)all->nr, done, rest,
 				    NR_REST);
 		if (!nr || !t.whole ||
-		    ((size_t)ret < given &&
-		     !calls_vec_stopped(rest, nr, !t.writes)))
+		    ((size_t)ret < given && !vec_has_stopped(&t, rest, nr)))
 			return (ssize_t)done;
 		t.vec = rest;
 		t.nr = (int)nr;

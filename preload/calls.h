@@ -174,8 +174,8 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr,
 		     bool write);
 /* False: not all of it. */
 bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr);
-/* calls_stopped() for a vector, and true for reads. */
-bool calls_vec_stopped(const struct iovec *rest, size_t nr, bool write);
+/* calls_stopped() for a vector that is written from. */
+bool calls_vec_stopped(const struct iovec *rest, size_t nr);
 
 /* The call itself, while no memory is managed. */
 #define PLAIN(type, call)                                 \

@@ -212,6 +212,19 @@ static inline size_t test_count_on(struct uhmm *u, const void *p, size_t npages,
 	return n;
 }
 
+/* Pages that the kernel has at their addresses, whatever we say of them. */
+static inline size_t test_nr_present(void *p, size_t npages)
+{
+	static unsigned char there[MAX_PAGES];
+	size_t n = 0;
+
+	CHECK(npages <= MAX_PAGES);
+	CHECK_EQ(mincore(p, npages * PAGE, there), 0);
+	for (size_t i = 0; i < npages; i++)
+		n += there[i] & 1;
+	return n;
+}
+
 /* Migrate, and have every page there. */
 static inline void test_move(struct uhmm *u, void *p, size_t npages,
 			     struct uhmm_device *dev)

@@ -16,17 +16,6 @@ static sigjmp_buf out;
 static struct test_ops ops;
 static volatile char *volatile nowhere = (void *)16;
 
-static size_t nr_present(void)
-{
-	unsigned char there[NPAGES];
-	size_t n = 0;
-
-	CHECK_EQ(mincore(p, NPAGES * PAGE, there), 0);
-	for (size_t i = 0; i < NPAGES; i++)
-		n += there[i] & 1;
-	return n;
-}
-
 static void on_fault(int sig)
 {
 	result = uhmm_rescue(u, 1000);
@@ -51,15 +40,15 @@ static void check_limit(void)
 	p = test_map_blocks(2);
 	CHECK_EQ(uhmm_register(u, p, NPAGES * PAGE), 0);
 	test_fill(p, NPAGES, 1);
-	CHECK(nr_present() < NPAGES);
+	CHECK(test_nr_present(p, NPAGES) < NPAGES);
 	crash();
 	CHECK_EQ(result, 0);
-	CHECK_EQ(nr_present(), NPAGES);
+	CHECK_EQ(test_nr_present(p, NPAGES), NPAGES);
 	test_verify(p, NPAGES, 1);
 	/* It can be asked for again, and nothing has left meanwhile. */
 	crash();
 	CHECK_EQ(result, 0);
-	CHECK_EQ(nr_present(), NPAGES);
+	CHECK_EQ(test_nr_present(p, NPAGES), NPAGES);
 	CHECK_EQ(test_info(dev).used, 0);
 	test_close(u);
 	munmap(p, 2 * BLOCK);
@@ -78,7 +67,7 @@ static void check_stuck(void)
 	CHECK_EQ(uhmm_rescue(u, 50), -ETIMEDOUT);
 	test_release(&ops);
 	CHECK_EQ(uhmm_rescue(u, 10000), 0);
-	CHECK_EQ(nr_present(), NPAGES);
+	CHECK_EQ(test_nr_present(p, NPAGES), NPAGES);
 	test_verify(p, NPAGES, 2);
 	test_close(u);
 }

@@ -10,9 +10,6 @@ off=${2:-}
 forks=${FORKS:-$UHMM_BUILD/tests/run/forks}
 ways="plain nested storm signal orphan spawn"
 
-# What this rung is about.
-[ "$off" != move ] || ways="plain storm"
-
 if [ "$mode" = bare ]; then
 	for way in $ways; do
 		check "bare: $way" "$forks" "$way"
