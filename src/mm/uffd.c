@@ -27,12 +27,12 @@ static void uffd_close(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
 
-	if (mm->is_inline)
-		uffd_inline_close(b);
 	if (!atomic_load(&b->dead)) {
 		uffd_keeper_stop(b);
 		uffd_threads_stop(b);
 	}
+	if (mm->is_inline)
+		uffd_inline_close(b);
 	free_all(b);
 }
 

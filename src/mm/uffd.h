@@ -194,6 +194,8 @@ int uffd_list_features(struct mm *mm, char *buf, size_t len);
 extern _Thread_local bool uffd_saw_again;
 
 int uffd_register(int fd, uintptr_t start, size_t len, uint64_t mode);
+/* Does a fault there come to us?  Asks the kernel, and changes nothing. */
+bool uffd_is_registered(const struct uffd *b, uintptr_t va);
 int uffd_unregister(int fd, uintptr_t start, size_t len);
 int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on);
 /* An event has been raised on @u and not been read. */
@@ -381,5 +383,7 @@ void uffd_node_move(struct mm *mm, struct mm_nodes *n);
 int uffd_inline_open(struct uffd *b);
 void uffd_inline_close(struct uffd *b);
 void uffd_inline_child(struct uffd *b);
+/* Before and after a registration, or an event: see there. */
+void uffd_inline_changed(const struct uffd *b);
 
 #endif

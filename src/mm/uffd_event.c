@@ -92,6 +92,7 @@ void uffd_gate_passed(struct uffd *b)
 
 static void end_read(struct uffd *b)
 {
+	uffd_inline_changed(b);
 	atomic_store_explicit(&b->reading, 0, memory_order_release);
 	atomic_fetch_add_explicit(&b->seq, 1, memory_order_release);
 }
@@ -104,6 +105,7 @@ static bool begin_read(struct uffd *b, int patience)
 {
 	uint32_t inside;
 
+	uffd_inline_changed(b);
 	atomic_fetch_add(&b->seq, 1);
 	atomic_store(&b->reading, 1);
 	for (int spins = 0; (inside = atomic_load(&b->inside)); spins++) {

@@ -4,32 +4,56 @@
  *
  * With UFFD_FEATURE_SIGBUS a touch of a missing or write-protected page raises
  * SIGBUS instead of a message.  One signal handler serves all contexts of the
- * process and passes on what is not theirs.  Only async-signal-safe code runs
- * in it.
+ * process and passes on what is not theirs, see uffd_bus.c.  Only
+ * async-signal-safe code runs in it.
  *
  * Asynchronous signals are blocked meanwhile, since their handlers could touch
- * the very block that is locked; SIGBUS is not, since the interrupted stack,
- * on which we may run, can itself be managed.
+ * the very block that is locked, or leave by longjmp(3); SIGBUS is not, since
+ * the interrupted stack, on which we may run, can itself be managed.  One that
+ * was sent waits until the fault is served.
  *
  * Events still come as messages, to one thread.  Between the moment an event
  * is read and the moment it is applied a fault must not be resolved from the
  * state before: so the handler waits while @seq is odd.
+ *
+ * DOC: Pages that were ours
+ *
+ * A SIGBUS says what was so when the page was touched.  Until the handler looks
+ * the range may have been unregistered, its context closed, or something else
+ * mapped there.  The right answer is then to make the access again.  Whether
+ * that is so cannot be seen: a file that ends before its mapping raises the
+ * same signal.  So an access to what is not ours is made again once, and again
+ * whenever something was registered since: @changes counts that.  The second
+ * SIGBUS for a page with the same count is the program's own.
+ *
+ * @changes is raised before and after whatever can make the kernel raise SIGBUS
+ * for a page that did not before: before and after a registration, and before
+ * an event is read and after it is applied.
  */
 #include <errno.h>
 #include <ucontext.h>
 
 #include "mm/uffd.h"
+#include "mm/uffd_bus.h"
 
 enum {
 	MAX_OPEN = 16,
-	SPINS = 64
+	SPINS = 64,
+	NAP_NS = 1000 * 1000,
+};
+
+/* @users: handlers that use @b; who closes it waits for them */
+struct slot {
+	_Atomic(struct uffd *) b;
+	_Atomic uint32_t users;
 };
 
 static struct {
-	struct sys_mutex lock;
-	_Atomic(struct uffd *) open[MAX_OPEN];
-	_Atomic int nr;
-	struct sigaction old;
+	struct sys_mutex lock; /* opening and closing */
+	struct slot open[MAX_OPEN];
+	int nr;			  /* by lock */
+	_Atomic uint32_t closing; /* not in @open any more, but registered */
+	_Atomic uint32_t changes;
 } bus;
 
 static unsigned fault_flags(const void *context)
@@ -57,18 +81,23 @@ static void wait_for_event(const struct uffd *b)
 			sys_yield();
 }
 
-/* A range that has just been remapped is known once its event is applied. */
-static struct uffd *owner_of(uintptr_t addr)
+static void leave(struct slot *s)
 {
-	for (int i = 0; i < MAX_OPEN; i++) {
-		struct uffd *b = atomic_load(&bus.open[i]);
+	atomic_fetch_sub(&s->users, 1);
+}
 
-		if (!b)
-			continue;
-		wait_for_event(b);
-		if (uffd_ranges_has(b, addr))
-			return b;
-	}
+/* The context in @s; it stays until leave().  NULL: none. */
+static struct uffd *enter(struct slot *s)
+{
+	struct uffd *b = atomic_load(&s->b);
+
+	if (!b)
+		return NULL;
+	atomic_fetch_add(&s->users, 1);
+	/* Pairs with hide(): one sees the other. */
+	if (atomic_load(&s->b) == b)
+		return b;
+	leave(s);
 	return NULL;
 }
 
@@ -91,111 +120,163 @@ static bool resolve(struct uffd *b, uintptr_t addr, unsigned flags)
 
 /*
  * A mapping that mremap(2) made longer is registered to its end, and nothing
- * says so.  The kernel lets us put zeroes there, and nowhere else.
+ * says so.  The kernel lets us put zeroes there, and nowhere else.  In the gate
+ * no event is read: so nothing else is known to be there meanwhile.
  */
-static bool resolve_unknown(uintptr_t addr)
+static bool zero_grown(struct uffd *b, uintptr_t va)
 {
-	addr &= ~(MM_PAGE_SIZE - 1);
-	for (int i = 0; i < MAX_OPEN; i++) {
-		struct uffd *b = atomic_load(&bus.open[i]);
-		ssize_t ret;
+	bool ours = true;
+	ssize_t ret;
+
+	if (uffd_gate_pass(b))
+		return true;
+	if (!uffd_ranges_has(b, va)) {
+		ret = uffd_zeropage(b, va, MM_PAGE_SIZE);
+		ours = ret > 0 || ret == -EEXIST || ret == -EAGAIN;
+	}
+	uffd_gate_passed(b);
+	return ours;
+}
+
+static bool resolve_unknown(uintptr_t va)
+{
+	bool ours = false;
+
+	for (int i = 0; i < MAX_OPEN && !ours; i++) {
+		struct slot *s = &bus.open[i];
+		struct uffd *b = enter(s);
 
 		if (!b)
 			continue;
-		ret = uffd_zeropage(b, addr, MM_PAGE_SIZE);
-		if (ret > 0 || ret == -EEXIST || ret == -EAGAIN)
-			return true;
+		ours = zero_grown(b, va);
+		leave(s);
 	}
-	return false;
+	return ours;
 }
 
-static void pass_on(int sig, siginfo_t *info, void *context)
+/* It is not ours.  Was it, when it was touched?  @seen: before we looked */
+static bool was_ours(uintptr_t va, uint32_t seen)
 {
-	const struct sigaction *old = &bus.old;
+	static _Thread_local struct {
+		uintptr_t va;
+		uint32_t seen;
+	} last;
 
-	if (old->sa_flags & SA_SIGINFO) {
-		old->sa_sigaction(sig, info, context);
-	} else if (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN) {
-		/* The instruction faults again, and the kernel ends it. */
-		struct sigaction dfl = { .sa_handler = SIG_DFL };
-
-		sys_sigaction(SIGBUS, &dfl, NULL);
-		/* One that was sent is not sent again by itself. */
-		if (info->si_code <= 0)
-			sys_tgkill(sys_gettid(), SIGBUS);
-	} else {
-		old->sa_handler(sig);
+	if (atomic_load(&bus.closing)) {
+		sys_yield();
+		return true;
 	}
+	if (atomic_load(&bus.changes) != seen)
+		return true;
+	if (last.va == va && last.seen == seen)
+		return false;
+	last.va = va;
+	last.seen = seen;
+	return true;
+}
+
+/* Return: false when the program is to get the signal. */
+static bool serve(uintptr_t addr, unsigned flags)
+{
+	uint32_t seen = atomic_load(&bus.changes);
+	uintptr_t va = addr & ~(MM_PAGE_SIZE - 1);
+
+	for (int i = 0; i < MAX_OPEN; i++) {
+		struct slot *s = &bus.open[i];
+		struct uffd *b = enter(s);
+		bool has, ours = false;
+
+		if (!b)
+			continue;
+		/* What has just been remapped is known once that is applied. */
+		wait_for_event(b);
+		has = uffd_ranges_has(b, addr);
+		if (has)
+			ours = resolve(b, addr, flags);
+		leave(s);
+		if (has)
+			return ours;
+	}
+	return resolve_unknown(va) || was_ours(va, seen);
+}
+
+/* One that was sent to this thread while it served a fault. */
+static _Thread_local struct {
+	unsigned serving;
+	bool has;
+	siginfo_t info;
+} sent;
+
+static bool must_wait(const siginfo_t *info)
+{
+	if (!sent.serving || info->si_code > 0)
+		return false;
+	sent.info = *info;
+	sent.has = true;
+	return true;
+}
+
+static void pass_on_sent(int sig, void *context)
+{
+	siginfo_t info = sent.info;
+
+	sent.has = false;
+	uffd_bus_pass_on(sig, &info, context);
 }
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
-	uintptr_t addr = (uintptr_t)info->si_addr;
 	int saved = errno;
 	/* What a bare clone(2) made has our descriptors, but other memory. */
 	bool may_be = info->si_code == BUS_ADRERR && sys_is_marked_process();
-	struct uffd *b = NULL;
-	bool ours;
+	bool ours = false;
 
+	if (must_wait(info))
+		return;
+	sent.serving++;
 	if (may_be)
-		b = owner_of(addr);
-	if (b)
-		ours = resolve(b, addr, fault_flags(context));
-	else
-		ours = may_be && resolve_unknown(addr);
+		ours = serve((uintptr_t)info->si_addr, fault_flags(context));
+	sent.serving--;
 	errno = saved;
 	if (!ours)
-		pass_on(sig, info, context);
+		uffd_bus_pass_on(sig, info, context);
+	if (sent.has && !sent.serving)
+		pass_on_sent(sig, context);
 }
 
-static int install(void)
+void uffd_inline_changed(const struct uffd *b)
 {
-	struct sigaction act = {
-		.sa_sigaction = on_sigbus,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART,
-	};
-
-	sigfillset(&act.sa_mask);
-	sigdelset(&act.sa_mask, SIGBUS);
-	sigdelset(&act.sa_mask, SIGSEGV);
-	sigdelset(&act.sa_mask, SIGILL);
-	sigdelset(&act.sa_mask, SIGFPE);
-	sigdelset(&act.sa_mask, SIGTRAP);
-	sigdelset(&act.sa_mask, SIGSYS);
-	sigdelset(&act.sa_mask, SIGABRT);
-	return sys_sigaction(SIGBUS, &act, &bus.old);
-}
-
-/* Unless the program has installed one of its own since. */
-static void restore(void)
-{
-	struct sigaction now;
-
-	if (!sys_sigaction(SIGBUS, NULL, &now) && now.sa_flags & SA_SIGINFO &&
-	    now.sa_sigaction == on_sigbus)
-		sys_sigaction(SIGBUS, &bus.old, NULL);
+	if (b->mm.is_inline)
+		atomic_fetch_add(&bus.changes, 1);
 }
 
 static int add(struct uffd *b)
 {
 	for (int i = 0; i < MAX_OPEN; i++) {
-		struct uffd *none = NULL;
-
-		if (atomic_compare_exchange_strong(&bus.open[i], &none, b))
-			return 0;
+		if (atomic_load(&bus.open[i].b))
+			continue;
+		atomic_store(&bus.open[i].b, b);
+		return 0;
 	}
 	return -ENOSPC;
 }
 
-static bool del(struct uffd *b)
+static struct slot *slot_of(const struct uffd *b)
 {
-	for (int i = 0; i < MAX_OPEN; i++) {
-		struct uffd *one = b;
+	for (int i = 0; i < MAX_OPEN; i++)
+		if (atomic_load(&bus.open[i].b) == b)
+			return &bus.open[i];
+	return NULL;
+}
 
-		if (atomic_compare_exchange_strong(&bus.open[i], &one, NULL))
-			return true;
-	}
-	return false;
+/* Nobody looks at the context any more. */
+static void hide(struct slot *s)
+{
+	uint32_t users;
+
+	atomic_store(&s->b, NULL);
+	while ((users = atomic_load(&s->users)))
+		sys_futex_wait(&s->users, users, NAP_NS);
 }
 
 int uffd_inline_open(struct uffd *b)
@@ -205,9 +286,9 @@ int uffd_inline_open(struct uffd *b)
 	sys_mutex_lock(&bus.lock);
 	ret = add(b);
 	if (!ret && bus.nr == 0) {
-		ret = install();
+		ret = uffd_bus_install(on_sigbus);
 		if (ret)
-			del(b);
+			hide(slot_of(b));
 	}
 	if (!ret)
 		bus.nr++;
@@ -215,17 +296,34 @@ int uffd_inline_open(struct uffd *b)
 	return ret;
 }
 
+/* Closing the descriptor is what ends the registrations. */
 void uffd_inline_close(struct uffd *b)
 {
+	struct slot *s;
+
 	sys_mutex_lock(&bus.lock);
-	if (del(b) && --bus.nr == 0)
-		restore();
+	s = slot_of(b);
+	if (s) {
+		atomic_fetch_add(&bus.closing, 1);
+		hide(s);
+		sys_close(b->u);
+		b->u = -1;
+		atomic_fetch_add(&bus.changes, 1);
+		atomic_fetch_sub(&bus.closing, 1);
+		if (--bus.nr == 0)
+			uffd_bus_restore(on_sigbus, atomic_load(&b->dead));
+	}
 	sys_mutex_unlock(&bus.lock);
 }
 
-/* The lock may have been held by a thread that does not live here. */
+/* No thread that had the lock, or used the context, lives here. */
 void uffd_inline_child(struct uffd *b)
 {
+	struct slot *s = slot_of(b);
+
 	atomic_store(&bus.lock.word, 0);
+	atomic_store(&bus.closing, 0);
+	if (s)
+		atomic_store(&s->users, 0);
 	uffd_inline_close(b);
 }

@@ -94,6 +94,16 @@ ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
 	return done(ret, arg.copy);
 }
 
+bool uffd_is_registered(const struct uffd *b, uintptr_t va)
+{
+	/* The kernel's half of addresses: there is nothing to copy. */
+	const void *nowhere = (const void *)-(2 * MM_PAGE_SIZE);
+	ssize_t ret = uffd_copy(b, va & ~(MM_PAGE_SIZE - 1), nowhere,
+				MM_PAGE_SIZE, 0);
+
+	return ret == -EFAULT || ret == -EEXIST || ret == -EAGAIN;
+}
+
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len)
 {
 	struct uffdio_zeropage arg = { .range = { va, len } };

@@ -69,12 +69,14 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 			back_off(i);
 		sys_mutex_lock(&b->event_lock);
 		uffd_drain(b);
+		uffd_inline_changed(b);
 		ret = uffd_register(b->u, start, end - start,
 				    UFFDIO_REGISTER_MODE_MISSING |
 					    UFFDIO_REGISTER_MODE_WP);
 		settled = !uffd_is_changing(b);
 		if (!ret && settled)
 			err = tell(b, start, end);
+		uffd_inline_changed(b);
 		sys_mutex_unlock(&b->event_lock);
 	}
 	if (ret == -EINVAL) /* nothing is mapped there any more */
@@ -216,7 +218,7 @@ bool uffd_ranges_has(const struct uffd *b, uintptr_t addr)
 	bool found;
 
 	if (atomic_load(&t->overflow))
-		return true;
+		return uffd_is_registered(b, addr);
 	do {
 		size_t nr, at;
 

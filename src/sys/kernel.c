@@ -217,8 +217,13 @@ int sys_sigbus(int tid, uintptr_t addr)
 	info.si_signo = SIGBUS;
 	info.si_code = SI_QUEUE;
 	info.si_addr = (void *)addr;
-	return (int)call(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGBUS,
-			 (long)&info, 0, 0);
+	return sys_sigsend(tid, SIGBUS, &info);
+}
+
+int sys_sigsend(int tid, int sig, siginfo_t *info)
+{
+	return (int)call(SYS_rt_tgsigqueueinfo, getpid(), tid, sig, (long)info,
+			 0, 0);
 }
 
 int sys_tgkill(int tid, int sig)

@@ -58,6 +58,8 @@ int sys_page_node(uintptr_t addr, int *ret_status);
 int sys_sigaction(int sig, const struct sigaction *act,
 		  struct sigaction *ret_old);
 int sys_tgkill(int tid, int sig);
+/* What came, once more, to the calling thread. */
+int sys_sigsend(int tid, int sig, siginfo_t *info);
 /* With si_addr, as if @tid had touched memory that is not there. */
 int sys_sigbus(int tid, uintptr_t addr);
 

@@ -56,6 +56,12 @@ _Noreturn void sys_die(void);
 int sys_nr_cpus(void);
 int sys_nth_cpu(int n);
 void sys_yield(void);
+/*
+ * Wait until each other thread has been outside the kernel, or asleep, since
+ * the call began, and has none of @signals (bit n - 1: n) pending.  Return:
+ * false when that could not be seen in time.
+ */
+bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns);
 /* Block all asynchronous signals on this thread; SIGBUS and kin stay. */
 void sys_signals_block(uint64_t *ret_old);
 void sys_signals_restore(uint64_t old);
