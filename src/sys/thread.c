@@ -132,6 +132,28 @@ static int map_stack(struct sys_thread *t)
 	return 0;
 }
 
+/*
+ * As the kernel counts, bit n - 1 for signal n.  Left open: what an instruction
+ * raises, and that by which glibc changes credentials in all threads, as who
+ * does that waits for each.  The one by which it cancels a thread is blocked in
+ * calls, which must not be left with a lock held, but not in threads of ours.
+ */
+#define SIG_BIT(n) (UINT64_C(1) << ((n)-1))
+#define CANCEL	   SIG_BIT(32)
+#define SETXID	   SIG_BIT(33)
+#define SIGS_OPEN                                               \
+	(SIG_BIT(SIGBUS) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGILL) | \
+	 SIG_BIT(SIGFPE) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGSYS) | \
+	 SIG_BIT(SIGABRT) | SETXID)
+
+/* What a thread of ours begins with. */
+static void block_for_thread(uint64_t *ret_old)
+{
+	uint64_t set = ~(SIGS_OPEN | CANCEL);
+
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &set, ret_old, sizeof(set));
+}
+
 static int create(struct sys_thread *t, struct start *s)
 {
 	size_t used = (sizeof(*s) + 63) & ~(size_t)63;
@@ -144,7 +166,7 @@ static int create(struct sys_thread *t, struct start *s)
 	if (ret)
 		return -ret;
 	pthread_attr_setstack(&attr, (char *)s + used, STACK - used);
-	sys_signals_block(&old);
+	block_for_thread(&old);
 	ret = sys_should_fail("pthread_create") ?
 		      EAGAIN :
 		      pthread_create(&id, &attr, run, s);
@@ -206,16 +228,6 @@ void sys_yield(void)
 {
 	sched_yield();
 }
-
-/*
- * As the kernel counts, bit n - 1 for signal n.  Left open: what an instruction
- * raises, and 32 and 33, by which glibc changes credentials in all threads.
- */
-#define SIG_BIT(n) (UINT64_C(1) << ((n)-1))
-#define SIGS_OPEN                                               \
-	(SIG_BIT(SIGBUS) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGILL) | \
-	 SIG_BIT(SIGFPE) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGSYS) | \
-	 SIG_BIT(SIGABRT) | SIG_BIT(32) | SIG_BIT(33))
 
 void sys_signals_block(uint64_t *ret_old)
 {
