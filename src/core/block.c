@@ -226,7 +226,9 @@ enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 {
 	enum page_state to = event_to(u, b, i, event);
 
-	block_set(u, b, i, (uint64_t)to | kept_pins(b->table[i], to, event));
+	block_set(u, b, i,
+		  (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
+			  kept_pins(b->table[i], to, event));
 	return to;
 }
 

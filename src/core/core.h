@@ -49,6 +49,7 @@
 #include "core/call.h"
 #include "core/charge.h"
 #include "core/device.h"
+#include "core/dropped.h"
 #include "core/fork.h"
 #include "core/hist.h"
 #include "core/page.h"
@@ -276,6 +277,7 @@ struct uhmm {
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;
+	struct dropped dropped;
 	struct charge charge;
 	struct serve serve;
 	struct watchdog watchdog;

@@ -59,8 +59,8 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 			block_event(u, b, i, E_DISCARD);
 		return 0;
 	case P_EMPTY:
-	case P_DROPPED:
 		return 0;
+	case P_DROPPED:
 	case P_RAM:
 		block_event(u, b, i, E_DISCARD);
 		return 0;
@@ -148,6 +148,7 @@ static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
 	for_each_block(priv, start, end, discard_block);
+	dropped_note(priv);
 	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);
 }
 
@@ -231,7 +232,7 @@ static int move_stashing(struct remap *r, uint64_t w)
 	if (w & PAGE_AWAY)
 		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
 	else if (w & PAGE_DROP)
-		there = P_DROPPED;
+		there = dropped_word();
 	else if (is_in_frame(r))
 		return move_frame(r, frame_of(r));
 	block_set(r->u, r->to, r->k, there);

@@ -19,6 +19,7 @@ static int select_pages(struct out *o, const struct mm_set *want)
 {
 	bool pinned = false;
 
+	dropped_settle(o->u, o->b, want);
 	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
 	set_for_each(want, i) {
 		uint64_t w = block_word(o->b, i);

@@ -93,6 +93,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		memset(why, UHMM_WHY_FIXED, MM_BLOCK_PAGES);
 		return 0;
 	}
+	dropped_wait(u, b, want);
 	if (device_is_node(dev))
 		return node_out(u, b, want, dev, why);
 	sys_mutex_lock(&b->mover);

@@ -271,6 +271,7 @@ static int take_exclusive(struct walk *w)
 		return -ENOMEM;
 	set_clear(&want);
 	set_add_run(&want, first + w->n, first + nr_pages(w));
+	dropped_wait(u, b, &want);
 	gate_enter(u);
 	err = exclusive_take(w->m, b, &want);
 	gate_leave(u);

@@ -27,21 +27,6 @@ void out_why(struct out *o, unsigned i, enum uhmm_why why)
 
 /* ---- 1: select -------------------------------------------------------- */
 
-/* Dropped pages may not be gone yet; those that are, are known holes. */
-static void sort_out_dropped(struct out *o, const struct mm_set *want)
-{
-	struct mm_set there;
-	struct block *b = o->b;
-
-	if (!b->nr[P_DROPPED] ||
-	    o->u->mm->ops->resident(o->u->mm, b->va, 0, MM_BLOCK_PAGES, &there))
-		return;
-	set_for_each(want, i)
-		if (page_state(block_word(b, i)) == P_DROPPED &&
-		    !set_has(&there, i) && !page_pins(block_word(b, i)))
-			block_event(o->u, b, i, E_HOLE);
-}
-
 static void select_ram(struct out *o, unsigned i)
 {
 	if (page_pins(block_word(o->b, i)))
@@ -139,7 +124,7 @@ static bool select_pages(struct out *o, const struct mm_set *want,
 {
 	unsigned n;
 
-	sort_out_dropped(o, want);
+	dropped_settle(o->u, o->b, want);
 	o->room = charge_room(o->u, o->b);
 	set_for_each(want, i)
 		select_page(o, i, how);

@@ -489,13 +489,15 @@ static void policy_main(void *arg)
 {
 	struct uhmm *u = arg;
 	struct policy *p = &u->policy;
-	bool idle = false;
+	uint64_t patience = 0; /* for ever */
 
 	while (!p->stop) {
 		if (!atomic_load(&p->kick))
-			sys_futex_wait(&p->kick, 0, idle ? RETRY_NS : 0);
+			sys_futex_wait(&p->kick, 0, patience);
 		atomic_store(&p->kick, 0);
-		idle = serve_all(u);
+		patience = dropped_look(u);
+		if (serve_all(u))
+			patience = RETRY_NS;
 	}
 	wake_throttled(u);
 }
