@@ -158,47 +158,37 @@ FD(struct statfs64, fstatfs64)
 FD(struct statvfs, fstatvfs)
 FD(struct statvfs64, fstatvfs64)
 
-/* What programs linked with a glibc before 2.33 call. */
-#define OLD_STAT(old, now, st_type)                                \
-	int old(int version, const char *path, st_type *st);       \
-	EXPORT int old(int version, const char *path, st_type *st) \
-	{                                                          \
-		return now(path, st);                              \
-	}
+/*
+ * What programs linked with a glibc before 2.33 call, and libraries that have
+ * functions of these names, from those.
+ */
+#define OLD(name, params, args, ...) \
+	int name params;             \
+	AGAIN(int, name, params, args, __VA_ARGS__)
 
-OLD_STAT(__xstat, stat, struct stat)
-OLD_STAT(__xstat64, stat64, struct stat64)
-OLD_STAT(__lxstat, lstat, struct stat)
-OLD_STAT(__lxstat64, lstat64, struct stat64)
-
-int __fxstat(int version, int fd, struct stat *st);
-int __fxstat64(int version, int fd, struct stat64 *st);
-int __fxstatat(int version, int dir, const char *path, struct stat *st,
-	       int flags);
-int __fxstatat64(int version, int dir, const char *path, struct stat64 *st,
-		 int flags);
-
-EXPORT int __fxstat(int version, int fd, struct stat *st)
-{
-	return fstat(fd, st);
-}
-
-EXPORT int __fxstat64(int version, int fd, struct stat64 *st)
-{
-	return fstat64(fd, st);
-}
-
-EXPORT int __fxstatat(int version, int dir, const char *path, struct stat *st,
-		      int flags)
-{
-	return fstatat(dir, path, st, flags);
-}
-
-EXPORT int __fxstatat64(int version, int dir, const char *path,
-			struct stat64 *st, int flags)
-{
-	return fstatat64(dir, path, st, flags);
-}
+OLD(__xstat, (int version, const char *path, struct stat *st),
+    (version, path, st), STR(path), RES(st))
+OLD(__xstat64, (int version, const char *path, struct stat64 *st),
+    (version, path, st), STR(path), RES(st))
+OLD(__lxstat, (int version, const char *path, struct stat *st),
+    (version, path, st), STR(path), RES(st))
+OLD(__lxstat64, (int version, const char *path, struct stat64 *st),
+    (version, path, st), STR(path), RES(st))
+OLD(__fxstat, (int version, int fd, struct stat *st), (version, fd, st),
+    RES(st))
+OLD(__fxstat64, (int version, int fd, struct stat64 *st), (version, fd, st),
+    RES(st))
+OLD(__fxstatat,
+    (int version, int dir, const char *path, struct stat *st, int flags),
+    (version, dir, path, st, flags), STR(path), RES(st))
+OLD(__fxstatat64,
+    (int version, int dir, const char *path, struct stat64 *st, int flags),
+    (version, dir, path, st, flags), STR(path), RES(st))
+OLD(__xmknod, (int version, const char *path, mode_t mode, dev_t *dev),
+    (version, path, mode, dev), STR(path), ARG(dev))
+OLD(__xmknodat,
+    (int version, int dir, const char *path, mode_t mode, dev_t *dev),
+    (version, dir, path, mode, dev), STR(path), ARG(dev))
 
 /* ---- Times ------------------------------------------------------------- */
 

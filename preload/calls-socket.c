@@ -11,16 +11,28 @@
 
 /* ---- One buffer -------------------------------------------------------- */
 
+FIND(recv);
+FIND(send);
 FIND(recvfrom);
 FIND(sendto);
 
 static ssize_t do_recv(const struct transfer *t)
 {
+	return REAL(recv)(t->fd, t->p, t->len, t->flags);
+}
+
+static ssize_t do_send(const struct transfer *t)
+{
+	return REAL(send)(t->fd, t->p, t->len, t->flags);
+}
+
+static ssize_t do_recvfrom(const struct transfer *t)
+{
 	return REAL(recvfrom)(t->fd, t->p, t->len, t->flags,
 			      (struct sockaddr *)t->addr, t->ret_len);
 }
 
-static ssize_t do_send(const struct transfer *t)
+static ssize_t do_sendto(const struct transfer *t)
 {
 	return REAL(sendto)(t->fd, t->p, t->len, t->flags, t->addr,
 			    t->addr_len);
@@ -39,7 +51,7 @@ static ssize_t recv_on(struct transfer *t)
 	if (!calls_may_be_away(t->p, t->len) || gives_all(t->fd, t->flags))
 		return calls_go_on(t, whole);
 	HOLD(OUT(t->p, t->len));
-	return do_recv(t);
+	return t->real(t);
 }
 
 EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
@@ -52,7 +64,7 @@ EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
 			      .at = -1,
 			      .addr = addr,
 			      .ret_len = addr_len,
-			      .real = do_recv };
+			      .real = do_recvfrom };
 
 	PLAIN(ssize_t, REAL(recvfrom)(fd, p, len, flags, addr, addr_len));
 	HOLD(ADDR(addr), RES(addr_len));
@@ -61,7 +73,15 @@ EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
 
 EXPORT ssize_t recv(int fd, void *p, size_t len, int flags)
 {
-	return recvfrom(fd, p, len, flags, NULL, NULL);
+	struct transfer t = { .fd = fd,
+			      .flags = flags,
+			      .p = p,
+			      .len = len,
+			      .at = -1,
+			      .real = do_recv };
+
+	PLAIN(ssize_t, REAL(recv)(fd, p, len, flags));
+	return recv_on(&t);
 }
 
 static ssize_t send_on(struct transfer t, const struct buf *addr)
@@ -98,7 +118,7 @@ EXPORT ssize_t sendto(int fd, const void *p, size_t len, int flags,
 			      .at = -1,
 			      .addr = addr,
 			      .addr_len = addr_len,
-			      .real = do_send };
+			      .real = do_sendto };
 
 	PLAIN(ssize_t, REAL(sendto)(fd, p, len, flags, addr, addr_len));
 	return send_on(t, &(struct buf)IN(addr, addr_len));
@@ -106,7 +126,16 @@ EXPORT ssize_t sendto(int fd, const void *p, size_t len, int flags,
 
 EXPORT ssize_t send(int fd, const void *p, size_t len, int flags)
 {
-	return sendto(fd, p, len, flags, NULL, 0);
+	struct transfer t = { .writes = true,
+			      .fd = fd,
+			      .flags = flags,
+			      .p = (char *)p,
+			      .len = len,
+			      .at = -1,
+			      .real = do_send };
+
+	PLAIN(ssize_t, REAL(send)(fd, p, len, flags));
+	return send_on(t, &(struct buf)NOTHING);
 }
 
 /* ---- Messages ---------------------------------------------------------- */

@@ -33,7 +33,8 @@ enum kind calls_kind_of(int fd)
 	int err = errno;
 	struct stat st;
 
-	if (fstat(fd, &st) == 0) {
+	/* Past libraries that have their own idea of files. */
+	if (syscall(SYS_fstat, fd, &st) == 0) {
 		if ((S_ISREG(st.st_mode) && st.st_size) || S_ISBLK(st.st_mode))
 			kind = FILE_KIND;
 		else if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ||
@@ -122,8 +123,6 @@ static ssize_t write_on(struct transfer t)
 
 FIND(read);
 FIND(write);
-FIND(pread64);
-FIND(pwrite64);
 
 static ssize_t do_read(const struct transfer *t)
 {
@@ -133,16 +132,6 @@ static ssize_t do_read(const struct transfer *t)
 static ssize_t do_write(const struct transfer *t)
 {
 	return REAL(write)(t->fd, t->p, t->len);
-}
-
-static ssize_t do_pread(const struct transfer *t)
-{
-	return REAL(pread64)(t->fd, t->p, t->len, t->at);
-}
-
-static ssize_t do_pwrite(const struct transfer *t)
-{
-	return REAL(pwrite64)(t->fd, t->p, t->len, t->at);
 }
 
 #define TRANSFER(...) ((struct transfer){ __VA_ARGS__ })
@@ -161,24 +150,36 @@ EXPORT ssize_t write(int fd, const void *p, size_t len)
 				 .real = do_write));
 }
 
-EXPORT ssize_t pread64(int fd, void *p, size_t len, off64_t at)
-{
-	PLAIN(ssize_t, REAL(pread64)(fd, p, len, at));
-	return read_on(TRANSFER(.fd = fd, .p = p, .len = len, .at = at,
-				.real = do_pread));
-}
+#define PREAD(name, off_type)                                          \
+	FIND(name);                                                    \
+	static ssize_t do_##name(const struct transfer *t)             \
+	{                                                              \
+		return REAL(name)(t->fd, t->p, t->len, t->at);         \
+	}                                                              \
+	EXPORT ssize_t name(int fd, void *p, size_t len, off_type at)  \
+	{                                                              \
+		PLAIN(ssize_t, REAL(name)(fd, p, len, at));            \
+		return read_on(TRANSFER(.fd = fd, .p = p, .len = len,  \
+					.at = at, .real = do_##name)); \
+	}
 
-EXPORT ssize_t pwrite64(int fd, const void *p, size_t len, off64_t at)
-{
-	PLAIN(ssize_t, REAL(pwrite64)(fd, p, len, at));
-	return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, .at = at,
-				 .real = do_pwrite));
-}
+#define PWRITE(name, off_type)                                                 \
+	FIND(name);                                                            \
+	static ssize_t do_##name(const struct transfer *t)                     \
+	{                                                                      \
+		return REAL(name)(t->fd, t->p, t->len, t->at);                 \
+	}                                                                      \
+	EXPORT ssize_t name(int fd, const void *p, size_t len, off_type at)    \
+	{                                                                      \
+		PLAIN(ssize_t, REAL(name)(fd, p, len, at));                    \
+		return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, \
+					 .at = at, .real = do_##name));        \
+	}
 
-EXPORT ssize_t pread(int fd, void *p, size_t len, off_t at)
-	__attribute__((alias("pread64")));
-EXPORT ssize_t pwrite(int fd, const void *p, size_t len, off_t at)
-	__attribute__((alias("pwrite64")));
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+PWRITE(pwrite, off_t)
+PWRITE(pwrite64, off64_t)
 
 /* ---- Vectors ----------------------------------------------------------- */
 
