@@ -23,6 +23,7 @@
 #include "preload.h"
 
 #define LARGE	       ((size_t)16 << 10)
+#define LEAST	       ((size_t)16) /* jemalloc aligns less than that less */
 #define BOOTSTRAP_SIZE ((size_t)1 << 20)
 #define BOOTSTRAP_STEP ((size_t)16)
 
@@ -48,6 +49,7 @@ static struct {
 	void *(*realloc)(void *, size_t);
 	void (*free)(void *);
 	size_t (*usable)(void *);
+	void *lib;
 } je = { .free = early_free, .usable = early_usable };
 
 static _Atomic bool je_found;
@@ -109,8 +111,14 @@ void heap_init(void)
 	je.realloc = dlsym(lib, "realloc");
 	je.free = dlsym(lib, "free");
 	je.usable = dlsym(lib, "malloc_usable_size");
+	je.lib = lib;
 	if (je.malloc && je.calloc && je.realloc && je.free && je.usable)
 		atomic_store(&je_found, true);
+}
+
+void *heap_find(const char *name)
+{
+	return je.lib ? dlsym(je.lib, name) : NULL;
 }
 
 /* Constructors that want much before ours runs. */
@@ -169,11 +177,13 @@ static void *allocate(size_t n, size_t align, int flags, const void *caller)
 {
 	void *p;
 
+	if (n < LEAST)
+		n = LEAST;
 	if (!is_found() || unlikely(is_locked && thread.inside))
 		return bootstrap_alloc(n, align);
 	if (settings.calls && is_short(n, align, flags) && !map_is_libc(caller))
 		return je.malloc(n);
-	p = mallocx(n ? n : 1, flags | flags_for(n, align, caller));
+	p = mallocx(n, flags | flags_for(n, align, caller));
 	if (!p)
 		errno = ENOMEM;
 	return p;
@@ -215,7 +225,7 @@ static void *allocate_aligned(size_t align, size_t n)
 EXPORT void *malloc(size_t n)
 {
 	if (likely(thread.ready && n < LARGE))
-		return je.malloc(n);
+		return je.malloc(n < LEAST ? LEAST : n);
 	return allocate(n, 0, 0, CALLER);
 }
 
@@ -228,7 +238,7 @@ EXPORT void *calloc(size_t nr, size_t size)
 		return NULL;
 	}
 	if (likely(thread.ready && n < LARGE))
-		return je.calloc(nr, size);
+		return je.calloc(1, n < LEAST ? LEAST : n);
 	return allocate(n, 0, MALLOCX_ZERO, CALLER);
 }
 
@@ -272,6 +282,8 @@ EXPORT void *realloc(void *old, size_t n)
 		free(old);
 		return NULL;
 	}
+	if (n < LEAST)
+		n = LEAST;
 	if (likely(thread.ready && n < LARGE))
 		return je.realloc(old, n);
 	p = rallocx(old, n, is_found() ? flags_for(n, 0, CALLER) : 0);
@@ -356,3 +368,20 @@ EXPORT char *strdup(const char *s)
 
 	return p ? memcpy(p, s, n) : NULL;
 }
+
+/* ---- glibc's own names --------------------------------------------------- */
+
+#define ALSO(type, name, params, of) \
+	type name params;            \
+	EXPORT type name params ALIAS_OF(of)
+
+ALSO(void *, __libc_malloc, (size_t n), malloc);
+ALSO(void *, __libc_calloc, (size_t nr, size_t size), calloc);
+ALSO(void *, __libc_realloc, (void *old, size_t n), realloc);
+ALSO(void *, __libc_memalign, (size_t align, size_t n), memalign);
+ALSO(void *, __libc_valloc, (size_t n), valloc);
+ALSO(void *, __libc_pvalloc, (size_t n), pvalloc);
+ALSO(void, __libc_free, (void *p), free);
+ALSO(void, cfree, (void *p), free);
+ALSO(char *, __strdup, (const char *s), strdup);
+ALSO(char *, __strndup, (const char *s, size_t most), strndup);

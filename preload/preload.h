@@ -37,7 +37,13 @@
 
 #include <uhmm/uhmm.h>
 
-#define EXPORT	    __attribute__((visibility("default")))
+#define EXPORT __attribute__((visibility("default")))
+/* Another name of @fn, which this file defines. */
+#if __has_attribute(copy)
+#define ALIAS_OF(fn) __attribute__((alias(#fn), copy(fn)))
+#else
+#define ALIAS_OF(fn) __attribute__((alias(#fn)))
+#endif
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -226,6 +232,8 @@ void arena_assign(void);
 void heap_start(void);
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
+/* A function of jemalloc's, or NULL. */
+void *heap_find(const char *name);
 /* What allocates inside us is to do without jemalloc. */
 void heap_lock(bool locked);
 
