@@ -3,6 +3,8 @@
  * Beginning and end.  Until the constructor has run nothing is counted; what
  * was allocated so far is in the bootstrap buffer.
  */
+#include <dlfcn.h>
+
 #include "preload.h"
 #include "real.h"
 
@@ -19,10 +21,14 @@ __attribute__((constructor(101))) static void begin(void)
 	heap_start();
 	map_init();
 	real_init();
+	symbols_init();
 	summary_init();
 	manage_init();
 	masks_init();
 	stacks_init();
+	/* What was not found is no news for the program. */
+	while (dlerror())
+		;
 	inside_leave();
 	errno = err;
 }

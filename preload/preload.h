@@ -237,6 +237,11 @@ void *heap_find(const char *name);
 /* What allocates inside us is to do without jemalloc. */
 void heap_lock(bool locked);
 
+/* ---- symbols.c: what the C library's table says ------------------------- */
+
+/* When all that ours call is found. */
+void symbols_init(void);
+
 /* ---- map.c -------------------------------------------------------------- */
 
 /* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */

@@ -6,8 +6,6 @@
 
 #include "real.h"
 
-extern struct real __start_uhmm_real[], __stop_uhmm_real[];
-
 static long missing(void)
 {
 	errno = ENOSYS;
@@ -26,6 +24,6 @@ void *real_find(struct real *r)
 
 void real_init(void)
 {
-	for (struct real *r = __start_uhmm_real; r < __stop_uhmm_real; r++)
+	for (struct real *r = real_begin; r < real_end; r++)
 		real_fn(r);
 }

@@ -16,6 +16,10 @@ struct real {
 	void *_Atomic fn;
 };
 
+/* All of them. */
+extern struct real real_begin[] __asm__("__start_uhmm_real");
+extern struct real real_end[] __asm__("__stop_uhmm_real");
+
 /* Never NULL: what a library lacks answers ENOSYS. */
 void *real_find(struct real *r);
 void real_init(void);
