@@ -5,29 +5,43 @@
  * DOC: Two descriptors
  *
  * @u holds the application's tracked ranges and raises events when they are
- * discarded, unmapped or moved.  @s holds the slots and raises none, so that
- * our own work on frames never waits for a handler thread.  UFFDIO_MOVE into
- * a slot goes through @s, all that changes a tracked range through @u.
+ * discarded, unmapped or moved.  It also holds the slots, where pages can be
+ * moved one by one, for the sake of what "Order" says.  @s holds the slots
+ * where they cannot, and the part of a slot where a mapping is to arrive.  It
+ * raises no events.
  *
  * DOC: Events
  *
- * The kernel holds whoever raised an event only until it is read.  What a
- * page is must therefore have changed before anybody can act on the release:
+ * The kernel holds the thread that raised an event only until it is read.  The
+ * page's word must therefore have changed before that thread goes on:
  * reading and applying are one step under @event_lock, and every message is
- * read under it.  @seq is odd for that long; who resolves faults without
- * reading messages (inline mode) waits for the end of it.
+ * read under it.  @seq is odd for that long; a thread that resolves its faults
+ * by itself (inline mode) waits for the end of it.
  *
- * DOC: The gate
+ * DOC: Order
  *
- * UFFDIO_MOVE takes a page by its address.  Between an munmap(2) and the
- * moment its event is applied the address may already be someone else's, and
- * nothing in the kernel says so: @s sees no events.  So a freeze enters the
- * gate: while it is in, no message is read, and an event that comes up shows
- * as -EAGAIN of any ioctl on @u (see uffd_is_changing()).
+ * A page goes by its address.  Between an munmap(2) and the moment its event
+ * is applied the address may already be someone else's: unmapped, or mapped
+ * again, tracked (mremap(2) brought another managed range) or not.  What holds
+ * in spite of that rests on what the kernel does:
  *
- * What puts data at an address goes through it, too.  Otherwise data could
- * come back after an madvise(MADV_DONTNEED) that has returned already: its
- * event has been read, but the page is not yet known to be discarded.
+ *  1 A change of a tracked mapping counts as under way from before the change,
+ *    under the lock that the change needs, until its event has been read.
+ *  2 COPY, ZEROPAGE, WRITEPROTECT and MOVE on @u look at that count under the
+ *    lock of the mappings that they work on, and fail with -EAGAIN.
+ *
+ * and on what the backend does:
+ *
+ *  3 No message is read while a thread is in the gate, so nothing that is under
+ *    way comes to an end there.  Nobody enters before all that was read is
+ *    applied.
+ *
+ * So a call on @u that succeeds in the gate has worked on the very mappings
+ * that the client knows: if the client looked at its words under the block's
+ * lock, and entered the gate without letting go of it, they are right.  Taking
+ * and placing of pages is done by such calls only.  What does not ask (a look
+ * at the page table; a mapping that moves, see uffd_stash.c) is worth nothing
+ * before it is known that nothing was under way before and after it.
  *
  * Lock order: event_lock, then whatever the client takes; ranges.lock last.
  */
@@ -124,6 +138,7 @@ struct uffd {
 	_Atomic bool dead; /* the child of a fork */
 
 	int u, s;
+	int slot_fd; /* @u or @s: what slots are registered with */
 	int stop_fd;
 	int pagemap, maps; /* -1: none */
 	int fork[2];	   /* uffd_fork.c; by event_lock */
@@ -329,6 +344,8 @@ uintptr_t uffd_slots(struct mm *mm, size_t nr);
 bool uffd_enlarge(struct mm *mm, uintptr_t slot);
 void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
 _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
+void uffd_slot_zap(struct uffd *b, uintptr_t start, size_t len);
+int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len);
 /* Make a part of a slot as it was at first: nothing in it, ready for use. */
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len);
 

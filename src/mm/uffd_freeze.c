@@ -141,7 +141,7 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 
 	while (first < last) {
 		uintptr_t off = first * MM_PAGE_SIZE;
-		ssize_t ret = uffd_move(b->s, f->slot + off, f->va + off,
+		ssize_t ret = uffd_move(b->u, f->slot + off, f->va + off,
 					(end - first) * MM_PAGE_SIZE, mode);
 
 		if (ret > 0) {
@@ -177,8 +177,8 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 {
 	ssize_t ret;
 
-	sys_madvise(f->slot, MM_BLOCK_SIZE, MADV_DONTNEED);
-	ret = uffd_move(b->s, f->slot, f->va, MM_BLOCK_SIZE, 0);
+	uffd_slot_zap(b, f->slot, MM_BLOCK_SIZE);
+	ret = uffd_move(b->u, f->slot, f->va, MM_BLOCK_SIZE, 0);
 	if (ret == (ssize_t)MM_BLOCK_SIZE) {
 		set_add_run(&f->framed, 0, MM_BLOCK_PAGES);
 		f->huge = huge;
@@ -330,30 +330,6 @@ static int look_and_take(struct uffd *b, struct mm_freeze *f, unsigned first,
 	return ret;
 }
 
-/*
- * An event came up while pages moved.  Were they still those of the range?
- * A mapping of ours cannot be registered with another descriptor.
- */
-static bool is_still_ours(const struct uffd *b, const struct mm_freeze *f)
-{
-	set_for_each_run(&f->framed, first, last) {
-		uintptr_t va = f->va + first * MM_PAGE_SIZE;
-		size_t len = (last - first) * MM_PAGE_SIZE;
-		int ret = uffd_register(b->s, va, len, UFFDIO_REGISTER_MODE_WP);
-
-		if (ret)
-			continue;
-		/*
-		 * Unmapped and mapped again between two instructions of ours;
-		 * the new owner gets its pages back.
-		 */
-		uffd_move(b->s, va, f->slot + first * MM_PAGE_SIZE, len, 0);
-		uffd_unregister(b->s, va, len);
-		return false;
-	}
-	return true;
-}
-
 void uffd_freeze_clear(struct mm_freeze *f)
 {
 	set_clear(&f->framed);
@@ -380,14 +356,15 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	ret = look_and_take(b, f, first, last);
 	if (!uffd_gate_leave(b))
 		return ret;
-	if (!is_still_ours(b, f)) {
+	/*
+	 * What is framed was ours: see "Order" in uffd.h.  What was not there
+	 * may just have been moved elsewhere, and what was there may be
+	 * another's.
+	 */
+	if (set_empty(&f->framed)) {
 		uffd_freeze_clear(f);
 		return -EAGAIN;
 	}
-	/*
-	 * What was not there may just have been moved elsewhere, and what was
-	 * there may be another's.
-	 */
 	set_for_each(&f->holes, i)
 		f->why[i] = UHMM_WHY_BUSY;
 	set_for_each(&f->left, i)

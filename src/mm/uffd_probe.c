@@ -252,7 +252,7 @@ static bool try_move(struct uffd *b)
 
 	if (!b->has.move)
 		return false;
-	ret = uffd_move(b->s, b->slots, b->scratch + MM_PAGE_SIZE, MM_PAGE_SIZE,
+	ret = uffd_move(b->u, b->slots, b->scratch + MM_PAGE_SIZE, MM_PAGE_SIZE,
 			0);
 	uffd_drop(&b->mm, b->slots, 1);
 	return ret == (ssize_t)MM_PAGE_SIZE;

@@ -3,14 +3,57 @@
  * uffd_slots.c - addresses for frames: one reservation, handed out in order.
  *
  * A slot is registered for write-protection only, which UFFDIO_MOVE into it
- * requires and which leaves its holes to read as zeroes.  The kernel is told
- * not to use huge pages for what is written there, but where one is wanted; a
- * huge page that is moved in stays one.
+ * requires and which leaves its holes to read as zeroes.  Where there is
+ * UFFDIO_MOVE it is registered with @u: see "Order" in uffd.h.  What raises
+ * an event is done while it is not registered: the thread that empties a frame
+ * may hold the lock that the reader of the event waits for.
+ *
+ * The kernel is told not to use huge pages for what is written to a slot, but
+ * where one is wanted; a huge page that is moved in stays one.
  */
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "mm/uffd.h"
+
+static int watch(const struct uffd *b, uintptr_t start, size_t len)
+{
+	return uffd_register(b->slot_fd, start, len, UFFDIO_REGISTER_MODE_WP);
+}
+
+/* No event comes of the range until it is watched again. */
+static int unwatch(const struct uffd *b, uintptr_t start, size_t len)
+{
+	if (b->slot_fd != b->u || !uffd_unregister(b->u, start, len))
+		return 0;
+	return uffd_unregister(b->u, start, len); /* failed when told to */
+}
+
+/*
+ * Empty a part of a slot, with its page table if it is all of it.  What cannot
+ * be emptied without an event stays, and is no worse than a frame in use.
+ */
+void uffd_slot_zap(struct uffd *b, uintptr_t start, size_t len)
+{
+	if (unwatch(b, start, len))
+		return;
+	if (sys_madvise(start, len, MADV_DONTNEED))
+		sys_madvise(start, len, MADV_DONTNEED);
+	if (b->slot_fd == b->u && watch(b, start, len))
+		watch(b, start, len);
+}
+
+/*
+ * A mapping is about to arrive there.  What @s has of it says when it did: see
+ * uffd_keeper.c.
+ */
+int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len)
+{
+	int ret = unwatch(b, start, len);
+
+	return ret ? ret :
+		     uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
+}
 
 /* What every slot has beyond being mapped. */
 static int prepare(struct uffd *b, uintptr_t start, size_t len)
@@ -26,7 +69,7 @@ static int prepare(struct uffd *b, uintptr_t start, size_t len)
 	ret = sys_own_bind(start, len);
 	if (ret)
 		return ret;
-	return uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
+	return watch(b, start, len);
 }
 
 int uffd_slots_open(struct uffd *b, size_t nr)
@@ -34,6 +77,7 @@ int uffd_slots_open(struct uffd *b, size_t nr)
 	size_t len;
 	int ret;
 
+	b->slot_fd = b->has.move ? b->u : b->s;
 	b->nr_slots = nr ? nr : 1;
 	len = b->nr_slots * MM_BLOCK_SIZE;
 	b->slot_flags = sys_alloc(b->nr_slots);
@@ -80,8 +124,10 @@ static int open_up(struct uffd *b, uintptr_t start, size_t len)
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len)
 {
 	uintptr_t addr;
-	int ret;
+	int ret = unwatch(b, start, len);
 
+	if (ret)
+		return ret;
 	ret = sys_mmap(start, len, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 		       &addr);
@@ -120,15 +166,17 @@ bool uffd_enlarge(struct mm *mm, uintptr_t slot)
 
 	set_clear(&there);
 	set_clear(&huge);
-	if (!b->has.scan || sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTNEED) ||
-	    sys_madvise(slot, MM_BLOCK_SIZE, MADV_HUGEPAGE))
+	if (!b->has.scan)
+		return false;
+	uffd_slot_zap(b, slot, MM_BLOCK_SIZE);
+	if (sys_madvise(slot, MM_BLOCK_SIZE, MADV_HUGEPAGE))
 		return false;
 	sys_madvise(slot, MM_PAGE_SIZE, MADV_POPULATE_WRITE);
 	sys_madvise(slot, MM_BLOCK_SIZE, MADV_NOHUGEPAGE);
 	is_huge = !uffd_scan(b, slot, 0, MM_BLOCK_PAGES, &there, &huge) &&
 		  set_full(&huge);
 	if (!is_huge)
-		sys_madvise(slot, MM_BLOCK_SIZE, MADV_DONTNEED);
+		uffd_slot_zap(b, slot, MM_BLOCK_SIZE);
 	return is_huge;
 }
 
@@ -141,8 +189,5 @@ void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages)
 	    atomic_load(uffd_slot_flags(b, frame)) &&
 	    !uffd_slot_renew(b, frame, MM_BLOCK_SIZE))
 		return;
-	/* Fails only when told to. */
-	for (int i = 0; i < 2; i++)
-		if (!sys_madvise(frame, npages * MM_PAGE_SIZE, MADV_DONTNEED))
-			break;
+	uffd_slot_zap(b, frame, npages * MM_PAGE_SIZE);
 }

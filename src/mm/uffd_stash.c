@@ -151,8 +151,11 @@ static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
 	size_t len = (last - first) * MM_PAGE_SIZE;
 	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
 
-	if (!uffd_gate_as_it_was(b, f->va, uffd_stamp, f->stamp))
+	if (uffd_slot_expect(b, frame, len) ||
+	    !uffd_gate_as_it_was(b, f->va, uffd_stamp, f->stamp)) {
+		uffd_slot_renew(b, frame, len);
 		return false;
+	}
 	atomic_store(flags, UFFD_STASHED);
 	if (move_watched(b, f->va + off, frame, len)) {
 		uffd_slot_renew(b, frame, len);
