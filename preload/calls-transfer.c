@@ -14,8 +14,7 @@
 
 #include "calls.h"
 
-#define MAX_VEC 1024 /* of the kernel */
-#define NR_REST 32   /* gone on with at a time: stacks may be small */
+#define NR_REST 32 /* gone on with at a time: stacks may be small */
 
 enum kind calls_kind_of_socket(int fd)
 {
@@ -138,6 +137,7 @@ static ssize_t do_write(const struct transfer *t)
 
 EXPORT ssize_t read(int fd, void *p, size_t len)
 {
+	DIRECT(fd, p, len, -1, false);
 	PLAIN(ssize_t, REAL(read)(fd, p, len));
 	return read_on(TRANSFER(.fd = fd, .p = p, .len = len, .at = -1,
 				.real = do_read));
@@ -145,6 +145,7 @@ EXPORT ssize_t read(int fd, void *p, size_t len)
 
 EXPORT ssize_t write(int fd, const void *p, size_t len)
 {
+	DIRECT(fd, p, len, -1, true);
 	PLAIN(ssize_t, REAL(write)(fd, p, len));
 	return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, .at = -1,
 				 .real = do_write));
@@ -158,6 +159,8 @@ EXPORT ssize_t write(int fd, const void *p, size_t len)
 	}                                                              \
 	EXPORT ssize_t name(int fd, void *p, size_t len, off_type at)  \
 	{                                                              \
+		if ((at) >= 0)                                         \
+			DIRECT(fd, p, len, at, false);                 \
 		PLAIN(ssize_t, REAL(name)(fd, p, len, at));            \
 		return read_on(TRANSFER(.fd = fd, .p = p, .len = len,  \
 					.at = at, .real = do_##name)); \
@@ -171,6 +174,8 @@ EXPORT ssize_t write(int fd, const void *p, size_t len)
 	}                                                                      \
 	EXPORT ssize_t name(int fd, const void *p, size_t len, off_type at)    \
 	{                                                                      \
+		if ((at) >= 0)                                                 \
+			DIRECT(fd, p, len, at, true);                          \
 		PLAIN(ssize_t, REAL(name)(fd, p, len, at));                    \
 		return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, \
 					 .at = at, .real = do_##name));        \
@@ -368,12 +373,14 @@ static ssize_t do_pwritev(const struct vec_transfer *t)
 
 EXPORT ssize_t readv(int fd, const struct iovec *vec, int nr)
 {
+	DIRECT_VEC(-1, 0, false);
 	PLAIN(ssize_t, REAL(readv)(fd, vec, nr));
 	return VEC(.at = -1, .real = do_readv);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *vec, int nr)
 {
+	DIRECT_VEC(-1, 0, true);
 	PLAIN(ssize_t, REAL(writev)(fd, vec, nr));
 	return VEC(.at = -1, .writes = true, .real = do_writev);
 }
@@ -381,6 +388,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *vec, int nr)
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 			  int flags)
 {
+	DIRECT_VEC(at, flags, false);
 	PLAIN(ssize_t, REAL(preadv64v2)(fd, vec, nr, at, flags));
 	return VEC(.at = at, .flags = flags, .real = do_preadv);
 }
@@ -388,6 +396,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 			   int flags)
 {
+	DIRECT_VEC(at, flags, true);
 	PLAIN(ssize_t, REAL(pwritev64v2)(fd, vec, nr, at, flags));
 	return VEC(.at = at, .flags = flags, .writes = true,
 		   .real = do_pwritev);
@@ -398,6 +407,7 @@ EXPORT ssize_t preadv64(int fd, const struct iovec *vec, int nr, off64_t at)
 {
 	if (at < 0)
 		return REAL(preadv64)(fd, vec, nr, at);
+	DIRECT_VEC(at, 0, false);
 	PLAIN(ssize_t, REAL(preadv64)(fd, vec, nr, at));
 	return VEC(.at = at, .real = do_preadv);
 }
@@ -406,6 +416,7 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *vec, int nr, off64_t at)
 {
 	if (at < 0)
 		return REAL(pwritev64)(fd, vec, nr, at);
+	DIRECT_VEC(at, 0, true);
 	PLAIN(ssize_t, REAL(pwritev64)(fd, vec, nr, at));
 	return VEC(.at = at, .writes = true, .real = do_pwritev);
 }

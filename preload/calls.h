@@ -177,6 +177,61 @@ bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr);
 /* calls_stopped() for a vector that is written from. */
 bool calls_vec_stopped(const struct iovec *rest, size_t nr);
 
+/* ---- Files with O_DIRECT, in every mode: calls-direct.c ----------------- */
+
+#define MAX_VEC 1024 /* of the kernel */
+
+/* @at: where in the file; -1: where it is */
+struct direct {
+	bool writes;
+	int fd, flags;
+	const struct iovec *vec;
+	size_t nr;
+	off64_t at;
+};
+
+/* As far as is known from the arguments. */
+static inline bool calls_is_aligned(const void *p, size_t len)
+{
+	return !(len & 511) && !((uintptr_t)p & 3);
+}
+
+static inline bool calls_may_be_direct(void)
+{
+	return manage_is_started() && !thread.inside;
+}
+
+bool calls_is_direct(int fd, const void *p, size_t len);
+bool calls_is_direct_vec(int fd, const struct iovec *vec, int nr);
+ssize_t calls_direct(const struct direct *d);
+
+/* What a call does then, instead of the rest of it. */
+#define DIRECT(fd_, p_, len_, at_, writes_)                                   \
+	do {                                                                  \
+		if (unlikely(calls_may_be_direct()) && (len_) &&              \
+		    calls_is_aligned(p_, len_) &&                             \
+		    calls_is_direct(fd_, p_, len_))                           \
+			return calls_direct(&(struct direct){                 \
+				.fd = (fd_),                                  \
+				.writes = (writes_),                          \
+				.vec = &(struct iovec){ (void *)(p_), len_ }, \
+				.nr = 1,                                      \
+				.at = (at_) });                               \
+	} while (0)
+
+#define DIRECT_VEC(at_, flags_, writes_)                               \
+	do {                                                           \
+		if (unlikely(calls_may_be_direct()) &&                 \
+		    calls_is_direct_vec(fd, vec, nr))                  \
+			return calls_direct(                           \
+				&(struct direct){ .fd = fd,            \
+						  .writes = (writes_), \
+						  .flags = (flags_),   \
+						  .vec = vec,          \
+						  .nr = (size_t)nr,    \
+						  .at = (at_) });      \
+	} while (0)
+
 /* The call itself, while no memory is managed. */
 #define PLAIN(type, call)                                 \
 	do {                                              \
