@@ -4,7 +4,10 @@
  * breadth-first search over a graph in plain malloc'd memory.
  *
  * A launch is a step.  A work-item that misses a page does its node again from
- * the start, which harms nothing: it writes the same.
+ * the start, and then finds what it wrote the first time: a node that is marked
+ * counts as done.  So it asks for both words of a node before it writes the
+ * first of them, and a mark is never there without the word that tells of it.
+ * Two work-items may mark the same node: they write the same.
  * Usage: bfs [SPECIFICATION [FOLDER]]
  */
 #include <errno.h>
@@ -21,8 +24,9 @@ static const char source[] =
 	"{\n"
 	"	UHMM_BEGIN(u);\n"
 	"	ulong node = get_global_id(0);\n"
-	"	struct uhmm_iter a = UHMM_ITER, b = UHMM_ITER, c = UHMM_ITER;\n"
-	"	__global uint *mine = WORD(a, level + node * 4, 0), *p;\n"
+	"	struct uhmm_iter a = UHMM_ITER, b = UHMM_ITER;\n"
+	"	struct uhmm_iter c = UHMM_ITER, d = UHMM_ITER;\n"
+	"	__global uint *mine = WORD(a, level + node * 4, 0), *p, *q;\n"
 	"	uint at, end;\n"
 	"\n"
 	"	if (!mine || !uhmm_need(&u, from + node * 4, 8, UHMM_READ))\n"
@@ -36,9 +40,9 @@ static const char source[] =
 	"			return;\n"
 	"		if (*p != 0xffffffff)\n"
 	"			continue;\n"
-	"		*p = depth + 1;\n"
-	"		if (!(p = WORD(b, changed, 1)))\n"
+	"		if (!(q = WORD(d, changed, 1)))\n"
 	"			return;\n"
+	"		*q = depth + 1;\n"
 	"		*p = depth + 1;\n"
 	"	}\n"
 	"	UHMM_END(u);\n"

@@ -31,9 +31,25 @@
  * old data when the page has come home.  Nor is it sure that a page that was
  * found so can be written to: ask again, with UHMM_WRITE.
  *
- * What was found in a launch stays there until that launch ends.  So a
- * work-item whose effects cannot be repeated, as atomics or "*= 2", asks for
- * all that it needs before the first of them.
+ * What was found in a launch stays there until that launch ends.  A work-item
+ * that missed begins anew, and finds what it wrote before it missed.  So
+ * misses come first and writes last.  Where that cannot be for a whole
+ * work-item, as it reads in one page which one comes next, each of its steps
+ * has to be safe:
+ *
+ *	next = uhmm_at(&u, list + i * 8, UHMM_READ);
+ *	mark = next ? uhmm_at(&u, *next, UHMM_WRITE) : 0;
+ *	found = mark ? uhmm_at(&u, counter, UHMM_WRITE) : 0;
+ *	if (!found)
+ *		return;
+ *	if (atomic_cmpxchg(mark, NEW, DONE) == NEW)
+ *		atomic_inc(found);
+ *
+ * All that belongs together is asked for before the first write of it; and a
+ * step that is done again, here or by another work-item, does nothing (what
+ * says that it was done is looked at, and set, in one atomic), or writes the
+ * same.  Atomics and "*= 2" that nothing guards are never safe to repeat: ask
+ * by uhmm_need() for all that the work-item needs before the first of them.
  */
 #ifndef UHMM_CL_H
 #define UHMM_CL_H
