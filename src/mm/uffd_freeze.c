@@ -81,8 +81,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 	}
 	if (vma.end < f->va + last * MM_PAGE_SIZE)
 		return (unsigned)((vma.end - f->va) >> MM_PAGE_SHIFT);
-	/* Harmless, and refused for locked mappings only. */
-	if (sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL)
+	if (sys_is_locked(va))
 		set_why(f, first, last, UHMM_WHY_LOCKED);
 	else
 		set_add_run(left, first, last);

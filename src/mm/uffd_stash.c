@@ -174,12 +174,6 @@ static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
 
 /* ---- All of it ---- */
 
-/* Moving a locked mapping would unlock it; this fails for locked ones only. */
-static bool is_locked(uintptr_t va)
-{
-	return sys_madvise(va, MM_PAGE_SIZE, MADV_COLD) == -EINVAL;
-}
-
 static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
 		   enum uhmm_why why)
 {
@@ -258,7 +252,7 @@ static void taken(const struct uffd *b, struct mm_freeze *f, unsigned first,
 	uintptr_t off = first * MM_PAGE_SIZE;
 
 	note_taken(b, f, first, last);
-	if (!is_locked(f->slot + off))
+	if (!sys_is_locked(f->slot + off))
 		return;
 	return_lock(b, f->va + off, f->slot + off,
 		    (last - first) * MM_PAGE_SIZE);
@@ -290,7 +284,7 @@ static unsigned stash_part(struct uffd *b, struct mm_freeze *f,
 		last = (unsigned)((vma->end - f->va) >> MM_PAGE_SHIFT);
 	if (!vma->anon)
 		refuse(f, first, last, UHMM_WHY_UNSUPPORTED);
-	else if (is_locked(va))
+	else if (sys_is_locked(va)) /* it would lose the lock */
 		refuse(f, first, last, UHMM_WHY_LOCKED);
 	else if (move_mapping(b, f, first, last))
 		taken(b, f, first, last);

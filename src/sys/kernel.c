@@ -167,6 +167,14 @@ int sys_madvise(uintptr_t addr, size_t len, int advice)
 	return (int)call(SYS_madvise, (long)addr, (long)len, advice, 0, 0, 0);
 }
 
+/* MS_INVALIDATE means nothing to Linux, but is refused for locked mappings. */
+bool sys_is_locked(uintptr_t addr)
+{
+	if (sys_should_fail("msync"))
+		return false;
+	return call(SYS_msync, (long)addr, 1, MS_INVALIDATE, 0, 0, 0) == -EBUSY;
+}
+
 int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec)
 {
 	if (sys_should_fail("mincore"))

@@ -48,6 +48,8 @@ int sys_mprotect(uintptr_t addr, size_t len, int prot);
 int sys_mlock_onfault(uintptr_t addr, size_t len);
 int sys_munlock(uintptr_t addr, size_t len);
 int sys_madvise(uintptr_t addr, size_t len, int advice);
+/* Is a page of a mapping there that is locked?  Nothing is done to it. */
+bool sys_is_locked(uintptr_t addr);
 int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec);
 
 /* Read our own memory; a page that cannot be read is -EFAULT or short. */
