@@ -198,10 +198,11 @@ struct policy {
 
 #define MAX_MIRRORS 256 /* number 0 is none */
 
-/* @users: who may be using it; futex */
+/* @users: futex; @taken: until a removal has ended; under mirrors.lock */
 struct mirror_slot {
 	_Atomic(struct uhmm_mirror *) mirror;
 	_Atomic uint32_t users;
+	bool taken;
 };
 
 struct mirrors {

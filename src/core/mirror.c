@@ -126,8 +126,9 @@ int do_mirror_add(struct uhmm_mirror *m)
 
 	sys_mutex_lock(&all->lock);
 	for (unsigned id = 1; id < MAX_MIRRORS && err; id++) {
-		if (atomic_load(&all->slot[id].mirror))
+		if (all->slot[id].taken)
 			continue;
+		all->slot[id].taken = true;
 		m->id = id;
 		if (id >= end_of(m->u))
 			atomic_store(&all->end, id + 1);
@@ -155,16 +156,22 @@ static void release(struct uhmm_mirror *m)
 		exclusive_end(u, u->blocks[i], &all, m->id);
 }
 
+/*
+ * The number is given to another mirror only when the users of this one are
+ * gone: users of the other one would be counted with them, and waited for.
+ */
 int do_mirror_remove(struct uhmm_mirror *m)
 {
-	struct mirror_slot *s = &m->u->mirrors.slot[m->id];
+	struct mirrors *all = &m->u->mirrors;
+	struct mirror_slot *s = &all->slot[m->id];
 
 	release(m);
-	sys_mutex_lock(&m->u->mirrors.lock);
 	atomic_store(&s->mirror, NULL);
-	sys_mutex_unlock(&m->u->mirrors.lock);
 	wait_for_users(s);
-	atomic_fetch_sub(&m->u->mirrors.count, 1);
+	atomic_fetch_sub(&all->count, 1);
+	sys_mutex_lock(&all->lock);
+	s->taken = false;
+	sys_mutex_unlock(&all->lock);
 	sys_free(m, sizeof(*m));
 	return 0;
 }
