@@ -395,12 +395,25 @@ int fork_enlist(struct uhmm *u)
 	return err;
 }
 
+/*
+ * While there are threads that read events: a fork that comes later would wait
+ * for them, with a descriptor of its own that keeps them asked for.
+ */
+static void untrack_all(struct uhmm *u)
+{
+	uintptr_t at = 0, start, end;
+
+	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+		u->mm->ops->untrack(u->mm, start, end);
+}
+
+/* A fork under way hides all again as it ends: so under its lock. */
 void fork_delist(struct uhmm *u)
 {
 	struct uhmm **p = &contexts;
 
-	hide_all(u, false);
 	sys_mutex_lock(&contexts_lock);
+	untrack_all(u);
 	while (*p && *p != u)
 		p = &(*p)->next;
 	if (*p)

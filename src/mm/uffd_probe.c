@@ -205,7 +205,11 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 
 /* ---- Trying ---- */
 
-/* A page that stays, two for trials, then the zeroes. */
+/*
+ * A page that stays, two for trials, then the zeroes.  Kept from children: a
+ * fork(2) of another thread would wait for the reader of its event, and there
+ * is none yet.
+ */
 static int open_scratch(struct uffd *b)
 {
 	uintptr_t p;
@@ -216,15 +220,17 @@ static int open_scratch(struct uffd *b)
 			  MAP_PRIVATE | MAP_ANONYMOUS, &p);
 	if (ret)
 		return ret;
+	ret = sys_madvise(p, b->scratch_len, MADV_DONTFORK);
 	b->scratch = p;
 	b->zeroes = (char *)p + 4 * MM_PAGE_SIZE;
 	*(volatile char *)p = 1;
 	*(volatile char *)(p + MM_PAGE_SIZE) = 1;
 	for (size_t i = 0; i < UFFD_ZERO_PAGES; i++)
 		*(volatile char *)(b->zeroes + i * MM_PAGE_SIZE) = 0;
-	return uffd_register(b->u, p, MM_PAGE_SIZE,
-			     UFFDIO_REGISTER_MODE_MISSING |
-				     UFFDIO_REGISTER_MODE_WP);
+	return ret ? ret :
+		     uffd_register(b->u, p, MM_PAGE_SIZE,
+				   UFFDIO_REGISTER_MODE_MISSING |
+					   UFFDIO_REGISTER_MODE_WP);
 }
 
 static bool try_scan(struct uffd *b)
