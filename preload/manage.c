@@ -183,6 +183,7 @@ static void start(void)
 		return;
 	}
 	stacks_pin(pin_stack);
+	robust_pin(pin);
 	calls_started(context);
 	for (size_t i = 0; reserve_part(i, &part); i++)
 		register_range(part.start, part.end);
@@ -347,10 +348,13 @@ int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 {
 	int err;
 
-	if (!manage_is_started())
+	if (!manage_is_on())
 		return -ENOENT;
+	/* It may be about to be. */
 	enter();
-	if (pinned)
+	if (!manage_is_started())
+		err = -ENOENT;
+	else if (pinned)
 		err = pin(start_, end);
 	else
 		err = uhmm_unpin(context, (void *)start_, end - start_);
@@ -493,6 +497,7 @@ void manage_forked(void)
 	peak = unmanaged = 0;
 	allowance = 0;
 	stacks_forked();
+	robust_forked();
 	nofork_child(manage_unmapping);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
 		atomic_store(&rescuable, context);
@@ -514,6 +519,10 @@ void manage_forked_late(void)
 {
 	int err = context ? open_devices() : 0;
 
+	if (context) {
+		stacks_pin(pin_stack);
+		robust_pin(pin);
+	}
 	if (err)
 		say("process %d has no devices: %s; it goes on without a limit",
 		    (int)getpid(), strerrordesc_np(-err));

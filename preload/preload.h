@@ -374,6 +374,13 @@ void stacks_hold(const pthread_attr_t *attr);
 void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
+/* ---- robust.c: mutexes that the kernel touches by itself ---------------- */
+
+/* With manage.c's lock held, when there is a context. */
+void robust_pin(int (*pin)(uintptr_t start, uintptr_t end));
+/* In a child nothing is pinned. */
+void robust_forked(void);
+
 /* ---- remote.c ----------------------------------------------------------- */
 
 /* Is it an option of a socket that memory which moves cannot have? */

@@ -4,12 +4,12 @@
  * its own: when its stack has overflown, or is itself away inline, there is no
  * other place for them.  To the program ours does not exist.
  *
- * Inline, what the kernel writes to when it raises SIGBUS must be there.  So
- * stacks for handlers that the program has put into managed memory are pinned,
- * once there is a context, and so are stacks of threads: the kernel writes to
- * the last pages of those whenever it likes.
+ * Where the kernel's faults are not served, what it writes to when it raises a
+ * signal must be there.  So stacks for handlers that the program has put into
+ * managed memory are pinned, once there is a context, and so are stacks of
+ * threads: the kernel writes to the last pages of those whenever it likes.
  *
- * There, too, a fault of the program is served on the stack of its handlers,
+ * Inline, too, a fault of the program is served on the stack of its handlers,
  * which has to have room for that: ours takes the place of one that is too
  * small, and the program is told that it has its own.
  */
@@ -21,6 +21,7 @@
 
 #define SIZE	   ((size_t)256 << 10)
 #define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */
+#define END	   ((size_t)64 << 10)  /* of a stack, what threads have there */
 #define MAX_STACKS 1024
 
 FIND(sigaltstack);
@@ -114,20 +115,30 @@ static bool is_known(const void *addr, size_t len, unsigned *ret)
 	return false;
 }
 
+/* Does the kernel wait for a page that it writes a signal's frame to? */
+static bool kernel_waits(void)
+{
+	return settings.mode != UHMM_FAULTS_INLINE && !settings.calls;
+}
+
 /*
- * When the thread ends the kernel writes there, and it may be of use again: so
- * it is pinned until its mapping goes.
+ * When the thread ends the kernel writes to its end, where the C library has
+ * what it knows of the thread, and waits for no page.  The stack may be of use
+ * again: so it is pinned until its mapping goes.
  */
 void stacks_hold(const pthread_attr_t *attr)
 {
 	unsigned nr;
 	size_t len;
-	void *addr;
+	char *addr;
 
-	if (!attr || settings.mode != UHMM_FAULTS_INLINE ||
-	    pthread_attr_getstack(attr, &addr, &len) || !addr ||
-	    (uintptr_t)addr + len < len || !((uintptr_t)addr + len))
+	if (!attr || pthread_attr_getstack(attr, (void **)&addr, &len) ||
+	    !addr || (uintptr_t)addr + len < len || !((uintptr_t)addr + len))
 		return;
+	if (kernel_waits() && len > END) {
+		addr += len - END;
+		len = END;
+	}
 	if (is_known(addr, len, &nr))
 		forget(nr);
 	remember(addr, len);
@@ -223,7 +234,7 @@ static int change(const stack_t *ss, stack_t *was)
 {
 	bool none = ss->ss_flags & SS_DISABLE;
 	bool ours = !none && is_too_small(ss);
-	bool away = !none && !ours && settings.mode == UHMM_FAULTS_INLINE;
+	bool away = !none && !ours && !kernel_waits();
 	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
 	int err = ours ? set_ours(ss->ss_flags, was) :
 			 REAL(sigaltstack)(ss, was);
