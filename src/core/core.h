@@ -83,12 +83,14 @@ struct block {
 	_Atomic uint32_t waiting; /* faults that wait for that */
 	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
 	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
-	_Atomic uint16_t group;	  /* who pays: charge.h; a hint unlocked */
-	int16_t ram_delta;	  /* not yet in uhmm.ram */
-	int16_t device_delta;	  /* nor in uhmm.on_device */
-	int16_t frozen_delta;	  /* nor in uhmm.frozen */
-	int16_t kept_delta;	  /* nor in uhmm.kept */
-	int16_t on_delta;	  /* nor with the groups, for @on_dev */
+	const struct mm_freeze
+		*stash;		/* the mover's, while pages are P_STASHING */
+	_Atomic uint16_t group; /* who pays: charge.h; a hint unlocked */
+	int16_t ram_delta;	/* not yet in uhmm.ram */
+	int16_t device_delta;	/* nor in uhmm.on_device */
+	int16_t frozen_delta;	/* nor in uhmm.frozen */
+	int16_t kept_delta;	/* nor in uhmm.kept */
+	int16_t on_delta;	/* nor with the groups, for @on_dev */
 	uint8_t on_dev;
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */

@@ -105,6 +105,18 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 
 /* ---- Unmap ------------------------------------------------------------ */
 
+/*
+ * The mover looks at what is P_STASHING: a page that was moved over it may be
+ * in the frame by now.
+ */
+static void forget_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	if (page_state(block_word(b, i)) == P_STASHING)
+		block_set(u, b, i, P_STASHING | PAGE_GONE);
+	else
+		block_event(u, b, i, E_FORGET);
+}
+
 static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 			unsigned last)
 {
@@ -118,7 +130,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 		if (is_at_rest(w))
 			gone[n++] = w;
 		if (w)
-			block_event(u, b, i, E_FORGET);
+			forget_page(u, b, i);
 	}
 	b->huge = false;
 	block_unlock(u, b);
@@ -188,6 +200,49 @@ static void unlock_both(const struct remap *r)
 	block_unlock(r->u, r->from);
 }
 
+/*
+ * What the target is if it was @w, and a mover is about to take what it has
+ * found there: see was_replaced() in out_stash.c.
+ */
+static uint64_t beside_mover(struct remap *r, uint64_t w)
+{
+	const uint64_t mark = P_STASHING | PAGE_GONE | PAGE_NEW;
+
+	switch (page_state(w)) {
+	case P_RAM:
+		return mark | w;
+	case P_DROPPED:
+		return mark | PAGE_DROP;
+	case P_CLEAN:
+		r->gone = w;
+		return mark | PAGE_CHARGED;
+	default: /* nothing is there, so nothing can be taken */
+		return w;
+	}
+}
+
+/* Locked. */
+static void put_moved(struct remap *r, uint64_t w)
+{
+	if (page_state(block_word(r->to, r->k)) == P_STASHING)
+		w = beside_mover(r, w);
+	block_set(r->u, r->to, r->k, w);
+}
+
+/* The page moved with its mapping, and there is nothing to say of it. */
+static void put_plain(struct uhmm *u, uintptr_t to)
+{
+	struct remap r = { .u = u, .k = page_index(to) };
+
+	r.to = block_find(u, to);
+	if (!r.to)
+		return;
+	block_lock(r.to);
+	if (page_state(block_word(r.to, r.k)) == P_STASHING)
+		put_moved(&r, P_RAM);
+	block_unlock(u, r.to);
+}
+
 /* Frames stay with their block; the moved page gets a frame in its new one. */
 static int move_frame(struct remap *r, const char *data)
 {
@@ -228,14 +283,16 @@ static bool is_in_frame(const struct remap *r)
 static int move_stashing(struct remap *r, uint64_t w)
 {
 	uint64_t there = P_RAM | (w & PAGE_CHARGED);
+	const struct mm_freeze *f = r->from->stash;
+	bool late = f && set_has(&f->late, r->i);
 
 	if (w & PAGE_AWAY)
 		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
 	else if (w & PAGE_DROP)
 		there = dropped_word();
-	else if (is_in_frame(r))
+	else if (late == !!(w & PAGE_NEW) && is_in_frame(r))
 		return move_frame(r, frame_of(r));
-	block_set(r->u, r->to, r->k, there);
+	put_moved(r, there);
 	return 0;
 }
 
@@ -254,7 +311,7 @@ static void lose_moved(struct remap *r, uint64_t w)
 		coherent_mark_lost(r->u, r->to, r->k, w, true);
 	else
 		block_set(r->u, r->to, r->k, P_POISONED);
-	block_event(r->u, r->from, r->i, E_FORGET);
+	forget_page(r->u, r->from, r->i);
 	if (is_at_rest(w))
 		r->gone = w;
 }
@@ -294,10 +351,10 @@ static int move_page(struct remap *r, uint64_t w)
 			block_set(r->u, r->to, r->k, w);
 		break;
 	default:
-		block_set(r->u, r->to, r->k, w);
+		put_moved(r, w);
 	}
 	if (!err)
-		block_event(r->u, r->from, r->i, E_FORGET);
+		forget_page(r->u, r->from, r->i);
 	return err;
 }
 
@@ -352,8 +409,10 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
 
 	r.from = block_find(u, from);
-	if (!r.from || is_plain(u, r.from, r.i))
+	if (!r.from || is_plain(u, r.from, r.i)) {
+		put_plain(u, to);
 		return;
+	}
 	for (int tries = 0; tries < REMAP_TRIES; tries++) {
 		r.to = block_get(u, to);
 		if (r.to && try_remap(&r))

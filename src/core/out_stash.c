@@ -48,6 +48,23 @@ void out_set_aside(struct out *o)
 	o->f.want = close_gaps(o, &o->left);
 	set_for_each(&o->f.want, i)
 		block_stash(o->u, o->b, i);
+	o->b->stash = &o->f;
+}
+
+/* Does the word of each page tell of the mapping that it was taken from? */
+static bool is_known(struct out *o)
+{
+	struct mm_set late = set_and(&o->f.late, &o->f.framed);
+	bool known = true;
+
+	block_lock(o->b);
+	set_for_each(&late, i) {
+		uint64_t w = block_word(o->b, i);
+
+		known &= page_state(w) != P_STASHING || !!(w & PAGE_NEW);
+	}
+	block_unlock(o->u, o->b);
+	return known;
 }
 
 void out_take_aside(struct out *o)
@@ -55,6 +72,9 @@ void out_take_aside(struct out *o)
 	struct slot *s = slot_of(o->u, o->b->slot);
 
 	o->u->mm->ops->stash(o->u->mm, &o->f);
+	while (!is_known(o))
+		if (o->u->mm->ops->is_still(o->u->mm))
+			break;
 	block_lock(o->b);
 	s->stock = set_or(&s->stock, &o->f.framed);
 	s->huge = false;
@@ -107,6 +127,31 @@ static void found_hole(struct out *o, unsigned i)
 	set_add(&o->zero, i);
 }
 
+/*
+ * The address was unmapped while its mapping moved, and perhaps a remapped page
+ * of RAM is there since: at the address, or in the frame if the mover came
+ * later than that.  Return: whether it has to go back.
+ */
+static bool was_replaced(struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (set_has(&o->left, i))
+		out_why(o, i, UHMM_WHY_TOUCHED);
+	if (!(w & PAGE_NEW)) {
+		block_event(o->u, o->b, i, E_FORGET);
+		return false;
+	}
+	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
+	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
+		if (w & PAGE_DROP)
+			block_event(o->u, o->b, i, E_HOLE);
+		return !(w & PAGE_DROP);
+	}
+	block_set(o->u, o->b, i, w & PAGE_DROP ? dropped_word() : P_RAM | w);
+	return false;
+}
+
 /* The application was faster: it unmapped, moved or discarded the page. */
 static bool was_dropped(struct out *o, unsigned i)
 {
@@ -114,8 +159,10 @@ static bool was_dropped(struct out *o, unsigned i)
 
 	if (page_state(w) == P_STASHING && !(w & PAGE_DROP))
 		return false;
-	if (page_state(w) == P_STASHING)
+	if (page_state(w) == P_STASHING && set_has(&o->f.framed, i))
 		block_event(o->u, o->b, i, E_HOLE);
+	else if (page_state(w) == P_STASHING) /* its own address has it yet */
+		block_set(o->u, o->b, i, dropped_word());
 	if (set_has(&o->left, i))
 		out_why(o, i, UHMM_WHY_TOUCHED);
 	return true;
@@ -127,6 +174,13 @@ void out_sort_aside(struct out *o)
 
 	set_clear(&back);
 	set_for_each(&o->f.want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		if (page_state(w) == P_STASHING && w & PAGE_GONE) {
+			if (was_replaced(o, i))
+				set_add(&back, i);
+			continue;
+		}
 		if (was_dropped(o, i))
 			continue;
 		if (block_word(o->b, i) & PAGE_AWAY) {
@@ -143,6 +197,7 @@ void out_sort_aside(struct out *o)
 		}
 	}
 	out_give_back(o, &back);
+	o->b->stash = NULL;
 }
 
 /* What cannot go back now stays in its frame, where a touch finds it. */

@@ -63,11 +63,13 @@ enum page_event {
 };
 
 #define PAGE_STATE_MASK UINT64_C(0xf)
-#define PAGE_CHARGED	(UINT64_C(1) << 4) /* P_RAM: counted as resident */
-#define PAGE_DROP	(UINT64_C(1) << 5) /* discarded, its mover looks */
-#define PAGE_AWAY	(UINT64_C(1) << 6) /* P_STASHING: was P_DEVICE */
-#define PAGE_SWAPPING	(UINT64_C(1) << 7) /* see coherent.c */
-#define PAGE_ORPHAN	(UINT64_C(1) << 4) /* P_POISONED: see coherent.c */
+#define PAGE_CHARGED	(UINT64_C(1) << 4)  /* P_RAM: counted as resident */
+#define PAGE_DROP	(UINT64_C(1) << 5)  /* discarded, its mover looks */
+#define PAGE_AWAY	(UINT64_C(1) << 6)  /* P_STASHING: was P_DEVICE */
+#define PAGE_SWAPPING	(UINT64_C(1) << 7)  /* see coherent.c */
+#define PAGE_GONE	(UINT64_C(1) << 61) /* P_STASHING: unmapped */
+#define PAGE_NEW	(UINT64_C(1) << 62) /* P_STASHING: RAM came since */
+#define PAGE_ORPHAN	(UINT64_C(1) << 4)  /* P_POISONED: see coherent.c */
 #define PAGE_DEV_SHIFT	8
 #define PAGE_DPFN_SHIFT 16
 #define DPFN_BITS	45 /* as in a uhmm_pfn_t */

@@ -112,6 +112,8 @@ enum mm_look {
  * @framed: taken
  * @left: not taken, but stash() can
  * @holes: wanted, but there was nothing (they stay untouched)
+ * @late: set by stash() before events are applied again: its frame holds, if
+ *	anything, the page of a mapping that remap() brought to the address
  * @why: enum uhmm_why for each wanted page that is in none of the three, or
  *	that stash() framed but that must go back
  * @huge: the whole block went as one huge page
@@ -121,7 +123,7 @@ struct mm_freeze {
 	struct mm_set want, also;
 	bool shared;
 	uint32_t stamp;
-	struct mm_set framed, left, holes;
+	struct mm_set framed, left, holes, late;
 	uint8_t why[MM_BLOCK_PAGES];
 	bool huge;
 };

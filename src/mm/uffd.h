@@ -85,7 +85,6 @@ struct uffd_range {
 
 enum uffd_slot_flags {
 	UFFD_STASHED = 1, /* a mapping there came from elsewhere */
-	UFFD_ARRIVED = 2, /* the event of that has been read */
 };
 
 /* Where faults may be ours: sorted, disjoint; read under a seqlock. */
@@ -108,9 +107,9 @@ enum uffd_keeper_state {
 struct uffd_keeper {
 	struct sys_mutex lock;	/* one move at a time */
 	_Atomic uint32_t state; /* futex */
+	struct mm_freeze *f;	/* NULL: @swap of struct uffd is waited for */
 	uintptr_t frame;
 	size_t len;
-	bool adopted;
 	bool running;
 	struct sys_thread thread;
 };
@@ -270,17 +269,15 @@ void uffd_stash(struct mm *mm, struct mm_freeze *f);
 bool uffd_try_stash(struct uffd *b);
 /* Make a mapping that came from elsewhere one of our own. */
 void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len);
-/* Changes whenever a mapping in the block of @va does, or of a few others. */
-uint32_t uffd_stamp(const struct uffd *b, uintptr_t va);
-void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
-
-/* The same, and whenever something is discarded. */
+/*
+ * Changes whenever a mapping in the block of @va does, or of a few others, and
+ * whenever something is discarded there.
+ */
 uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va);
+void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end);
 /* Enter the gate if nothing in the block has changed since, or will. */
-typedef uint32_t uffd_stamp_fn(const struct uffd *b, uintptr_t va);
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uffd_stamp_fn *fn,
-			 uint32_t stamp);
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
 
 /* ---- uffd_place.c ---- */
 
@@ -295,12 +292,12 @@ bool uffd_swap_remap(struct uffd *b, uintptr_t from);
 
 /* ---- uffd_keeper.c ---- */
 
-/* @frame: where pages arrive; 0: b->swap is what is waited for. */
-
 int uffd_keeper_start(struct uffd *b);
 void uffd_keeper_stop(struct uffd *b);
-void uffd_keeper_arm(struct uffd *b, uintptr_t frame, size_t len);
-void uffd_keeper_done(struct uffd *b);
+void uffd_keeper_arm(struct uffd *b, struct mm_freeze *f, uintptr_t frame,
+		     size_t len);
+/* The mover is back.  Return: whether it is in the gate still. */
+bool uffd_keeper_done(struct uffd *b);
 
 /* ---- uffd_resolve.c: in ---- */
 
@@ -346,6 +343,7 @@ void uffd_drop(struct mm *mm, uintptr_t frame, size_t npages);
 _Atomic uint8_t *uffd_slot_flags(const struct uffd *b, uintptr_t slot);
 void uffd_slot_zap(struct uffd *b, uintptr_t start, size_t len);
 int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len);
+void uffd_slot_unexpect(struct uffd *b, uintptr_t start, size_t len);
 /* Make a part of a slot as it was at first: nothing in it, ready for use. */
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len);
 

@@ -154,10 +154,8 @@ static void apply(struct uffd *b, const struct uffd_msg *msg)
 	case UFFD_EVENT_REMAP:
 		from = msg->arg.remap.from;
 		to = msg->arg.remap.to;
-		if (in_slots(b, to)) { /* by uffd_stash() */
-			atomic_fetch_or(uffd_slot_flags(b, to), UFFD_ARRIVED);
+		if (in_slots(b, to)) /* by uffd_stash() */
 			break;
-		}
 		if (uffd_swap_remap(b, from))
 			break;
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);

@@ -334,6 +334,7 @@ void uffd_freeze_clear(struct mm_freeze *f)
 	set_clear(&f->framed);
 	set_clear(&f->left);
 	set_clear(&f->holes);
+	set_clear(&f->late);
 	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
 	f->huge = false;
 }
@@ -351,7 +352,7 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	ret = uffd_gate_enter(b);
 	if (ret)
 		return ret;
-	f->stamp = uffd_stamp(b, f->va);
+	f->stamp = uffd_stamp_all(b, f->va);
 	ret = look_and_take(b, f, first, last);
 	if (!uffd_gate_leave(b))
 		return ret;

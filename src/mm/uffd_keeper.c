@@ -7,6 +7,8 @@
  *
  * It is there from the start: see sys_thread_start().
  */
+#include <errno.h>
+
 #include "mm/uffd.h"
 
 enum {
@@ -24,21 +26,50 @@ static bool has_swapped(const struct uffd *b)
 	       vma.start <= b->swap.to && vma.anon == b->swap.to_anon;
 }
 
-/* The mapping has moved: its pages are in the slot, and the event is there. */
+/*
+ * The mapping has moved: the part of the slot is not what uffd_slot_expect()
+ * made of it any more, whatever the mapping holds.
+ */
 static bool has_moved(struct uffd *b)
 {
 	const struct uffd_keeper *k = &b->keeper;
-	uintptr_t slot = k->frame & ~(MM_BLOCK_SIZE - 1);
-	unsigned first = (unsigned)((k->frame - slot) >> MM_PAGE_SHIFT);
-	struct mm_set there, huge;
 
-	if (!k->frame)
+	if (!k->f)
 		return has_swapped(b);
 	return uffd_is_changing(b) &&
-	       !uffd_scan(b, slot, first,
-			  first + (unsigned)(k->len >> MM_PAGE_SHIFT), &there,
-			  &huge) &&
-	       !set_empty(&there);
+	       uffd_register(b->s, k->frame, k->len, UFFDIO_REGISTER_MODE_WP) ==
+		       -EBUSY;
+}
+
+/* The mark of uffd_stash.c came along, or there is nothing to be marked. */
+static bool is_marked(const struct uffd *b, unsigned npages)
+{
+	uint64_t entries[MM_BLOCK_PAGES];
+	bool marked = false, there = false;
+
+	if (uffd_pagemap_entries(b, b->keeper.frame, npages, entries))
+		return true;
+	for (unsigned i = 0; i < npages && !marked; i++) {
+		uintptr_t frame = b->keeper.frame + i * MM_PAGE_SIZE;
+
+		marked = entries[i] & UAPI_PM_UFFD_WP;
+		there = there || entries[i] & UAPI_PM_PRESENT ||
+			(entries[i] & UAPI_PM_SWAP &&
+			 !uffd_is_poisoned(b, frame));
+	}
+	return marked || !there;
+}
+
+/* In the gate.  What arrived becomes ours before events are applied. */
+static void arrived(struct uffd *b)
+{
+	struct uffd_keeper *k = &b->keeper;
+	unsigned first = (unsigned)(k->frame >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
+	unsigned npages = (unsigned)(k->len >> MM_PAGE_SHIFT);
+
+	if (!is_marked(b, npages))
+		set_add_run(&k->f->late, first, first + npages);
+	uffd_adopt(b, k->frame, k->len);
 }
 
 static bool take_over(struct uffd_keeper *k)
@@ -50,15 +81,15 @@ static bool take_over(struct uffd_keeper *k)
 }
 
 /*
- * Where there was nothing to move that does not show: then it does not matter
- * either, but the gate must be opened at last.
+ * What has been swapped does not always show: the gate must be opened at last.
+ * A mapping that arrives in a slot does.
  */
 static void keep(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
 	bool moved = false;
 
-	for (int i = 0; i < POLLS && !moved; i++) {
+	for (int i = 0; (k->f || i < POLLS) && !moved; i++) {
 		if (atomic_load(&k->state) != UFFD_KEEPER_ARMED)
 			return;
 		moved = has_moved(b);
@@ -69,9 +100,8 @@ static void keep(struct uffd *b)
 	}
 	if (!take_over(k))
 		return;
-	if (moved && k->frame)
-		uffd_adopt(b, k->frame, k->len);
-	k->adopted = moved;
+	if (k->f)
+		arrived(b);
 	uffd_gate_passed(b);
 	atomic_store(&k->state, UFFD_KEEPER_IDLE);
 	sys_futex_wake(&k->state, 2);
@@ -103,10 +133,12 @@ int uffd_keeper_start(struct uffd *b)
 }
 
 /* In the gate: it is open when the move that follows has come to an end. */
-void uffd_keeper_arm(struct uffd *b, uintptr_t frame, size_t len)
+void uffd_keeper_arm(struct uffd *b, struct mm_freeze *f, uintptr_t frame,
+		     size_t len)
 {
 	struct uffd_keeper *k = &b->keeper;
 
+	k->f = f;
 	k->frame = frame;
 	k->len = len;
 	atomic_store(&k->state, UFFD_KEEPER_ARMED);
@@ -125,18 +157,16 @@ void uffd_keeper_stop(struct uffd *b)
 	k->running = false;
 }
 
-/* The mover is back.  It has passed the gate now, one way or the other. */
-void uffd_keeper_done(struct uffd *b)
+bool uffd_keeper_done(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
 	uint32_t state;
 
 	if (take_over(k)) {
-		k->adopted = false;
-		uffd_gate_passed(b);
 		atomic_store(&k->state, UFFD_KEEPER_IDLE);
-		return;
+		return true;
 	}
 	while ((state = atomic_load(&k->state)) != UFFD_KEEPER_IDLE)
 		sys_futex_wait(&k->state, state, 0);
+	return false;
 }

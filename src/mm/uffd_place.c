@@ -58,15 +58,16 @@ static int swap(struct uffd *b, uintptr_t to, uintptr_t from, size_t len,
 {
 	int ret;
 
-	if (!uffd_gate_as_it_was(b, to, uffd_stamp_all, stamp))
+	if (!uffd_gate_as_it_was(b, to, stamp))
 		return -EAGAIN;
 	b->swap = (struct uffd_swap){
 		.from = from, .to = to, .len = len, .to_anon = to_anon
 	};
 	atomic_store(&b->swap.active, true);
-	uffd_keeper_arm(b, 0, len);
+	uffd_keeper_arm(b, NULL, 0, len);
 	ret = sys_mremap(from, to, len, MREMAP_MAYMOVE | MREMAP_FIXED);
-	uffd_keeper_done(b);
+	if (uffd_keeper_done(b))
+		uffd_gate_passed(b);
 	uffd_sync(&b->mm);
 	atomic_store(&b->swap.active, false);
 	return ret;

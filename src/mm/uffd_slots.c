@@ -55,6 +55,17 @@ int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len)
 		     uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
 }
 
+/* It did not arrive, and will not. */
+void uffd_slot_unexpect(struct uffd *b, uintptr_t start, size_t len)
+{
+	if (b->slot_fd == b->s)
+		return;
+	if (uffd_unregister(b->s, start, len))
+		uffd_unregister(b->s, start, len);
+	if (watch(b, start, len))
+		watch(b, start, len);
+}
+
 /* What every slot has beyond being mapped. */
 static int prepare(struct uffd *b, uintptr_t start, size_t len)
 {
@@ -124,10 +135,9 @@ static int open_up(struct uffd *b, uintptr_t start, size_t len)
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len)
 {
 	uintptr_t addr;
-	int ret = unwatch(b, start, len);
+	int ret;
 
-	if (ret)
-		return ret;
+	unwatch(b, start, len); /* unless nothing is mapped there */
 	ret = sys_mmap(start, len, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 		       &addr);

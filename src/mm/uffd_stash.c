@@ -9,16 +9,24 @@
  *
  * DOC: Whose pages
  *
- * Like all that goes by address it could take the pages of somebody who was
- * given the same address a moment ago.  So it is done in the gate: no event is
- * on its way, none was applied to the block since it was locked (@stamp), and
- * whoever changes a mapping from then on is held by the kernel until the gate
- * opens.  It must open for the event of the move itself, once the pages have
- * moved: uffd_keeper.c does that, because the mover is held, too.
+ * mremap(2) does not ask whose the pages are (see "Order" in uffd.h), so it is
+ * done in the gate: no event is under way, and none was applied to the block
+ * since it was locked (@stamp).  The gate must open for the event of the move
+ * itself, once the mapping has moved: uffd_keeper.c does that, because the
+ * mover is held, too.  The last that is done before is to mark the pages, with
+ * write-protection: that fails if anything has changed by then.  What can
+ * still come between the two calls is told apart afterwards:
  *
- * What comes without an event was not a tracked mapping and goes back.  (This
- * is why pages are not removed by madvise(MADV_DONTNEED): that acts only after
- * its event has been read, which can take long, and there is no way back.)
+ *	no event		not a tracked mapping: it goes back at once,
+ *				before the gate opens
+ *	an event, no mark	mremap(2) moved another tracked mapping there;
+ *				its own event is yet to be read.  The pages are
+ *				@late, and the client gives them back: touches
+ *				of them wait, since the address is tracked
+ *	an event and a mark	what was to be taken
+ *
+ * Pages are not removed by madvise(MADV_DONTNEED), because that acts only after
+ * its event has been read, which can take long, and there is no way back.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -50,14 +58,14 @@ static unsigned stamp_index(uintptr_t va)
 	return (unsigned)(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS;
 }
 
-uint32_t uffd_stamp(const struct uffd *b, uintptr_t va)
+static uint32_t stamp_of(const struct uffd *b, uintptr_t va)
 {
 	return atomic_load(&b->stamps[stamp_index(va)]);
 }
 
 uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va)
 {
-	return uffd_stamp(b, va) + atomic_load(&b->drops[stamp_index(va)]);
+	return stamp_of(b, va) + atomic_load(&b->drops[stamp_index(va)]);
 }
 
 static void stamp(_Atomic uint32_t *stamps, uintptr_t start, uintptr_t end)
@@ -83,8 +91,7 @@ void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end)
  * Enter the gate if no event is on its way, and none was applied to the block
  * since @stamp was read.
  */
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uffd_stamp_fn *fn,
-			 uint32_t stamp)
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 {
 	int ret = -EAGAIN;
 
@@ -93,7 +100,7 @@ bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uffd_stamp_fn *fn,
 			sys_yield();
 		ret = uffd_gate_enter(b);
 	}
-	if (!ret && fn(b, va) == stamp)
+	if (!ret && uffd_stamp_all(b, va) == stamp)
 		return true;
 	if (!ret)
 		uffd_gate_passed(b);
@@ -131,45 +138,58 @@ static void undo(struct uffd *b, uintptr_t va, uintptr_t frame, size_t len)
 
 /* ---- One range of one mapping ---- */
 
-/* In the gate, which is left.  Return: as of mremap(2). */
-static int move_watched(struct uffd *b, uintptr_t va, uintptr_t frame,
-			size_t len)
+/* It did not move: what is there is to be written to again. */
+static void unmark(struct uffd *b, uintptr_t va, size_t len)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (uffd_protect(b, va, len, false) != -EAGAIN)
+			return;
+		sys_yield();
+	}
+}
+
+/* In the gate, which is left.  Return: -errno when nothing has changed. */
+static int move_watched(struct uffd *b, struct mm_freeze *f, uintptr_t va,
+			uintptr_t frame, size_t len)
 {
 	int ret;
 
-	uffd_keeper_arm(b, frame, len);
+	uffd_keeper_arm(b, f, frame, len);
 	ret = sys_mremap(va, frame, len, HOW);
-	uffd_keeper_done(b);
-	return ret;
+	if (!uffd_keeper_done(b)) {
+		uffd_sync(&b->mm); /* the event has been read: it is applied */
+		return 0;
+	}
+	if (ret)
+		uffd_slot_renew(b, frame, len);
+	else
+		undo(b, va, frame, len);
+	uffd_gate_passed(b);
+	if (ret)
+		unmark(b, va, len);
+	return ret ? ret : -ENOENT;
 }
 
 /* Return: whether the pages are in frames now; if not nothing has changed. */
-static bool move_mapping(struct uffd *b, const struct mm_freeze *f,
-			 unsigned first, unsigned last)
+static bool move_mapping(struct uffd *b, struct mm_freeze *f, unsigned first,
+			 unsigned last)
 {
 	uintptr_t off = first * MM_PAGE_SIZE, frame = f->slot + off;
 	size_t len = (last - first) * MM_PAGE_SIZE;
 	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
 
 	if (uffd_slot_expect(b, frame, len) ||
-	    !uffd_gate_as_it_was(b, f->va, uffd_stamp, f->stamp)) {
-		uffd_slot_renew(b, frame, len);
+	    !uffd_gate_as_it_was(b, f->va, f->stamp)) {
+		uffd_slot_unexpect(b, frame, len);
+		return false;
+	}
+	if (uffd_protect(b, f->va + off, len, true)) {
+		uffd_gate_passed(b);
+		uffd_slot_unexpect(b, frame, len);
 		return false;
 	}
 	atomic_store(flags, UFFD_STASHED);
-	if (move_watched(b, f->va + off, frame, len)) {
-		uffd_slot_renew(b, frame, len);
-		return false;
-	}
-	/* The event has been read; now it has been applied. */
-	uffd_sync(&b->mm);
-	if (!(atomic_load(flags) & UFFD_ARRIVED)) {
-		undo(b, f->va + off, frame, len);
-		return false;
-	}
-	if (!b->keeper.adopted)
-		uffd_adopt(b, frame, len);
-	return true;
+	return !move_watched(b, f, f->va + off, frame, len);
 }
 
 /* ---- All of it ---- */
