@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One thread changes its address space in every way that it can, while others
+ * move, pin and touch the same pages: what it reads afterwards is what it would
+ * read without a library, in the range of the call and beside it.
+ *
+ * The range lies across the border of two blocks.  After each call all of it is
+ * read twice.  What a call does, and what is to be read then, is one entry of
+ * @ops; "space SECONDS OP..." runs those that are named.
+ */
+#include <pthread.h>
+
+#include "../context.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+#define NPAGES	 96
+#define NMOVERS	 2
+#define NTOUCHER 2
+
+static struct uhmm *u;
+static struct uhmm_device *dev;
+static char *area, *spare; /* @spare: as large, and as it lies */
+static uint64_t want[NPAGES], tag, seed;
+static atomic_bool stop;
+static atomic_ulong nr_moved;
+
+static char *at(size_t i)
+{
+	return area + i * PAGE;
+}
+
+/* ---- The others -------------------------------------------------------- */
+
+static void *move(void *arg)
+{
+	uint64_t s = seed + (uintptr_t)arg;
+
+	while (!stop) {
+		size_t i = test_below(&s, NPAGES);
+		size_t n = 1 + test_below(&s, NPAGES - i);
+		ssize_t ret = uhmm_migrate(u, at(i), n * PAGE,
+					   test_below(&s, 3) ? dev : NULL);
+
+		if (ret > 0)
+			atomic_fetch_add(&nr_moved, (unsigned long)ret);
+		if (!test_below(&s, 16) && !uhmm_pin(u, at(i), PAGE))
+			uhmm_unpin(u, at(i), PAGE);
+		if (!test_below(&s, 4))
+			usleep(300);
+	}
+	return NULL;
+}
+
+static _Thread_local sigjmp_buf unmapped;
+
+static void on_segv(int sig)
+{
+	(void)sig;
+	siglongjmp(unmapped, 1);
+}
+
+/* Nothing may be mapped there at times. */
+static void *touch(void *arg)
+{
+	static _Thread_local uint64_t s; /* longjmp() may spoil others */
+
+	s = seed + 100 + (uintptr_t)arg;
+	while (!stop) {
+		if (!sigsetjmp(unmapped, 1))
+			(void)*(volatile char *)at(test_below(&s, NPAGES));
+		if (!test_below(&s, 64))
+			usleep(100);
+	}
+	return NULL;
+}
+
+/* ---- What the one does ------------------------------------------------- */
+
+static void map_anon(char *p, size_t n, int flags)
+{
+	CHECK(mmap(p, n * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0) == p);
+}
+
+static void expect_zero(size_t i, size_t n)
+{
+	memset(want + i, 0, n * sizeof(*want));
+}
+
+static void fill(size_t i, size_t n)
+{
+	for (tag++; n--; i++) {
+		want[i] = tag << 8 | i;
+		*(volatile uint64_t *)at(i) = want[i];
+	}
+}
+
+/* All at once, or where that is several mappings by now, one by one. */
+static void remap(char *from, char *to, size_t n, int flags)
+{
+	flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
+	/* A call that fails half way must not be made again. */
+	if (!(flags & MREMAP_DONTUNMAP) &&
+	    mremap(from, n * PAGE, n * PAGE, flags, to) == to)
+		return;
+	for (; n--; from += PAGE, to += PAGE)
+		CHECK(mremap(from, PAGE, PAGE, flags, to) == to ||
+		      errno == EFAULT); /* it has moved already */
+}
+
+static void map_over(size_t i, size_t n)
+{
+	map_anon(at(i), n, MAP_FIXED);
+	expect_zero(i, n);
+}
+
+static void unmap(size_t i, size_t n)
+{
+	CHECK_EQ(munmap(at(i), n * PAGE), 0);
+	map_anon(at(i), n, MAP_FIXED_NOREPLACE);
+	expect_zero(i, n);
+}
+
+static void map_file(size_t i, size_t n)
+{
+	FILE *f = tmpfile();
+
+	CHECK(f);
+	CHECK_EQ(ftruncate(fileno(f), (off_t)(n * PAGE)), 0);
+	CHECK(mmap(at(i), n * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_FIXED, fileno(f), 0) == at(i));
+	fclose(f);
+	for (size_t k = i; k < i + n; k++)
+		CHECK_EQ(*(volatile uint64_t *)at(k), 0);
+	map_over(i, n);
+}
+
+static void dontneed(size_t i, size_t n)
+{
+	CHECK_EQ(madvise(at(i), n * PAGE, MADV_DONTNEED), 0);
+	expect_zero(i, n);
+}
+
+/* Old data or zeroes, until it is written to. */
+static void free_pages(size_t i, size_t n)
+{
+	CHECK_EQ(madvise(at(i), n * PAGE, MADV_FREE), 0);
+	for (size_t k = i; k < i + n; k++) {
+		uint64_t got = *(volatile uint64_t *)at(k);
+
+		CHECK(!got || got == want[k]);
+	}
+	fill(i, n);
+}
+
+/* The half of the range that a call takes from, and the one it puts to. */
+static void halves(size_t i, size_t *n, size_t *ret_to)
+{
+	if (*n > NPAGES / 2)
+		*n = NPAGES / 2;
+	*ret_to = i + *n + *n <= NPAGES ? i + *n : i >= *n ? i - *n : 0;
+	if (*ret_to + *n > i && *ret_to < i + *n)
+		*n = 0;
+}
+
+static void remap_onto(size_t i, size_t n)
+{
+	size_t to;
+
+	halves(i, &n, &to);
+	if (!n)
+		return;
+	remap(at(i), at(to), n, 0);
+	memmove(want + to, want + i, n * sizeof(*want));
+	map_over(i, n);
+}
+
+static void remap_empty(size_t i, size_t n)
+{
+	size_t to;
+
+	halves(i, &n, &to);
+	if (!n)
+		return;
+	remap(at(i), at(to), n, MREMAP_DONTUNMAP);
+	memmove(want + to, want + i, n * sizeof(*want));
+	expect_zero(i, n);
+}
+
+static void remap_away(size_t i, size_t n)
+{
+	char *to = spare + i * PAGE;
+
+	remap(at(i), to, n, 0);
+	if (test_below(&seed, 2))
+		for (size_t k = 0; k < n; k++)
+			CHECK_EQ(*(volatile uint64_t *)(to + k * PAGE),
+				 want[i + k]);
+	remap(to, at(i), n, 0);
+}
+
+static void shrink(size_t i, size_t n)
+{
+	if (n < 2 || mremap(at(i), n * PAGE, PAGE, 0) != at(i))
+		return;
+	map_anon(at(i + 1), n - 1, MAP_FIXED_NOREPLACE);
+	expect_zero(i + 1, n - 1);
+}
+
+static void grow(size_t i, size_t n)
+{
+	CHECK_EQ(munmap(at(i), n * PAGE), 0);
+	if (i && mremap(at(i - 1), PAGE, (n + 1) * PAGE, 0) == MAP_FAILED)
+		map_anon(at(i), n, MAP_FIXED_NOREPLACE);
+	else if (!i)
+		map_anon(at(i), n, MAP_FIXED_NOREPLACE);
+	expect_zero(i, n);
+}
+
+static void protect(size_t i, size_t n)
+{
+	static const int prots[] = { PROT_NONE, PROT_READ,
+				     PROT_READ | PROT_EXEC };
+
+	CHECK_EQ(mprotect(at(i), n * PAGE, prots[test_below(&seed, 3)]), 0);
+	if (test_below(&seed, 2))
+		usleep(200);
+	CHECK_EQ(mprotect(at(i), n * PAGE, PROT_READ | PROT_WRITE), 0);
+}
+
+static void take_in(size_t i, size_t n)
+{
+	CHECK_EQ(uhmm_register(u, at(i), n * PAGE), 0);
+}
+
+static const struct op {
+	const char *name;
+	void (*run)(size_t i, size_t n);
+} ops[] = {
+	{ "map-over", map_over },	{ "unmap", unmap },
+	{ "map-file", map_file },	{ "dontneed", dontneed },
+	{ "free", free_pages },		{ "remap-onto", remap_onto },
+	{ "remap-empty", remap_empty }, { "remap-away", remap_away },
+	{ "shrink", shrink },		{ "grow", grow },
+	{ "protect", protect },		{ "register", take_in },
+};
+#define NOPS (sizeof(ops) / sizeof(*ops))
+
+/* ---- All of it --------------------------------------------------------- */
+
+static void verify(const struct op *op, size_t i, size_t n)
+{
+	for (size_t k = 0; k < NPAGES; k++) {
+		uint64_t got = *(volatile uint64_t *)at(k);
+
+		if (got == want[k])
+			continue;
+		fprintf(stderr,
+			"%s of %zu from %zu: page %zu has %#jx, not %#jx\n",
+			op->name, n, i, k, (uintmax_t)got, (uintmax_t)want[k]);
+		test_fail();
+	}
+}
+
+static void one(const struct op *op)
+{
+	size_t i = test_below(&seed, NPAGES);
+	size_t n = 1 + test_below(&seed, NPAGES - i);
+
+	if (test_below(&seed, 2))
+		fill(0, NPAGES);
+	if (test_below(&seed, 2))
+		usleep((useconds_t)test_below(&seed, 300));
+	op->run(i, n);
+	verify(op, i, n);
+	verify(op, i, n);
+}
+
+/* Those that are named, or all. */
+static size_t choose(const struct op **list, int argc, char **argv)
+{
+	size_t nr = 0;
+
+	for (size_t k = 0; k < NOPS; k++) {
+		bool named = argc < 3;
+
+		for (int a = 2; a < argc; a++)
+			named = named || !strcmp(argv[a], ops[k].name);
+		if (named)
+			list[nr++] = &ops[k];
+	}
+	CHECK(nr > 0);
+	return nr;
+}
+
+static void run(const struct op **list, size_t nr, int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	unsigned long rounds = 0;
+
+	while (time(NULL) < end) {
+		one(list[test_below(&seed, nr)]);
+		rounds++;
+	}
+	printf("%lu calls, %lu pages moved\n", rounds, nr_moved);
+}
+
+int main(int argc, char **argv)
+{
+	int seconds = argc > 1 ? atoi(argv[1]) : test_is_soak() ? 300 : 2;
+	pthread_t t[NMOVERS + NTOUCHER];
+	const struct op *list[NOPS];
+	size_t nr = choose(list, argc, argv);
+	struct sigaction act = { .sa_handler = on_segv };
+
+	seed = test_seed();
+	CHECK_EQ(sigaction(SIGSEGV, &act, NULL), 0);
+	u = test_open();
+	alarm((unsigned)seconds + 60);
+	uhmm_set_log(u, test_no_log, NULL);
+	dev = test_any_device(u, "ram:4M");
+	area = (char *)test_map_blocks(2) + BLOCK - NPAGES / 2 * PAGE;
+	spare = (char *)test_map_blocks(2) + BLOCK - NPAGES / 2 * PAGE;
+	for (size_t k = 0; k < NMOVERS + NTOUCHER; k++)
+		CHECK_EQ(pthread_create(&t[k], NULL, k < NMOVERS ? move : touch,
+					(void *)k),
+			 0);
+	run(list, nr, seconds);
+	stop = true;
+	for (size_t k = 0; k < NMOVERS + NTOUCHER; k++)
+		pthread_join(t[k], NULL);
+	CHECK(nr_moved > 0);
+	test_close(u);
+	return 0;
+}
