@@ -498,6 +498,7 @@ void manage_forked(void)
 	allowance = 0;
 	stacks_forked();
 	robust_forked();
+	aio_forked();
 	nofork_child(manage_unmapping);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
 		atomic_store(&rescuable, context);

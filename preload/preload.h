@@ -374,6 +374,11 @@ void stacks_hold(const pthread_attr_t *attr);
 void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
+/* ---- calls-aio.c: transfers that go on when their call has returned ------ */
+
+/* A child has none. */
+void aio_forked(void);
+
 /* ---- robust.c: mutexes that the kernel touches by itself ---------------- */
 
 /* With manage.c's lock held, when there is a context. */
