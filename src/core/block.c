@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "core/core.h"
+#include "core/block_check.h"
 
 static unsigned leaf_index(uintptr_t addr)
 {
@@ -69,6 +69,8 @@ static struct block *block_new(struct uhmm *u, uintptr_t addr)
 	b->va = addr & ~(MM_BLOCK_SIZE - 1);
 	b->index = nr;
 	b->slot = NO_SLOT;
+	sys_mutex_set_rank(&b->lock, RANK_BLOCK);
+	sys_mutex_set_rank(&b->mover, RANK_MOVER);
 	u->blocks[nr] = b;
 	atomic_store_explicit(&u->nr_blocks, nr + 1, memory_order_release);
 	sys_mutex_lock(birth);
@@ -133,6 +135,7 @@ void block_unlock(struct uhmm *u, struct block *b)
 	flush(&u->on_device, &b->device_delta);
 	flush(&u->frozen, &b->frozen_delta);
 	flush(&u->kept, &b->kept_delta);
+	block_check(u, b);
 	if (b->table && table_is_plain(b)) {
 		table = b->table;
 		b->table = NULL;
@@ -197,19 +200,26 @@ void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 	count_state(b, word, 1);
 }
 
-static enum page_state event_to(struct uhmm *u, struct block *b, unsigned i,
-				enum page_event event)
+/*
+ * Return: the state that comes, or false when none does: a bug of ours.  The
+ * word stays as it is then, and with it the way to the page's data.
+ */
+static bool event_to(struct uhmm *u, struct block *b, unsigned i,
+		     enum page_event event, enum page_state *ret)
 {
 	enum page_state from = page_state(b->table[i]);
 	int to = page_next(from, event);
 
-	if (to < 0) {
-		sys_logf(&u->log, SYS_ERR, "page %#lx: %s in state %s",
-			 (unsigned long)(b->va + i * MM_PAGE_SIZE),
-			 page_event_name(event), page_state_name(from));
-		return from;
-	}
-	return (enum page_state)to;
+	*ret = to < 0 ? from : (enum page_state)to;
+	if (to >= 0)
+		return true;
+	debug_check(false, "page %#lx: %s in state %s",
+		    (unsigned long)(b->va + i * MM_PAGE_SIZE),
+		    page_event_name(event), page_state_name(from));
+	sys_logf(&u->log, SYS_ERR, "page %#lx: %s in state %s",
+		 (unsigned long)(b->va + i * MM_PAGE_SIZE),
+		 page_event_name(event), page_state_name(from));
+	return false;
 }
 
 /* Pins outlive everything but the mapping. */
@@ -224,36 +234,42 @@ static uint64_t kept_pins(uint64_t old, enum page_state to,
 enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 			    enum page_event event)
 {
-	enum page_state to = event_to(u, b, i, event);
+	enum page_state to;
 
-	block_set(u, b, i,
-		  (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
-			  kept_pins(b->table[i], to, event));
+	if (event_to(u, b, i, event, &to))
+		block_set(u, b, i,
+			  (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
+				  kept_pins(b->table[i], to, event));
 	return to;
 }
 
 void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e)
 {
-	enum page_state to = event_to(u, b, i, e);
+	enum page_state to;
 
-	block_set(u, b, i,
-		  (uint64_t)to | PAGE_CHARGED | kept_pins(b->table[i], to, e));
+	if (event_to(u, b, i, e, &to))
+		block_set(u, b, i,
+			  (uint64_t)to | PAGE_CHARGED |
+				  kept_pins(b->table[i], to, e));
 }
 
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event)
 {
-	enum page_state to = event_to(u, b, i, event);
+	enum page_state to;
 
-	block_set(u, b, i, page_on_device(to, dev, dpfn));
+	if (event_to(u, b, i, event, &to))
+		block_set(u, b, i, page_on_device(to, dev, dpfn));
 }
 
 /* Its mapping begins to move: what the word says of RAM and device stays. */
 void block_stash(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
-	enum page_state to = event_to(u, b, i, E_STASH);
+	enum page_state to;
 
+	if (!event_to(u, b, i, E_STASH, &to))
+		return;
 	if (page_in_ram(w))
 		kept |= PAGE_CHARGED;
 	if (page_state(w) == P_DEVICE)

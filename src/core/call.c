@@ -17,6 +17,7 @@ bool device_in_callback(void)
 
 void callback_enter(void)
 {
+	debug_holds_none(RANK_BLOCK, RANK_DEVICE, "a callback");
 	callback_depth++;
 }
 
@@ -140,6 +141,9 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 {
 	struct call *c;
 
+	if (what->op != CALL_DIRECT) /* it only says an address */
+		debug_holds_none(RANK_BLOCK, RANK_LEAF,
+				 "a callback of a provider");
 	if (device_is_lost(dev) || !lock(dev, what->op))
 		return NULL;
 	c = claim(dev);

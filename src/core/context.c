@@ -34,8 +34,23 @@ static int check_params(const struct uhmm_params *p)
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
 }
 
+static void rank_locks(struct uhmm *u)
+{
+	sys_mutex_set_rank(&u->regions.lock, RANK_REGIONS);
+	sys_mutex_set_rank(&u->charge.lock, RANK_CHARGE);
+	sys_mutex_set_rank(&u->nodes_lock, RANK_NODES);
+	sys_mutex_set_rank(&u->devices_lock, RANK_DEVICES);
+	sys_mutex_set_rank(&u->block_slab.lock, RANK_LEAF);
+	sys_mutex_set_rank(&u->table_slab.lock, RANK_LEAF);
+	sys_mutex_set_rank(&u->fixed.slab.lock, RANK_LEAF);
+	sys_mutex_set_rank(&u->regions.slab.lock, RANK_LEAF);
+	for (unsigned i = 0; i < NR_BIRTHS; i++)
+		sys_mutex_set_rank(&u->births[i], RANK_BIRTH);
+}
+
 static int init_memory(struct uhmm *u)
 {
+	rank_locks(u);
 	u->block_slab.size = (sizeof(struct block) + 63) & ~(size_t)63;
 	u->table_slab.size = MM_BLOCK_PAGES * sizeof(uint64_t);
 	u->fixed.slab.size = fixed_size();

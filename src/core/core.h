@@ -147,8 +147,8 @@ struct slot {
 	struct mm_set stock, kept;
 	uint32_t next;	   /* of its list, + 1 */
 	uint32_t nr_stock; /* while in the pool */
-	bool huge;
-	bool stashed;
+	bool huge, stashed;
+	bool rests; /* in the pool; with debug checks only */
 };
 
 /* First in, first out: a frame rests before it is used again. */

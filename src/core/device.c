@@ -258,6 +258,7 @@ static int device_init(struct uhmm_device *dev)
 				  dev->desc.ops->size);
 	if (err)
 		return err;
+	sys_mutex_set_rank(&dev->lock, RANK_DEVICE);
 	dev->tier = dev->desc.type == UHMM_MEMORY_DEVICE_PRIVATE;
 	strncpy(dev->name, dev->desc.name, sizeof(dev->name) - 1);
 	return pagemap_init(&dev->pagemap, dev->desc.npages);

@@ -190,7 +190,7 @@ static void lock_both(const struct remap *r)
 {
 	block_lock(r->from);
 	if (r->to != r->from)
-		block_lock(r->to);
+		sys_mutex_lock_second(&r->to->lock);
 }
 
 static void unlock_both(const struct remap *r)

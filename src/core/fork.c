@@ -41,11 +41,13 @@ void gate_enter(struct uhmm *u)
 {
 	uint32_t v = atomic_load(&u->gate);
 
+	debug_wants(&u->gate, RANK_GATE);
 	for (;;) {
 		if (v & (GATE_CLOSED | GATE_SHUT)) {
 			sys_futex_wait(&u->gate, v, 0);
 			v = atomic_load(&u->gate);
 		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
+			debug_has(&u->gate, RANK_GATE);
 			return;
 		}
 	}
@@ -55,6 +57,7 @@ void gate_leave(struct uhmm *u)
 {
 	uint32_t v = atomic_fetch_sub(&u->gate, 1);
 
+	debug_lets_go(&u->gate);
 	if ((v & ~GATE_SHUT) == (GATE_CLOSED | 1))
 		sys_futex_wake(&u->gate, INT32_MAX);
 }
@@ -256,7 +259,7 @@ static void bury_unnoticed(void)
 	if (sys_is_marked_process())
 		return;
 	bury();
-	atomic_store(&contexts_lock.word, 0);
+	sys_mutex_reset(&contexts_lock);
 	sys_remark_process();
 }
 
@@ -354,7 +357,7 @@ static void child_first(void)
 	}
 	bury();
 	sys_remark_process();
-	atomic_store(&contexts_lock.word, 0);
+	sys_mutex_reset(&contexts_lock);
 	sys_freeze_env(true);
 	for (struct uhmm *u = list; u; u = u->next)
 		take_over(u);

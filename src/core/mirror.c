@@ -124,6 +124,7 @@ int do_mirror_add(struct uhmm_mirror *m)
 	struct mirrors *all = &m->u->mirrors;
 	int err = -ENOMEM;
 
+	sys_mutex_set_rank(&m->lock, RANK_MIRROR);
 	sys_mutex_lock(&all->lock);
 	for (unsigned id = 1; id < MAX_MIRRORS && err; id++) {
 		if (all->slot[id].taken)

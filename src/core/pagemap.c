@@ -19,6 +19,7 @@ static uint64_t nr_words(const struct pagemap *pm)
 
 int pagemap_init(struct pagemap *pm, uint64_t npages)
 {
+	sys_mutex_set_rank(&pm->lock, RANK_LEAF);
 	pm->npages = npages;
 	pm->used = sys_alloc(nr_words(pm) * sizeof(uint64_t));
 	if (!pm->used)
@@ -96,11 +97,14 @@ void pagemap_claim(struct pagemap *pm, uint64_t dpfn)
 void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n)
 {
 	sys_mutex_lock(&pm->lock);
-	for (uint64_t p = dpfn; p < dpfn + n; p++)
+	for (uint64_t p = dpfn; p < dpfn + n; p++) {
+		debug_check(has(pm->used, p), "device page %ju is free already",
+			    (uintmax_t)p);
 		if (has(pm->bad, p))
 			atomic_fetch_add(&pm->nbad_free, 1);
 		else
 			pm->used[p / 64] &= ~(UINT64_C(1) << p % 64);
+	}
 	if (dpfn / 64 < pm->cursor)
 		pm->cursor = dpfn / 64;
 	atomic_fetch_sub(&pm->nused, n);

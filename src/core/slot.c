@@ -21,6 +21,7 @@ int slot_init(struct uhmm *u, uint64_t limit)
 {
 	struct slot_pool *p = &u->slots;
 
+	sys_mutex_set_rank(&p->lock, RANK_LEAF);
 	p->limit = limit;
 	p->base = u->mm->ops->slots(u->mm, MAX_SLOTS);
 	p->slots = sys_alloc(MAX_SLOTS * sizeof(struct slot));
@@ -42,8 +43,25 @@ struct slot *slot_of(struct uhmm *u, uint32_t slot)
 	return &u->slots.slots[slot];
 }
 
+/* A slot has one owner: the pool, or the move that took it from there. */
+static void note_rests(struct slot_pool *p, uint32_t slot, bool rests)
+{
+#if DEBUG_CHECKS
+	debug_check(p->slots[slot].rests != rests,
+		    rests ? "slot %u is given back twice" :
+			    "slot %u is in the pool and not at rest",
+		    slot);
+	p->slots[slot].rests = rests;
+#else
+	(void)p;
+	(void)slot;
+	(void)rests;
+#endif
+}
+
 static void list_add(struct slot_pool *p, struct slot_list *l, uint32_t slot)
 {
+	note_rests(p, slot, true);
 	p->slots[slot].next = 0;
 	if (l->tail)
 		p->slots[l->tail - 1].next = slot + 1;
@@ -60,6 +78,7 @@ static uint32_t list_take(struct slot_pool *p, struct slot_list *l)
 
 	if (!slot)
 		return 0;
+	note_rests(p, slot - 1, false);
 	l->head = p->slots[slot - 1].next;
 	if (!l->head)
 		l->tail = 0;

@@ -580,6 +580,7 @@ int mm_fake_open(const struct mm_params *params, struct mm **ret_mm)
 		return -ENOMEM;
 	f->mm.ops = &fake_ops;
 	f->mm.client = params->client;
+	sys_mutex_set_rank(&f->event, RANK_EVENT);
 	f->mm.can_move = !off || !strstr(off, "move");
 	f->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE;
 	f->mm.can_share = !f->mm.is_inline;

@@ -111,6 +111,7 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 		return NULL;
 	b->mm.ops = &ops;
 	b->mm.client = params->client;
+	sys_mutex_set_rank(&b->event_lock, RANK_EVENT);
 	b->u = b->s = b->stop_fd = -1;
 	b->pagemap = b->maps = -1;
 	b->fork[0] = b->fork[1] = -1;

@@ -42,7 +42,7 @@ enum {
 	NAP_NS = 1000 * 1000,
 };
 
-/* @users: handlers that use @b; who closes it waits for them */
+/* @users: handlers that use @b; closing it waits for them */
 struct slot {
 	_Atomic(struct uffd *) b;
 	_Atomic uint32_t users;
@@ -233,6 +233,8 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 	if (must_wait(info))
 		return;
+	if (may_be)
+		debug_holds_none(RANK_NONE, RANK_DEVICE, "a touch of memory");
 	sent.serving++;
 	if (may_be)
 		ours = serve((uintptr_t)info->si_addr, fault_flags(context));
@@ -321,7 +323,7 @@ void uffd_inline_child(struct uffd *b)
 {
 	struct slot *s = slot_of(b);
 
-	atomic_store(&bus.lock.word, 0);
+	sys_mutex_reset(&bus.lock);
 	atomic_store(&bus.closing, 0);
 	if (s)
 		atomic_store(&s->users, 0);

@@ -35,7 +35,7 @@ static bool spin(struct sys_mutex *m)
 		uint32_t word =
 			atomic_load_explicit(&m->word, memory_order_relaxed);
 
-		if (word == 0 && sys_mutex_trylock(m))
+		if (word == 0 && sys_mutex_take_free(m))
 			return true;
 		if (word > SYS_MUTEX_HELD)
 			return false;
@@ -78,13 +78,13 @@ void sys_mutex_lock_slow(struct sys_mutex *m)
 		sys_futex_wait(&m->word, word, 0);
 }
 
-bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
+static bool lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
 {
 	const uint64_t patience = 100 * 1000 * 1000;
 	bool woken = false;
 	uint32_t word;
 
-	if (sys_mutex_trylock(m) || spin(m))
+	if (sys_mutex_take_free(m) || spin(m))
 		return true;
 	for (; !take(m, woken, &word); woken = true) {
 		if (atomic_load(stop))
@@ -92,6 +92,17 @@ bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
 		sys_futex_wait(&m->word, word, patience);
 	}
 	return true;
+}
+
+bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
+{
+	bool taken;
+
+	debug_wants(m, sys_mutex_rank(m));
+	taken = lock_unless(m, stop);
+	if (taken)
+		debug_has(m, sys_mutex_rank(m));
+	return taken;
 }
 
 void sys_mutex_unlock_slow(struct sys_mutex *m)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sys/debug.h"
+
 /*
  * @SYS_MUTEX_OWED: held, and a waiter was woken in vain
  * @SYS_MUTEX_RESERVED: let go, and nobody who has not slept may take it
@@ -25,12 +27,36 @@ enum {
 
 struct sys_mutex {
 	_Atomic uint32_t word;
+#if DEBUG_CHECKS
+	enum sys_rank rank;
+#endif
 };
+
+static inline enum sys_rank sys_mutex_rank(const struct sys_mutex *m)
+{
+#if DEBUG_CHECKS
+	return m->rank;
+#else
+	(void)m;
+	return RANK_NONE;
+#endif
+}
+
+/* Before it is used. */
+static inline void sys_mutex_set_rank(struct sys_mutex *m, enum sys_rank rank)
+{
+#if DEBUG_CHECKS
+	m->rank = rank;
+#else
+	(void)m;
+	(void)rank;
+#endif
+}
 
 void sys_mutex_lock_slow(struct sys_mutex *m);
 void sys_mutex_unlock_slow(struct sys_mutex *m);
 
-static inline bool sys_mutex_trylock(struct sys_mutex *m)
+static inline bool sys_mutex_take_free(struct sys_mutex *m)
 {
 	uint32_t free = SYS_MUTEX_FREE;
 
@@ -40,15 +66,38 @@ static inline bool sys_mutex_trylock(struct sys_mutex *m)
 						       memory_order_relaxed);
 }
 
+static inline bool sys_mutex_trylock(struct sys_mutex *m)
+{
+	bool taken = sys_mutex_take_free(m);
+
+	if (taken)
+		debug_has(m, sys_mutex_rank(m));
+	return taken;
+}
+
 static inline void sys_mutex_lock(struct sys_mutex *m)
 {
-	if (!sys_mutex_trylock(m))
+	debug_wants(m, sys_mutex_rank(m));
+	if (!sys_mutex_take_free(m))
 		sys_mutex_lock_slow(m);
+	debug_has(m, sys_mutex_rank(m));
 }
 
 /*
- * The same, unless *@stop is or becomes true: then false, within 0.1 s.  Nobody
- * may want the lock any more once it is.
+ * The same under another lock of its rank.  Caller is the only one that does
+ * so, or two could wait for each other.
+ */
+static inline void sys_mutex_lock_second(struct sys_mutex *m)
+{
+	debug_wants(m, (enum sys_rank)(sys_mutex_rank(m) + 1));
+	if (!sys_mutex_take_free(m))
+		sys_mutex_lock_slow(m);
+	debug_has(m, sys_mutex_rank(m));
+}
+
+/*
+ * As sys_mutex_lock(), unless *@stop is or becomes true: then false, within
+ * 0.1 s.  Nobody may want the lock any more once it is.
  */
 bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop);
 
@@ -56,10 +105,18 @@ static inline void sys_mutex_unlock(struct sys_mutex *m)
 {
 	uint32_t held = SYS_MUTEX_HELD;
 
+	debug_lets_go(m);
 	if (!atomic_compare_exchange_strong_explicit(&m->word, &held, 0,
 						     memory_order_release,
 						     memory_order_relaxed))
 		sys_mutex_unlock_slow(m);
+}
+
+/* In the child of a fork(2): its holder does not live here. */
+static inline void sys_mutex_reset(struct sys_mutex *m)
+{
+	debug_forget(m);
+	atomic_store(&m->word, SYS_MUTEX_FREE);
 }
 
 /* Sleep while *@word == @value; spurious returns happen.  0: no timeout. */

@@ -237,7 +237,7 @@ static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
 /* Whoever held the lock does not live here. */
 void sys_own_child(void)
 {
-	atomic_store(&lock.word, 0);
+	sys_mutex_reset(&lock);
 }
 
 /* Listed before anybody else can find it mapped. */

@@ -58,7 +58,10 @@ static void test_counters(uint64_t seed)
 	struct world w = world_open(NULL);
 	struct block *b = block_get(w.u, FAKE_BASE);
 	int64_t ram, frozen, device;
+	struct mm_set none;
 
+	set_clear(&none);
+	b->slot = slot_get(w.u, &none); /* some of the words are of frames */
 	for (int i = 0; i < 3000; i++) {
 		block_lock(b);
 		CHECK_EQ(block_ensure_table(w.u, b), 0);

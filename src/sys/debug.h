@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * debug.h - checks of -Ddebug_checks=true: rules that hold at any moment, and
+ * whose breach shows much later, or never on the machine of a developer.  The
+ * first breach ends the process with a sentence.  Elsewhere all of this is
+ * nothing.
+ *
+ * Each lock may be given a rank.  A thread takes ranked locks in rising order,
+ * and none of a rank that it holds already.  A lock that is only tried for is
+ * free of this, since nobody waits for it.
+ */
+#ifndef UHMM_DEBUG_H
+#define UHMM_DEBUG_H
+
+#include <stdbool.h>
+
+/* In the order of core.h, "Locks". */
+enum sys_rank {
+	RANK_NONE,
+	RANK_GATE,
+	RANK_MOVER,
+	RANK_NODES,
+	RANK_EVENT,
+	RANK_CHARGE,
+	RANK_MIRROR,
+	RANK_REGIONS,
+	RANK_BLOCK,
+	RANK_BIRTH,
+	RANK_LEAF,
+	RANK_DEVICES,
+	RANK_DEVICE,
+	NR_RANKS,
+};
+
+#ifdef UHMM_DEBUG_CHECKS
+
+#define DEBUG_CHECKS 1
+
+/* Before this thread waits for @lock, and when it has it. */
+void debug_wants(const void *lock, enum sys_rank rank);
+void debug_has(const void *lock, enum sys_rank rank);
+void debug_lets_go(const void *lock);
+/* It was taken by a parent of this process. */
+void debug_forget(const void *lock);
+/* Dies if the thread holds a lock of ranks [@first, @last]. */
+void debug_holds_none(enum sys_rank first, enum sys_rank last,
+		      const char *what);
+__attribute__((format(printf, 1, 2))) _Noreturn void debug_die(const char *fmt,
+							       ...);
+
+#else
+
+#define DEBUG_CHECKS 0
+
+static inline void debug_wants(const void *lock, enum sys_rank rank)
+{
+	(void)lock;
+	(void)rank;
+}
+
+static inline void debug_has(const void *lock, enum sys_rank rank)
+{
+	(void)lock;
+	(void)rank;
+}
+
+static inline void debug_lets_go(const void *lock)
+{
+	(void)lock;
+}
+
+static inline void debug_forget(const void *lock)
+{
+	(void)lock;
+}
+
+static inline void debug_holds_none(enum sys_rank first, enum sys_rank last,
+				    const char *what)
+{
+	(void)first;
+	(void)last;
+	(void)what;
+}
+
+#define debug_die(...) __builtin_unreachable()
+
+#endif
+
+/* For what is looked at only here: the condition is not even computed else. */
+#define debug_check(cond, ...)                  \
+	do {                                    \
+		if (DEBUG_CHECKS && !(cond))    \
+			debug_die(__VA_ARGS__); \
+	} while (0)
+
+#endif
