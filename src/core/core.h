@@ -434,6 +434,7 @@ int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 		 const char *ram, struct slot *frames, bool share);
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
+/* Unlocks, unless it returns 0. */
 ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 			bool share);
 

@@ -300,23 +300,23 @@ static bool is_on_mapped(const struct fetch *f, unsigned i)
 		device_get(f->u, page_dev(block_word(f->b, i))));
 }
 
-/* The same for what is wanted of a block; what is left over stays.  Locked. */
+/*
+ * The same for what is wanted of a block; what is left over stays.  Locked, but
+ * not all the time.
+ */
 static void home_direct(struct fetch *f, const struct mm_set *want,
 			const struct uhmm_device *only)
 {
 	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
 	     i = set_find(want, i, true)) {
 		unsigned last = set_find(want, i, false);
-		uint64_t dpfn = page_dpfn(block_word(f->b, i));
 		ssize_t n = 0;
 
-		if (is_fetchable(f, i, only) && !is_on_mapped(f, i)) {
-			f->dev =
-				device_get(f->u, page_dev(block_word(f->b, i)));
+		if (is_fetchable(f, i, only) && !is_on_mapped(f, i))
 			n = home_map_direct(f->u, f->b, i, last - i, false);
-		}
-		for (ssize_t k = 0; k < n; k++)
-			f->free[f->nfree++] = dpfn + (uint64_t)k;
+		if (n)
+			block_lock(f->b);
+		f->came += n > 0 ? (unsigned)n : 0;
 		i += n > 0 ? (unsigned)n : 1;
 	}
 }
@@ -426,11 +426,7 @@ static bool home_small(struct fetch *f, const struct mm_set *want,
 	block_lock(f->b);
 	home_direct(f, want, only);
 	block_unlock(f->u, f->b);
-	if (!f->nfree)
-		return false;
-	device_free(f->dev, f->free, f->nfree);
-	f->nfree = 0;
-	return true;
+	return f->came;
 }
 
 /* No slot is free: one page at least, when there is no later. */

@@ -151,18 +151,11 @@ int home_lone(struct uhmm *u, struct block *b, unsigned i)
 static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
 				    unsigned n, bool share)
 {
-	uint64_t w = block_word(b, i);
-	struct uhmm_device *dev = device_get(u, page_dev(w));
 	ssize_t got = home_map_direct(u, b, i, n, share);
 
 	if (!got)
 		return 0;
-	block_unlock(u, b);
-	if (got < 0)
-		return MM_RETRY;
-	if (!share)
-		device_free_run(dev, page_dpfn(w), (unsigned)got);
-	return MM_RESOLVED;
+	return got < 0 ? MM_RETRY : MM_RESOLVED;
 }
 
 /* ---- A run: the fault of a stream -------------------------------------- */
