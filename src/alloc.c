@@ -43,11 +43,12 @@ static int place(struct uhmm *u, void *p, size_t len, struct uhmm_device *dev)
 	return n < 0 ? (int)n : 0;
 }
 
-static bool is_fixed(struct uhmm_device *dev)
+static int check_device(struct uhmm_device *dev)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };
+	int err = dev ? uhmm_device_query(dev, &info) : 0;
 
-	return uhmm_device_query(dev, &info) || info.flags & UHMM_DEVICE_FIXED;
+	return !err && info.flags & UHMM_DEVICE_FIXED ? -EINVAL : err;
 }
 
 static size_t whole_pages(size_t len)
@@ -61,8 +62,11 @@ int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev, void **ret)
 	uintptr_t p;
 	int err;
 
-	if (!u || !ret || !len || (dev && is_fixed(dev)))
+	if (!u || !ret || !len)
 		return -EINVAL;
+	err = check_device(dev);
+	if (err)
+		return err;
 	if (size < len)
 		return -ENOMEM;
 	err = map(size, &p);

@@ -120,7 +120,11 @@ struct uhmm_device_info {
 	uint64_t lost;
 };
 
-/** uhmm_device_query() - fill in @info.  Return: 0, -EINVAL or -E2BIG. */
+/**
+ * uhmm_device_query() - fill in @info
+ *
+ * Return: 0, -EINVAL, -E2BIG, or -ENODEV in the child of a fork(2).
+ */
 int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
 
 #pragma GCC visibility pop

@@ -533,7 +533,7 @@ struct uhmm_stats {
 	uint64_t kept_pages;
 };
 
-/** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL or -E2BIG. */
+/** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL, -E2BIG or -ENODEV. */
 int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
 
 /**
@@ -541,7 +541,8 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
  *
  * Names as in uhmm_params.features_off; "threads" or "inline" comes first.
  *
- * Return: the length without the final NUL, as snprintf(3) counts it.
+ * Return: the length without the final NUL, as snprintf(3) counts it; -EINVAL;
+ * -ENODEV in the child of a fork(2).
  */
 int uhmm_features(struct uhmm *u, char *buf, size_t len);
 

@@ -131,7 +131,9 @@ int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
 
 int uhmm_fd(struct uhmm *u)
 {
-	return u ? u->requests.fd : -EINVAL;
+	if (!u)
+		return -EINVAL;
+	return context_is_dead(u) ? -ENODEV : u->requests.fd;
 }
 
 int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes)
@@ -143,6 +145,8 @@ int uhmm_features(struct uhmm *u, char *buf, size_t len)
 {
 	if (!u || (!buf && len))
 		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
 	return u->mm->ops->features(u->mm, buf, len);
 }
 

@@ -428,13 +428,12 @@ int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	     bool share);
 
-/* home_map.c: one block, locked */
+/* home_map.c: one block, locked; home_map_direct() unlocks unless it is 0 */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 		 const char *ram, struct slot *frames, bool share);
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
-/* Unlocks, unless it returns 0. */
 ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 			bool share);
 

@@ -457,6 +457,8 @@ int uhmm_device_tier(struct uhmm_device *dev, bool on)
 {
 	if (!dev || dev->desc.flags & UHMM_DEVICE_FIXED)
 		return -EINVAL;
+	if (context_is_dead(dev->u))
+		return -ENODEV;
 	atomic_store(&dev->tier, on);
 	policy_kick(dev->u);
 	return 0;
@@ -493,9 +495,15 @@ void *uhmm_device_priv(struct uhmm_device *dev,
 int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 {
 	struct uhmm_device_info i = { .size = sizeof(i) };
+	int err;
 
 	if (!dev || !info)
 		return -EINVAL;
+	if (context_is_dead(dev->u))
+		return -ENODEV;
+	err = check_struct(info, sizeof(i), info->size);
+	if (err)
+		return err;
 	i.id = dev->id;
 	i.flags = dev->desc.flags;
 	i.npages = dev->desc.npages;
@@ -511,8 +519,6 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 	memcpy(i.name, dev->name, sizeof(i.name));
 	if (dev->ops.stored)
 		i.stored_bytes = stored(dev);
-	if (info->size < sizeof(size_t))
-		return -EINVAL;
 	i.size = info->size;
 	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;

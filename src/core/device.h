@@ -168,4 +168,7 @@ void watchdog_ended(struct uhmm_device *dev, const struct call *c,
 /* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
 unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
 
+/* stats.c: of a caller's struct, what we do not know is zero.  Or -E2BIG. */
+int check_struct(const void *p, size_t ksize, size_t usize);
+
 #endif

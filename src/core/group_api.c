@@ -84,9 +84,11 @@ int uhmm_group_query(struct uhmm_group *g, struct uhmm_device *dev,
 	struct uhmm_group_info i = { .size = 0 };
 	int err;
 
-	if (!g || !info || info->size < sizeof(size_t) || is_foreign(g, dev))
+	if (!g || !info || is_foreign(g, dev))
 		return -EINVAL;
-	err = (int)request_run(g->u, &req);
+	err = check_struct(info, sizeof(i), info->size);
+	if (!err)
+		err = (int)request_run(g->u, &req);
 	if (err)
 		return err;
 	i.size = info->size;

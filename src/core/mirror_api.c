@@ -212,6 +212,8 @@ int uhmm_device_accessed(struct uhmm_device *dev, const void *addr, size_t len,
 	uintptr_t at = (uintptr_t)addr, end = at + len;
 	int err = dev ? range_check(dev->u, addr, len) : -EINVAL;
 
+	if (dev && context_is_dead(dev->u))
+		return -ENODEV;
 	if (err || !count)
 		return err;
 	for (; at < end; at = (at | (MM_BLOCK_SIZE - 1)) + 1) {

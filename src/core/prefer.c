@@ -5,6 +5,8 @@
  * There is nothing to copy: a device page is cleared and becomes the page, by
  * the same way as any other goes out.
  */
+#include <errno.h>
+
 #include "core/fixed.h"
 
 static bool may_be_untouched(uint64_t w)
@@ -70,9 +72,12 @@ ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,
 		  struct uhmm_device *dev)
 {
 	uintptr_t at = addr, end = addr + len, next;
-	int err = range_take_in(u, addr, end, false);
 	ssize_t total = 0;
+	int err;
 
+	if (device_is_lost(dev))
+		return -ENODEV;
+	err = range_take_in(u, addr, end, false);
 	if (err)
 		return err;
 	for (; at < end; at = next) {

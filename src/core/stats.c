@@ -36,6 +36,19 @@ void count_ram(struct uhmm *u, int64_t delta)
 		policy_kick(u);
 }
 
+/* One of the caller's: what of it we do not know must be zero. */
+int check_struct(const void *p, size_t ksize, size_t usize)
+{
+	const char *tail = (const char *)p;
+
+	if (usize < sizeof(size_t))
+		return -EINVAL;
+	for (size_t i = ksize; i < usize; i++)
+		if (tail[i])
+			return -E2BIG;
+	return 0;
+}
+
 /*
  * A struct that may grow, from a caller who knows @usize bytes of it, into one
  * of ours with @ksize: what he does not know is zero, what we do not know must
@@ -43,14 +56,11 @@ void count_ram(struct uhmm *u, int64_t delta)
  */
 int copy_struct(void *dst, size_t ksize, const void *src, size_t usize)
 {
-	const char *tail = (const char *)src;
 	size_t n = usize < ksize ? usize : ksize;
+	int err = check_struct(src, ksize, usize);
 
-	if (usize < sizeof(size_t))
-		return -EINVAL;
-	for (size_t i = ksize; i < usize; i++)
-		if (tail[i])
-			return -E2BIG;
+	if (err)
+		return err;
 	memset(dst, 0, ksize);
 	memcpy(dst, src, n);
 	return 0;
@@ -102,11 +112,15 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 {
 	struct uhmm_stats s = { .size = 0 };
 	size_t size;
+	int err;
 
-	if (!u || !stats || stats->size < sizeof(size_t))
+	if (!u || !stats)
 		return -EINVAL;
 	if (context_is_dead(u))
 		return -ENODEV;
+	err = check_struct(stats, sizeof(s), stats->size);
+	if (err)
+		return err;
 	size = stats->size;
 	read_counters(u, &s);
 	s.pool_pages = atomic_load(&u->slots.pages);

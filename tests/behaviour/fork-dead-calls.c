@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * In the child of a fork the context is dead: each call on it, its devices,
+ * groups and mirrors returns -ENODEV.  And what a newer version may ask for is
+ * refused by this one.
+ */
+#include <sys/wait.h>
+
+#include <uhmm/alloc.h>
+#include <uhmm/charge.h>
+
+#include "../mirror.h"
+
+static struct uhmm *u;
+static struct uhmm_device *dev;
+static struct uhmm_group *group;
+static struct test_table table;
+static char *p;
+
+#define DEAD(call) CHECK_EQ((long)(call), -ENODEV)
+
+static void check_memory(void)
+{
+	struct uhmm_completion done;
+	uhmm_pfn_t pfn;
+	void *new;
+
+	DEAD(uhmm_register(u, p, PAGE));
+	DEAD(uhmm_unregister(u, p, PAGE));
+	DEAD(uhmm_migrate(u, p, PAGE, dev));
+	DEAD(uhmm_migrate_why(u, p, PAGE, dev, NULL));
+	DEAD(uhmm_migrate_start(u, p, PAGE, dev, 1));
+	DEAD(uhmm_complete(u, &done, 1));
+	DEAD(uhmm_prefer(u, p, PAGE, dev));
+	DEAD(uhmm_alloc(u, PAGE, dev, &new));
+	DEAD(uhmm_pin(u, p, PAGE));
+	DEAD(uhmm_unpin(u, p, PAGE));
+	DEAD(uhmm_fault_in(u, p, PAGE, false));
+	DEAD(uhmm_snapshot(u, p, PAGE, &pfn));
+}
+
+static void check_context(void)
+{
+	struct uhmm_stats stats = { .size = sizeof(stats) };
+	char buf[64];
+
+	DEAD(uhmm_fd(u));
+	DEAD(uhmm_features(u, buf, sizeof(buf)));
+	DEAD(uhmm_stats(u, &stats));
+	DEAD(uhmm_set_ram_limit(u, 0));
+	DEAD(uhmm_charge(u, p, PAGE, group));
+	DEAD(uhmm_notify_begin(u, p, PAGE, UHMM_NOTIFY_UNMAP));
+	DEAD(uhmm_notify_end(u, p, PAGE));
+	DEAD(uhmm_close(u));
+}
+
+static void check_objects(void)
+{
+	struct uhmm_device_info info = { .size = sizeof(info) };
+	struct uhmm_group_info sums = { .size = sizeof(sums) };
+	struct uhmm_mirror *mirror;
+	struct uhmm_group *child;
+	uhmm_pfn_t pfn;
+
+	DEAD(uhmm_device_query(dev, &info));
+	DEAD(uhmm_device_tier(dev, true));
+	DEAD(uhmm_device_accessed(dev, p, PAGE, 1));
+	DEAD(uhmm_device_lost(dev));
+	DEAD(uhmm_device_failed(dev, 0, 1));
+	DEAD(uhmm_device_remove(dev));
+	DEAD(uhmm_group_create(u, group, "b", &child));
+	DEAD(uhmm_group_query(group, NULL, &sums));
+	DEAD(uhmm_group_set_limit(group, NULL, 0));
+	DEAD(uhmm_group_destroy(group));
+	DEAD(uhmm_mirror_add(u, NULL, 0, NULL, &test_table_ops, NULL, &mirror));
+	DEAD(uhmm_mirror_fault(table.mirror, p, PAGE, 0));
+	DEAD(uhmm_mirror_snapshot(table.mirror, p, PAGE, &pfn));
+	DEAD(uhmm_mirror_remove(table.mirror));
+}
+
+/* Each with a tail that this version does not know. */
+static void check_newer(void)
+{
+	struct {
+		struct uhmm_stats known;
+		char tail[8];
+	} stats = { .known.size = sizeof(stats) };
+	struct {
+		struct uhmm_device_info known;
+		char tail[8];
+	} info = { .known.size = sizeof(info) };
+	struct {
+		struct uhmm_group_info known;
+		char tail[8];
+	} sums = { .known.size = sizeof(sums) };
+
+	CHECK_EQ(uhmm_stats(u, &stats.known), 0);
+	CHECK_EQ(uhmm_device_query(dev, &info.known), 0);
+	CHECK_EQ(uhmm_group_query(group, NULL, &sums.known), 0);
+	stats.known.size = sizeof(stats);
+	stats.tail[7] = info.tail[7] = sums.tail[7] = 1;
+	CHECK_EQ(uhmm_stats(u, &stats.known), -E2BIG);
+	CHECK_EQ(uhmm_device_query(dev, &info.known), -E2BIG);
+	CHECK_EQ(uhmm_group_query(group, NULL, &sums.known), -E2BIG);
+}
+
+int main(void)
+{
+	pid_t pid;
+	int status;
+
+	u = test_open();
+	dev = test_device(u, "ram:4M");
+	p = test_map(1);
+	CHECK_EQ(uhmm_group_create(u, NULL, "a", &group), 0);
+	test_mirror(u, &table, p, NULL);
+	check_newer();
+	pid = fork();
+	if (!pid) {
+		check_memory();
+		check_context();
+		check_objects();
+		_exit(0);
+	}
+	CHECK(pid > 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(uhmm_mirror_remove(table.mirror), 0);
+	CHECK_EQ(uhmm_device_lost(dev), 0);
+	CHECK_EQ(uhmm_prefer(u, p, PAGE, dev), -ENODEV);
+	CHECK_EQ(uhmm_migrate(u, p, PAGE, dev), -ENODEV);
+	test_close(u);
+	return 0;
+}
