@@ -55,16 +55,41 @@ static struct call *try_claim(struct uhmm_device *dev)
 	return NULL;
 }
 
-static struct call *claim(struct uhmm_device *dev)
+/* Return: when to say so again, ns after @since. */
+static uint64_t tell_full(struct uhmm_device *dev, uint64_t since)
 {
+	uint64_t age = sys_now_ns() - since;
+
+	sys_logf(&dev->u->log, SYS_WARN,
+		 "device %s: a call has waited %ju ms for one of the %d that "
+		 "are under way to end",
+		 dev->name, (uintmax_t)(age / (1000 * 1000)), NR_CALLS);
+	return 2 * age;
+}
+
+/* All are under way.  Looks again each millisecond: no call wakes anyone. */
+static struct call *wait_to_claim(struct uhmm_device *dev)
+{
+	uint64_t since = sys_now_ns(), next = dev->u->watchdog.threshold;
+	_Atomic uint32_t nobody = 0;
 	struct call *c;
 
-	while (!(c = try_claim(dev)))
+	while (!(c = try_claim(dev))) {
 		if (device_is_lost(dev))
 			return NULL;
-		else
-			sys_yield();
+		sys_futex_wait(&nobody, 0, 1000 * 1000);
+		if (sys_now_ns() - since >= next)
+			next = tell_full(dev, since);
+	}
 	return c;
+}
+
+/* NULL: the device is lost. */
+static struct call *claim(struct uhmm_device *dev)
+{
+	struct call *c = try_claim(dev);
+
+	return c ? c : wait_to_claim(dev);
 }
 
 /* Pairs with call_wait(): who waits has said why before it looked. */
