@@ -294,8 +294,8 @@ int main(void)
 	test_all_written();
 	test_parts();
 	test_discard();
+	test_remap(); /* as one mapping, which unmapping ends */
 	test_unmap();
-	test_remap();
 	test_fork();
 	test_limit();
 	test_lost();
