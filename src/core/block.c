@@ -166,10 +166,6 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return b->table ? 0 : -ENOMEM;
 }
 
-#define IN_FRAMES                                               \
-	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
-	 1u << P_REVOKING)
-
 /* For each page of each move: without branches. */
 static void count_state(struct block *b, uint64_t w, int by)
 {
@@ -179,7 +175,7 @@ static void count_state(struct block *b, uint64_t w, int by)
 	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
 	b->device_delta = (int16_t)(b->device_delta + page_is_away(w) * by);
 	b->frozen_delta =
-		(int16_t)(b->frozen_delta + (int)(IN_FRAMES >> s & 1) * by);
+		(int16_t)(b->frozen_delta + page_has(w, PAGE_IN_FRAME) * by);
 	atomic_store_explicit(&b->nr_charged,
 			      (uint16_t)((int)nr_charged(b) + ram),
 			      memory_order_relaxed);

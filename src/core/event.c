@@ -17,8 +17,7 @@
 /* Nobody is at work on its device page. */
 static bool is_at_rest(uint64_t w)
 {
-	return page_state(w) == P_DEVICE || page_state(w) == P_CLEAN ||
-	       page_state(w) == P_COHERENT ||
+	return page_has(w, PAGE_OWNS_DPFN) ||
 	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 

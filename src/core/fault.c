@@ -231,13 +231,6 @@ static enum mm_outcome stale_protection(struct uhmm *u, struct block *b,
 	return MM_RETRY;
 }
 
-/* Will resolving it take another page of RAM? */
-static bool needs_room(enum page_state s)
-{
-	return s == P_RAM || s == P_EMPTY || s == P_DROPPED ||
-	       s == P_CLEARING || s == P_DEVICE;
-}
-
 /* Wait until something was demoted; without the lock. */
 static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned flags)
@@ -250,12 +243,15 @@ static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
 static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned flags)
 {
-	enum page_state s = page_state(block_word(b, i));
+	uint64_t w = block_word(b, i);
+	enum page_state s = page_state(w);
 
 	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
 		return stale_protection(u, b, i);
-	if (needs_room(s) && is_counted(u) && policy_full(u, b))
+	if (page_has(w, PAGE_TAKES_RAM) && is_counted(u) && policy_full(u, b))
 		return room_fault(u, b, i, flags);
+	if (page_has(w, PAGE_WAITS))
+		return wait_fault(u, b, flags);
 	switch (s) {
 	case P_RAM:
 	case P_EMPTY:
@@ -266,9 +262,9 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.faults, 1);
 		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
 	case P_COHERENT:
-		if (node_has(u, block_word(b, i)))
+		if (node_has(u, w))
 			return node_fault(u, b, i, flags);
-		if (block_word(b, i) & PAGE_DROP)
+		if (w & PAGE_DROP)
 			return wait_fault(u, b, flags);
 		return coherent_fault(u, b, i);
 	case P_CLEAN:
@@ -278,12 +274,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		return frame_fault(u, b, i);
 	case P_EXCLUSIVE:
 		return exclusive_fault(u, b, i);
-	case P_COMING:
-	case P_STASHING:
-	case P_REVOKING:
-		return wait_fault(u, b, flags);
 	default:
-		if (block_word(b, i) & PAGE_DROP)
+		if (w & PAGE_DROP)
 			return wait_fault(u, b, flags);
 		return poisoned_fault(u, b, i);
 	}

@@ -44,17 +44,8 @@ static bool is_allowed(const struct walk *w, uint16_t look)
 /* Is a page that is there what the kernel can use, with this word? */
 static bool is_settled(const struct walk *w, uint64_t word)
 {
-	switch (page_state(word)) {
-	case P_RAM:
-	case P_EMPTY:
-	case P_DROPPED:
-	case P_COHERENT:
-		return true;
-	case P_CLEAN:
-		return !w->write;
-	default:
-		return false;
-	}
+	return page_has(word, PAGE_READABLE) ||
+	       (page_state(word) == P_CLEAN && !w->write);
 }
 
 /*

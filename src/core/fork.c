@@ -201,11 +201,6 @@ static bool keep(struct uhmm *u)
 
 /* ---- Processes that nobody announced ---------------------------------- */
 
-#define AWAY                                                                  \
-	(1u << P_DEVICE | 1u << P_COMING | 1u << P_FROZEN | 1u << P_LEAVING | \
-	 1u << P_EXCLUSIVE | 1u << P_REVOKING | 1u << P_STASHING |            \
-	 1u << P_POISONED)
-
 /* In a child nobody else is there, and who was may have held the lock. */
 static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
 {
@@ -215,7 +210,7 @@ static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
 	if (!alone)
 		block_lock(b);
 	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
-		if (AWAY >> page_state(b->table[i]) & 1)
+		if (page_has(b->table[i], PAGE_LOST_IN_CHILD))
 			set_add(&away, i);
 	if (!alone)
 		block_unlock(u, b);

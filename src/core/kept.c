@@ -84,17 +84,13 @@ static void set_kept(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 
 /* ---- What is of no use any more ---------------------------------------- */
 
-#define IN_SLOT                                                 \
-	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
-	 1u << P_REVOKING | 1u << P_STASHING)
-
 static void shed(struct uhmm *u, struct block *b)
 {
 	struct slot *s = slot_of(u, b->slot);
 	struct mm_set old = set_minus(&s->stock, &s->kept);
 
 	set_for_each(&old, i)
-		if (IN_SLOT >> page_state(block_word(b, i)) & 1)
+		if (page_has(block_word(b, i), PAGE_USES_FRAME))
 			set_del(&old, i);
 	set_for_each_run(&old, first, last)
 		u->mm->ops->drop(u->mm,

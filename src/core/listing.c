@@ -10,11 +10,6 @@
 #include "core/fixed.h"
 #include "core/listing.h"
 
-/* In RAM, but not at their addresses. */
-#define FROZEN                                                  \
-	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
-	 1u << P_REVOKING | 1u << P_STASHING)
-
 /* The page of zeroes is nobody's memory. */
 static bool is_resident(uint16_t look)
 {
@@ -25,7 +20,7 @@ static void count_page(struct listing *l, uint64_t w, uint16_t look)
 {
 	if (page_is_away(w))
 		l->on[page_dev(w)]++;
-	else if (FROZEN >> page_state(w) & 1)
+	else if (page_has(w, PAGE_USES_FRAME))
 		l->frozen++;
 	else if (page_state(w) == P_POISONED)
 		l->poisoned++;

@@ -123,22 +123,9 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 	},
 };
 
-static const char *const state_names[P_NR_STATES] = {
-	[P_RAM] = "ram",
-	[P_EMPTY] = "empty",
-	[P_DROPPED] = "dropped",
-	[P_CLEAN] = "clean",
-	[P_DEVICE] = "device",
-	[P_COHERENT] = "coherent",
-	[P_COMING] = "coming",
-	[P_FROZEN] = "frozen",
-	[P_LEAVING] = "leaving",
-	[P_STASHING] = "stashing",
-	[P_EXCLUSIVE] = "exclusive",
-	[P_REVOKING] = "revoking",
-	[P_CLEARING] = "clearing",
-	[P_POISONED] = "poisoned",
-};
+#define NAME(arg, state, name, properties) [P_##state] = name,
+static const char *const state_names[P_NR_STATES] = { PAGE_STATES(NAME, ) };
+#undef NAME
 
 static const char *const event_names[E_NR_EVENTS] = {
 	[E_TAKE] = "take",     [E_PARK] = "park",     [E_HOLE] = "hole",

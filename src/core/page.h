@@ -23,23 +23,91 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * What a state means, for all that ask: page_has(word, property).
+ *
+ * @PAGE_PINNABLE: its pins are in its word; it is in RAM, or may come to be
+ * @PAGE_IN_FRAME: its data are in its frame, and nowhere else
+ * @PAGE_USES_FRAME: its frame is in use, or may be in a moment
+ * @PAGE_HOLDS_RAM: it counts as RAM; see also PAGE_MAY_HOLD_RAM
+ * @PAGE_MAY_HOLD_RAM: it counts as RAM if it is PAGE_CHARGED
+ * @PAGE_ON_DEVICE: its data are on a device, and nowhere else
+ * @PAGE_OWNS_DPFN: it has a device page that no thread is at work on
+ * @PAGE_TAKES_RAM: a touch that is answered takes another page of RAM
+ * @PAGE_WAITS: a touch waits until a thread has ended what it does
+ * @PAGE_READABLE: the kernel can read it at its address, if something is there
+ * @PAGE_LOST_IN_CHILD: a copy of the process would not find its data
+ */
+enum page_property {
+	PAGE_PINNABLE = 1u << 0,
+	PAGE_IN_FRAME = 1u << 1,
+	PAGE_USES_FRAME = 1u << 2,
+	PAGE_HOLDS_RAM = 1u << 3,
+	PAGE_MAY_HOLD_RAM = 1u << 4,
+	PAGE_ON_DEVICE = 1u << 5,
+	PAGE_OWNS_DPFN = 1u << 6,
+	PAGE_TAKES_RAM = 1u << 7,
+	PAGE_WAITS = 1u << 8,
+	PAGE_READABLE = 1u << 9,
+	PAGE_LOST_IN_CHILD = 1u << 10,
+};
+
+#define PAGE_FRAMED \
+	(PAGE_IN_FRAME | PAGE_USES_FRAME | PAGE_HOLDS_RAM | PAGE_LOST_IN_CHILD)
+
+/*
+ * S(arg, state, name, properties) for each:
+ *
+ * RAM		the kernel knows: present, or not touched yet
+ * EMPTY	nothing there, we know
+ * DROPPED	discarded by the application, perhaps not yet gone: dropped.c
+ * CLEAN	in RAM, write-protected, and on a device still
+ * DEVICE	on a device
+ * COHERENT	on a device, and the CPU uses it there
+ * COMING	on a device, being copied home
+ * FROZEN	in a frame, at rest
+ * LEAVING	in a frame, being copied to a device
+ * EXCLUSIVE	in a frame, for one device: exclusive.c
+ * REVOKING	the same, while that device is told to let go
+ * STASHING	at its address or in a frame: its mapping is moving
+ * CLEARING	nothing there, a device page is being zeroed for it
+ * POISONED	lost; a touch is SIGBUS
+ */
+#define PAGE_STATES(S, arg)                                                   \
+	S(arg, RAM, "ram",                                                    \
+	  PAGE_PINNABLE | PAGE_MAY_HOLD_RAM | PAGE_TAKES_RAM | PAGE_READABLE) \
+	S(arg, EMPTY, "empty", PAGE_TAKES_RAM | PAGE_READABLE)                \
+	S(arg, DROPPED, "dropped",                                            \
+	  PAGE_PINNABLE | PAGE_TAKES_RAM | PAGE_READABLE)                     \
+	S(arg, CLEAN, "clean", PAGE_HOLDS_RAM | PAGE_OWNS_DPFN)               \
+	S(arg, DEVICE, "device",                                              \
+	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_TAKES_RAM |                  \
+		  PAGE_LOST_IN_CHILD)                                         \
+	S(arg, COHERENT, "coherent",                                          \
+	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_READABLE)                    \
+	S(arg, COMING, "coming",                                              \
+	  PAGE_ON_DEVICE | PAGE_WAITS | PAGE_LOST_IN_CHILD)                   \
+	S(arg, FROZEN, "frozen", PAGE_FRAMED)                                 \
+	S(arg, LEAVING, "leaving", PAGE_FRAMED)                               \
+	S(arg, EXCLUSIVE, "exclusive", PAGE_FRAMED)                           \
+	S(arg, REVOKING, "revoking", PAGE_FRAMED | PAGE_WAITS)                \
+	S(arg, STASHING, "stashing",                                          \
+	  PAGE_USES_FRAME | PAGE_MAY_HOLD_RAM | PAGE_WAITS |                  \
+		  PAGE_LOST_IN_CHILD)                                         \
+	S(arg, CLEARING, "clearing", PAGE_TAKES_RAM)                          \
+	S(arg, POISONED, "poisoned", PAGE_LOST_IN_CHILD)
+
 enum page_state {
-	P_RAM,	     /* the kernel knows: present, or not touched yet */
-	P_EMPTY,     /* nothing there, we know */
-	P_DROPPED,   /* discarded by the application, perhaps not yet gone */
-	P_CLEAN,     /* in RAM, write-protected, and on a device still */
-	P_DEVICE,    /* on a device */
-	P_COHERENT,  /* on a device, and the CPU uses it there */
-	P_COMING,    /* on a device, being copied home */
-	P_FROZEN,    /* in a frame, at rest */
-	P_LEAVING,   /* in a frame, being copied to a device */
-	P_EXCLUSIVE, /* in a frame, for one device (exclusive.c) */
-	P_REVOKING,  /* the same, while that device is told to let go */
-	P_STASHING,  /* at its address or in a frame: its mapping is moving */
-	P_CLEARING,  /* nothing there, a device page is being zeroed for it */
-	P_POISONED,  /* lost; a touch is SIGBUS */
+#define PAGE_STATE_OF(arg, state, name, properties) P_##state,
+	PAGE_STATES(PAGE_STATE_OF, )
+#undef PAGE_STATE_OF
 	P_NR_STATES,
 };
+
+/* The states that have a property: a constant. */
+#define PAGE_MASK_BIT(property, state, name, properties) \
+	| ((properties) & (property) ? 1u << P_##state : 0u)
+#define PAGE_MASK(property) (0u PAGE_STATES(PAGE_MASK_BIT, property))
 
 enum page_event {
 	E_TAKE,	   /* frozen into a frame for a move */
@@ -99,36 +167,29 @@ static inline uint64_t page_on_device(enum page_state state, unsigned dev,
 	       dpfn << PAGE_DPFN_SHIFT;
 }
 
-/* Pins live in the words of pages that are, or may come to be, in RAM. */
-static inline bool page_can_pin(uint64_t w)
+static inline bool page_has(uint64_t w, enum page_property property)
 {
-	return page_state(w) == P_RAM || page_state(w) == P_DROPPED;
+	return PAGE_MASK(property) >> page_state(w) & 1;
 }
 
 static inline uint64_t page_pins(uint64_t w)
 {
-	return page_can_pin(w) ? w >> PAGE_PIN_SHIFT & PAGE_PIN_MAX : 0;
+	return page_has(w, PAGE_PINNABLE) ? w >> PAGE_PIN_SHIFT & PAGE_PIN_MAX :
+					    0;
 }
-
-#define PAGE_HOLDS_RAM                                      \
-	(1u << P_CLEAN | 1u << P_FROZEN | 1u << P_LEAVING | \
-	 1u << P_EXCLUSIVE | 1u << P_REVOKING)
 
 /* Does the page hold RAM that we count? */
 static inline bool page_in_ram(uint64_t w)
 {
-	unsigned charged = !!(w & PAGE_CHARGED);
-	unsigned may = charged << P_RAM | charged << P_STASHING;
+	unsigned may = w & PAGE_CHARGED ? PAGE_MASK(PAGE_MAY_HOLD_RAM) : 0;
 
-	return (PAGE_HOLDS_RAM | may) >> page_state(w) & 1;
+	return (PAGE_MASK(PAGE_HOLDS_RAM) | may) >> page_state(w) & 1;
 }
-
-#define PAGE_ON_DEVICE (1u << P_DEVICE | 1u << P_COMING | 1u << P_COHERENT)
 
 /* Is the page on a device, and nowhere else? */
 static inline bool page_is_away(uint64_t w)
 {
-	return (PAGE_ON_DEVICE >> page_state(w) & 1) | !!(w & PAGE_AWAY);
+	return page_has(w, PAGE_ON_DEVICE) | !!(w & PAGE_AWAY);
 }
 
 extern const uint8_t page_table[P_NR_STATES][E_NR_EVENTS];

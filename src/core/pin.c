@@ -15,7 +15,7 @@ static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 	}
 	if (page_state(w) == P_POISONED)
 		return -EIO;
-	if (!page_can_pin(w))
+	if (!page_has(w, PAGE_PINNABLE))
 		return -EAGAIN;
 	if (page_pins(w) == PAGE_PIN_MAX)
 		return -EOVERFLOW;

@@ -129,6 +129,27 @@ static void test_no_loss(void)
 	}
 }
 
+/* A page's data are in one place, and what follows from that holds. */
+static void test_properties(void)
+{
+	const unsigned framed = PAGE_MASK(PAGE_IN_FRAME);
+	const unsigned away = PAGE_MASK(PAGE_ON_DEVICE);
+
+	CHECK_EQ(framed, 1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE |
+				 1u << P_REVOKING);
+	CHECK_EQ(away, 1u << P_DEVICE | 1u << P_COMING | 1u << P_COHERENT);
+	CHECK_EQ(framed & away, 0);
+	CHECK_EQ(framed & ~PAGE_MASK(PAGE_USES_FRAME), 0);
+	CHECK_EQ(framed & ~PAGE_MASK(PAGE_HOLDS_RAM), 0);
+	CHECK_EQ(framed & ~PAGE_MASK(PAGE_LOST_IN_CHILD), 0);
+	CHECK_EQ(away & (PAGE_MASK(PAGE_HOLDS_RAM) | 1u << P_RAM), 0);
+	CHECK_EQ(PAGE_MASK(PAGE_HOLDS_RAM) & PAGE_MASK(PAGE_MAY_HOLD_RAM), 0);
+	CHECK_EQ(PAGE_MASK(PAGE_TAKES_RAM) & PAGE_MASK(PAGE_WAITS), 0);
+	CHECK_EQ(PAGE_MASK(PAGE_READABLE) & PAGE_MASK(PAGE_LOST_IN_CHILD), 0);
+	CHECK(page_has(P_RAM | PAGE_PIN_ONE, PAGE_PINNABLE));
+	CHECK(!page_has(P_DEVICE, PAGE_PINNABLE));
+}
+
 static void test_words(void)
 {
 	uint64_t w = page_on_device(P_DEVICE, 255, (UINT64_C(1) << 48) - 1);
@@ -159,6 +180,7 @@ int main(void)
 {
 	test_table();
 	test_no_loss();
+	test_properties();
 	test_words();
 	return 0;
 }
