@@ -41,34 +41,35 @@ static bool has_moved(struct uffd *b)
 		       -EBUSY;
 }
 
-/* The mark of uffd_stash.c came along, or there is nothing to be marked. */
-static bool is_marked(const struct uffd *b, unsigned npages)
+/*
+ * Pages without the mark of uffd_stash.c.  Page by page: a mapping that was
+ * moved there may have become one with its neighbour.
+ */
+static void note_late(const struct uffd *b, unsigned first, unsigned npages)
 {
+	const struct uffd_keeper *k = &b->keeper;
 	uint64_t entries[MM_BLOCK_PAGES];
-	bool marked = false, there = false;
 
-	if (uffd_pagemap_entries(b, b->keeper.frame, npages, entries))
-		return true;
-	for (unsigned i = 0; i < npages && !marked; i++) {
-		uintptr_t frame = b->keeper.frame + i * MM_PAGE_SIZE;
+	if (uffd_pagemap_entries(b, k->frame, npages, entries))
+		return;
+	for (unsigned i = 0; i < npages; i++) {
+		uintptr_t frame = k->frame + i * MM_PAGE_SIZE;
 
-		marked = entries[i] & UAPI_PM_UFFD_WP;
-		there = there || entries[i] & UAPI_PM_PRESENT ||
-			(entries[i] & UAPI_PM_SWAP &&
-			 !uffd_is_poisoned(b, frame));
+		if (entries[i] & UAPI_PM_UFFD_WP)
+			continue;
+		if (entries[i] & UAPI_PM_PRESENT ||
+		    (entries[i] & UAPI_PM_SWAP && !uffd_is_poisoned(b, frame)))
+			set_add(&k->f->late, first + i);
 	}
-	return marked || !there;
 }
 
 /* In the gate.  What arrived becomes ours before events are applied. */
 static void arrived(struct uffd *b)
 {
-	struct uffd_keeper *k = &b->keeper;
+	const struct uffd_keeper *k = &b->keeper;
 	unsigned first = (unsigned)(k->frame >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
-	unsigned npages = (unsigned)(k->len >> MM_PAGE_SHIFT);
 
-	if (!is_marked(b, npages))
-		set_add_run(&k->f->late, first, first + npages);
+	note_late(b, first, (unsigned)(k->len >> MM_PAGE_SHIFT));
 	uffd_adopt(b, k->frame, k->len);
 }
 
