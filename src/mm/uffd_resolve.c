@@ -117,6 +117,19 @@ ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
 	return fill(to_uffd(mm), va, src, npages, UFFDIO_COPY_MODE_WP);
 }
 
+/* With the gate around it, lest zeroes hide a page that moves there. */
+static ssize_t gated_zero(struct uffd *b, uintptr_t va, size_t len, bool write)
+{
+	ssize_t ret = uffd_gate_pass(b);
+
+	if (ret)
+		return ret;
+	ret = write ? uffd_copy(b, va, b->zeroes, len, 0) :
+		      uffd_zeropage(b, va, len);
+	uffd_gate_passed(b);
+	return ret;
+}
+
 ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 {
 	struct uffd *b = to_uffd(mm);
@@ -131,10 +144,7 @@ ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 
 		if (step > npages - done)
 			step = npages - done;
-		ret = write ? uffd_copy(b, at, b->zeroes, step * MM_PAGE_SIZE,
-					0) :
-			      uffd_zeropage(b, at, step * MM_PAGE_SIZE);
-		ret = in_pages(ret);
+		ret = in_pages(gated_zero(b, at, step * MM_PAGE_SIZE, write));
 		if (ret > 0)
 			done += (size_t)ret;
 		else if (may_be_across(ret, step))
