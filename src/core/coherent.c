@@ -371,8 +371,8 @@ static void lose_mapped(struct swap *s)
 	block_settle(u, s->b, true);
 	if (s->err && s->err != -ENOENT)
 		sys_logf(&u->log, SYS_ERR,
-			 "lost pages near %#lx stay mapped: %d",
-			 (unsigned long)s->b->va, s->err);
+			 "lost pages near %#lx stay mapped: %s",
+			 (unsigned long)s->b->va, sys_error(s->err));
 }
 
 /* Their mapping is ours now.  Return: whether there are any. */

@@ -346,9 +346,10 @@ void serve_start(struct uhmm *u)
 		enlist(&u->serve);
 		return;
 	}
-	sys_logf(&u->log, SYS_WARN,
-		 "no statistics for \"uhmm stat\": socket %s: error %d",
-		 *u->serve.path ? u->serve.path : "folder", -err);
+	/* no warning: the program did not ask to be asked */
+	sys_logf(&u->log, SYS_INFO,
+		 "no statistics for \"uhmm stat\": socket %s: %s",
+		 *u->serve.path ? u->serve.path : "folder", sys_error(err));
 	serve_stop(u);
 }
 

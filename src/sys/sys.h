@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sys/format.h"
+
 /* ---- Memory of our own: zeroed pages, never managed, never malloc ---- */
 
 /* (F) @len is rounded up to pages.  NULL when there is none. */
@@ -103,7 +105,7 @@ const char *sys_getenv(const char *name);
  */
 void sys_freeze_env(bool frozen);
 
-/* ---- Log: no malloc, no stdio ---- */
+/* ---- Log: no malloc, no stdio, no locale ---- */
 
 typedef void sys_log_fn(void *arg, int level, const char *msg);
 
@@ -112,12 +114,8 @@ struct sys_log {
 	void *arg;
 };
 
-/*
- * As snprintf(3), but at least @len must be 1, and returns what was written,
- * without the final NUL.
- */
-__attribute__((format(printf, 3, 4))) size_t sys_format(char *buf, size_t len,
-							const char *fmt, ...);
+/* @err, negative or not, in a few words; never NULL. */
+const char *sys_error(int err);
 
 __attribute__((format(printf, 3, 4))) void
 sys_logf(const struct sys_log *log, int level, const char *fmt, ...);
