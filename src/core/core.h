@@ -193,7 +193,7 @@ struct policy {
 	uintptr_t throttled[MAX_THROTTLED]; /* faults waiting for room */
 	unsigned nr_throttled;
 	struct sys_thread thread;
-	_Atomic bool running, stop;
+	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
 
 /* ---- Mirrors (mirror.c) ---- */

@@ -23,6 +23,21 @@ static uint64_t total(const struct uhmm_segment *seg, size_t nr)
 	return n;
 }
 
+#define TELL_AGAIN (UINT64_C(10) * 1000 * 1000 * 1000)
+
+/* An error that comes again and again is told once in a while. */
+static void tell_error(struct uhmm_device *dev, const char *what, int err)
+{
+	uint64_t now = sys_now_ns();
+
+	if (atomic_exchange(&dev->told, err) == err &&
+	    now - atomic_load(&dev->told_ns) < TELL_AGAIN)
+		return;
+	atomic_store(&dev->told_ns, now);
+	sys_logf(&dev->u->log, err == -ENOSPC ? SYS_INFO : SYS_WARN,
+		 "device %s: %s failed: %s", dev->name, what, sys_error(err));
+}
+
 /* After a call of @dev has ended.  May lose the device. */
 static int note_error(struct uhmm_device *dev, const char *what, int err)
 {
@@ -30,8 +45,7 @@ static int note_error(struct uhmm_device *dev, const char *what, int err)
 		return 0;
 	count_add(&dev->errors, 1);
 	count_add(&dev->u->count.errors, 1);
-	sys_logf(&dev->u->log, err == -ENOSPC ? SYS_INFO : SYS_WARN,
-		 "device %s: %s failed: %d", dev->name, what, err);
+	tell_error(dev, what, err);
 	if (err == -ENODEV)
 		do_lost(dev);
 	return err < 0 ? err : -EIO;

@@ -47,6 +47,18 @@ struct pagemap {
  * @holds: who needs its number to stay
  * @longest: ns; of calls that the watchdog reported
  */
+/*
+ * What a device did not take (refuse.c).  Hints: read and written without lock.
+ * @until: ns; the demoter passes over the device till then, 0: it does not
+ * @pause: ns, the last pause
+ * @used: device pages in use when the pause began
+ * @in_row: pages that were refused since one was taken
+ */
+struct refusal {
+	_Atomic uint64_t until, pause, used;
+	_Atomic uint32_t in_row;
+};
+
 struct uhmm_device {
 	struct uhmm *u;
 	struct uhmm_device *next; /* of those removed */
@@ -62,6 +74,9 @@ struct uhmm_device {
 	_Atomic bool watched;	 /* what the CPU maps of it raises events */
 	_Atomic bool tier;	 /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
+	struct refusal refusal;
+	_Atomic int told; /* the error that was logged last, negative */
+	_Atomic uint64_t told_ns;
 	char name[32];
 	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
 	_Atomic uint32_t ended, holds;
@@ -108,6 +123,23 @@ int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		   size_t nr, uintptr_t va);
 int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		    size_t nr, uintptr_t va);
+/*
+ * A move out ended: the device took @took pages and refused @refused.  @full:
+ * for want of room.
+ */
+void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
+		     bool full);
+/* Does the demoter pass over it for now? */
+bool device_refuses(const struct uhmm_device *dev);
+/* May the demoter give it pages now? */
+bool device_takes(const struct uhmm_device *dev);
+/* May it give any device some? */
+bool devices_take(struct uhmm *u);
+/*
+ * The limit of @g is passed.  Told once a context, if no device takes pages,
+ * and not before there is one.
+ */
+void refusal_tell(struct uhmm *u, const struct uhmm_group *g);
 /* One page, up to @tries times unless the device is lost. */
 int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries);
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);

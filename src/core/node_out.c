@@ -388,6 +388,7 @@ int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 	uint8_t why[MM_BLOCK_PAGES];
 	struct node_move m = { .u = u, .b = b, .dev = dev, .why = why };
 	struct mm_set set = *want;
+	unsigned full = 0;
 	int err;
 
 	block_lock(b);
@@ -397,5 +398,9 @@ int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 			set_del(&set, i);
 	block_unlock(u, b);
 	err = move_once(&m, &set);
+	set_for_each(&set, i)
+		full += why[i] == UHMM_WHY_NO_ROOM;
+	if (!err)
+		device_answered(dev, m.went, full, full > 0);
 	return err ? err : (int)m.went;
 }

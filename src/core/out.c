@@ -70,14 +70,18 @@ static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
 	unsigned nr = build_segments(o, set);
 	unsigned mid = first + (last - first) / 2;
 	struct mm_set half;
+	int err;
 
 	if (!nr)
 		return;
-	if (!device_copy_in(o->dev, o->seg, nr,
-			    o->b->va + set_find(set, 0, true) * MM_PAGE_SIZE)) {
+	err = device_copy_in(o->dev, o->seg, nr,
+			     o->b->va + set_find(set, 0, true) * MM_PAGE_SIZE);
+	if (!err) {
 		o->done = set_or(&o->done, set);
 		return;
 	}
+	if (last - first == 1 && err == -ENOSPC)
+		set_add(&o->full, first);
 	if (last - first == 1 || device_is_lost(o->dev))
 		return;
 	half = part(set, first, mid);
@@ -90,11 +94,15 @@ static void clear_pages(struct out *o)
 {
 	uint64_t list[MM_BLOCK_PAGES];
 	unsigned n = 0;
+	int err;
 
 	set_for_each(&o->zero, i)
 		list[n++] = o->dpfn[i];
-	if (!device_clear(o->dev, list, n))
+	err = device_clear(o->dev, list, n);
+	if (!err)
 		o->done = set_or(&o->done, &o->zero);
+	if (err == -ENOSPC)
+		o->full = set_or(&o->full, &o->zero);
 }
 
 /* ---- 4: arrive -------------------------------------------------------- */
@@ -115,6 +123,22 @@ static void arrive(struct out *o, unsigned i)
 	set_add(&o->placing, i);
 }
 
+/* The device did not take it. */
+static void note_refusal(struct out *o, unsigned i)
+{
+	out_why(o, i, set_has(&o->full, i) ? UHMM_WHY_NO_ROOM : UHMM_WHY_IO);
+	spare_dpfn(o, i);
+}
+
+/*
+ * What was parked stays parked, for another device.  All else is mapped again.
+ */
+static void return_frame(struct out *o, unsigned i)
+{
+	if (o->how == OUT_DEMOTE || home_thaw(o->u, o->b, i, i + 1) < 1)
+		block_event(o->u, o->b, i, E_PARK);
+}
+
 static void settle_framed(struct out *o, unsigned i)
 {
 	if (page_state(block_word(o->b, i)) != P_LEAVING) {
@@ -126,10 +150,8 @@ static void settle_framed(struct out *o, unsigned i)
 		if (o->keep)
 			kept_add(o->u, o->b, i);
 	} else {
-		out_why(o, i, UHMM_WHY_IO);
-		spare_dpfn(o, i);
-		if (home_thaw(o->u, o->b, i, i + 1) < 1)
-			block_event(o->u, o->b, i, E_PARK);
+		note_refusal(o, i);
+		return_frame(o, i);
 	}
 }
 
@@ -142,8 +164,7 @@ static void settle_zero(struct out *o, unsigned i)
 		arrive(o, i);
 	} else {
 		block_event(o->u, o->b, i, E_STAY);
-		out_why(o, i, UHMM_WHY_IO);
-		spare_dpfn(o, i);
+		note_refusal(o, i);
 	}
 }
 
@@ -214,6 +235,19 @@ static void place_all(struct out *o)
 
 /* ---- The whole -------------------------------------------------------- */
 
+/* For who chooses the device of the next move. */
+static void note_answer(struct out *o)
+{
+	struct mm_set all = set_or(&o->framed, &o->zero);
+	struct mm_set rest = set_minus(&all, &o->done);
+
+	/* what was taken and could not be mapped is refused as well */
+	if (!o->went)
+		rest = set_or(&rest, &o->placing);
+	device_answered(o->dev, o->went, set_count(&rest),
+			!set_empty(&o->full));
+}
+
 /* From here on nobody can write to the frames. */
 static void tell_mirrors(struct out *o)
 {
@@ -241,6 +275,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	clear_pages(o);
 	settle_all(o);
 	place_all(o);
+	note_answer(o);
 }
 
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,

@@ -11,6 +11,7 @@
  * @left: to be taken by their mapping
  * @framed, @zero: frozen into frames, or nothing there
  * @done: copied to the device
+ * @full: pages that the device had no room for
  * @room: pages that may yet be added, charge=keep
  * @keep: their frames are kept
  * @dpfn: for each page of the two; @spare: for those that did not go
@@ -25,7 +26,7 @@ struct out {
 	struct mm_freeze f;
 	struct mm_set managed;
 	struct mm_set frozen, empty, left;
-	struct mm_set framed, zero, done;
+	struct mm_set framed, zero, done, full;
 	struct mm_set placing; /* to be mapped for the CPU */
 	struct booking booking;
 	uint64_t room;

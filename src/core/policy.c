@@ -98,8 +98,7 @@ static struct uhmm_device *device_with_room(struct uhmm *u,
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		struct uhmm_device *dev = device_get(u, id);
 
-		if (dev && dev->tier && !dev->pagemap.closed &&
-		    pagemap_room(&dev->pagemap) && charge_has_room(u, b, dev))
+		if (dev && device_takes(dev) && charge_has_room(u, b, dev))
 			return dev;
 	}
 	return NULL;
@@ -163,7 +162,7 @@ static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 	if (dev && charge_covers(g, b))
 		n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
-	if (left) /* the device is full; there may be another */
+	if (left) /* the device took not all; there may be another */
 		enqueue(u, b, left);
 	return n > 0 ? n : 0;
 }
@@ -301,21 +300,9 @@ static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
 	       u->policy.queue_len == u->policy.queue_size;
 }
 
-static bool has_room(struct uhmm *u)
-{
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (dev && !dev->pagemap.closed &&
-		    atomic_load(&dev->pagemap.nused) < dev->pagemap.npages)
-			return true;
-	}
-	return false;
-}
-
 static int step(struct uhmm *u, const struct uhmm_group *g)
 {
-	bool room = has_room(u);
+	bool room = devices_take(u);
 	bool enough = room && enough_parked(u, g);
 	int freed = 0, n = 0, turned;
 
@@ -437,6 +424,7 @@ static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
 	atomic_store(&g->idle, 1);
 	count_exceeded(u, g);
+	refusal_tell(u, g);
 }
 
 /* All came home, whatever the limits are. */
