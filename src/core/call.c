@@ -166,9 +166,7 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 {
 	struct call *c;
 
-	if (what->op != CALL_DIRECT) /* it only says an address */
-		debug_holds_none(RANK_BLOCK, RANK_LEAF,
-				 "a callback of a provider");
+	debug_holds_none(RANK_BLOCK, RANK_LEAF, "a callback of a provider");
 	if (device_is_lost(dev) || !lock(dev, what->op))
 		return NULL;
 	c = claim(dev);
