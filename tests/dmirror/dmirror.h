@@ -74,6 +74,7 @@ enum file_kind {
  * @fd, @inode: how it is known again; the file itself is an empty memfd
  * @op: held over an operation
  * @exclusive: the fault that runs is for exclusive access; under @op
+ * @flags: DMIRROR_FAIL_ALLOC; under @op
  * @bounce: data between the device and the program; under @op
  * @table_lock: see above
  * @table: root of the page table
@@ -87,6 +88,7 @@ struct file {
 	struct uhmm_mirror *mirror;
 	pthread_mutex_t op;
 	bool exclusive;
+	uint64_t flags;
 	unsigned char *bounce;
 	pthread_mutex_t table_lock;
 	uint64_t *table;

@@ -197,6 +197,7 @@ static int operate(struct file *f, unsigned long request,
 		return -ENODEV;
 	switch (request) {
 	case DMIRROR_READ:
+	case DMIRROR_READ_OPEN:
 		return access_read(f, cmd);
 	case DMIRROR_WRITE:
 		return access_write(f, cmd);
@@ -210,6 +211,9 @@ static int operate(struct file *f, unsigned long request,
 		return access_exclusive(f, cmd);
 	case DMIRROR_IS_ATOMIC:
 		return access_is_atomic(f, cmd);
+	case DMIRROR_FLAGS:
+		f->flags = cmd->npages;
+		return 0;
 	default:
 		return -EINVAL;
 	}

@@ -354,6 +354,9 @@ EXPORT int madvise(void *addr, size_t len, int advice)
 	if (discards(advice))
 		c = begin(CALLER(), addr, len, UHMM_NOTIFY_CLEAR);
 	ret = (int)syscall(SYS_madvise, addr, len, advice);
+	if (ret && errno == EINVAL && advice == MADV_FREE && c.u &&
+	    uhmm_migrate(c.u, addr, c.len, NULL) > 0)
+		ret = (int)syscall(SYS_madvise, addr, len, advice);
 	end(&c);
 	return ret;
 }

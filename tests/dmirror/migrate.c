@@ -65,9 +65,27 @@ static void move_run(struct move *m, uintptr_t addr, size_t n)
 {
 	uint8_t why[BATCH];
 
-	if (uhmm_migrate_why(shim_get()->u, (void *)addr, n * PAGE, m->to,
-			     why) >= 0)
+	if (n && uhmm_migrate_why(shim_get()->u, (void *)addr, n * PAGE, m->to,
+				  why) >= 0)
 		enter(m, addr, why, n);
+}
+
+/*
+ * A large page that is not to be had is replaced by small ones; where that was
+ * a small one, the page stays.
+ */
+static void move_selected(struct move *m, uintptr_t addr, size_t n)
+{
+	bool fails = m->file->flags & DMIRROR_FAIL_ALLOC;
+	bool large = n == BATCH && addr % (BATCH * PAGE) == 0;
+
+	m->file->flags &= ~(uint64_t)DMIRROR_FAIL_ALLOC;
+	if (!fails)
+		move_run(m, addr, n);
+	else if (!large)
+		move_run(m, addr + PAGE, n - 1);
+	for (size_t i = 0; fails && large && i < n; i++)
+		move_run(m, addr + i * PAGE, 1);
 }
 
 /* At most BATCH pages of one mapping. */
@@ -83,7 +101,7 @@ static int move_batch(struct move *m, uintptr_t addr, size_t n)
 			if (m->select(m->file, pfns[end]) != selected)
 				break;
 		if (selected)
-			move_run(m, addr + i * PAGE, end - i);
+			move_selected(m, addr + i * PAGE, end - i);
 	}
 	return err;
 }

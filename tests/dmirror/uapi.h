@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * uapi.h - what programs see of the kernel's test drivers, written down from
- * its documentation: /dev/hmm_dmirrorN (test_hmm) as of Linux 6.1 to 6.12, and
+ * its documentation: /dev/hmm_dmirrorN (test_hmm) as of Linux 6.1 to 7.3, and
  * gup_test in debugfs.
  */
 #ifndef UHMM_DMIRROR_UAPI_H
@@ -36,6 +36,11 @@ struct dmirror_cmd {
 #define DMIRROR_EXCLUSIVE _IOWR('H', 5, struct dmirror_cmd)
 #define DMIRROR_IS_ATOMIC _IOWR('H', 6, struct dmirror_cmd)
 #define DMIRROR_RELEASE	  _IOWR('H', 7, struct dmirror_cmd)
+#define DMIRROR_FLAGS	  _IOWR('H', 8, struct dmirror_cmd)
+#define DMIRROR_READ_OPEN _IOWR('H', 9, struct dmirror_cmd) /* no lock held */
+
+/* The next large page that is asked for is not to be had. */
+#define DMIRROR_FAIL_ALLOC 1u
 
 /* A byte for each page of a snapshot.  READ or WRITE, or-ed with the others. */
 enum {
