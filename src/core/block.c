@@ -36,6 +36,23 @@ struct block *block_find(struct uhmm *u, uintptr_t addr)
 				    memory_order_acquire);
 }
 
+bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end)
+{
+	const uintptr_t leaf_size = (uintptr_t)INDEX_SIZE << MM_BLOCK_SHIFT;
+	const uintptr_t top = (uintptr_t)1 << VA_BITS;
+
+	end = end < top ? end : top;
+	while (*at < end) {
+		bool has_leaf = atomic_load_explicit(
+			&u->index->leaf[leaf_index(*at)], memory_order_acquire);
+
+		if (has_leaf && block_find(u, *at))
+			return true;
+		*at = (*at | ((has_leaf ? MM_BLOCK_SIZE : leaf_size) - 1)) + 1;
+	}
+	return false;
+}
+
 static struct index_leaf *leaf_get(struct uhmm *u, uintptr_t addr)
 {
 	_Atomic(struct index_leaf *) *p = &u->index->leaf[leaf_index(addr)];

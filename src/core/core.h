@@ -53,6 +53,7 @@
 #include "core/fork.h"
 #include "core/hist.h"
 #include "core/page.h"
+#include "core/region.h"
 #include "core/request.h"
 #include "core/serve.h"
 #include "core/slab.h"
@@ -298,6 +299,11 @@ struct uhmm {
 struct block *block_find(struct uhmm *u, uintptr_t addr);
 struct block *block_get(struct uhmm *u, uintptr_t addr);
 /*
+ * Go on from *@at, or stay, to the first address below @end that has a block.
+ * Return: false when none has.  Costs what is there, not the range's width.
+ */
+bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
+/*
  * While it is held the block of @addr, if there is none, does not appear: who
  * faults where nothing has moved yet is done before the first move begins.
  */
@@ -339,30 +345,6 @@ static inline unsigned page_index(uintptr_t addr)
 {
 	return (unsigned)(addr >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
 }
-
-/* region.c */
-int region_add(struct uhmm *u, uintptr_t start, uintptr_t end);
-int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
-/*
- * The first managed run in [start, end), clipped: false if there is none.
- * Lock-free.
- */
-bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
-		 uintptr_t *ret_start, uintptr_t *ret_end);
-/* The managed pages of [start, end), which lies in one block. */
-void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
-		struct mm_set *ret);
-bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
-/*
- * The calling thread reads without a lock from now on: a thread that serves
- * faults cannot begin to while region_fork() is under way.
- */
-void region_reader(void);
-/* Before a fork; in the parent; in the child, where no other reader lives. */
-void region_fork(void);
-void region_forked(bool child);
-void region_reap(struct uhmm *u); /* may block; not on a handler thread */
-void region_destroy(struct uhmm *u);
 
 /* slot.c */
 int slot_init(struct uhmm *u, uint64_t limit);

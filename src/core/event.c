@@ -146,13 +146,10 @@ typedef void block_fn(struct uhmm *u, struct block *b, unsigned first,
 static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 			   block_fn *fn)
 {
-	while (start < end) {
-		uintptr_t last = block_part_end(start, end);
-		struct block *b = block_find(u, start);
-
-		if (b)
-			fn(u, b, page_index(start), page_index(last - 1) + 1);
-		start = last;
+	for (uintptr_t last; block_next(u, &start, end); start = last) {
+		last = block_part_end(start, end);
+		fn(u, block_find(u, start), page_index(start),
+		   page_index(last - 1) + 1);
 	}
 }
 

@@ -266,10 +266,10 @@ void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
 	if (!atomic_load(&u->charge.on) || atomic_load(&u->charge.end) == 1)
 		return;
 	sys_mutex_lock(&u->charge.lock);
-	for (; va < end; va += MM_BLOCK_SIZE) {
+	for (; block_next(u, &va, end); va += MM_BLOCK_SIZE) {
 		struct block *b = block_find(u, va);
 
-		if (b && atomic_load(&b->group) && !is_managed(u, va))
+		if (atomic_load(&b->group) && !is_managed(u, va))
 			move_block(u, b, &u->charge.root);
 	}
 	sys_mutex_unlock(&u->charge.lock);

@@ -10,6 +10,7 @@
 
 #include "core/coherent.h"
 #include "core/fixed.h"
+#include "core/listing.h"
 #include "core/node.h"
 
 /* ---- To a device ------------------------------------------------------ */
@@ -239,6 +240,17 @@ static void say_busy(uint8_t *why, uintptr_t addr, uintptr_t at, uintptr_t end)
 		       (end - at) >> MM_PAGE_SHIFT);
 }
 
+/* The next part that is of interest: all is, where reasons are wanted. */
+static uintptr_t next_part(struct uhmm *u, uintptr_t at, uintptr_t end,
+			   const uint8_t *why)
+{
+	uintptr_t s, e;
+
+	if (why)
+		return at;
+	return listing_next(u, at, &s, &e) && s < end ? (s > at ? s : at) : end;
+}
+
 static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 			     struct uhmm_device *dev, uint8_t *why)
 {
@@ -246,10 +258,11 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 	bool any = false, known;
 	ssize_t total = 0;
 
-	for (uintptr_t at = addr; at < end;) {
-		uintptr_t last = block_part_end(at, end);
+	for (uintptr_t at = next_part(u, addr, end, why), last; at < end;
+	     at = next_part(u, last, end, why)) {
 		ssize_t n;
 
+		last = block_part_end(at, end);
 		n = migrate_part(u, at, last, dev,
 				 why ? why + ((at - addr) >> MM_PAGE_SHIFT) :
 				       NULL,
@@ -262,7 +275,6 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 		}
 		total += n;
 		any = any || known;
-		at = last;
 	}
 	return any ? total : why_none(u, addr);
 }
@@ -293,8 +305,6 @@ static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 	struct block *b = block_find(u, start);
 	bool pinned = false;
 
-	if (!b)
-		return false;
 	block_lock(b);
 	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
 		pinned = pinned || page_pins(block_word(b, i));
@@ -302,38 +312,30 @@ static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return pinned;
 }
 
-static void untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+/* Return: -ENOMEM, and it is managed still. */
+static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	uintptr_t s, e;
+	int err = 0;
 
-	while (start < end && region_next(u, start, end, &s, &e)) {
-		region_del(u, s, e);
-		u->mm->ops->untrack(u->mm, s, e);
+	while (!err && start < end && region_next(u, start, end, &s, &e)) {
+		err = region_del(u, s, e);
+		if (!err)
+			u->mm->ops->untrack(u->mm, s, e);
 		start = e;
 	}
+	return err;
 }
 
-/*
- * Pages come home and are managed no more, in one step to every mover: we are
- * the mover until it is done, and whoever comes then finds no region.
- */
-static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+/* What of @want is on a node stays there, and is no page of ours any more. */
+static void forget_words(struct uhmm *u, struct block *b,
+			 const struct mm_set *want)
 {
-	struct block *b = block_get(u, start);
 	uint64_t stay[MM_BLOCK_PAGES];
-	struct mm_set want;
 	unsigned n = 0;
-	int err;
 
-	if (!b)
-		return -ENOMEM;
-	set_clear(&want);
-	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
-	sys_mutex_lock(&b->mover);
-	err = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
-	untrack_part(u, start, end);
 	block_lock(b);
-	set_for_each(&want, i) {
+	set_for_each(want, i) {
 		if (node_has(u, block_word(b, i)))
 			stay[n++] = block_word(b, i);
 		if (block_word(b, i))
@@ -344,49 +346,107 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	while (n--)
 		device_free_run(device_get(u, page_dev(stay[n])),
 				page_dpfn(stay[n]), 1);
+}
+
+/*
+ * Pages come home and are managed no more, in one step to every mover: we are
+ * the mover until it is done, and whoever comes then finds no region.
+ */
+static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
+			uintptr_t end)
+{
+	struct mm_set want;
+	int err, home;
+
+	set_clear(&want);
+	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	sys_mutex_lock(&b->mover);
+	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
+	err = untrack_part(u, start, end);
+	if (!err)
+		forget_words(u, b, &want);
 	block_let_go(u, b);
-	charge_forget(u, start, end);
-	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
-	return err == -EBUSY ? 0 : err; /* on a node, where it may well be */
+	if (err)
+		return err;
+	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
 }
 
-typedef int part_fn(struct uhmm *u, uintptr_t start, uintptr_t end);
-
-static int for_each_part(struct uhmm *u, uintptr_t start, uintptr_t end,
-			 part_fn *fn)
+/* Where nothing ever moved. */
+static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	int ret = 0;
+	int err = region_del_unborn(u, start, end);
 
-	while (start < end) {
-		uintptr_t last = block_part_end(start, end);
-		int err = fn(u, start, last);
-
-		if (err)
-			ret = err;
-		start = last;
-	}
-	return ret;
+	if (!err)
+		u->mm->ops->untrack(u->mm, start, end);
+	return err;
 }
 
-static int pinned_part(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	return is_pinned(u, start, end) ? -EBUSY : 0;
-}
-
-int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+/* A managed part of one block.  A fork(2) waits for no more than that. */
+static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err;
 
 	gate_enter(u);
-	err = for_each_part(u, start, end, forget_part);
+	err = forget_unborn(u, start, end);
+	if (err == -EEXIST)
+		err = forget_block(u, block_find(u, start), start, end);
 	gate_leave(u);
-	region_reap(u);
+	if (err != -ENOMEM) {
+		charge_forget(u, start, end);
+		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
+	}
 	return err;
+}
+
+/*
+ * A managed run, from its end on: the region becomes shorter then, and only
+ * the first step can want memory, where the region goes on behind.
+ */
+static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int ret = 0;
+
+	while (start < end) {
+		uintptr_t at = (end - 1) & ~(MM_BLOCK_SIZE - 1);
+		int err;
+
+		if (at < start)
+			at = start;
+		err = forget_part(u, at, end);
+		if (err)
+			ret = err;
+		if (err == -ENOMEM)
+			break;
+		end = at;
+	}
+	return ret;
+}
+
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+	int ret = 0;
+
+	while (ret != -ENOMEM && start < end &&
+	       region_next(u, start, end, &s, &e)) {
+		int err = forget_run(u, s, e);
+
+		if (err)
+			ret = err;
+		start = e;
+	}
+	region_reap(u);
+	return ret;
 }
 
 int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
 {
-	int err = for_each_part(u, addr, addr + len, pinned_part);
+	uintptr_t at = addr, end = addr + len, last;
 
-	return err ? err : range_forget(u, addr, addr + len);
+	for (; block_next(u, &at, end); at = last) {
+		last = block_part_end(at, end);
+		if (is_pinned(u, at, last))
+			return -EBUSY;
+	}
+	return range_forget(u, addr, end);
 }

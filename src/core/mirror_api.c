@@ -209,19 +209,17 @@ static void note_access(struct block *b, uint32_t count)
 int uhmm_device_accessed(struct uhmm_device *dev, const void *addr, size_t len,
 			 uint32_t count)
 {
-	uintptr_t at = (uintptr_t)addr, end = at + len;
+	uintptr_t at = (uintptr_t)addr, end = at + len, last;
 	int err = dev ? range_check(dev->u, addr, len) : -EINVAL;
 
 	if (dev && context_is_dead(dev->u))
 		return -ENODEV;
 	if (err || !count)
 		return err;
-	for (; at < end; at = (at | (MM_BLOCK_SIZE - 1)) + 1) {
-		struct block *b = NULL;
+	for (; at < end && region_next(dev->u, at, end, &at, &last);
+	     at = (at | (MM_BLOCK_SIZE - 1)) + 1) {
+		struct block *b = block_get(dev->u, at);
 
-		if (region_covers(dev->u, at & ~(MM_PAGE_SIZE - 1),
-				  (at | (MM_PAGE_SIZE - 1)) + 1))
-			b = block_get(dev->u, at);
 		if (b)
 			note_access(b, count);
 	}

@@ -71,7 +71,7 @@ static ssize_t prefer_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,
 		  struct uhmm_device *dev)
 {
-	uintptr_t at = addr, end = addr + len, next;
+	uintptr_t at = addr, end = addr + len, next, last;
 	ssize_t total = 0;
 	int err;
 
@@ -80,7 +80,7 @@ ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,
 	err = range_take_in(u, addr, end, false);
 	if (err)
 		return err;
-	for (; at < end; at = next) {
+	for (; at < end && region_next(u, at, end, &at, &last); at = next) {
 		ssize_t n;
 
 		next = block_part_end(at, end);

@@ -248,6 +248,20 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
+int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct sys_mutex *birth = block_birth_lock(u, start);
+	int err = -EEXIST;
+
+	sys_mutex_lock(&u->regions.lock);
+	sys_mutex_lock(birth);
+	if (!block_find(u, start))
+		err = del_locked(&u->regions, start, end);
+	sys_mutex_unlock(birth);
+	sys_mutex_unlock(&u->regions.lock);
+	return err;
+}
+
 void region_reader(void)
 {
 	rcu_read_lock();
