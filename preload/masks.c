@@ -19,6 +19,9 @@
 #define OPEN \
 	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGSYS))
 
+/* Of glibc: by it a thread changes the user of all others. */
+#define SETXID BIT(33)
+
 typedef int mask_fn(int, const sigset_t *, sigset_t *);
 
 FIND(sigprocmask);
@@ -64,7 +67,7 @@ static int change(int how, const uint64_t *set, uint64_t *ret)
 
 void masks_block_all(sigset_t *old)
 {
-	uint64_t all = ~OPEN, was;
+	uint64_t all = ~(OPEN | SETXID), was;
 
 	change(SIG_BLOCK, &all, &was);
 	set_bits(old, was);

@@ -166,21 +166,47 @@ void uffd_forked(struct uffd *b, int child)
 	forked(b, child, true);
 }
 
-/* Does it change what we see?  The first page of @scratch is never written. */
+/* Is a page that it puts at a new address one of ours? */
+static bool fills_ours(int fd)
+{
+	struct uffdio_copy copy = { .len = MM_PAGE_SIZE };
+	unsigned char vec = 0;
+	uintptr_t p;
+
+	if (sys_own_map(2 * MM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, &p))
+		return false;
+	copy.src = p;
+	copy.dst = p + MM_PAGE_SIZE;
+	*(volatile char *)p = 1;
+	if (!uffd_register(fd, copy.dst, MM_PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING)) {
+		sys_ioctl("UFFDIO_COPY", fd, UFFDIO_COPY, &copy);
+		sys_mincore(copy.dst, MM_PAGE_SIZE, &vec);
+		uffd_unregister(fd, copy.dst, MM_PAGE_SIZE);
+	}
+	sys_own_unmap(p, 2 * MM_PAGE_SIZE);
+	return vec & 1;
+}
+
+/*
+ * Does it change what we see?  The first page of @scratch is never written.
+ * Who has changed the user it runs as may not read pagemap.
+ */
 static bool is_ours(const struct uffd *b, int fd)
 {
 	struct uffdio_writeprotect arg = {
 		.range = { b->scratch, MM_PAGE_SIZE },
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
+	int map = sys_open("/proc/self/pagemap", O_RDONLY);
 	uint64_t entry = 0;
 	bool ours;
-	int map;
 
+	if (map < 0)
+		return fills_ours(fd);
 	sys_ioctl("UFFDIO_WRITEPROTECT", fd, UFFDIO_WRITEPROTECT, &arg);
-	map = sys_open("/proc/self/pagemap", O_RDONLY);
-	ours = map >= 0 &&
-	       sys_pread(map, &entry, sizeof(entry),
+	ours = sys_pread(map, &entry, sizeof(entry),
 			 (b->scratch >> MM_PAGE_SHIFT) * sizeof(entry)) ==
 		       sizeof(entry) &&
 	       entry & UAPI_PM_UFFD_WP;

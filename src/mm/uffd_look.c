@@ -5,6 +5,8 @@
  * Permissions are the mapping's.  The page table is asked by PAGEMAP_SCAN, one
  * call for a whole range; where there is none an entry of pagemap a page is
  * read, and the page of zeroes found out by asking on which node it lies.
+ * A process that may not read pagemap, having changed its user, asks
+ * mincore(2), which knows neither pages that are shared with a child nor swap.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -176,6 +178,28 @@ static int read_entries(const struct uffd *b, uintptr_t start, uintptr_t end,
 	return 0;
 }
 
+static int ask_mincore(uintptr_t start, uintptr_t end, uint16_t *ret)
+{
+	unsigned char vec[ENTRIES];
+
+	while (start < end) {
+		size_t n = (end - start) >> MM_PAGE_SHIFT;
+		int err;
+
+		n = n < ENTRIES ? n : ENTRIES;
+		err = sys_mincore(start, n << MM_PAGE_SHIFT, vec);
+		if (err && err != -ENOMEM) /* a hole */
+			return err;
+		for (size_t i = 0; i < n; i++, start += MM_PAGE_SIZE, ret++)
+			if (!err && vec[i] & 1)
+				*ret = of_entry(*ret,
+						UAPI_PM_PRESENT |
+							UAPI_PM_EXCLUSIVE,
+						start);
+	}
+	return 0;
+}
+
 /* Pages of hugetlbfs that are not there are not huge either. */
 static void forget_absent(size_t npages, uint16_t *ret)
 {
@@ -200,7 +224,7 @@ int uffd_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
 	if (b->has.scan)
 		err = scan(b, start, end, files, ret);
 	if (!b->has.scan || err)
-		err = b->pagemap < 0 ? -ENOMEM :
+		err = b->pagemap < 0 ? ask_mincore(start, end, ret) :
 				       read_entries(b, start, end, ret);
 	forget_absent(npages, ret);
 	return err;
