@@ -166,8 +166,11 @@ void uffd_forked(struct uffd *b, int child)
 	forked(b, child, true);
 }
 
-/* Is a page that it puts at a new address one of ours? */
-static bool fills_ours(int fd)
+/*
+ * Is a page that it puts at a new address one of ours?  A process that has
+ * changed its user may not read pagemap, which would tell it as well.
+ */
+static bool is_ours(int fd)
 {
 	struct uffdio_copy copy = { .len = MM_PAGE_SIZE };
 	unsigned char vec = 0;
@@ -187,33 +190,6 @@ static bool fills_ours(int fd)
 	}
 	sys_own_unmap(p, 2 * MM_PAGE_SIZE);
 	return vec & 1;
-}
-
-/*
- * Does it change what we see?  The first page of @scratch is never written.
- * Who has changed the user it runs as may not read pagemap.
- */
-static bool is_ours(const struct uffd *b, int fd)
-{
-	struct uffdio_writeprotect arg = {
-		.range = { b->scratch, MM_PAGE_SIZE },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-	int map = sys_open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
-	bool ours;
-
-	if (map < 0)
-		return fills_ours(fd);
-	sys_ioctl("UFFDIO_WRITEPROTECT", fd, UFFDIO_WRITEPROTECT, &arg);
-	ours = sys_pread(map, &entry, sizeof(entry),
-			 (b->scratch >> MM_PAGE_SHIFT) * sizeof(entry)) ==
-		       sizeof(entry) &&
-	       entry & UAPI_PM_UFFD_WP;
-	sys_close(map);
-	arg.mode = 0;
-	sys_ioctl("UFFDIO_WRITEPROTECT", fd, UFFDIO_WRITEPROTECT, &arg);
-	return ours;
 }
 
 static int take(int sock)
@@ -238,7 +214,7 @@ int uffd_fork_take(struct mm *mm)
 		return -ENODATA;
 	sys_close(b->fork[0]);
 	b->fork[0] = -1;
-	while ((fd = take(b->fork[1])) >= 0 && !is_ours(b, fd)) {
+	while ((fd = take(b->fork[1])) >= 0 && !is_ours(fd)) {
 		if (c->forked)
 			c->forked(c->priv, fd);
 		sys_close(fd);
