@@ -34,7 +34,8 @@ static void check_integers(void)
 	SAME("%d", 0);
 	SAME("%d|%d", INT_MIN, INT_MAX);
 	SAME("%i %u", -1, UINT_MAX);
-	SAME("%hd %hhd %hu %hhu", -2, -3, 65535, 255);
+	SAME("%hd %hhd", (short)-2, (signed char)-3);
+	SAME("%hu %hhu", (unsigned short)65535, (unsigned char)255);
 	SAME("%ld %ld", LONG_MIN, LONG_MAX);
 	SAME("%llu %llx", ULLONG_MAX, ULLONG_MAX);
 	SAME("%zu %jd %td", (size_t)7, (intmax_t)-7, (ptrdiff_t)-1);
