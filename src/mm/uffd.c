@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <uhmm/uhmm.h>
 
 static void free_all(struct uffd *b)
@@ -24,21 +23,10 @@ static void free_all(struct uffd *b)
 	sys_free(b, sizeof(*b));
 }
 
-/*
- * A child finds its descriptor by this page, and a fork waits for the reader of
- * its event because of it: so children have it while there are readers.
- */
-static void show_scratch(const struct uffd *b, bool show)
-{
-	sys_madvise(b->scratch, MM_PAGE_SIZE,
-		    show ? MADV_DOFORK : MADV_DONTFORK);
-}
-
 static void uffd_close(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
 
-	show_scratch(b, false);
 	if (!atomic_load(&b->dead)) {
 		uffd_keeper_stop(b);
 		uffd_threads_stop(b);
@@ -187,7 +175,6 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 		ret = uffd_threads_start(b, how_many_threads(b, params));
 	if (ret)
 		goto err_keeper;
-	show_scratch(b, true);
 	b->mm.max_mappings = max_mappings();
 	b->mm.threads_first = b->mm.is_inline;
 	*ret_mm = &b->mm;
