@@ -321,7 +321,7 @@ int fork_init(void);
 /* After jemalloc has registered its handlers. */
 void fork_late_init(void);
 
-/* ---- calls.c: system calls where the kernel's faults are not served ------ */
+/* ---- calls/: system calls where the kernel does not fault --- */
 
 /* @u serves faults now; NULL: nobody does. */
 void calls_started(struct uhmm *u);
@@ -374,7 +374,7 @@ void stacks_hold(const pthread_attr_t *attr);
 void stacks_touch(void);
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
-/* ---- calls-aio.c: transfers that go on when their call has returned ------ */
+/* ---- calls/aio.c: transfers that go on when their call has returned ------ */
 
 /* A child has none. */
 void aio_forked(void);

@@ -12,7 +12,7 @@
 
 #include <uhmm/provider.h>
 
-#include "core/log.h"
+#include "core/context/log.h"
 #include "module.h"
 #include "spec.h"
 #include "sys/lock.h"

@@ -14,8 +14,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/core.h"
-#include "mm/fake.h"
+#include "core/context/context.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+#include "core/move/kept.h"
+#include "core/move/out.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+#include "mm/fake/fake.h"
 #include "test.h"
 
 #define PAGE ((size_t)MM_PAGE_SIZE)

@@ -3,8 +3,8 @@
  * mm.h - how a CPU page table is driven: the contract of a backend.
  *
  * The core decides where each page should be; a backend makes the CPU's page
- * table follow.  uffd.c does it with userfaultfd(2), fake.c with a page table
- * in plain memory, for tests.  A backend knows addresses, not devices.
+ * table follow.  uffd/ does it with userfaultfd(2), fake/ with a page table in
+ * plain memory, for tests.  A backend knows addresses, not devices.
  *
  * Terms.  A *block* is 2 MiB of virtual addresses, aligned.  A *slot* is a
  * block of the backend's own addresses, where frames live: page i of a block
@@ -290,7 +290,7 @@ struct mm_ops {
 	/* Wake those who wait for the pages, so that they look again. */
 	void (*wake)(struct mm *mm, uintptr_t va, size_t npages);
 
-	/* ---- Device memory that the CPU maps; see uffd_place.c ---- */
+	/* ---- Device memory that the CPU maps; see uffd/place.c ---- */
 
 	/* Changes whenever a mapping of the block does.  It is locked. */
 	uint32_t (*stamp)(struct mm *mm, uintptr_t va);

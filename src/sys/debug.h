@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-/* In the order of core.h, "Locks". */
+/* In the order of context.h, "Locks". */
 enum sys_rank {
 	RANK_NONE,
 	RANK_GATE,

@@ -5,7 +5,7 @@
  * With -fsanitize=fuzzer this is a libFuzzer target (define FUZZER).  Without,
  * it runs on random lines made of what such files have.
  */
-#include "core/cgroup.h"
+#include "core/limit/cgroup.h"
 #include "test.h"
 
 #define MOST (3 * CGROUP_PATH)

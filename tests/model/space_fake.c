@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* space_fake.c - the model's address space on the fake page table. */
-#include "mm/fake_int.h"
+#include "mm/fake/fake_int.h"
 #include "model.h"
 
 static void *at(struct space *s, size_t page)

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/cgroup.h"
+#include "core/limit/cgroup.h"
 #include "test.h"
 
 #define MIB ((uint64_t)1 << 20)

@@ -6,7 +6,7 @@
 
 #include <uhmm/uhmm.h>
 
-#include "mm/fake.h"
+#include "mm/fake/fake.h"
 #include "sys/fail.h"
 #include "test.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A percentile of the histogram is within 6 % of the sorted one's. */
-#include "core/hist.h"
+#include "core/context/hist.h"
 #include "test.h"
 
 #define NR 20000

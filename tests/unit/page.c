@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "core/page.h"
+#include "core/page/page.h"
 #include "test.h"
 
 /* state, then what each event makes of it: one letter a state, . for never */

@@ -3,7 +3,8 @@
  * A device page is handed out once at a time, all of them can be, and in long
  * runs while there are any.
  */
-#include "core/core.h"
+#include "core/context/context.h"
+#include "core/device/device.h"
 #include "test.h"
 
 #define MAX 2000

@@ -2,7 +2,7 @@
 /* Objects are zeroed, apart from each other, and used again. */
 #include <pthread.h>
 
-#include "core/slab.h"
+#include "core/page/slab.h"
 #include "sys/fail.h"
 #include "test.h"
 

@@ -4,7 +4,8 @@
 
 #include <uhmm/provider.h>
 
-#include "core/core.h"
+#include "core/context/context.h"
+#include "core/device/device.h"
 #include "spec.h"
 #include "sys/fail.h"
 #include "test.h"

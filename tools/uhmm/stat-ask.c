@@ -17,7 +17,7 @@
 
 #define MOST (64u << 20) /* bytes of an answer */
 
-/* As src/core/serve.c looks for one; our environment may be another. */
+/* As core/report/stat_socket.c finds it; our environment may be another. */
 static bool folder(unsigned n, char *ret, size_t len)
 {
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");

@@ -3,7 +3,7 @@
  * stat.h - the figures of one process, between the files of "uhmm stat".
  *
  * They are kept as JSON, the shape in which --json prints them; see
- * src/core/serve.c for what comes over the socket.
+ * src/core/report/stat_socket.c for what comes over the socket.
  */
 #ifndef UHMM_STAT_H
 #define UHMM_STAT_H

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sockets.  A stream gives nothing away that was not copied; all others do, and
+ * so do addresses, control messages and the header of a message: they are held.
+ */
+#include "calls/calls.h"
+
+#define NR_REST 32
+
+#define ADDR(p) OUT((p), sizeof(struct sockaddr_storage))
+
+/* ---- One buffer -------------------------------------------------------- */
+
+FIND(recv);
+FIND(send);
+FIND(recvfrom);
+FIND(sendto);
+
+static ssize_t do_recv(const struct transfer *t)
+{
+	return REAL(recv)(t->fd, t->p, t->len, t->flags);
+}
+
+static ssize_t do_send(const struct transfer *t)
+{
+	return REAL(send)(t->fd, t->p, t->len, t->flags);
+}
+
+static ssize_t do_recvfrom(const struct transfer *t)
+{
+	return REAL(recvfrom)(t->fd, t->p, t->len, t->flags,
+			      (struct sockaddr *)t->addr, t->ret_len);
+}
+
+static ssize_t do_sendto(const struct transfer *t)
+{
+	return REAL(sendto)(t->fd, t->p, t->len, t->flags, t->addr,
+			    t->addr_len);
+}
+
+static bool gives_all(int fd, int flags)
+{
+	return !(flags & (MSG_OOB | MSG_ERRQUEUE)) &&
+	       calls_kind_of_socket(fd) == STREAM_KIND;
+}
+
+static ssize_t recv_on(struct transfer *t)
+{
+	bool whole = (t->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+
+	if (!calls_may_be_away(t->p, t->len) || gives_all(t->fd, t->flags))
+		return calls_go_on(t, whole);
+	HOLD(OUT(t->p, t->len));
+	return t->real(t);
+}
+
+EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
+			struct sockaddr *addr, socklen_t *addr_len)
+{
+	struct transfer t = { .fd = fd,
+			      .flags = flags,
+			      .p = p,
+			      .len = len,
+			      .at = -1,
+			      .addr = addr,
+			      .ret_len = addr_len,
+			      .real = do_recvfrom };
+
+	PLAIN(ssize_t, REAL(recvfrom)(fd, p, len, flags, addr, addr_len));
+	HOLD(ADDR(addr), RES(addr_len));
+	return recv_on(&t);
+}
+
+EXPORT ssize_t recv(int fd, void *p, size_t len, int flags)
+{
+	struct transfer t = { .fd = fd,
+			      .flags = flags,
+			      .p = p,
+			      .len = len,
+			      .at = -1,
+			      .real = do_recv };
+
+	PLAIN(ssize_t, REAL(recv)(fd, p, len, flags));
+	return recv_on(&t);
+}
+
+static ssize_t send_on(struct transfer t, const struct buf *addr)
+{
+	ssize_t ret = t.real(&t);
+
+	for (unsigned n = 0; ret < 0 && errno == EFAULT; n++) {
+		const struct buf bufs[] = { IN(t.p, t.len), *addr };
+
+		if (!calls_again(n, bufs, 2))
+			return ret;
+		ret = t.real(&t);
+	}
+	if (ret <= 0 || (size_t)ret == t.len)
+		return ret;
+	t.p += ret;
+	t.len -= (size_t)ret;
+	if (calls_stopped(t.p, t.len, false)) {
+		ssize_t rest = calls_go_on(&t, true);
+
+		ret += rest > 0 ? rest : 0;
+	}
+	return ret;
+}
+
+EXPORT ssize_t sendto(int fd, const void *p, size_t len, int flags,
+		      const struct sockaddr *addr, socklen_t addr_len)
+{
+	struct transfer t = { .writes = true,
+			      .fd = fd,
+			      .flags = flags,
+			      .p = (char *)p,
+			      .len = len,
+			      .at = -1,
+			      .addr = addr,
+			      .addr_len = addr_len,
+			      .real = do_sendto };
+
+	PLAIN(ssize_t, REAL(sendto)(fd, p, len, flags, addr, addr_len));
+	return send_on(t, &(struct buf)IN(addr, addr_len));
+}
+
+EXPORT ssize_t send(int fd, const void *p, size_t len, int flags)
+{
+	struct transfer t = { .writes = true,
+			      .fd = fd,
+			      .flags = flags,
+			      .p = (char *)p,
+			      .len = len,
+			      .at = -1,
+			      .real = do_send };
+
+	PLAIN(ssize_t, REAL(send)(fd, p, len, flags));
+	return send_on(t, &(struct buf)NOTHING);
+}
+
+/* ---- Messages ---------------------------------------------------------- */
+
+/* A copy that can be read; false: it is for the kernel to say what it is. */
+static bool copy_header(const struct msghdr *m, struct msghdr *ret)
+{
+	if (!calls_on() ||
+	    uhmm_fault_in(manage_context(), m, sizeof(*m), false) < 0)
+		return false;
+	*ret = *m;
+	return !ret->msg_iovlen ||
+	       calls_vec_home(ret->msg_iov, ret->msg_iovlen);
+}
+
+/* All that a message is received into. */
+static bool hold_message(struct hold *h, struct msghdr *m)
+{
+	struct msghdr copy;
+	bool all;
+
+	if (!copy_header(m, &copy))
+		return false;
+	all = calls_hold(h, BUFS(RES(m),
+				 IN(copy.msg_iov,
+				    copy.msg_iovlen * sizeof(*copy.msg_iov)),
+				 OUT(copy.msg_name, copy.msg_namelen),
+				 OUT(copy.msg_control, copy.msg_controllen)));
+	return calls_vec_hold(h, copy.msg_iov, copy.msg_iovlen) && all;
+}
+
+FIND(recvmsg);
+EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+
+	PLAIN(ssize_t, REAL(recvmsg)(fd, m, flags));
+	hold_message(&hold, m);
+	return REAL(recvmsg)(fd, m, flags);
+}
+
+/* As many as can be held; that is at least one. */
+FIND(recvmmsg);
+EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags,
+		    struct timespec *timeout)
+{
+	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	unsigned n = 0;
+
+	PLAIN(int, REAL(recvmmsg)(fd, m, nr, flags, timeout));
+	calls_hold(&hold, BUFS(IN(m, nr * sizeof(*m)), RES(timeout)));
+	while (n < nr && hold_message(&hold, &m[n].msg_hdr))
+		n++;
+	return REAL(recvmmsg)(fd, m, n || !nr ? n : 1, flags, timeout);
+}
+
+static bool again_message(unsigned n, const struct msghdr *m)
+{
+	struct buf bufs[CALLS_MAX_BUFS];
+	size_t nr = 0;
+	struct msghdr c;
+
+	if (!copy_header(m, &c))
+		return false;
+	bufs[nr++] = (struct buf)IN(c.msg_name, c.msg_namelen);
+	bufs[nr++] = (struct buf)IN(c.msg_control, c.msg_controllen);
+	for (size_t i = 0; i < c.msg_iovlen && nr < CALLS_MAX_BUFS; i++)
+		if (c.msg_iov[i].iov_len)
+			bufs[nr++] = (struct buf)IN(c.msg_iov[i].iov_base,
+						    c.msg_iov[i].iov_len);
+	return calls_again(n, bufs, nr);
+}
+
+FIND(sendmsg);
+
+/* What a stream did not take, without what came with it. */
+static ssize_t send_rest(int fd, const struct msghdr *m, int flags, size_t done)
+{
+	struct iovec rest[NR_REST];
+	struct msghdr part = { .msg_iov = rest };
+	struct msghdr c;
+	ssize_t ret;
+
+	while (copy_header(m, &c)) {
+		part.msg_iovlen = calls_vec_rest(c.msg_iov, c.msg_iovlen, done,
+						 rest, NR_REST);
+		if (!part.msg_iovlen ||
+		    !calls_vec_stopped(rest, part.msg_iovlen))
+			break;
+		ret = REAL(sendmsg)(fd, &part, flags);
+		for (unsigned n = 0;
+		     ret < 0 && errno == EFAULT && again_message(n, &part); n++)
+			ret = REAL(sendmsg)(fd, &part, flags);
+		if (ret <= 0)
+			break;
+		done += (size_t)ret;
+	}
+	return (ssize_t)done;
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	ssize_t ret;
+
+	PLAIN(ssize_t, REAL(sendmsg)(fd, m, flags));
+	ret = REAL(sendmsg)(fd, m, flags);
+	for (unsigned n = 0; ret < 0 && errno == EFAULT && again_message(n, m);
+	     n++)
+		ret = REAL(sendmsg)(fd, m, flags);
+	return ret > 0 ? send_rest(fd, m, flags, (size_t)ret) : ret;
+}
+
+/* The first that failed is what it stopped at: less than @nr is usual. */
+FIND(sendmmsg);
+EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags)
+{
+	int ret;
+
+	PLAIN(int, REAL(sendmmsg)(fd, m, nr, flags));
+	HOLD(OUT(m, nr * sizeof(*m)));
+	ret = REAL(sendmmsg)(fd, m, nr, flags);
+	for (unsigned n = 0;
+	     ret < 0 && errno == EFAULT && nr && again_message(n, &m->msg_hdr);
+	     n++)
+		ret = REAL(sendmmsg)(fd, m, nr, flags);
+	return ret;
+}
+
+/* ---- Connections ------------------------------------------------------- */
+
+HELD(int, accept, (int fd, struct sockaddr *addr, socklen_t *len),
+     (fd, addr, len), ADDR(addr), RES(len))
+HELD(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
+     (fd, addr, len, flags), ADDR(addr), RES(len))
+AGAIN(int, bind, (int fd, const struct sockaddr *addr, socklen_t len),
+      (fd, addr, len), IN(addr, len))
+AGAIN(int, connect, (int fd, const struct sockaddr *addr, socklen_t len),
+      (fd, addr, len), IN(addr, len))
+AGAIN(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len),
+      (fd, addr, len), RES(len), ADDR(addr))
+AGAIN(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len),
+      (fd, addr, len), RES(len), ADDR(addr))
+AGAIN(int, getsockopt, (int fd, int level, int name, void *p, socklen_t *len),
+      (fd, level, name, p, len), RES(len), OUT(p, STRING))
+
+FIND(setsockopt);
+EXPORT int setsockopt(int fd, int level, int name, const void *p, socklen_t len)
+{
+	int ret;
+
+	if (remote_refuses(level, name)) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	REPEAT(ret, IS_MINUS_1, REAL(setsockopt)(fd, level, name, p, len),
+	       IN(p, len));
+	return ret;
+}
+
+AGAIN(int, socketpair, (int domain, int type, int protocol, int fd[2]),
+      (domain, type, protocol, fd), OUT(fd, 2 * sizeof(*fd)))

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Streams.  Their own buffers lie outside managed memory, see heap.c; what is
+ * large passes them by, between the file and the program's memory.
+ */
+/* Each name is a function of its own here. */
+#undef _FILE_OFFSET_BITS
+#include <stdio.h>
+#include <string.h>
+
+#include "calls/calls.h"
+
+/* They may be macros. */
+#undef fread_unlocked
+#undef fwrite_unlocked
+#undef fputs_unlocked
+
+#define LARGE 1024 /* what is less goes by the stream's buffer */
+
+AGAIN_AS(IS_NULL, FILE *, fopen, (const char *path, const char *mode),
+	 (path, mode), STR(path), STR(mode))
+AGAIN_AS(IS_NULL, FILE *, fopen64, (const char *path, const char *mode),
+	 (path, mode), STR(path), STR(mode))
+
+/* The old file is closed whatever comes. */
+HELD(FILE *, freopen, (const char *path, const char *mode, FILE *f),
+     (path, mode, f), STR(path))
+HELD(FILE *, freopen64, (const char *path, const char *mode, FILE *f),
+     (path, mode, f), STR(path))
+
+typedef size_t get_fn(void *p, size_t size, size_t n, FILE *f);
+typedef size_t put_fn(const void *p, size_t size, size_t n, FILE *f);
+
+/* Did it stop only since memory was away? */
+static bool is_away(unsigned n, FILE *f, const void *p, size_t len, bool write)
+{
+	if (!ferror_unlocked(f) || errno != EFAULT ||
+	    !calls_window(n, p, len, write))
+		return false;
+	clearerr_unlocked(f);
+	return true;
+}
+
+/* In bytes, so that none is lost of an item that was read in part. */
+static size_t get(get_fn *real, void *p, size_t len, FILE *f)
+{
+	size_t done = 0;
+
+	for (unsigned n = 0; done < len;) {
+		size_t got;
+
+		errno = 0;
+		got = real((char *)p + done, 1, len - done, f);
+		done += got;
+		n = got ? 0 : n + 1;
+		if (done < len &&
+		    !is_away(n, f, (char *)p + done, len - done, true))
+			break;
+	}
+	return done;
+}
+
+static size_t put(put_fn *real, const void *p, size_t len, FILE *f)
+{
+	size_t done = 0;
+
+	for (unsigned n = 0; done < len;) {
+		size_t put;
+
+		errno = 0;
+		put = real((const char *)p + done, 1, len - done, f);
+		done += put;
+		n = put ? 0 : n + 1;
+		if (done < len &&
+		    !is_away(n, f, (const char *)p + done, len - done, false))
+			break;
+	}
+	return done;
+}
+
+/* Is there something to mend, and a number to count in bytes? */
+static bool is_large(const void *p, size_t size, size_t n, size_t *ret_len)
+{
+	return calls_on() && size &&
+	       !__builtin_mul_overflow(size, n, ret_len) && *ret_len >= LARGE &&
+	       calls_may_be_away(p, *ret_len);
+}
+
+#define GET(name)                                                   \
+	FIND(name);                                                 \
+	EXPORT size_t name(void *p, size_t size, size_t n, FILE *f) \
+	{                                                           \
+		size_t len, done;                                   \
+                                                                    \
+		if (likely(!is_large(p, size, n, &len)))            \
+			return REAL(name)(p, size, n, f);           \
+		flockfile(f);                                       \
+		done = get(REAL(name), p, len, f);                  \
+		funlockfile(f);                                     \
+		return done / size;                                 \
+	}
+
+#define PUT(name)                                                         \
+	FIND(name);                                                       \
+	EXPORT size_t name(const void *p, size_t size, size_t n, FILE *f) \
+	{                                                                 \
+		size_t len, done;                                         \
+                                                                          \
+		if (likely(!is_large(p, size, n, &len)))                  \
+			return REAL(name)(p, size, n, f);                 \
+		flockfile(f);                                             \
+		done = put(REAL(name), p, len, f);                        \
+		funlockfile(f);                                           \
+		return done / size;                                       \
+	}
+
+GET(fread)
+GET(fread_unlocked)
+PUT(fwrite)
+PUT(fwrite_unlocked)
+
+#define PUTS(name, by)                                    \
+	FIND(name);                                       \
+	EXPORT int name(const char *s, FILE *f)           \
+	{                                                 \
+		size_t len;                               \
+                                                          \
+		if (likely(!calls_on()))                  \
+			return REAL(name)(s, f);          \
+		len = strlen(s);                          \
+		return by(s, 1, len, f) == len ? 1 : EOF; \
+	}
+
+PUTS(fputs, fwrite)
+PUTS(fputs_unlocked, fwrite_unlocked)
+
+FIND(puts);
+EXPORT int puts(const char *s)
+{
+	int ret;
+
+	if (likely(!calls_on()))
+		return REAL(puts)(s);
+	flockfile(stdout);
+	ret = fputs(s, stdout);
+	if (ret != EOF)
+		ret = putc_unlocked('\n', stdout) == EOF ? EOF : 1;
+	funlockfile(stdout);
+	return ret;
+}
+
+/*
+ * A buffer of the program's may be away when the stream is flushed: the stream
+ * takes one of its own.  Nothing says how large it is to be.
+ */
+static char *fit_for(char *p, size_t len)
+{
+	return settings.calls && p && calls_may_be_away(p, len) ? NULL : p;
+}
+
+FIND(setvbuf);
+EXPORT int setvbuf(FILE *f, char *p, int mode, size_t len)
+{
+	return REAL(setvbuf)(f, fit_for(p, len), mode, len);
+}
+
+EXPORT void setbuffer(FILE *f, char *p, size_t len)
+{
+	setvbuf(f, p, p ? _IOFBF : _IONBF, len);
+}
+
+EXPORT void setbuf(FILE *f, char *p)
+{
+	setvbuf(f, p, p ? _IOFBF : _IONBF, BUFSIZ);
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+/*
+ * read(2), write(2) and their kin.
+ *
+ * What is read from a file, a pipe or a stream is not taken before it was
+ * copied: a call that failed is made again.  Ttys, datagrams, events and timers
+ * are taken first, so the buffer is held.  What was read short from a file, or
+ * written short to anything, is gone on with where the page after it may have
+ * been the reason.
+ */
+/* Each name is a function of its own here. */
+#undef _FILE_OFFSET_BITS
+#include <sys/stat.h>
+
+#include "calls/calls.h"
+
+#define NR_REST 32 /* gone on with at a time: stacks may be small */
+
+enum kind calls_kind_of_socket(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return TAKES_KIND;
+	return type == SOCK_STREAM ? STREAM_KIND : TAKES_KIND;
+}
+
+enum kind calls_kind_of(int fd)
+{
+	enum kind kind = TAKES_KIND;
+	int err = errno;
+	struct stat st;
+
+	/* Past libraries that have their own idea of files. */
+	if (syscall(SYS_fstat, fd, &st) == 0) {
+		if ((S_ISREG(st.st_mode) && st.st_size) || S_ISBLK(st.st_mode))
+			kind = FILE_KIND;
+		else if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ||
+			 S_ISDIR(st.st_mode)) /* or one of /proc */
+			kind = STREAM_KIND;
+		else if (S_ISSOCK(st.st_mode))
+			kind = calls_kind_of_socket(fd);
+	}
+	errno = err;
+	return kind;
+}
+
+/* ---- One buffer -------------------------------------------------------- */
+
+/*
+ * What was read from a file ends where a page is away, or was: it may have come
+ * back since, and it may have left in the middle of the call.  So the file is
+ * asked again; its end says so once more.
+ */
+static bool has_stopped(const struct transfer *t)
+{
+	if (t->writes)
+		return calls_stopped(t->p, t->len, false);
+	return calls_on() && calls_may_be_away(t->p, t->len);
+}
+
+/*
+ * The n-th time.  What is brought home may leave again before it is used, where
+ * there is more of it than RAM: then the first of it is held.
+ */
+static ssize_t transfer(const struct transfer *t, unsigned n)
+{
+	const struct buf first = {
+		t->p,
+		t->len < WINDOW ? t->len : WINDOW,
+		!t->writes,
+	};
+
+	if (likely(n < PATIENCE))
+		return t->real(t);
+	HOLD(first);
+	return t->real(t);
+}
+
+ssize_t calls_go_on(struct transfer *t, bool whole)
+{
+	ssize_t done = 0;
+	unsigned n = 0;
+
+	for (;;) {
+		ssize_t ret = transfer(t, n);
+
+		if (ret > 0) {
+			done += ret;
+			t->p += ret;
+			t->len -= (size_t)ret;
+			t->at += t->at < 0 ? 0 : ret;
+			n = 0;
+			if (!t->len || !whole || !has_stopped(t))
+				return done;
+		} else if (ret == 0 || errno != EFAULT ||
+			   !calls_window(n++, t->p, t->len, !t->writes)) {
+			return done ? done : ret;
+		}
+	}
+}
+
+static ssize_t read_on(struct transfer t)
+{
+	enum kind kind = STREAM_KIND;
+
+	if (calls_on() && calls_may_be_away(t.p, t.len))
+		kind = calls_kind_of(t.fd);
+	if (kind == TAKES_KIND) {
+		HOLD(OUT(t.p, t.len));
+		return t.real(&t);
+	}
+	return calls_go_on(&t, kind == FILE_KIND);
+}
+
+static ssize_t write_on(struct transfer t)
+{
+	t.writes = true;
+	return calls_go_on(&t, true);
+}
+
+FIND(read);
+FIND(write);
+
+static ssize_t do_read(const struct transfer *t)
+{
+	return REAL(read)(t->fd, t->p, t->len);
+}
+
+static ssize_t do_write(const struct transfer *t)
+{
+	return REAL(write)(t->fd, t->p, t->len);
+}
+
+#define TRANSFER(...) ((struct transfer){ __VA_ARGS__ })
+
+EXPORT ssize_t read(int fd, void *p, size_t len)
+{
+	DIRECT(fd, p, len, -1, false);
+	PLAIN(ssize_t, REAL(read)(fd, p, len));
+	return read_on(TRANSFER(.fd = fd, .p = p, .len = len, .at = -1,
+				.real = do_read));
+}
+
+EXPORT ssize_t write(int fd, const void *p, size_t len)
+{
+	DIRECT(fd, p, len, -1, true);
+	PLAIN(ssize_t, REAL(write)(fd, p, len));
+	return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, .at = -1,
+				 .real = do_write));
+}
+
+#define PREAD(name, off_type)                                          \
+	FIND(name);                                                    \
+	static ssize_t do_##name(const struct transfer *t)             \
+	{                                                              \
+		return REAL(name)(t->fd, t->p, t->len, t->at);         \
+	}                                                              \
+	EXPORT ssize_t name(int fd, void *p, size_t len, off_type at)  \
+	{                                                              \
+		if ((at) >= 0)                                         \
+			DIRECT(fd, p, len, at, false);                 \
+		PLAIN(ssize_t, REAL(name)(fd, p, len, at));            \
+		return read_on(TRANSFER(.fd = fd, .p = p, .len = len,  \
+					.at = at, .real = do_##name)); \
+	}
+
+#define PWRITE(name, off_type)                                                 \
+	FIND(name);                                                            \
+	static ssize_t do_##name(const struct transfer *t)                     \
+	{                                                                      \
+		return REAL(name)(t->fd, t->p, t->len, t->at);                 \
+	}                                                                      \
+	EXPORT ssize_t name(int fd, const void *p, size_t len, off_type at)    \
+	{                                                                      \
+		if ((at) >= 0)                                                 \
+			DIRECT(fd, p, len, at, true);                          \
+		PLAIN(ssize_t, REAL(name)(fd, p, len, at));                    \
+		return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, \
+					 .at = at, .real = do_##name));        \
+	}
+
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+PWRITE(pwrite, off_t)
+PWRITE(pwrite64, off64_t)
+
+/* ---- Vectors ----------------------------------------------------------- */
+
+size_t calls_vec_rest(const struct iovec *vec, size_t nr, size_t done,
+		      struct iovec *ret, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nr && n < room; i++) {
+		size_t skip = done < vec[i].iov_len ? done : vec[i].iov_len;
+
+		done -= skip;
+		if (skip == vec[i].iov_len)
+			continue;
+		ret[n].iov_base = (char *)vec[i].iov_base + skip;
+		ret[n++].iov_len = vec[i].iov_len - skip;
+	}
+	return n;
+}
+
+size_t calls_vec_bytes(const struct iovec *vec, size_t nr)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		bytes += vec[i].iov_len;
+	return bytes;
+}
+
+bool calls_vec_home(const struct iovec *vec, size_t nr)
+{
+	return nr && nr <= MAX_VEC && calls_on() &&
+	       uhmm_fault_in(manage_context(), vec, nr * sizeof(*vec), false) >=
+		       0;
+}
+
+bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr, bool write)
+{
+	struct buf bufs[CALLS_MAX_BUFS];
+	size_t i = 1;
+
+	bufs[0] = (struct buf)IN(vec, nr * sizeof(*vec));
+	if (!calls_vec_home(vec, nr))
+		return false;
+	for (size_t k = 0; k < nr && i < CALLS_MAX_BUFS; k++)
+		if (vec[k].iov_len)
+			bufs[i++] = (struct buf){ vec[k].iov_base,
+						  vec[k].iov_len, write };
+	return calls_again(n, bufs, i);
+}
+
+bool calls_vec_stopped(const struct iovec *rest, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (calls_stopped(rest[i].iov_base, rest[i].iov_len, false))
+			return true;
+	return false;
+}
+
+bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < nr; i++)
+		all = calls_hold(h,
+				 BUFS(OUT(vec[i].iov_base, vec[i].iov_len))) &&
+		      all;
+	return all;
+}
+
+struct vec_transfer {
+	bool writes, whole;
+	int fd, nr, flags;
+	const struct iovec *vec;
+	off64_t at;
+	ssize_t (*real)(const struct vec_transfer *t);
+};
+
+/* See has_stopped(). */
+static bool vec_has_stopped(const struct vec_transfer *t,
+			    const struct iovec *rest, size_t nr)
+{
+	return t->writes ? calls_vec_stopped(rest, nr) : calls_on();
+}
+
+static void hold_first(struct hold *h, const struct vec_transfer *t)
+{
+	size_t room = WINDOW;
+
+	for (int i = 0; i < t->nr && room; i++) {
+		size_t len = t->vec[i].iov_len;
+
+		len = len < room ? len : room;
+		calls_hold(h, BUFS({ t->vec[i].iov_base, len, !t->writes }));
+		room -= len;
+	}
+}
+
+/* The n-th time. */
+static ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
+{
+	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+
+	if (unlikely(n >= PATIENCE) && calls_vec_home(t->vec, (size_t)t->nr))
+		hold_first(&hold, t);
+	return t->real(t);
+}
+
+/* The same call on what is left, as much of it as is made in one. */
+static ssize_t go_on_vec(const struct vec_transfer *all)
+{
+	struct iovec rest[NR_REST];
+	struct vec_transfer t = *all;
+	size_t done = 0, given, nr;
+	unsigned n = 0;
+
+	for (;;) {
+		ssize_t ret = transfer_first(&t, n);
+
+		if (ret <= 0 &&
+		    (ret == 0 || errno != EFAULT ||
+		     !calls_vec_again(n++, t.vec, (size_t)t.nr, !t.writes)))
+			return done ? (ssize_t)done : ret;
+		if (ret < 0)
+			continue;
+		given = calls_vec_bytes(t.vec, (size_t)t.nr);
+		done += (size_t)ret;
+		t.at += t.at < 0 ? 0 : ret;
+		nr = calls_vec_rest(all->vec, (size_t)all->nr, done, rest,
+				    NR_REST);
+		if (!nr || !t.whole ||
+		    ((size_t)ret < given && !vec_has_stopped(&t, rest, nr)))
+			return (ssize_t)done;
+		t.vec = rest;
+		t.nr = (int)nr;
+		n = 0;
+	}
+}
+
+static ssize_t transfer_vec(struct vec_transfer t)
+{
+	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	enum kind kind = STREAM_KIND;
+
+	if (t.nr <= 0 || t.nr > MAX_VEC)
+		return t.real(&t);
+	if (!t.writes && calls_on())
+		kind = calls_kind_of(t.fd);
+	if (kind == TAKES_KIND && calls_vec_home(t.vec, (size_t)t.nr))
+		calls_vec_hold(&hold, t.vec, (size_t)t.nr);
+	t.whole = t.writes || kind == FILE_KIND;
+	return go_on_vec(&t);
+}
+
+FIND(readv);
+FIND(writev);
+FIND(preadv64);
+FIND(pwritev64);
+FIND(preadv64v2);
+FIND(pwritev64v2);
+
+static ssize_t do_readv(const struct vec_transfer *t)
+{
+	return REAL(readv)(t->fd, t->vec, t->nr);
+}
+
+static ssize_t do_writev(const struct vec_transfer *t)
+{
+	return REAL(writev)(t->fd, t->vec, t->nr);
+}
+
+static ssize_t do_preadv(const struct vec_transfer *t)
+{
+	return REAL(preadv64v2)(t->fd, t->vec, t->nr, t->at, t->flags);
+}
+
+static ssize_t do_pwritev(const struct vec_transfer *t)
+{
+	return REAL(pwritev64v2)(t->fd, t->vec, t->nr, t->at, t->flags);
+}
+
+/* The parameters of them all. */
+#define VEC(...)                            \
+	transfer_vec((struct vec_transfer){ \
+		.fd = fd, .vec = vec, .nr = nr, __VA_ARGS__ })
+
+EXPORT ssize_t readv(int fd, const struct iovec *vec, int nr)
+{
+	DIRECT_VEC(-1, 0, false);
+	PLAIN(ssize_t, REAL(readv)(fd, vec, nr));
+	return VEC(.at = -1, .real = do_readv);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *vec, int nr)
+{
+	DIRECT_VEC(-1, 0, true);
+	PLAIN(ssize_t, REAL(writev)(fd, vec, nr));
+	return VEC(.at = -1, .writes = true, .real = do_writev);
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *vec, int nr, off64_t at,
+			  int flags)
+{
+	DIRECT_VEC(at, flags, false);
+	PLAIN(ssize_t, REAL(preadv64v2)(fd, vec, nr, at, flags));
+	return VEC(.at = at, .flags = flags, .real = do_preadv);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vec, int nr, off64_t at,
+			   int flags)
+{
+	DIRECT_VEC(at, flags, true);
+	PLAIN(ssize_t, REAL(pwritev64v2)(fd, vec, nr, at, flags));
+	return VEC(.at = at, .flags = flags, .writes = true,
+		   .real = do_pwritev);
+}
+
+/* A position below 0 is an error here. */
+EXPORT ssize_t preadv64(int fd, const struct iovec *vec, int nr, off64_t at)
+{
+	if (at < 0)
+		return REAL(preadv64)(fd, vec, nr, at);
+	DIRECT_VEC(at, 0, false);
+	PLAIN(ssize_t, REAL(preadv64)(fd, vec, nr, at));
+	return VEC(.at = at, .real = do_preadv);
+}
+
+EXPORT ssize_t pwritev64(int fd, const struct iovec *vec, int nr, off64_t at)
+{
+	if (at < 0)
+		return REAL(pwritev64)(fd, vec, nr, at);
+	DIRECT_VEC(at, 0, true);
+	PLAIN(ssize_t, REAL(pwritev64)(fd, vec, nr, at));
+	return VEC(.at = at, .writes = true, .real = do_pwritev);
+}
+
+EXPORT ssize_t preadv(int fd, const struct iovec *vec, int nr, off_t at)
+	__attribute__((alias("preadv64")));
+EXPORT ssize_t pwritev(int fd, const struct iovec *vec, int nr, off_t at)
+	__attribute__((alias("pwritev64")));
+EXPORT ssize_t preadv2(int fd, const struct iovec *vec, int nr, off_t at,
+		       int flags) __attribute__((alias("preadv64v2")));
+EXPORT ssize_t pwritev2(int fd, const struct iovec *vec, int nr, off_t at,
+			int flags) __attribute__((alias("pwritev64v2")));

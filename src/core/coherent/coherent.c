@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coherent.c - device memory that the CPU maps by a file.
+ *
+ * A page comes to such a device as to any other; when its data are there, the
+ * device's memory is mapped at its address, and it is P_COHERENT: the CPU uses
+ * it without a fault.  On the way home anonymous memory is mapped there first,
+ * from then on the page is like one on a private device.
+ *
+ * While mappings are replaced, pages are P_COMING with PAGE_SWAPPING: faults
+ * wait, and the device's copy is the truth.  An event must not wait for them,
+ * for the replacement waits for events:
+ *
+ *	discard	PAGE_DROP; the mover zeroes the page, or frees it
+ *	unmap	the word goes, the mover frees the device page
+ *	remap	the page goes along with what is mapped there by now, and the
+ *		mover learns that it is not his any more (carried_take())
+ *
+ * A page that is discarded at rest stays and is zeroed; until that is done it
+ * has PAGE_DROP, too: the kernel took it from the CPU, and faults wait.
+ *
+ * A page that is lost while it is mapped, or may be, is P_POISONED with
+ * PAGE_SWAPPING, and still says where on the device it was, until its mapping
+ * has been taken away: by who marked it, or who was swapping it.  One that the
+ * application moves meanwhile is PAGE_ORPHAN; at the end they look for such.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/coherent/placed.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+
+/* The process needs mappings for other things, too. */
+#define SHARE_OF_MAPPINGS 2
+
+#define SWAP_TRIES 100
+#define WIPE_TRIES 6
+
+bool device_is_mapped(const struct uhmm_device *dev)
+{
+	return dev->desc.type == UHMM_MEMORY_DEVICE_COHERENT &&
+	       !(dev->desc.flags & UHMM_DEVICE_NODE);
+}
+
+bool coherent_is_mapped(struct uhmm *u, uint64_t w)
+{
+	struct uhmm_device *dev;
+
+	if (page_state(w) != P_COHERENT && !(w & PAGE_SWAPPING))
+		return false;
+	dev = device_get(u, page_dev(w));
+	return dev && device_is_mapped(dev);
+}
+
+bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va)
+{
+	if (!device_is_mapped(dev) || atomic_load(&dev->watched))
+		return false;
+	sys_logf(&dev->u->log, SYS_WARN,
+		 "device %s: pages near %#lx were unmapped or moved unnoticed",
+		 dev->name, (unsigned long)va);
+	return true;
+}
+
+/* ---- Pages that were moved away from under a mover --------------------- */
+
+static void carried_add(struct uhmm *u, unsigned dev, uint64_t dpfn)
+{
+	struct carried *c = &u->carried;
+
+	sys_mutex_lock(&c->lock);
+	if (c->nr < MAX_CARRIED)
+		c->page[c->nr++] = page_on_device(P_DEVICE, dev, dpfn);
+	sys_mutex_unlock(&c->lock);
+}
+
+bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn)
+{
+	uint64_t w = page_on_device(P_DEVICE, dev, dpfn);
+	struct carried *c = &u->carried;
+	bool found = false;
+
+	sys_mutex_lock(&c->lock);
+	for (unsigned i = 0; i < c->nr && !found; i++) {
+		found = c->page[i] == w;
+		if (found)
+			c->page[i] = c->page[--c->nr];
+	}
+	sys_mutex_unlock(&c->lock);
+	return found;
+}
+
+bool coherent_may_carry(struct uhmm *u)
+{
+	bool may;
+
+	sys_mutex_lock(&u->carried.lock);
+	may = u->carried.nr < MAX_CARRIED;
+	sys_mutex_unlock(&u->carried.lock);
+	return may;
+}
+
+uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to)
+{
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	uint64_t offset = dev->desc.offset + page_dpfn(w) * MM_PAGE_SIZE;
+	bool placed = u->mm->ops->is_placed(u->mm, to, dev->desc.fd, offset);
+
+	if (!placed && w & PAGE_DROP)
+		return P_EMPTY;
+	carried_add(u, dev->id, page_dpfn(w));
+	return page_on_device(placed ? P_COHERENT : P_DEVICE, dev->id,
+			      page_dpfn(w)) |
+	       (w & PAGE_DROP);
+}
+
+/* ---- How many mappings ------------------------------------------------- */
+
+static bool follows(uint64_t w, uint64_t next)
+{
+	return next == w + (UINT64_C(1) << PAGE_DPFN_SHIFT);
+}
+
+/* Each run is a mapping of its own, and cuts another in two.  Locked. */
+void coherent_count(struct uhmm *u, struct block *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; b->nr[P_COHERENT] && i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = block_word(b, i);
+
+		n += coherent_is_mapped(u, w) &&
+		     !(i && follows(block_word(b, i - 1), w));
+	}
+	atomic_fetch_add(&u->coherent_runs, (int64_t)n - b->coherent_runs);
+	b->coherent_runs = (uint16_t)n;
+}
+
+void coherent_fit(struct uhmm *u, struct block *b, struct mm_set *want,
+		  const struct uhmm_device *dev, uint8_t *why)
+{
+	int64_t max = (int64_t)(u->mm->max_mappings / SHARE_OF_MAPPINGS / 2);
+	int64_t room = max - atomic_load(&u->coherent_runs);
+	struct mm_set missing = *want;
+
+	if (!max || !device_is_mapped(dev))
+		return;
+	block_lock(b);
+	set_for_each(want, i)
+		if (page_state(block_word(b, i)) == P_COHERENT &&
+		    page_dev(block_word(b, i)) == dev->id)
+			set_del(&missing, i);
+	block_unlock(u, b);
+	set_for_each_run(&missing, first, last) {
+		if (room-- > 0)
+			continue;
+		set_del_run(want, first, last);
+		memset(why + first, UHMM_WHY_MAPPINGS, last - first);
+	}
+}
+
+/* ---- Discarded by the application --------------------------------------- */
+
+static bool is_to_wipe(uint64_t w)
+{
+	return page_state(w) == P_COHERENT && w & PAGE_DROP;
+}
+
+/*
+ * It must read as zeroes: worth more than one try.  Return: whether the CPU may
+ * have it again, which it may not when it is lost in a moment.
+ */
+static bool wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+{
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	int err = device_clear_page(dev, page_dpfn(w), WIPE_TRIES);
+
+	if (err && device_is_lost(dev))
+		return false;
+	if (err)
+		sys_logf(&u->log, SYS_ERR, "page %#lx keeps what was discarded",
+			 (unsigned long)block_addr(b, i));
+	return true;
+}
+
+/* Pages P_COHERENT with PAGE_DROP are zeroed; faults on them wait till then. */
+void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
+{
+	uint64_t word[MM_BLOCK_PAGES];
+
+	block_lock(b);
+	set_for_each(set, i)
+		word[i] = block_word(b, i);
+	block_unlock(u, b);
+	set_for_each(set, i)
+		if (is_to_wipe(word[i]) && !wipe_page(u, b, i, word[i]))
+			word[i] = 0;
+	block_lock(b);
+	set_for_each(set, i)
+		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])
+			block_set(u, b, i, word[i] & ~PAGE_DROP);
+	block_unlock(u, b);
+	block_settle(u, b, false);
+}
+
+/* ---- Swapping ---------------------------------------------------------- */
+
+void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		   uint64_t dpfn)
+{
+	block_set(u, b, i, page_on_device(P_COMING, dev, dpfn) | PAGE_SWAPPING);
+}
+
+static bool is_in_swap(const struct swap *s, unsigned i, enum page_state state)
+{
+	return (block_word(s->b, i) & ~PAGE_DROP) ==
+	       (page_on_device(state, s->dev->id, s->dpfn[i]) | PAGE_SWAPPING);
+}
+
+static bool is_marked(const struct swap *s, unsigned i)
+{
+	return is_in_swap(s, i, s->lost ? P_POISONED : P_COMING);
+}
+
+/* What was discarded needs no mapping, but may have one to be taken away. */
+static bool is_to_swap(const struct swap *s, unsigned i)
+{
+	return is_marked(s, i) &&
+	       (s->lost || !(block_word(s->b, i) & PAGE_DROP));
+}
+
+/* The end of the run at @i that is one on the device, too. */
+static unsigned run_end(const struct swap *s, const struct mm_set *set,
+			unsigned i)
+{
+	do
+		i++;
+	while (i < MM_BLOCK_PAGES && set_has(set, i) &&
+	       s->dpfn[i] == s->dpfn[i - 1] + 1);
+	return i;
+}
+
+typedef ssize_t swap_fn(struct mm *mm, struct mm_place *p);
+
+static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
+		     uint32_t stamp)
+{
+	struct uhmm_device *dev = s->dev;
+	struct mm_place p = {
+		.va = block_addr(s->b, i),
+		.npages = end - i,
+		.fd = dev->desc.fd,
+		.stamp = stamp,
+		.offset = dev->desc.offset + s->dpfn[i] * MM_PAGE_SIZE,
+		.watched = atomic_load(&dev->watched),
+	};
+	ssize_t n = fn(s->u->mm, &p);
+
+	if (n > 0) {
+		set_add_run(&s->done, i, i + (unsigned)n);
+		atomic_store(&dev->watched, p.watched);
+	}
+	/* What is to be tried again counts most. */
+	if (n < (ssize_t)(end - i) && s->err != -EAGAIN)
+		s->err = n < 0 ? (int)n : -EAGAIN;
+}
+
+/* What is still as it was marked, and what mappings there are, together. */
+static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
+{
+	struct mm_set ret = set_minus(&s->set, &s->done);
+
+	block_lock(s->b);
+	*ret_stamp = s->u->mm->ops->stamp(s->u->mm, s->b->va);
+	set_for_each(&s->set, i)
+		if (!is_to_swap(s, i))
+			set_del(&ret, i);
+	block_unlock(s->u, s->b);
+	return ret;
+}
+
+/* Without locks.  @s->done: pages that were; @s->err: why others were not. */
+static void swap_all(struct swap *s, swap_fn *fn)
+{
+	set_clear(&s->done);
+	s->err = -EAGAIN;
+	for (int tries = 0; tries < SWAP_TRIES && s->err == -EAGAIN; tries++) {
+		uint32_t stamp;
+		struct mm_set todo = still_marked(s, &stamp);
+
+		if (tries)
+			sys_yield();
+		s->err = 0;
+		for (unsigned i = set_find(&todo, 0, true);
+		     i < MM_BLOCK_PAGES;) {
+			unsigned end = run_end(s, &todo, i);
+
+			swap_run(s, fn, i, end, stamp);
+			i = set_find(&todo, end, true);
+		}
+	}
+}
+
+static void free_later(struct swap *s, unsigned i)
+{
+	s->free[s->nfree++] = s->dpfn[i];
+}
+
+/* It is where the CPU may use it, or it is not; discarded meanwhile or not. */
+static void settle(struct swap *s, unsigned i, bool placed)
+{
+	bool dropped = block_word(s->b, i) & PAGE_DROP;
+
+	if (!placed && dropped) {
+		block_event(s->u, s->b, i, E_DISCARD);
+		free_later(s, i);
+		return;
+	}
+	block_arrive(s->u, s->b, i, s->dev->id, s->dpfn[i],
+		     placed ? E_PLACE : E_STAY);
+	if (!dropped)
+		return;
+	block_set(s->u, s->b, i, block_word(s->b, i) | PAGE_DROP);
+	set_add(&s->wipe, i);
+}
+
+/* Unmapped or moved by the application. */
+static void settle_gone(struct swap *s, unsigned i)
+{
+	if (!carried_take(s->u, s->dev->id, s->dpfn[i]))
+		free_later(s, i);
+}
+
+/* ---- Lost with their device -------------------------------------------- */
+
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
+			bool orphan)
+{
+	block_set(u, b, i,
+		  page_on_device(P_POISONED, page_dev(w), page_dpfn(w)) |
+			  PAGE_SWAPPING | (w & PAGE_DROP) |
+			  (orphan ? PAGE_ORPHAN : 0));
+	if (orphan)
+		atomic_store(&device_get(u, page_dev(w))->has_orphans, true);
+}
+
+/* Its mapping is gone, or stays for ever.  Locked. */
+static void end_loss(struct swap *s, unsigned i)
+{
+	bool dropped = block_word(s->b, i) & PAGE_DROP;
+
+	block_set(s->u, s->b, i, P_POISONED);
+	if (!set_has(&s->done, i))
+		return;
+	if (dropped)
+		block_event(s->u, s->b, i, E_DISCARD);
+	else
+		s->u->mm->ops->poison(s->u->mm, block_addr(s->b, i), 1);
+}
+
+static void lose_mapped(struct swap *s)
+{
+	struct uhmm *u = s->u;
+
+	s->lost = true;
+	swap_all(s, u->mm->ops->unplace);
+	block_lock(s->b);
+	set_for_each(&s->set, i)
+		if (is_marked(s, i))
+			end_loss(s, i);
+	coherent_count(u, s->b);
+	block_unlock(u, s->b);
+	block_settle(u, s->b, true);
+	if (s->err && s->err != -ENOENT)
+		sys_logf(&u->log, SYS_ERR,
+			 "lost pages near %#lx stay mapped: %s",
+			 (unsigned long)s->b->va, sys_error(s->err));
+}
+
+/* Their mapping is ours now.  Return: whether there are any. */
+static bool adopt(struct swap *s, uint64_t *ret_dpfn)
+{
+	block_lock(s->b);
+	for (unsigned i = 0; s->b->nr[P_POISONED] && i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = block_word(s->b, i);
+
+		if (page_state(w) != P_POISONED || !(w & PAGE_ORPHAN) ||
+		    page_dev(w) != s->dev->id)
+			continue;
+		coherent_mark_lost(s->u, s->b, i, w, false);
+		ret_dpfn[i] = page_dpfn(w);
+		set_add(&s->set, i);
+	}
+	block_unlock(s->u, s->b);
+	return !set_empty(&s->set);
+}
+
+void coherent_adopt(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	uint64_t dpfn[MM_BLOCK_PAGES];
+
+	while (atomic_exchange(&dev->has_orphans, false))
+		for (uint32_t k = 0; k < atomic_load(&u->nr_blocks); k++) {
+			struct swap s = {
+				.u = u,
+				.b = u->blocks[k],
+				.dev = dev,
+				.dpfn = dpfn,
+			};
+
+			if (adopt(&s, dpfn))
+				lose_mapped(&s);
+		}
+}
+
+void coherent_lose(struct swap *s)
+{
+	lose_mapped(s);
+	coherent_adopt(s->dev);
+}
+
+/* They were lost while their mappings were replaced. */
+static void lose_swapped(const struct swap *s)
+{
+	struct swap lost = {
+		.u = s->u,
+		.b = s->b,
+		.dev = s->dev,
+		.dpfn = s->dpfn,
+	};
+
+	block_lock(s->b);
+	set_for_each(&s->set, i)
+		if (is_in_swap(s, i, P_POISONED))
+			set_add(&lost.set, i);
+	block_unlock(s->u, s->b);
+	if (!set_empty(&lost.set))
+		coherent_lose(&lost);
+	else
+		coherent_adopt(s->dev);
+}
+
+/* ---- There and back ----------------------------------------------------- */
+
+/* Locked, unlocked.  Only at the end may the device pages be used again. */
+static void finish(struct swap *s)
+{
+	coherent_count(s->u, s->b);
+	block_unlock(s->u, s->b);
+	if (!set_empty(&s->wipe))
+		coherent_wipe(s->u, s->b, &s->wipe);
+	lose_swapped(s);
+	device_free(s->dev, s->free, s->nfree);
+}
+
+void coherent_place(struct swap *s)
+{
+	swap_all(s, s->u->mm->ops->place);
+	block_lock(s->b);
+	set_for_each(&s->set, i) {
+		if (is_marked(s, i))
+			settle(s, i, set_has(&s->done, i));
+		else
+			settle_gone(s, i);
+	}
+	finish(s);
+	block_settle(s->u, s->b, false);
+}
+
+void coherent_unplace(struct swap *s, const struct mm_set *placed)
+{
+	swap_all(s, s->u->mm->ops->unplace);
+	block_lock(s->b);
+	set_for_each(&s->set, i) {
+		bool done = set_has(&s->done, i);
+
+		if (!is_marked(s, i)) {
+			settle_gone(s, i);
+			set_del(&s->done, i);
+		} else if (!done) {
+			settle(s, i, set_has(placed, i));
+		} else if (block_word(s->b, i) & PAGE_DROP) {
+			settle(s, i, false);
+			set_del(&s->done, i);
+		} else {
+			block_set(s->u, s->b, i,
+				  page_on_device(P_COMING, s->dev->id,
+						 s->dpfn[i]));
+		}
+	}
+	finish(s);
+}
+
+/* ---- Faults ------------------------------------------------------------ */
+
+/*
+ * It was discarded, or the kernel took the mapping away for a while.  Its page
+ * of the file may be gone, too: then it is zeroes.
+ */
+enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i), dpfn = page_dpfn(w);
+	int err = u->mm->ops->resume(u->mm, block_addr(b, i), 1);
+
+	block_unlock(u, b);
+	count_add(&u->count.spurious, 1);
+	if (err == -EFAULT)
+		device_clear(device_get(u, page_dev(w)), &dpfn, 1);
+	return err ? MM_RETRY : MM_RESOLVED;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fixed.c - device memory that is mapped, counted and mirrored, and never
+ * migrated: persistent memory under a filesystem, a window of a device.
+ *
+ * The application mapped it and goes on to own the mapping; userfaultfd knows
+ * nothing of it, so it costs the CPU nothing, and no event tells of its end:
+ * who maps it says so, before it is unmapped.  These ranges are no regions.
+ * Where their pages are asked for, fixed_words() puts in a word as a coherent
+ * device has it.
+ *
+ * Few and seldom changed: a sorted list under a lock.
+ */
+#include <errno.h>
+
+#include "core/coherent/fixed.h"
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/device/device.h"
+#include "core/mirror/mirrors.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+#include "core/page/slab.h"
+
+/* @word: of the first page */
+struct fixed {
+	struct fixed *next;
+	uintptr_t start, end;
+	uint64_t word;
+};
+
+size_t fixed_size(void)
+{
+	return sizeof(struct fixed);
+}
+
+bool fixed_none(struct uhmm *u)
+{
+	return !atomic_load_explicit(&u->fixed.nr, memory_order_acquire);
+}
+
+static uint64_t word_at(const struct fixed *f, uintptr_t va)
+{
+	return f->word + (((uint64_t)(va - f->start) >> MM_PAGE_SHIFT)
+			  << PAGE_DPFN_SHIFT);
+}
+
+/* ---- The list; locked -------------------------------------------------- */
+
+/* Where the first is linked that ends after @start. */
+static struct fixed **find(struct uhmm *u, uintptr_t start)
+{
+	struct fixed **at = &u->fixed.list;
+
+	while (*at && (*at)->end <= start)
+		at = &(*at)->next;
+	return at;
+}
+
+static void count(struct uhmm *u, const struct fixed *f, bool more)
+{
+	struct uhmm_device *dev = device_get(u, page_dev(f->word));
+	int64_t n = (int64_t)((f->end - f->start) >> MM_PAGE_SHIFT);
+
+	n = more ? n : -n;
+	atomic_fetch_add(&u->fixed.pages, n);
+	atomic_fetch_add(&dev->fixed, n);
+}
+
+static struct fixed *link_new(struct uhmm *u, struct fixed **at,
+			      uintptr_t start, uintptr_t end, uint64_t word)
+{
+	struct fixed *f = slab_alloc(&u->fixed.slab);
+
+	if (!f)
+		return NULL;
+	f->next = *at;
+	f->start = start;
+	f->end = end;
+	f->word = word;
+	*at = f;
+	count(u, f, true);
+	atomic_fetch_add(&u->fixed.nr, 1);
+	return f;
+}
+
+static void unlink_one(struct uhmm *u, struct fixed **at)
+{
+	struct fixed *f = *at;
+
+	*at = f->next;
+	count(u, f, false);
+	slab_free(&u->fixed.slab, f);
+	atomic_fetch_sub(&u->fixed.nr, 1);
+}
+
+/* Only [start, end) of it is to go.  Return: -ENOMEM, and it is whole. */
+static int cut(struct uhmm *u, struct fixed **at, uintptr_t start,
+	       uintptr_t end)
+{
+	struct fixed *f = *at;
+	uintptr_t last = f->end;
+
+	if (f->start < start && last > end &&
+	    !link_new(u, &f->next, end, last, word_at(f, end)))
+		return -ENOMEM;
+	count(u, f, false);
+	if (f->start < start) {
+		f->end = start;
+	} else {
+		f->word = word_at(f, end);
+		f->start = end;
+	}
+	count(u, f, true);
+	return 0;
+}
+
+static int take_out(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct fixed **at = find(u, start);
+	int err = 0;
+
+	while (*at && (*at)->start < end && !err) {
+		if ((*at)->start >= start && (*at)->end <= end) {
+			unlink_one(u, at);
+			continue;
+		}
+		err = cut(u, at, start, end);
+		at = &(*at)->next;
+	}
+	return err;
+}
+
+/* ---- What others ask --------------------------------------------------- */
+
+bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
+		uintptr_t *ret_start, uintptr_t *ret_end, uint64_t *ret_word)
+{
+	const struct fixed *f;
+	bool found;
+
+	if (fixed_none(u))
+		return false;
+	sys_mutex_lock(&u->fixed.lock);
+	f = *find(u, start);
+	found = f && f->start < end;
+	if (found) {
+		*ret_start = f->start > start ? f->start : start;
+		*ret_end = f->end < end ? f->end : end;
+		*ret_word = word_at(f, *ret_start);
+	}
+	sys_mutex_unlock(&u->fixed.lock);
+	return found;
+}
+
+void fixed_words(struct uhmm *u, uintptr_t start, uintptr_t end,
+		 uint64_t *words)
+{
+	uintptr_t at = start, s, e;
+	uint64_t w;
+
+	while (at < end && fixed_next(u, at, end, &s, &e, &w)) {
+		if (device_is_lost(device_get(u, page_dev(w))))
+			w = page_on_device(P_POISONED, page_dev(w),
+					   page_dpfn(w));
+		for (at = s; at < e; at += MM_PAGE_SIZE) {
+			words[(at - start) >> MM_PAGE_SHIFT] = w;
+			w += UINT64_C(1) << PAGE_DPFN_SHIFT;
+		}
+	}
+}
+
+/* ---- Mapping and unmapping --------------------------------------------- */
+
+/* -ENOMEM: a part is unmapped; -ENXIO: something else is mapped there. */
+static int check_mapped(struct uhmm_device *dev, uintptr_t start, uintptr_t end,
+			uint64_t dpfn)
+{
+	const struct mm_ops *ops = dev->u->mm->ops;
+	uintptr_t at = start;
+	struct mm_extent e;
+
+	while (at < end) {
+		uint64_t offset = dpfn * MM_PAGE_SIZE + (at - start);
+		ssize_t n = ops->survey(dev->u->mm, at, end, &e, 1);
+
+		if (n != 1)
+			return n < 0 ? (int)n : -EIO;
+		if (e.kind == MM_UNMAPPED)
+			return -ENOMEM;
+		if (!ops->is_placed(dev->u->mm, at, dev->desc.fd,
+				    dev->desc.offset + offset))
+			return -ENXIO;
+		at = e.end;
+	}
+	return 0;
+}
+
+int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
+		  uint64_t dpfn)
+{
+	uint64_t word = page_on_device(P_COHERENT, dev->id, dpfn);
+	uintptr_t end = addr + len, s, e;
+	struct uhmm *u = dev->u;
+	struct fixed **at;
+	int err;
+
+	err = check_mapped(dev, addr, end, dpfn);
+	if (err)
+		return err;
+	if (region_next(u, addr, end, &s, &e))
+		return -EBUSY;
+	sys_mutex_lock(&u->fixed.lock);
+	at = find(u, addr);
+	if (device_is_lost(dev) || dev->pagemap.closed)
+		err = -ENODEV;
+	else if (*at && (*at)->start < end)
+		err = -EBUSY;
+	else if (!link_new(u, at, addr, end, word))
+		err = -ENOMEM;
+	sys_mutex_unlock(&u->fixed.lock);
+	return err;
+}
+
+/* After this, nobody enters them again. */
+static int forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	sys_mutex_lock(&u->fixed.lock);
+	err = take_out(u, start, end);
+	sys_mutex_unlock(&u->fixed.lock);
+	if (!err)
+		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
+	return err;
+}
+
+int do_device_unmap(struct uhmm_device *dev, uintptr_t addr, size_t len)
+{
+	uintptr_t at = addr, end = addr + len, s, e;
+	uint64_t w;
+
+	while (at < end) {
+		if (!fixed_next(dev->u, at, end, &s, &e, &w) || s != at ||
+		    page_dev(w) != dev->id)
+			return -EINVAL;
+		at = e;
+	}
+	return forget(dev->u, addr, end);
+}
+
+void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	if (fixed_none(u))
+		return;
+	sys_mutex_lock(&u->fixed.lock);
+	take_out(u, start, end);
+	sys_mutex_unlock(&u->fixed.lock);
+}
+
+void fixed_device_gone(struct uhmm_device *dev)
+{
+	const uintptr_t end = (uintptr_t)1 << VA_BITS;
+	uintptr_t at = 0, s, e;
+	uint64_t w;
+
+	while (fixed_next(dev->u, at, end, &s, &e, &w)) {
+		if (page_dev(w) == dev->id)
+			forget(dev->u, s, e);
+		at = e;
+	}
+}
+
+void fixed_destroy(struct uhmm *u)
+{
+	slab_destroy(&u->fixed.slab);
+}
+
+/* ---- Public ------------------------------------------------------------ */
+
+static int check(struct uhmm_device *dev, const void *addr, size_t len)
+{
+	if (!dev || !device_is_fixed(dev))
+		return -EINVAL;
+	return range_check(dev->u, addr, len);
+}
+
+int uhmm_device_map(struct uhmm_device *dev, void *addr, size_t len,
+		    uint64_t dpfn)
+{
+	struct request req = { .op = REQ_DEVICE_MAP,
+			       .dev = dev,
+			       .addr = (uintptr_t)addr,
+			       .len = len,
+			       .dpfn = dpfn };
+	uint64_t n = len >> MM_PAGE_SHIFT;
+	int err = check(dev, addr, len);
+
+	if (err)
+		return err;
+	if (dpfn >= dev->desc.npages || n > dev->desc.npages - dpfn)
+		return -EINVAL;
+	return (int)request_run(dev->u, &req);
+}
+
+int uhmm_device_unmap(struct uhmm_device *dev, void *addr, size_t len)
+{
+	struct request req = { .op = REQ_DEVICE_UNMAP,
+			       .dev = dev,
+			       .addr = (uintptr_t)addr,
+			       .len = len };
+	int err = check(dev, addr, len);
+
+	return err ? err : (int)request_run(dev->u, &req);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* fixed.h - mappings of devices whose pages are never migrated; see fixed.c */
+#ifndef UHMM_FIXED_H
+#define UHMM_FIXED_H
+
+#include "core/context/context.h"
+
+static inline bool device_is_fixed(const struct uhmm_device *dev)
+{
+	return dev->desc.flags & UHMM_DEVICE_FIXED;
+}
+
+/* Of an entry of the list, for its slab. */
+size_t fixed_size(void);
+/* Are there none at all?  Then nothing of the following does anything. */
+bool fixed_none(struct uhmm *u);
+/* As region_next(), of one device. */
+bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
+		uintptr_t *ret_start, uintptr_t *ret_end, uint64_t *ret_word);
+/* Words of [start, end): those of fixed pages are set, the others left. */
+void fixed_words(struct uhmm *u, uintptr_t start, uintptr_t end,
+		 uint64_t *words);
+/* Nothing is mapped in [start, end) any more. */
+void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end);
+void fixed_device_gone(struct uhmm_device *dev);
+void fixed_destroy(struct uhmm *u);
+
+/* Bodies of the public calls */
+int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
+		  uint64_t dpfn);
+int do_device_unmap(struct uhmm_device *dev, uintptr_t addr, size_t len);
+
+#endif

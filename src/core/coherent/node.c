@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * node.c - devices that are NUMA nodes: added and removed, and their pages
+ * brought home.
+ *
+ * Such a page is P_COHERENT, and in every other respect as one of RAM: it keeps
+ * its address, the CPU uses it there, and nothing faults.  So a move is the
+ * kernel's (move_pages(2)), and no word has to say that it is under way: before
+ * and after the page is where it was.  What counts is what one finds when one
+ * looks, under the block's lock.
+ *
+ * Its dpfn is there to be counted; which page of the node it is, the kernel
+ * alone knows.
+ */
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fork/gate.h"
+#include "core/mirror/mirrors.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+
+#include <errno.h>
+
+/* ---- What a race left there ------------------------------------------- */
+
+/* Of the block's managed pages those that no word says to be on @dev. */
+static void find_strays(struct uhmm_device *dev, struct block *b,
+			struct mm_nodes *n)
+{
+	struct uhmm *u = dev->u;
+
+	block_lock(b);
+	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &n->set);
+	if (u->mm->ops->node_look(u->mm, n))
+		set_clear(&n->set);
+	set_for_each(&n->set, i)
+		if (n->on[i] != dev->desc.node || node_has(u, block_word(b, i)))
+			set_del(&n->set, i);
+	block_unlock(u, b);
+}
+
+static void sweep_block(struct uhmm_device *dev, struct block *b)
+{
+	struct mm_nodes n = { .va = b->va, .to = MM_NODE_HOME };
+	struct uhmm *u = dev->u;
+
+	gate_enter(u);
+	sys_mutex_lock(&b->mover);
+	find_strays(dev, b, &n);
+	if (!set_empty(&n.set)) {
+		mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
+		u->mm->ops->node_move(u->mm, &n);
+	}
+	block_let_go(u, b);
+	gate_leave(u);
+}
+
+/*
+ * A page that the application moved away just when the kernel had it is on the
+ * node, and its word does not say so.  It goes home with the others.
+ */
+static void sweep(struct uhmm_device *dev)
+{
+	const uintptr_t end = (uintptr_t)1 << VA_BITS;
+	struct uhmm *u = dev->u;
+	uintptr_t at = 0, s, e;
+
+	if (!atomic_load(&dev->has_strays))
+		return;
+	while (at < end && region_next(u, at, end, &s, &e)) {
+		struct block *b = block_get(u, s);
+
+		if (b)
+			sweep_block(dev, b);
+		at = (s | (MM_BLOCK_SIZE - 1)) + 1;
+	}
+}
+
+/* ---- Coming and going ------------------------------------------------- */
+
+static bool is_taken(const struct uhmm_device *dev)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		const struct uhmm_device *other = device_get(dev->u, id);
+
+		if (other && other->is_node && device_is_node(other) &&
+		    other->desc.node == dev->desc.node)
+			return true;
+	}
+	return false;
+}
+
+static int isolate_all(struct uhmm *u)
+{
+	const uintptr_t end = (uintptr_t)1 << VA_BITS;
+	uintptr_t at = 0, s, e;
+	int ret = 0;
+
+	for (; at < end && region_next(u, at, end, &s, &e); at = e) {
+		int err = u->mm->ops->isolate(u->mm, s, e);
+
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
+static void allow(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+
+	u->mm->ops->avoid(u->mm, dev->desc.node, false);
+	isolate_all(u);
+}
+
+static int avoid(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	int err = -ENODEV;
+
+	if (u->mm->ops->avoid)
+		err = u->mm->ops->avoid(u->mm, dev->desc.node, true);
+	if (err)
+		return err;
+	err = isolate_all(u);
+	if (err)
+		allow(dev);
+	return err;
+}
+
+/* Nothing can be placed there before it has its number. */
+static int attach(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	int err = is_taken(dev) ? -EBUSY : avoid(dev);
+
+	if (err)
+		return err;
+	atomic_fetch_add(&u->nr_nodes, 1);
+	dev->is_node = true;
+	err = device_take_number(dev);
+	if (!err)
+		return 0;
+	dev->is_node = false;
+	atomic_fetch_sub(&u->nr_nodes, 1);
+	allow(dev);
+	return err;
+}
+
+int node_attach(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	int err;
+
+	sys_mutex_lock(&u->nodes_lock);
+	err = attach(dev);
+	sys_mutex_unlock(&u->nodes_lock);
+	if (err)
+		sys_logf(&u->log, SYS_ERR, "device %s: node %d %s", dev->name,
+			 dev->desc.node,
+			 err == -EBUSY ? "is that of another device" :
+					 "cannot be one");
+	return err;
+}
+
+void node_detach(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+
+	if (dev->is_node)
+		sweep(dev);
+	sys_mutex_lock(&u->nodes_lock);
+	if (dev->is_node) {
+		allow(dev);
+		atomic_fetch_sub(&u->nr_nodes, 1);
+		dev->is_node = false;
+	}
+	sys_mutex_unlock(&u->nodes_lock);
+}
+
+void node_detach_all(struct uhmm *u)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++)
+		if (device_get(u, id))
+			node_detach(device_get(u, id));
+}
+
+/* ---- Home ------------------------------------------------------------- */
+
+/* @set: pages that came; @word: theirs, to be freed without the lock */
+struct recount {
+	struct uhmm *u;
+	struct block *b;
+	const struct mm_set *want;
+	const struct uhmm_device *only;
+	uint8_t *why;
+	unsigned left, came;
+	struct mm_set set;
+	uint64_t word[MM_BLOCK_PAGES];
+};
+
+static bool is_on(struct uhmm *u, uint64_t w, const struct uhmm_device *only)
+{
+	return node_has(u, w) && (!only || page_dev(w) == only->id);
+}
+
+static void came(struct recount *r, unsigned i)
+{
+	uint64_t w = block_word(r->b, i);
+
+	block_home(r->u, r->b, i, E_HOME);
+	set_add(&r->set, i);
+	count_add(&device_get(r->u, page_dev(w))->pages_out, 1);
+	r->word[r->came++] = w;
+	if (r->why && set_has(r->want, i))
+		r->why[i] = UHMM_WHY_OK;
+}
+
+/*
+ * @on: where it is.  A page that nobody asked for may just be on its way from
+ * one place of the node to another, and is not to be seen then.
+ */
+static void recount_page(struct recount *r, unsigned i, int on)
+{
+	struct uhmm_device *dev =
+		device_get(r->u, page_dev(block_word(r->b, i)));
+	bool wanted = set_has(r->want, i);
+
+	if (on == dev->desc.node) {
+		r->left += wanted;
+		return;
+	}
+	if (on < 0 && !wanted)
+		return;
+	if (on < 0) /* gone, or moved with what it is mapped by */
+		atomic_store(&dev->has_strays, true);
+	came(r, i);
+}
+
+static void recount_locked(struct recount *r)
+{
+	struct mm_nodes n = { .va = r->b->va };
+	int err;
+
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (is_on(r->u, block_word(r->b, i), r->only))
+			set_add(&n.set, i);
+	err = r->u->mm->ops->node_look(r->u->mm, &n);
+	set_for_each(&n.set, i) {
+		if (!err)
+			recount_page(r, i, n.on[i]);
+		else
+			r->left += set_has(r->want, i);
+	}
+}
+
+unsigned node_recount(struct uhmm *u, struct block *b,
+		      const struct mm_set *want, const struct uhmm_device *only,
+		      uint8_t *why)
+{
+	struct recount r = {
+		.u = u, .b = b, .want = want, .only = only, .why = why
+	};
+
+	block_lock(b);
+	recount_locked(&r);
+	block_unlock(u, b);
+	/* Who looked meanwhile found them where they are no more. */
+	if (r.came)
+		mirror_invalidate_set(u, b, &r.set, UHMM_NOTIFY_MIGRATE);
+	count_add(&u->count.to_ram, r.came);
+	for (unsigned k = 0; k < r.came; k++)
+		device_free_run(device_get(u, page_dev(r.word[k])),
+				page_dpfn(r.word[k]), 1);
+	return r.left;
+}
+
+/* What was discarded lazily (MADV_FREE) may still be there, and goes along. */
+static void select_home(struct uhmm *u, struct block *b,
+			const struct mm_set *want,
+			const struct uhmm_device *only, struct mm_set *ret)
+{
+	set_clear(ret);
+	block_lock(b);
+	set_for_each(want, i) {
+		uint64_t w = block_word(b, i);
+
+		if (is_on(u, w, only) || page_state(w) == P_DROPPED)
+			set_add(ret, i);
+	}
+	block_unlock(u, b);
+}
+
+int node_home(struct uhmm *u, struct block *b, const struct mm_set *want,
+	      const struct uhmm_device *only, uint8_t *why)
+{
+	struct mm_nodes n = { .va = b->va, .to = MM_NODE_HOME };
+	unsigned left;
+
+	if (!atomic_load(&u->nr_nodes) || (only && !device_is_node(only)))
+		return 0;
+	select_home(u, b, want, only, &n.set);
+	if (set_empty(&n.set))
+		return 0;
+	mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
+	u->mm->ops->node_move(u->mm, &n);
+	if (why)
+		set_for_each(&n.set, i)
+			why[i] = n.why[i] == UHMM_WHY_NO_ROOM ? UHMM_WHY_BUSY :
+								n.why[i];
+	left = node_recount(u, b, &n.set, only, why);
+	return left ? -EBUSY : 0;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * node_out.c - pages of one block go to a device that is a NUMA node.
+ *
+ * DOC: Steps
+ *
+ *	1  home     what is in frames or on another device becomes RAM; what is
+ *		    nothing yet is filled with zeroes
+ *	2  select   which pages can go, and a dpfn for each, to be counted
+ *	3  move     by the kernel, without locks.  The pages can be used
+ *	4  arrive   those that are there now, and nothing else since, are
+ *		    P_COHERENT; what went along, as a part of the same huge page
+ *		    perhaps, goes back
+ *
+ * Nothing is ever copied by us, so nothing can be lost: a word that is behind
+ * is wrong about a place, not about data.
+ */
+#include <errno.h>
+
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fork/gate.h"
+#include "core/limit/charge.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/move/out.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+
+#define FILL_TRIES 1000
+
+/*
+ * @managed: pages of the block that can be touched at all
+ * @before: where they were; @n: the move
+ * @zero: nothing is there yet
+ * @again: the page of zeroes is there, or it is in swap: to be written to
+ * @strays: went, and should not have
+ */
+struct node_move {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	uint8_t *why;
+	struct mm_set managed, zero, again, strays;
+	struct mm_nodes before, n;
+	struct booking booking;
+	uint64_t room; /* charge=keep: pages that may be added */
+	unsigned nspare, went;
+	uint64_t spare[MM_BLOCK_PAGES];
+};
+
+/* ---- 1, 2: select ----------------------------------------------------- */
+
+/* charge=keep: it would be one page more, and there is no room for it. */
+static bool is_too_much(struct node_move *m, uint64_t w)
+{
+	if (page_in_ram(w))
+		return false;
+	if (!m->room)
+		return true;
+	m->room--;
+	return false;
+}
+
+static void select_ram(struct node_move *m, unsigned i, bool there)
+{
+	uint64_t w = block_word(m->b, i);
+
+	if (page_pins(w))
+		m->why[i] = UHMM_WHY_PINNED;
+	else if (is_too_much(m, w))
+		m->why[i] = UHMM_WHY_NO_ROOM;
+	else if (!there)
+		set_add(&m->zero, i);
+	else if (page_state(w) == P_RAM)
+		set_add(&m->n.set, i);
+	else /* about to be discarded */
+		m->why[i] = UHMM_WHY_BUSY;
+}
+
+static void select_page(struct node_move *m, unsigned i, bool there)
+{
+	uint64_t w = block_word(m->b, i);
+
+	switch (page_state(w)) {
+	case P_RAM:
+	case P_EMPTY:
+	case P_DROPPED:
+		select_ram(m, i, there);
+		break;
+	case P_COHERENT:
+		m->why[i] = page_dev(w) == m->dev->id ? UHMM_WHY_OK :
+							UHMM_WHY_BUSY;
+		break;
+	case P_DEVICE: /* or it would have come home */
+		m->why[i] = UHMM_WHY_IO;
+		break;
+	case P_POISONED:
+		m->why[i] = UHMM_WHY_POISONED;
+		break;
+	default:
+		m->why[i] = UHMM_WHY_BUSY;
+	}
+}
+
+static void keep_first(struct mm_set *set, unsigned *room, uint8_t *why)
+{
+	set_for_each(set, i) {
+		if (*room) {
+			--*room;
+			continue;
+		}
+		set_del(set, i);
+		why[i] = UHMM_WHY_NO_ROOM;
+	}
+}
+
+/* A dpfn for each page, or the pages for which there is none stay. */
+static void take_dpfns(struct node_move *m)
+{
+	unsigned n = set_count(&m->n.set) + set_count(&m->zero), room;
+
+	m->nspare = charge_alloc(m->u, m->b, m->dev, n, m->spare, &m->booking);
+	room = m->nspare;
+	keep_first(&m->n.set, &room, m->why);
+	keep_first(&m->zero, &room, m->why);
+}
+
+/* Pages [i, last) that are nothing.  Return: how many are there now, -errno. */
+static int fill_run(struct node_move *m, unsigned i, unsigned last)
+{
+	ssize_t n = m->u->mm->ops->zero(m->u->mm, m->b->va + i * MM_PAGE_SIZE,
+					last - i, true);
+
+	if (n == -EEXIST) /* it is there after all: that one counts */
+		n = 1;
+	for (ssize_t k = 0; k < n; k++) {
+		block_home(m->u, m->b, i + (unsigned)k, E_ZERO);
+		set_add(&m->n.set, i + (unsigned)k);
+	}
+	return (int)n;
+}
+
+static int fill_all(struct node_move *m)
+{
+	set_for_each_run(&m->zero, first, last) {
+		for (unsigned i = first; i < last;) {
+			int n = fill_run(m, i, last);
+
+			if (n == -EAGAIN)
+				return n;
+			if (n <= 0)
+				m->why[i] = UHMM_WHY_BUSY;
+			i += n > 0 ? (unsigned)n : 1;
+		}
+	}
+	return 0;
+}
+
+/* Locked.  Return: 0, -EAGAIN when the address space is changing, -errno. */
+static int select_pages(struct node_move *m, const struct mm_set *want)
+{
+	const struct mm_ops *ops = m->u->mm->ops;
+	struct mm_set there, mine;
+	int err = block_ensure_table(m->u, m->b);
+
+	region_set(m->u, m->b->va, m->b->va + MM_BLOCK_SIZE, &m->managed);
+	mine = set_and(want, &m->managed);
+	if (!err)
+		err = ops->resident(m->u->mm, m->b->va, 0, MM_BLOCK_PAGES,
+				    &there);
+	if (err)
+		return err;
+	m->room = charge_room(m->u, m->b);
+	set_for_each(want, i)
+		m->why[i] = UHMM_WHY_UNMAPPED;
+	set_for_each(&mine, i)
+		select_page(m, i, set_has(&there, i));
+	take_dpfns(m);
+	err = fill_all(m);
+	m->before.va = m->b->va;
+	m->before.set = m->managed;
+	return err ? err : ops->node_look(m->u->mm, &m->before);
+}
+
+static void drop_dpfns(struct node_move *m)
+{
+	device_free(m->dev, m->spare, m->nspare);
+	m->nspare = 0;
+	charge_booked(m->dev, &m->booking);
+}
+
+static int prepare(struct node_move *m, const struct mm_set *want)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < FILL_TRIES; tries++) {
+		if (tries)
+			sys_yield();
+		drop_dpfns(m);
+		set_clear(&m->n.set);
+		set_clear(&m->zero);
+		block_lock(m->b);
+		err = select_pages(m, want);
+		block_unlock(m->u, m->b);
+	}
+	return err;
+}
+
+/* ---- 4: arrive -------------------------------------------------------- */
+
+static bool is_there(const struct node_move *m, const struct mm_nodes *n,
+		     unsigned i)
+{
+	return n->on[i] == m->dev->desc.node;
+}
+
+static void arrive_page(struct node_move *m, const struct mm_nodes *now,
+			unsigned i)
+{
+	uint64_t w = block_word(m->b, i);
+	bool ours = page_state(w) == P_RAM && !page_pins(w);
+
+	if (is_there(m, now, i) && ours) {
+		block_arrive(m->u, m->b, i, m->dev->id, m->spare[--m->nspare],
+			     E_PLACE);
+		m->why[i] = UHMM_WHY_OK;
+		m->went++;
+		return;
+	}
+	m->why[i] = m->n.why[i] ? m->n.why[i] : UHMM_WHY_BUSY;
+	if (ours && now->on[i] < 0)
+		set_add(&m->again, i);
+}
+
+/* The application took them while they were on their way, perhaps along. */
+static void find_gone(struct node_move *m, const struct mm_nodes *now)
+{
+	set_for_each(&m->n.set, i)
+		if (m->before.on[i] >= 0 &&
+		    (!set_has(&now->set, i) || now->on[i] < 0))
+			atomic_store(&m->dev->has_strays, true);
+}
+
+/* Pages that are there now, and neither were before nor belong there. */
+static void find_strays(struct node_move *m, const struct mm_nodes *now)
+{
+	set_for_each(&now->set, i)
+		if (is_there(m, now, i) && !is_there(m, &m->before, i) &&
+		    page_state(block_word(m->b, i)) != P_COHERENT)
+			set_add(&m->strays, i);
+}
+
+static void arrive(struct node_move *m)
+{
+	struct mm_nodes now = { .va = m->b->va };
+	struct mm_set left;
+
+	block_lock(m->b);
+	region_set(m->u, m->b->va, m->b->va + MM_BLOCK_SIZE, &m->managed);
+	now.set = m->managed;
+	left = set_minus(&m->n.set, &m->managed);
+	set_for_each(&left, i)
+		m->why[i] = UHMM_WHY_UNMAPPED;
+	left = set_and(&m->n.set, &m->managed);
+	/* A table that says nothing is given back whenever it is unlocked. */
+	if (!block_ensure_table(m->u, m->b) &&
+	    !m->u->mm->ops->node_look(m->u->mm, &now)) {
+		set_for_each(&left, i)
+			arrive_page(m, &now, i);
+		find_strays(m, &now);
+		find_gone(m, &now);
+	}
+	block_unlock(m->u, m->b);
+	count_add(&m->dev->pages_in, m->went);
+	count_add(&m->u->count.to_device, m->went);
+}
+
+/* Who came home with a stray did not go. */
+static void unsay(struct node_move *m)
+{
+	block_lock(m->b);
+	set_for_each(&m->n.set, i) {
+		if (m->why[i] != UHMM_WHY_OK ||
+		    page_state(block_word(m->b, i)) == P_COHERENT)
+			continue;
+		m->why[i] = UHMM_WHY_BUSY;
+		m->went--;
+	}
+	block_unlock(m->u, m->b);
+}
+
+/* If they come home as a part of one huge page, others go along. */
+static void send_back(struct node_move *m)
+{
+	struct mm_nodes back = { .va = m->b->va, .to = MM_NODE_HOME };
+	struct mm_set none;
+
+	if (set_empty(&m->strays))
+		return;
+	set_clear(&none);
+	back.set = m->strays;
+	m->u->mm->ops->node_move(m->u->mm, &back);
+	node_recount(m->u, m->b, &none, m->dev, NULL);
+	unsay(m);
+}
+
+/* ---- The whole -------------------------------------------------------- */
+
+static void fetch_others(struct node_move *m, const struct mm_set *want)
+{
+	struct mm_set others = *want;
+
+	block_lock(m->b);
+	set_for_each(want, i) {
+		uint64_t w = block_word(m->b, i);
+
+		if (page_state(w) == P_COHERENT && page_dev(w) == m->dev->id)
+			set_del(&others, i);
+	}
+	block_unlock(m->u, m->b);
+	home_block(m->u, m->b, &others, NULL, HOME_MIGRATE, NULL);
+}
+
+static int move_once(struct node_move *m, const struct mm_set *want)
+{
+	int err;
+
+	memset(m->why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
+	fetch_others(m, want);
+	set_clear(&m->again);
+	set_clear(&m->strays);
+	m->went = 0;
+	err = prepare(m, want);
+	if (!err && !set_empty(&m->n.set)) {
+		m->n.va = m->b->va;
+		m->n.to = m->dev->desc.node;
+		mirror_invalidate_set(m->u, m->b, &m->n.set,
+				      UHMM_NOTIFY_MIGRATE);
+		m->u->mm->ops->node_move(m->u->mm, &m->n);
+		arrive(m);
+		send_back(m);
+		/* Who looked meanwhile found it where it is no more. */
+		mirror_invalidate_set(m->u, m->b, &m->n.set,
+				      UHMM_NOTIFY_MIGRATE);
+	}
+	drop_dpfns(m);
+	return err;
+}
+
+/*
+ * As a write of the application would.  That may be a fault, and a fault wait
+ * for a page to be demoted: so nothing is held that could keep that back.
+ */
+static void write_to(struct node_move *m)
+{
+	gate_leave(m->u);
+	set_for_each_run(&m->again, first, last)
+		m->u->mm->ops->populate(m->u->mm,
+					m->b->va + first * MM_PAGE_SIZE,
+					last - first, true);
+	gate_enter(m->u);
+}
+
+static void count_refused(struct node_move *m, const struct mm_set *want)
+{
+	unsigned n = 0;
+
+	set_for_each(want, i)
+		n += m->why[i] != UHMM_WHY_OK;
+	count_add(&m->u->count.refused, n);
+}
+
+int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
+	     struct uhmm_device *dev, uint8_t *why)
+{
+	struct node_move m = { .u = u, .b = b, .dev = dev, .why = why };
+	int err = 0;
+
+	for (int pass = 0; pass < 2 && !err; pass++) {
+		if (pass)
+			write_to(&m);
+		sys_mutex_lock(&b->mover);
+		err = move_once(&m, want);
+		block_let_go(u, b);
+		if (set_empty(&m.again))
+			break;
+	}
+	count_refused(&m, want);
+	return err == -EAGAIN ? 0 : err; /* it kept changing: it is busy */
+}
+
+int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
+		struct uhmm_device *dev, enum out_how how)
+{
+	uint8_t why[MM_BLOCK_PAGES];
+	struct node_move m = { .u = u, .b = b, .dev = dev, .why = why };
+	struct mm_set set = *want;
+	unsigned full = 0;
+	int err;
+
+	block_lock(b);
+	set_for_each(want, i)
+		if (how == OUT_DEMOTE &&
+		    page_state(block_word(b, i)) != P_FROZEN)
+			set_del(&set, i);
+	block_unlock(u, b);
+	err = move_once(&m, &set);
+	set_for_each(&set, i)
+		full += why[i] == UHMM_WHY_NO_ROOM;
+	if (!err)
+		device_answered(dev, m.went, full, full > 0);
+	return err ? err : (int)m.went;
+}

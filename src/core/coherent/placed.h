@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* coherent.h - device memory that the CPU maps by a file; see coherent.c */
+#ifndef UHMM_COHERENT_H
+#define UHMM_COHERENT_H
+
+#include "core/context/context.h"
+
+/*
+ * Mappings of one block to be replaced.
+ * @set: pages marked by coherent_mark(), on @dev, at @dpfn
+ * @lost: or by coherent_mark_lost()
+ * @done: those whose mapping has been replaced; @err: why not all, or 0
+ */
+struct swap {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	struct mm_set set, done;
+	struct mm_set wipe; /* discarded meanwhile */
+	const uint64_t *dpfn;
+	int err;
+	bool lost;
+	unsigned nfree;
+	uint64_t free[MM_BLOCK_PAGES]; /* not initialized */
+};
+
+/* Faults wait from now on.  Locked. */
+void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		   uint64_t dpfn);
+/*
+ * Both without locks, by the mover, who has the device held by call_hold()
+ * since before the block was unlocked: its file must stay.  Afterwards what was
+ * placed is P_COHERENT and the rest P_DEVICE; or what was taken back is
+ * P_COMING and in @s->done, and the rest as before (@placed: P_COHERENT), or
+ * settled.
+ */
+void coherent_place(struct swap *s);
+void coherent_unplace(struct swap *s, const struct mm_set *placed);
+/*
+ * Lost, and perhaps mapped still: the word becomes P_POISONED, and says where
+ * the page is, as @w does.  @orphan: the application moved it.  Locked.
+ */
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
+			bool orphan);
+/*
+ * Of pages so marked the device's memory goes from their addresses, and a touch
+ * raises SIGBUS.  Without locks.
+ */
+void coherent_lose(struct swap *s);
+/*
+ * Nothing of @dev is mapped any more where it should be, near @va.  Is that
+ * because the kernel does not tell what becomes of its mappings?  Then its page
+ * may be in use anywhere.
+ */
+bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va);
+/* The same for orphans, if there are any. */
+void coherent_adopt(struct uhmm_device *dev);
+/* Locked. */
+void coherent_count(struct uhmm *u, struct block *b);
+/* Leave of @want what there are mappings for. */
+void coherent_fit(struct uhmm *u, struct block *b, struct mm_set *want,
+		  const struct uhmm_device *dev, uint8_t *why);
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.c - where the body of a public call runs.
+ *
+ * Usually in place, with asynchronous signals blocked so that no handler of
+ * the application runs while locks are held.  A caller whose own stack is
+ * managed, or about to be, is served by the worker while it sleeps: its stack
+ * may move, and no lock is ever held on it.  Background moves are the worker's
+ * too.
+ */
+#include <errno.h>
+
+#include "core/coherent/fixed.h"
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/move/migrate.h"
+#include "core/move/out_steps.h"
+#include "core/page/region.h"
+#include "core/page/slot.h"
+#include "core/report/listing.h"
+
+#define STACK_NEED (128 * 1024) /* what a call may use below its caller */
+
+/* ---- Execution -------------------------------------------------------- */
+
+/* Nobody else uses the context any more. */
+static int do_close(struct uhmm *u)
+{
+	int err = home_all(u, NULL, HOME_RESCUE);
+
+	node_detach_all(u);
+	return err;
+}
+
+static int64_t execute_device(const struct request *r)
+{
+	switch (r->op) {
+	case REQ_ATTACH:
+		return node_attach(r->dev);
+	case REQ_REMOVE:
+		return do_remove(r->dev);
+	case REQ_LOST:
+		return do_lost(r->dev);
+	case REQ_FAILED:
+		return do_failed(r->dev, r->dpfn, r->len);
+	case REQ_DEVICE_MAP:
+		return do_device_map(r->dev, r->addr, r->len, r->dpfn);
+	case REQ_DEVICE_UNMAP:
+		return do_device_unmap(r->dev, r->addr, r->len);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int64_t execute_mirror(struct uhmm *u, const struct request *r)
+{
+	switch (r->op) {
+	case REQ_MIRROR_REMOVE:
+		return do_mirror_remove(r->mirror);
+	case REQ_MIRROR_FAULT:
+		return do_mirror_fault(r->mirror, r->addr, r->len, r->flags);
+	case REQ_MIRROR_SNAPSHOT:
+		return do_mirror_snapshot(r->mirror, r->addr, r->len, r->pfns);
+	case REQ_NOTIFY_BEGIN:
+		return do_notify(u, r->addr, r->len,
+				 (enum uhmm_notify)r->flags);
+	case REQ_NOTIFY_END:
+		return do_notify(u, r->addr, r->len, 0);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int64_t execute(struct uhmm *u, const struct request *r)
+{
+	if (u->mm->ops->sync && r->op != REQ_LOST) /* it waits for nothing */
+		u->mm->ops->sync(u->mm);
+	switch (r->op) {
+	case REQ_MIGRATE:
+		return do_migrate(u, r->addr, r->len, r->dev, r->why);
+	case REQ_PREFER:
+		return do_prefer(u, r->addr, r->len, r->dev);
+	case REQ_REGISTER:
+		return do_register(u, r->addr, r->len);
+	case REQ_UNREGISTER:
+		return do_unregister(u, r->addr, r->len);
+	case REQ_PIN:
+		return do_pin(u, r->addr, r->len);
+	case REQ_UNPIN:
+		return do_unpin(u, r->addr, r->len);
+	case REQ_FAULT_IN:
+		return do_fault_in(u, r->addr, r->len, r->flags);
+	case REQ_SNAPSHOT:
+		return do_snapshot(u, r->addr, r->len, r->pfns);
+	case REQ_LIMIT:
+		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
+				      r->cookie);
+	case REQ_CHARGE:
+		return do_charge(u, r->addr, r->len, r->group);
+	case REQ_CHARGE_START:
+		return charge_start(u);
+	case REQ_GROUP_CREATE:
+		return do_group_create(r->group, r->name, r->ret_group);
+	case REQ_GROUP_DESTROY:
+		return do_group_destroy(r->group);
+	case REQ_CLOSE:
+		return do_close(u);
+	case REQ_RANGES:
+		return do_ranges(u, r->addr, r->ranges, r->cookie);
+	case REQ_RANGE_PAGES:
+		return do_range_pages(u, r->addr, r->len,
+				      r->dev ? r->dev->id : 0);
+	case REQ_NOTHING:
+		return 0;
+	default:
+		return r->dev ? execute_device(r) : execute_mirror(u, r);
+	}
+}
+
+/* ---- Slots and lists of requests -------------------------------------- */
+
+static uint32_t take_slot(struct requests *q, const struct request *req)
+{
+	uint32_t slot = q->free;
+
+	if (!slot || (req->background && q->nr_background == NR_BACKGROUND))
+		return 0;
+	q->nr_background += req->background;
+	q->free = q->slot[slot - 1].next;
+	q->slot[slot - 1] = *req;
+	q->slot[slot - 1].next = 0;
+	return slot;
+}
+
+static void free_slot(struct requests *q, uint32_t slot)
+{
+	q->nr_background -= q->slot[slot - 1].background;
+	q->slot[slot - 1].next = q->free;
+	q->free = slot;
+	atomic_fetch_add(&q->freed, 1);
+	sys_futex_wake(&q->freed, 1);
+}
+
+static void append(struct requests *q, uint32_t *head, uint32_t *tail,
+		   uint32_t slot)
+{
+	if (*tail)
+		q->slot[*tail - 1].next = slot;
+	else
+		*head = slot;
+	*tail = slot;
+}
+
+static uint32_t pop(struct requests *q, uint32_t *head, uint32_t *tail)
+{
+	uint32_t slot = *head;
+
+	if (!slot)
+		return 0;
+	*head = q->slot[slot - 1].next;
+	if (!*head)
+		*tail = 0;
+	q->slot[slot - 1].next = 0;
+	return slot;
+}
+
+/* ---- The worker ------------------------------------------------------- */
+
+static void finish(struct requests *q, uint32_t slot, int64_t result)
+{
+	struct request *r = &q->slot[slot - 1];
+
+	sys_mutex_lock(&q->lock);
+	r->result = result;
+	if (r->background) {
+		append(q, &q->done_head, &q->done_tail, slot);
+		sys_eventfd_set(q->fd);
+	} else {
+		atomic_store(&r->done, 1);
+	}
+	sys_mutex_unlock(&q->lock);
+	/* the slot may be another's by now: a wake-up for nothing at worst */
+	sys_futex_wake(&r->done, 1);
+}
+
+static void worker(void *arg)
+{
+	struct uhmm *u = arg;
+	struct requests *q = &u->requests;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&q->kick), slot;
+		bool stop;
+
+		sys_mutex_lock(&q->lock);
+		slot = pop(q, &q->head, &q->tail);
+		stop = q->stop;
+		sys_mutex_unlock(&q->lock);
+		if (slot)
+			finish(q, slot, execute(u, &q->slot[slot - 1]));
+		else if (stop)
+			return;
+		else
+			sys_futex_wait(&q->kick, seen, 0);
+	}
+}
+
+/* Locked. */
+static int start_worker(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+	int err = 0;
+
+	if (!q->running)
+		err = sys_thread_start(&q->thread, worker, u, -1,
+				       "uhmm-worker");
+	q->running = q->running || !err;
+	return err;
+}
+
+/* Return: the slot, 0 when all are taken, -errno. */
+static int submit(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	uint32_t slot = 0;
+	int err;
+
+	sys_mutex_lock(&q->lock);
+	err = start_worker(u);
+	if (!err)
+		slot = take_slot(q, req);
+	if (slot)
+		append(q, &q->head, &q->tail, slot);
+	sys_mutex_unlock(&q->lock);
+	if (err)
+		return err;
+	atomic_fetch_add(&q->kick, 1);
+	sys_futex_wake(&q->kick, 1);
+	return (int)slot;
+}
+
+static int64_t run_on_worker(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	struct request *r;
+	int64_t result;
+	int slot;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&q->freed);
+
+		slot = submit(u, req);
+		if (slot)
+			break;
+		sys_futex_wait(&q->freed, seen, 0);
+	}
+	if (slot < 0)
+		return slot;
+	r = &q->slot[slot - 1];
+	while (!atomic_load(&r->done))
+		sys_futex_wait(&r->done, 0, 0);
+	result = r->result;
+	sys_mutex_lock(&q->lock);
+	free_slot(q, (uint32_t)slot);
+	sys_mutex_unlock(&q->lock);
+	return result;
+}
+
+int request_start_worker(struct uhmm *u)
+{
+	int err;
+
+	sys_mutex_lock(&u->requests.lock);
+	err = start_worker(u);
+	sys_mutex_unlock(&u->requests.lock);
+	return err;
+}
+
+/* ---- The callers' side ------------------------------------------------ */
+
+static bool on_managed_stack(struct uhmm *u, const struct request *req)
+{
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t page = sp & ~(MM_PAGE_SIZE - 1);
+	uintptr_t s, e;
+
+	/* what is taken in reaches to the next block on either side */
+	if (req->addr && req->len && sp + MM_BLOCK_SIZE >= req->addr &&
+	    sp < req->addr + req->len + MM_BLOCK_SIZE)
+		return true;
+	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
+}
+
+struct own_stack {
+	struct uhmm *u;
+	const struct request *req;
+	int64_t result;
+};
+
+static void run_there(void *arg)
+{
+	struct own_stack *o = arg;
+
+	o->result = execute(o->u, o->req);
+}
+
+/* The worker may be in a call that only this request can make up for. */
+static int64_t run_on_own_stack(struct uhmm *u, const struct request *req)
+{
+	struct own_stack *o = sys_alloc(sizeof(*o));
+	struct request *copy = sys_alloc(sizeof(*copy));
+	int64_t result = -ENOMEM;
+	struct sys_thread t;
+
+	if (!o || !copy)
+		goto out;
+	*copy = *req;
+	*o = (struct own_stack){ .u = u, .req = copy };
+	result = sys_thread_start(&t, run_there, o, -1, "uhmm-lost");
+	if (result)
+		goto out;
+	sys_thread_join(&t);
+	result = o->result;
+out:
+	sys_free(copy, sizeof(*copy));
+	sys_free(o, sizeof(*o));
+	return result;
+}
+
+/* What ends a device comes after queued moves: they may name it. */
+static bool must_queue(struct uhmm *u, const struct request *req)
+{
+	struct requests *q = &u->requests;
+	bool running;
+
+	if (req->op != REQ_REMOVE)
+		return false;
+	sys_mutex_lock(&q->lock);
+	running = q->running;
+	sys_mutex_unlock(&q->lock);
+	return running;
+}
+
+static int64_t route(struct uhmm *u, const struct request *req)
+{
+	if (req->op == REQ_LOST && on_managed_stack(u, req))
+		return run_on_own_stack(u, req);
+	if (on_managed_stack(u, req) || must_queue(u, req))
+		return run_on_worker(u, req);
+	return execute(u, req);
+}
+
+/* A handler of the application's may call us too, and find no lock held. */
+int64_t request_run(struct uhmm *u, const struct request *req)
+{
+	int64_t result;
+	uint64_t mask;
+
+	if (!u)
+		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
+	if (device_in_callback())
+		return -EDEADLK;
+	sys_signals_block(&mask);
+	result = route(u, req);
+	sys_signals_restore(mask);
+	return result;
+}
+
+int request_start(struct uhmm *u, const struct request *req)
+{
+	uint64_t mask;
+	int slot;
+
+	if (context_is_dead(u))
+		return -ENODEV;
+	if (device_in_callback())
+		return -EDEADLK;
+	sys_signals_block(&mask);
+	slot = submit(u, req);
+	sys_signals_restore(mask);
+	if (slot < 0)
+		return slot;
+	return slot ? 0 : -EAGAIN;
+}
+
+ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
+{
+	struct uhmm_completion list[NR_REQUESTS];
+	struct requests *q;
+	uint64_t mask;
+	size_t n = 0;
+
+	if (!u || (!ret && max))
+		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
+	q = &u->requests;
+	sys_signals_block(&mask);
+	sys_mutex_lock(&q->lock);
+	while (n < max && n < NR_REQUESTS && q->done_head) {
+		uint32_t slot = pop(q, &q->done_head, &q->done_tail);
+
+		list[n].cookie = q->slot[slot - 1].cookie;
+		list[n++].result = q->slot[slot - 1].result;
+		free_slot(q, slot);
+	}
+	if (!q->done_head)
+		sys_eventfd_clear(q->fd);
+	sys_mutex_unlock(&q->lock);
+	sys_signals_restore(mask);
+	memcpy(ret, list, n * sizeof(*ret));
+	return (ssize_t)n;
+}
+
+/* All background moves have ended.  No new ones may be started meanwhile. */
+void request_drain(struct uhmm *u)
+{
+	struct request nothing = { .op = REQ_NOTHING };
+
+	if (u->requests.running)
+		run_on_worker(u, &nothing);
+}
+
+/* ---- Life ------------------------------------------------------------- */
+
+int request_init(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+
+	for (uint32_t i = 0; i < NR_REQUESTS; i++)
+		q->slot[i].next = i + 1 < NR_REQUESTS ? i + 2 : 0;
+	q->free = 1;
+	q->fd = sys_eventfd();
+	return q->fd < 0 ? q->fd : 0;
+}
+
+/* Finishes what is queued. */
+void request_stop(struct uhmm *u)
+{
+	struct requests *q = &u->requests;
+
+	if (!q->running)
+		return;
+	sys_mutex_lock(&q->lock);
+	q->stop = true;
+	sys_mutex_unlock(&q->lock);
+	atomic_fetch_add(&q->kick, 1);
+	sys_futex_wake(&q->kick, 1);
+	sys_thread_join(&q->thread);
+	q->running = false;
+}
+
+void request_destroy(struct uhmm *u)
+{
+	if (u->requests.fd > 0)
+		sys_close(u->requests.fd);
+}

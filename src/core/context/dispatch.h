@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.h - work for the worker: calls whose stack may be managed, and
+ * moves in the background.  See dispatch.c.
+ */
+#ifndef UHMM_CORE_REQUEST_H
+#define UHMM_CORE_REQUEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uhmm/mirror.h>
+#include <uhmm/uhmm.h>
+
+#include "sys/lock.h"
+#include "sys/sys.h"
+
+struct uhmm_group;
+
+#define NR_REQUESTS   64
+#define NR_BACKGROUND 48 /* of these; the rest is for callers that wait */
+
+enum request_op {
+	REQ_MIGRATE = 1,
+	REQ_PIN,
+	REQ_UNPIN,
+	REQ_FAULT_IN,
+	REQ_PREFER,
+	REQ_REGISTER,
+	REQ_UNREGISTER,
+	REQ_ATTACH,
+	REQ_REMOVE,
+	REQ_LOST,
+	REQ_FAILED,
+	REQ_DEVICE_MAP,
+	REQ_DEVICE_UNMAP,
+	REQ_SNAPSHOT,
+	REQ_LIMIT,
+	REQ_CHARGE,
+	REQ_CHARGE_START,
+	REQ_GROUP_CREATE,
+	REQ_GROUP_DESTROY,
+	REQ_CLOSE,
+	REQ_MIRROR_REMOVE,
+	REQ_MIRROR_FAULT,
+	REQ_MIRROR_SNAPSHOT,
+	REQ_NOTIFY_BEGIN,
+	REQ_NOTIFY_END,
+	REQ_RANGES,
+	REQ_RANGE_PAGES,
+	REQ_NOTHING,
+};
+
+struct request {
+	enum request_op op;
+	uintptr_t addr;
+	size_t len;
+	struct uhmm_device *dev;
+	struct uhmm_mirror *mirror;
+	struct uhmm_group *group;
+	struct uhmm_group **ret_group;
+	struct uhmm_range *ranges;
+	const char *name;
+	unsigned flags;
+	uint8_t *why;
+	uhmm_pfn_t *pfns;
+	uint64_t cookie;
+	uint64_t dpfn;
+	int64_t result;
+	bool background;
+	_Atomic uint32_t done; /* futex */
+	uint32_t next;	       /* of its list, + 1 */
+};
+
+struct requests {
+	struct sys_mutex lock;
+	struct request slot[NR_REQUESTS];
+	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
+	uint32_t nr_background; /* until their completion is read */
+	_Atomic uint32_t kick;
+	_Atomic uint32_t freed; /* futex: a slot became free */
+	struct sys_thread thread;
+	bool running, stop;
+	int fd;
+};
+
+int request_start_worker(struct uhmm *u);
+int request_init(struct uhmm *u);
+int64_t request_run(struct uhmm *u, const struct request *req);
+int request_start(struct uhmm *u, const struct request *req);
+void request_drain(struct uhmm *u);
+void request_stop(struct uhmm *u);
+void request_destroy(struct uhmm *u);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* stats.c - counters and what is made of them. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/context/context.h"
+#include "core/context/hist.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+
+uint64_t hist_quantile(const struct hist *h, unsigned permille)
+{
+	uint64_t total = 0, want, seen = 0;
+
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		total += atomic_load(&h->bucket[i]);
+	want = (total * permille + 999) / 1000;
+	for (unsigned i = 0; total && i < HIST_BUCKETS; i++) {
+		seen += atomic_load(&h->bucket[i]);
+		if (seen >= want)
+			return hist_value(i);
+	}
+	return 0;
+}
+
+void count_ram(struct uhmm *u, int64_t delta)
+{
+	int64_t now = atomic_fetch_add(&u->ram, delta) + delta;
+	int64_t peak = atomic_load_explicit(&u->ram_peak, memory_order_relaxed);
+	uint64_t limit;
+
+	while (now > peak &&
+	       !atomic_compare_exchange_weak(&u->ram_peak, &peak, now))
+		;
+	limit = atomic_load_explicit(&u->charge.root.tier[0].limit,
+				     memory_order_relaxed);
+	if (delta > 0 && limit &&
+	    (uint64_t)now + atomic_load(&u->slots.pages) + limit / 32 > limit)
+		policy_kick(u);
+}
+
+/* One of the caller's: what of it we do not know must be zero. */
+int check_struct(const void *p, size_t ksize, size_t usize)
+{
+	const char *tail = (const char *)p;
+
+	if (usize < sizeof(size_t))
+		return -EINVAL;
+	for (size_t i = ksize; i < usize; i++)
+		if (tail[i])
+			return -E2BIG;
+	return 0;
+}
+
+/*
+ * A struct that may grow, from a caller who knows @usize bytes of it, into one
+ * of ours with @ksize: what he does not know is zero, what we do not know must
+ * be.  Return: 0, -EINVAL or -E2BIG.
+ */
+int copy_struct(void *dst, size_t ksize, const void *src, size_t usize)
+{
+	size_t n = usize < ksize ? usize : ksize;
+	int err = check_struct(src, ksize, usize);
+
+	if (err)
+		return err;
+	memset(dst, 0, ksize);
+	memcpy(dst, src, n);
+	return 0;
+}
+
+static void read_counters(struct uhmm *u, struct uhmm_stats *s)
+{
+	struct counters *c = &u->count;
+
+	s->faults = atomic_load(&c->faults);
+	s->soft_faults = atomic_load(&c->soft_faults);
+	s->zero_faults = atomic_load(&c->zero_faults);
+	s->spurious = atomic_load(&c->spurious);
+	s->to_device = atomic_load(&c->to_device);
+	s->to_ram = atomic_load(&c->to_ram);
+	s->refused = atomic_load(&c->refused);
+	s->touched = atomic_load(&c->touched);
+	s->discarded = atomic_load(&c->discarded);
+	s->evicted = atomic_load(&c->evicted);
+	s->poisoned = atomic_load(&c->poisoned);
+	s->errors = atomic_load(&c->errors);
+	s->limit_waits = atomic_load(&c->limit_waits);
+	s->limit_exceeded = atomic_load(&c->limit_exceeded);
+	s->blocked_ns = atomic_load(&c->blocked_ns);
+	s->unwritten = atomic_load(&c->unwritten);
+}
+
+static uint64_t pages(_Atomic int64_t *n)
+{
+	int64_t v = atomic_load(n);
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static void ask_watchdog(struct uhmm *u, struct uhmm_stats *s)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+		uint64_t longest = dev ? atomic_load(&dev->longest) : 0;
+
+		if (dev)
+			s->stuck_calls += watchdog_stuck(dev, &longest);
+		if (longest > s->longest_call_ns)
+			s->longest_call_ns = longest;
+	}
+}
+
+int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
+{
+	struct uhmm_stats s = { .size = 0 };
+	size_t size;
+	int err;
+
+	if (!u || !stats)
+		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
+	err = check_struct(stats, sizeof(s), stats->size);
+	if (err)
+		return err;
+	size = stats->size;
+	read_counters(u, &s);
+	s.pool_pages = atomic_load(&u->slots.pages);
+	s.ram_pages = pages(&u->ram) + s.pool_pages;
+	s.ram_peak = pages(&u->ram_peak);
+	s.device_pages = pages(&u->on_device) + pages(&u->fixed.pages);
+	s.frozen_pages = pages(&u->frozen);
+	s.kept_pages = pages(&u->kept);
+	s.fault_p50_ns = hist_quantile(&u->fault_ns, 500);
+	s.fault_p99_ns = hist_quantile(&u->fault_ns, 990);
+	s.fault_max_ns = atomic_load(&u->fault_ns.max);
+	ask_watchdog(u, &s);
+	s.size = size;
+	memcpy(stats, &s, size < sizeof(s) ? size : sizeof(s));
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.h - device memory as the core sees it: its pages, calls into its
+ * provider, and what happens when either fails.
+ */
+#ifndef UHMM_CORE_DEVICE_H
+#define UHMM_CORE_DEVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uhmm/provider.h>
+
+#include "core/device/callback.h"
+#include "mm/set.h"
+#include "sys/lock.h"
+#include "sys/sys.h"
+
+struct block;
+struct uhmm;
+struct uhmm_group;
+
+#define MAX_DEVICES 256 /* number 0 is RAM */
+
+/* ---- Device pages (pagemap.c) ---- */
+
+struct pagemap {
+	struct sys_mutex lock;
+	uint64_t *used; /* a bit a page */
+	uint64_t npages;
+	uint64_t cursor; /* no word before it has a free page */
+	_Atomic uint64_t nused;
+	_Atomic bool closed; /* nothing new */
+	uint64_t *bad;	     /* as @used; NULL: none is */
+	_Atomic uint64_t nbad;
+	_Atomic uint64_t nbad_free; /* of these, not handed out */
+};
+
+/* ---- Devices (device.c) ---- */
+
+/*
+ * @is_lost: uhmm_device_lost() was called; never cleared
+ * @is_retiring: its number and provider are being given up
+ * @is_released: release() was called
+ * @is_stuck: the watchdog has reported a call that goes on
+ * @has_orphans: see coherent.c
+ * @stored: what the provider said last
+ * @ended: futex; calls that ended since one of these was set
+ * @holds: who needs its number to stay
+ * @longest: ns; of calls that the watchdog reported
+ */
+/*
+ * What a device did not take (refuse.c).  Hints: read and written without lock.
+ * @until: ns; the demoter passes over the device till then, 0: it does not
+ * @pause: ns, the last pause
+ * @used: device pages in use when the pause began
+ * @in_row: pages that were refused since one was taken
+ */
+struct refusal {
+	_Atomic uint64_t until, pause, used;
+	_Atomic uint32_t in_row;
+};
+
+struct uhmm_device {
+	struct uhmm *u;
+	struct uhmm_device *next; /* of those removed */
+	unsigned id;
+	struct uhmm_device_desc desc;
+	struct uhmm_device_ops ops;
+	void *priv;
+	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
+	_Atomic int64_t fixed; /* pages of fixed mappings */
+	struct pagemap pagemap;
+	bool is_node; /* nothing else is placed on its node; by nodes_lock */
+	_Atomic bool has_strays; /* or may: see node.c */
+	_Atomic bool watched;	 /* what the CPU maps of it raises events */
+	_Atomic bool tier;	 /* pages may be demoted there */
+	_Atomic uint64_t pages_in, pages_out, errors;
+	struct refusal refusal;
+	_Atomic int told; /* the error that was logged last, negative */
+	_Atomic uint64_t told_ns;
+	char name[32];
+	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
+	_Atomic uint32_t ended, holds;
+	_Atomic uint64_t longest, stored;
+	struct call calls[NR_CALLS];
+};
+
+/* ---- The watchdog (watchdog.c) ---- */
+
+/*
+ * @threshold: ns until a call is stuck
+ * @lock: held while one is reported, so that its end is told afterwards
+ * @relief: held while the backend is asked for a thread, if it @may_relieve
+ * @closing: report again what is stuck
+ */
+struct watchdog {
+	struct sys_mutex lock, relief;
+	struct sys_thread thread;
+	uint64_t threshold;
+	_Atomic uint32_t kick; /* futex */
+	_Atomic bool running, stop, closing;
+	bool may_relieve;
+};
+
+/* pagemap.c */
+int pagemap_init(struct pagemap *pm, uint64_t npages);
+/* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
+unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
+void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
+/* Of one that nothing is handed out of: this page is. */
+void pagemap_claim(struct pagemap *pm, uint64_t dpfn);
+void pagemap_close(struct pagemap *pm, bool closed);
+void pagemap_destroy(struct pagemap *pm);
+
+/* These pages are never handed out again.  -ENOMEM: no memory to note it. */
+int pagemap_fail(struct pagemap *pm, uint64_t dpfn, uint64_t n);
+bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
+/* Pages that may be handed out still. */
+uint64_t pagemap_room(const struct pagemap *pm);
+
+/* device.c.  @va: of the first page, for messages; -ENODEV: it is lost */
+struct uhmm_device *device_get(struct uhmm *u, unsigned id);
+int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		   size_t nr, uintptr_t va);
+int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
+		    size_t nr, uintptr_t va);
+/*
+ * A move out ended: the device took @took pages and refused @refused.  @full:
+ * for want of room.
+ */
+void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
+		     bool full);
+/* Does the demoter pass over it for now? */
+bool device_refuses(const struct uhmm_device *dev);
+/* May the demoter give it pages now? */
+bool device_takes(const struct uhmm_device *dev);
+/* May it give any device some? */
+bool devices_take(struct uhmm *u);
+/*
+ * The limit of @g is passed.  Told once a context, if no device takes pages,
+ * and not before there is one.
+ */
+void refusal_tell(struct uhmm *u, const struct uhmm_group *g);
+/* One page, up to @tries times unless the device is lost. */
+int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries);
+int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+/* Where the CPU can read them until device_direct_end(*@ret_call), or NULL. */
+const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,
+			  struct call **ret_call);
+void device_direct_end(struct uhmm_device *dev, struct call *c);
+/* -EOPNOTSUPP: not from @src. */
+int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
+		     const struct uhmm_peer_segment *seg, size_t nr,
+		     uintptr_t va);
+/* The end of the run of consecutive pages that begins at @i. */
+unsigned dpfn_run_end(const uint64_t *dpfn, unsigned i, unsigned n);
+/* Adds a page to the segments, growing the last one if it fits. */
+unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
+		     void *ram);
+/* -ENOSPC */
+int device_take_number(struct uhmm_device *dev);
+int do_remove(struct uhmm_device *dev);
+void device_retire_all(struct uhmm *u);
+void device_free_all(struct uhmm *u); /* at the end */
+
+/* scrub.c: they may be handed out again, cleared if others could read them */
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+
+/* lost.c */
+static inline bool device_is_lost(const struct uhmm_device *dev)
+{
+	return atomic_load(&dev->is_lost);
+}
+/*
+ * Are the data of its page @dpfn gone?  Asked with the block locked by whoever
+ * puts the page into a word there: a word that was there before is found.
+ */
+static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
+{
+	return device_is_lost(dev) || pagemap_is_bad(&dev->pagemap, dpfn);
+}
+int do_lost(struct uhmm_device *dev);
+int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
+/* Whatever is on a lost device, poisoned.  Return: pages. */
+uint64_t lost_sweep(struct uhmm_device *dev);
+/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
+void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want);
+/* Its provider is released, once. */
+void device_release(struct uhmm_device *dev);
+
+/* watchdog.c.  @ms: until a call is stuck; 0: as the environment says */
+int watchdog_init(struct uhmm *u, uint32_t ms);
+int watchdog_start(struct uhmm *u);
+void watchdog_stop(struct uhmm *u);
+/* The context closes: say what it waits for; the backend goes in a moment. */
+void watchdog_closing(struct uhmm *u);
+void watchdog_no_relief(struct uhmm *u);
+void watchdog_ended(struct uhmm_device *dev, const struct call *c,
+		    uint64_t start);
+/* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
+unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
+
+/* stats.c: of a caller's struct, what we do not know is zero.  Or -E2BIG. */
+int check_struct(const void *p, size_t ksize, size_t usize);
+
+#endif

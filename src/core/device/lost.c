@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lost.c - device memory that is gone: a whole device, or some of its pages.
+ *
+ * DOC: Finding pages
+ *
+ * There is no map from device pages to addresses: the blocks are walked.  What
+ * is gone is marked first, the device or the pages of its pagemap; whoever puts
+ * a device page into a word afterwards asks device_has_lost() under the block's
+ * lock, and takes the page for lost by himself.  So each word is either found
+ * by the walk, which locks every block, or never written.
+ *
+ * A page that is on its way home is lost at once, and who waits for it gets its
+ * SIGBUS, although the copy goes on: whoever made it finds the word changed,
+ * and gives up.  Until it returns it keeps its frame and its device page.
+ * Nothing here waits for a callback.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/coherent/node.h"
+#include "core/coherent/placed.h"
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/context/stats.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/clean.h"
+#include "core/move/kept.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+
+#define POISON_TRIES 10000
+
+/* @dev's pages [@first, @last). */
+struct loss {
+	struct uhmm_device *dev;
+	uint64_t first, last;
+	uint64_t npages; /* lost so far */
+};
+
+/* What one block loses.  @free: device pages that nobody is at work on */
+struct part {
+	struct mm_set lost, clean;
+	struct mm_set kept;   /* at rest on the device, and in RAM as well */
+	struct mm_set placed; /* of @lost, where the CPU maps them */
+	unsigned nfree;
+	bool again;
+	uint64_t free[MM_BLOCK_PAGES];
+	uint64_t dpfn[MM_BLOCK_PAGES]; /* of @placed */
+};
+
+/* ---- One block -------------------------------------------------------- */
+
+static bool is_hit(const struct loss *l, uint64_t w)
+{
+	return page_dev(w) == l->dev->id && page_dpfn(w) >= l->first &&
+	       page_dpfn(w) < l->last;
+}
+
+static bool has_any(const struct block *b)
+{
+	return b->nr[P_DEVICE] + b->nr[P_COHERENT] + b->nr[P_COMING] +
+	       b->nr[P_CLEAN] + b->nr[P_STASHING];
+}
+
+/* A mapping is moving: who moves it must not find a page of ours there. */
+static bool is_stashed(uint64_t w)
+{
+	return page_state(w) == P_STASHING && w & (PAGE_AWAY | PAGE_CHARGED);
+}
+
+static void sort_page(struct loss *l, struct block *b, unsigned i,
+		      struct part *ret)
+{
+	uint64_t w = block_word(b, i);
+	bool kept = kept_has(l->dev->u, b, i);
+
+	switch (page_state(w)) {
+	case P_COHERENT:
+	case P_DEVICE:
+		if (page_state(w) == P_COHERENT)
+			set_add(&ret->placed, i);
+		ret->dpfn[i] = page_dpfn(w);
+		ret->free[ret->nfree++] = page_dpfn(w);
+		set_add(kept ? &ret->kept : &ret->lost, i);
+		break;
+	case P_COMING: /* its mover frees it */
+		if (!kept)
+			set_add(&ret->lost, i);
+		break;
+	case P_CLEAN:
+		set_add(&ret->clean, i);
+		break;
+	default:
+		ret->again = ret->again || is_stashed(w);
+	}
+}
+
+static void find(struct loss *l, struct block *b, struct part *ret)
+{
+	set_clear(&ret->lost);
+	set_clear(&ret->clean);
+	set_clear(&ret->kept);
+	set_clear(&ret->placed);
+	ret->nfree = 0;
+	ret->again = false;
+	if (!has_any(b))
+		return;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (is_hit(l, block_word(b, i)))
+			sort_page(l, b, i, ret);
+}
+
+/* It may be mapped where it is, still. */
+static void poison_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	bool mapped = coherent_is_mapped(u, w);
+
+	block_event(u, b, i, E_LOSE);
+	if (mapped)
+		coherent_mark_lost(u, b, i, w, false);
+}
+
+/*
+ * The one place where pages at rest on a device become lost.  A run that cannot
+ * be poisoned now, because the address space is changing, is when it is
+ * touched. Locked.
+ */
+static void poison_pages(struct loss *l, struct block *b,
+			 const struct mm_set *set)
+{
+	struct uhmm *u = l->dev->u;
+	unsigned n = set_count(set);
+
+	set_for_each(set, i)
+		poison_page(u, b, i);
+	set_for_each_run(set, first, last)
+		u->mm->ops->poison(u->mm, b->va + first * MM_PAGE_SIZE,
+				   last - first);
+	count_add(&u->count.poisoned, n);
+	l->npages += n;
+}
+
+/* Nobody is to use the device's memory any more. */
+static void take_away(struct loss *l, struct block *b, const struct part *p)
+{
+	struct swap s = {
+		.u = l->dev->u,
+		.b = b,
+		.dev = l->dev,
+		.set = p->placed,
+		.dpfn = p->dpfn,
+	};
+
+	if (!set_empty(&p->placed))
+		coherent_lose(&s);
+}
+
+static void free_pages(struct loss *l, const struct part *p)
+{
+	device_free(l->dev, p->free, p->nfree);
+}
+
+/* Return: whether to come again, when a move has ended. */
+static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
+{
+	struct uhmm *u = l->dev->u;
+	struct part p;
+
+	block_lock(b);
+	*ret_seen = atomic_load(&b->settled);
+	find(l, b, &p);
+	poison_pages(l, b, &p.lost);
+	set_for_each(&p.kept, i)
+		kept_park(u, b, i);
+	p.lost = set_or(&p.lost, &p.kept);
+	clean_break(u, b, &p.clean, l->dev); /* unlocks */
+	if (set_empty(&p.lost))
+		return p.again;
+	take_away(l, b, &p);
+	block_settle(u, b, true);
+	if (!device_is_lost(l->dev)) /* they are told of the whole at the end */
+		mirror_invalidate_set(u, b, &p.lost, UHMM_NOTIFY_MIGRATE);
+	free_pages(l, &p);
+	return p.again;
+}
+
+/* ---- All -------------------------------------------------------------- */
+
+/* A block that is made from now on sees what was marked before. */
+static uint32_t count_blocks(struct uhmm *u)
+{
+	uint32_t nr;
+
+	sys_mutex_lock(&u->blocks_lock);
+	nr = atomic_load(&u->nr_blocks);
+	sys_mutex_unlock(&u->blocks_lock);
+	return nr;
+}
+
+static void lose_all(struct loss *l, bool wait)
+{
+	struct uhmm *u = l->dev->u;
+	uint32_t nr = count_blocks(u), seen;
+
+	for (uint32_t i = 0; i < nr; i++)
+		while (lose_block(l, u->blocks[i], &seen) && wait)
+			block_wait(u->blocks[i], seen);
+	coherent_adopt(l->dev);
+}
+
+uint64_t lost_sweep(struct uhmm_device *dev)
+{
+	struct loss l = { .dev = dev, .last = UINT64_MAX };
+
+	lose_all(&l, false);
+	return l.npages;
+}
+
+/* ---- At last --------------------------------------------------------- */
+
+static int poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want)
+{
+	int err = 0;
+
+	block_lock(b);
+	if (b->nr[P_POISONED])
+		set_for_each(want, i)
+			if (page_state(block_word(b, i)) == P_POISONED &&
+			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
+					       1) == -EAGAIN)
+				err = -EAGAIN;
+	block_unlock(u, b);
+	return err;
+}
+
+/*
+ * A lost page could not be poisoned if the address space was changing; the next
+ * touch makes up for that.  Soon nobody will see that touch, which would find
+ * zeroes: so do it now.
+ */
+void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	for (int tries = 0; tries < POISON_TRIES; tries++) {
+		if (!poison_lost(u, b, want))
+			return;
+		sys_yield();
+	}
+}
+
+/* ---- A device --------------------------------------------------------- */
+
+/* From here on nobody enters it, and who waits to leaves. */
+static bool set_lost(struct uhmm_device *dev)
+{
+	if (atomic_exchange(&dev->is_lost, true))
+		return false;
+	pagemap_close(&dev->pagemap, true);
+	sys_futex_wake(&dev->lock.word, INT32_MAX);
+	if (dev->desc.gone) {
+		__atomic_store_n(dev->desc.gone, 1, __ATOMIC_SEQ_CST);
+		sys_futex_wake((_Atomic uint32_t *)dev->desc.gone, INT32_MAX);
+	}
+	return true;
+}
+
+int do_lost(struct uhmm_device *dev)
+{
+	uint64_t n;
+
+	if (!call_hold(dev))
+		return 0; /* it is being removed, and holds nothing */
+	if (set_lost(dev)) {
+		n = lost_sweep(dev);
+		sys_logf(&dev->u->log, SYS_ERR,
+			 "device %s is lost, and %ju pages with it", dev->name,
+			 (uintmax_t)n);
+		mirror_device_gone(dev);
+	}
+	call_drop(dev);
+	if (!call_any(dev)) /* else the watchdog does it */
+		device_release(dev);
+	return 0;
+}
+
+/* ---- Some of its pages ------------------------------------------------ */
+
+int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)
+{
+	struct loss l = { .dev = dev, .first = dpfn, .last = dpfn + n };
+	int err;
+
+	if (!call_hold(dev))
+		return -ENODEV;
+	err = device_is_lost(dev) ? -ENODEV :
+				    pagemap_fail(&dev->pagemap, dpfn, n);
+	if (!err) {
+		lose_all(&l, true);
+		sys_logf(&dev->u->log, SYS_ERR,
+			 "device %s: pages %ju to %ju failed, %ju were lost",
+			 dev->name, (uintmax_t)dpfn, (uintmax_t)(dpfn + n - 1),
+			 (uintmax_t)l.npages);
+	}
+	call_drop(dev);
+	return err;
+}
+
+/* ---- Public ----------------------------------------------------------- */
+
+int uhmm_device_lost(struct uhmm_device *dev)
+{
+	struct request req = { .op = REQ_LOST, .dev = dev };
+
+	if (!dev)
+		return -EINVAL;
+	return device_is_node(dev) ? -EOPNOTSUPP :
+				     (int)request_run(dev->u, &req);
+}
+
+int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)
+{
+	struct request req = {
+		.op = REQ_FAILED, .dev = dev, .dpfn = dpfn, .len = n
+	};
+
+	if (!dev || !n || dpfn >= dev->desc.npages ||
+	    n > dev->desc.npages - dpfn)
+		return -EINVAL;
+	return device_is_node(dev) ? -EOPNOTSUPP :
+				     (int)request_run(dev->u, &req);
+}

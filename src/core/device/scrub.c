@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scrub.c - device pages that nobody has a use for any more.
+ *
+ * Where others may read the memory afterwards (UHMM_DEVICE_SHARED) a page is
+ * cleared before it can be handed out again.  That is after its data are at
+ * home and whoever waited for them was woken, and all pages come this way, at
+ * removal and close too.  One that cannot be cleared is given up.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+
+#define SCRUB_TRIES 3
+#define SCRUB_PAGES 64 /* at once */
+
+static void give_up(struct uhmm_device *dev, uint64_t dpfn)
+{
+	if (pagemap_fail(&dev->pagemap, dpfn, 1))
+		return;
+	sys_logf(&dev->u->log, SYS_ERR,
+		 "device %s: page %ju cannot be cleared, and is given up",
+		 dev->name, (uintmax_t)dpfn);
+}
+
+/* Return: whether it may be free now: what cannot be noted stays taken. */
+static bool scrub_page(struct uhmm_device *dev, uint64_t dpfn)
+{
+	int err = device_clear_page(dev, dpfn, SCRUB_TRIES);
+
+	if (err && !device_is_lost(dev))
+		give_up(dev, dpfn);
+	return !err || device_has_lost(dev, dpfn);
+}
+
+static void put_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+{
+	struct call_what what = { CALL_FREE, 0, dpfn, n };
+	struct call *c = dev->ops.page_free ? call_begin(dev, &what) : NULL;
+
+	if (c) {
+		dev->ops.page_free(dev->priv, dpfn, n);
+		call_end(dev, c);
+	}
+	pagemap_free(&dev->pagemap, dpfn, n);
+}
+
+static void scrub_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+{
+	uint64_t list[SCRUB_PAGES];
+
+	for (unsigned i = 0; i < n; i++)
+		list[i] = dpfn + i;
+	if (!device_clear(dev, list, n)) {
+		put_run(dev, dpfn, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (scrub_page(dev, list[i]))
+			put_run(dev, list[i], 1);
+}
+
+void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
+{
+	if (!(dev->desc.flags & UHMM_DEVICE_SHARED)) {
+		put_run(dev, dpfn, n);
+		return;
+	}
+	while (n) {
+		unsigned now = n < SCRUB_PAGES ? n : SCRUB_PAGES;
+
+		scrub_run(dev, dpfn, now);
+		dpfn += now;
+		n -= now;
+	}
+}
+
+void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
+{
+	for (unsigned i = 0; i < n;) {
+		unsigned end = dpfn_run_end(dpfn, i, n);
+
+		device_free_run(dev, dpfn[i], end - i);
+		i = end;
+	}
+}

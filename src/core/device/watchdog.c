@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watchdog.c - calls into providers that do not come back.
+ *
+ * A thread of its own looks at the slots of callback.c a few times while a call
+ * may take, so that the calls need no more than to stamp them.  It reports each
+ * one that is stuck, again when it is twice as old, and the thread that comes
+ * back from such a call says so.  Meanwhile it lets the backend have another
+ * thread, should all be in such calls, and it releases lost devices when the
+ * last call is over: release() may free(3), which a thread that serves faults
+ * must not.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+
+#define DEFAULT_MS UINT64_C(5000)
+#define MS	   (UINT64_C(1000) * 1000)
+#define MAX_TICK   (1000 * MS)
+
+/* ---- Messages --------------------------------------------------------- */
+
+static const char *const op_names[] = {
+	[CALL_IN] = "copy to device",	[CALL_OUT] = "copy to RAM",
+	[CALL_CLEAR] = "clear",		[CALL_DIRECT] = "direct",
+	[CALL_PEER] = "copy to a peer", [CALL_FREE] = "page_free",
+	[CALL_STORED] = "stored",
+};
+
+/* "5 s", "20 ms" */
+struct age {
+	uintmax_t n;
+	const char *unit;
+};
+
+static struct age age_of(uint64_t ns)
+{
+	if (ns >= 1000 * MS)
+		return (struct age){ ns / (1000 * MS), "s" };
+	return (struct age){ ns / MS, "ms" };
+}
+
+static void tell(struct uhmm_device *dev, const struct call *c,
+		 const char *what, uint64_t ns)
+{
+	struct call_what w = call_read(c);
+	struct age age = age_of(ns);
+
+	if (w.va)
+		sys_logf(&dev->u->log, SYS_WARN,
+			 "device %s: %s of page %#lx (dpfn %ju), %ju in all, "
+			 "%s %ju %s",
+			 dev->name, op_names[w.op], (unsigned long)w.va,
+			 (uintmax_t)w.dpfn, (uintmax_t)w.npages, what, age.n,
+			 age.unit);
+	else
+		sys_logf(&dev->u->log, SYS_WARN,
+			 "device %s: %s of dpfn %ju, %ju in all, %s %ju %s",
+			 dev->name, op_names[w.op], (uintmax_t)w.dpfn,
+			 (uintmax_t)w.npages, what, age.n, age.unit);
+}
+
+/* ---- Calls ------------------------------------------------------------ */
+
+static uint64_t age_at(uint64_t start, uint64_t now)
+{
+	start &= ~CALL_TOLD;
+	return now > start ? now - start : 0;
+}
+
+static bool is_told(const struct call *c)
+{
+	uint64_t start = atomic_load(&c->start);
+
+	return start & CALL_TOLD;
+}
+
+/* Mark it, so that its end is told too.  False: it has just ended. */
+static bool mark(struct call *c, uint64_t start)
+{
+	return atomic_compare_exchange_strong(&c->start, &start,
+					      start | CALL_TOLD);
+}
+
+/* Locked. */
+static bool check_call(struct watchdog *dog, struct uhmm_device *dev,
+		       struct call *c, bool again)
+{
+	uint64_t start = atomic_load(&c->start), age;
+
+	if (!start || start == CALL_CLAIMED)
+		return false;
+	age = age_at(start, sys_now_ns());
+	if (age < dog->threshold)
+		return false;
+	if (!(start & CALL_TOLD)) {
+		if (!mark(c, start))
+			return false;
+		c->next = 2 * dog->threshold;
+	} else if (age >= c->next) {
+		c->next *= 2;
+	} else if (!again) {
+		return true;
+	}
+	atomic_store(&dev->is_stuck, true);
+	tell(dev, c, "has been stuck for", age);
+	return true;
+}
+
+void watchdog_ended(struct uhmm_device *dev, const struct call *c,
+		    uint64_t start)
+{
+	struct watchdog *dog = &dev->u->watchdog;
+	uint64_t age = age_at(start, sys_now_ns());
+	bool others = false;
+
+	sys_mutex_lock(&dog->lock);
+	tell(dev, c, "has ended after", age);
+	if (age > atomic_load(&dev->longest))
+		atomic_store(&dev->longest, age);
+	for (unsigned i = 0; i < NR_CALLS; i++)
+		others = others ||
+			 (&dev->calls[i] != c && is_told(&dev->calls[i]));
+	atomic_store(&dev->is_stuck, others);
+	sys_mutex_unlock(&dog->lock);
+}
+
+unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest)
+{
+	uint64_t now = sys_now_ns();
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NR_CALLS; i++) {
+		uint64_t start = atomic_load(&dev->calls[i].start);
+
+		if (!(start & CALL_TOLD))
+			continue;
+		n++;
+		if (age_at(start, now) > *longest)
+			*longest = age_at(start, now);
+	}
+	return n;
+}
+
+/* ---- Devices ---------------------------------------------------------- */
+
+static bool check_device(struct watchdog *dog, struct uhmm_device *dev,
+			 bool again)
+{
+	bool any = false;
+
+	sys_mutex_lock(&dog->lock);
+	for (unsigned i = 0; i < NR_CALLS; i++)
+		any = check_call(dog, dev, &dev->calls[i], again) || any;
+	sys_mutex_unlock(&dog->lock);
+	return any;
+}
+
+/* Faults on other devices must be served all the same. */
+static void relieve(struct uhmm *u)
+{
+	struct watchdog *dog = &u->watchdog;
+
+	sys_mutex_lock(&dog->relief);
+	if (dog->may_relieve && u->mm->ops->relieve)
+		u->mm->ops->relieve(u->mm);
+	sys_mutex_unlock(&dog->relief);
+}
+
+static void look_round(struct uhmm *u, bool again)
+{
+	bool any = false;
+
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (!dev)
+			continue;
+		any = check_device(&u->watchdog, dev, again) || any;
+		if (device_is_lost(dev) && !call_any(dev))
+			device_release(dev);
+	}
+	if (any)
+		relieve(u);
+}
+
+/* ---- The thread ------------------------------------------------------- */
+
+static uint64_t tick(const struct watchdog *dog)
+{
+	uint64_t ns = dog->threshold / 4;
+
+	return ns < MAX_TICK ? ns : MAX_TICK;
+}
+
+static void watchdog_main(void *arg)
+{
+	struct uhmm *u = arg;
+	struct watchdog *dog = &u->watchdog;
+
+	while (!atomic_load(&dog->stop)) {
+		sys_futex_wait(&dog->kick, 0, tick(dog));
+		atomic_store(&dog->kick, 0);
+		look_round(u, atomic_exchange(&dog->closing, false));
+	}
+}
+
+static void kick(struct watchdog *dog)
+{
+	atomic_store(&dog->kick, 1);
+	sys_futex_wake(&dog->kick, 1);
+}
+
+int watchdog_start(struct uhmm *u)
+{
+	struct watchdog *dog = &u->watchdog;
+	int err = 0;
+
+	sys_mutex_lock(&dog->lock);
+	if (!dog->running) {
+		err = sys_thread_start(&dog->thread, watchdog_main, u, -1,
+				       "uhmm-watchdog");
+		dog->running = !err;
+		dog->may_relieve = true;
+	}
+	sys_mutex_unlock(&dog->lock);
+	return err;
+}
+
+void watchdog_closing(struct uhmm *u)
+{
+	atomic_store(&u->watchdog.closing, true);
+	kick(&u->watchdog);
+}
+
+void watchdog_no_relief(struct uhmm *u)
+{
+	sys_mutex_lock(&u->watchdog.relief);
+	u->watchdog.may_relieve = false;
+	sys_mutex_unlock(&u->watchdog.relief);
+}
+
+void watchdog_stop(struct uhmm *u)
+{
+	struct watchdog *dog = &u->watchdog;
+
+	if (!dog->running)
+		return;
+	atomic_store(&dog->stop, true);
+	kick(dog);
+	sys_thread_join(&dog->thread);
+	dog->running = false;
+}
+
+/* ---- How long --------------------------------------------------------- */
+
+/* -EINVAL: no number of milliseconds. */
+static int parse_ms(const char *s, uint64_t *ret)
+{
+	uint64_t ms = 0;
+
+	for (; *s >= '0' && *s <= '9' && ms <= UINT32_MAX; s++)
+		ms = ms * 10 + (uint64_t)(*s - '0');
+	if (*s || !ms || ms > UINT32_MAX)
+		return -EINVAL;
+	*ret = ms;
+	return 0;
+}
+
+int watchdog_init(struct uhmm *u, uint32_t ms)
+{
+	const char *env = sys_getenv("UHMM_WATCHDOG_MS");
+	uint64_t use = ms ? ms : DEFAULT_MS;
+	int err = 0;
+
+	if (!ms && env && *env)
+		err = parse_ms(env, &use);
+	u->watchdog.threshold = use * MS;
+	return err;
+}

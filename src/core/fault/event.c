@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.c - what the application does to managed addresses.
+ *
+ * The backend calls one at a time, and before any fault that comes after.
+ * Nothing here waits for a move: a mover finds the changed word and gives up,
+ * which also frees its device page; pages at rest are freed here.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/coherent/placed.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fault/fault.h"
+#include "core/limit/charge.h"
+#include "core/mirror/mirrors.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+#include "core/page/slot.h"
+
+#define REMAP_TRIES 100000 /* there may be memory again in a while */
+
+/* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
+
+/* Nobody is at work on its device page. */
+static bool is_at_rest(uint64_t w)
+{
+	return page_has(w, PAGE_OWNS_DPFN) ||
+	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
+}
+
+static void free_device_page(struct uhmm *u, uint64_t w)
+{
+	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+}
+
+/* It stays; the CPU finds it as zeroes at its address. */
+static void discard_there(struct uhmm *u, struct block *b, unsigned i,
+			  struct mm_set *wipe)
+{
+	count_add(&u->count.discarded, 1);
+	b->table[i] |= PAGE_DROP;
+	if (page_state(block_word(b, i)) == P_COHERENT)
+		set_add(wipe, i);
+}
+
+/* Return: a device page to be freed, or 0. */
+static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
+			     struct mm_set *wipe)
+{
+	uint64_t w = block_word(b, i);
+
+	switch (page_state(w)) {
+	case P_STASHING: /* its mover looks */
+		if (!(w & PAGE_AWAY)) {
+			b->table[i] |= PAGE_DROP;
+			return 0;
+		}
+		count_add(&u->count.discarded, 1);
+		block_set(u, b, i, P_STASHING | PAGE_DROP);
+		return w;
+	case P_POISONED: /* so does who takes it away */
+		if (w & PAGE_SWAPPING)
+			b->table[i] |= PAGE_DROP;
+		else
+			block_event(u, b, i, E_DISCARD);
+		return 0;
+	case P_EMPTY:
+		return 0;
+	case P_DROPPED:
+	case P_RAM:
+		block_event(u, b, i, E_DISCARD);
+		return 0;
+	default:
+		break;
+	}
+	if (coherent_is_mapped(u, w) &&
+	    (page_state(w) == P_COHERENT || page_state(w) == P_COMING)) {
+		discard_there(u, b, i, wipe);
+		return 0;
+	}
+	count_add(&u->count.discarded, 1);
+	block_event(u, b, i, E_DISCARD);
+	return is_at_rest(w) ? w : 0;
+}
+
+static void discard_block(struct uhmm *u, struct block *b, unsigned first,
+			  unsigned last)
+{
+	uint64_t gone[MM_BLOCK_PAGES];
+	struct mm_set wipe;
+	unsigned n = 0;
+
+	set_clear(&wipe);
+	block_lock(b);
+	if (block_ensure_table(u, b)) {
+		block_unlock(u, b);
+		return;
+	}
+	for (unsigned i = first; i < last; i++) {
+		uint64_t w = discard_page(u, b, i, &wipe);
+
+		if (w)
+			gone[n++] = w;
+	}
+	block_unlock(u, b);
+	while (n)
+		free_device_page(u, gone[--n]);
+	if (!set_empty(&wipe))
+		coherent_wipe(u, b, &wipe);
+}
+
+/* ---- Unmap ------------------------------------------------------------ */
+
+/*
+ * The mover looks at what is P_STASHING: a page that was moved over it may be
+ * in the frame by now.
+ */
+static void forget_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	if (page_state(block_word(b, i)) == P_STASHING)
+		block_set(u, b, i, P_STASHING | PAGE_GONE);
+	else
+		block_event(u, b, i, E_FORGET);
+}
+
+static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
+			unsigned last)
+{
+	uint64_t gone[MM_BLOCK_PAGES];
+	unsigned n = 0;
+
+	block_lock(b);
+	for (unsigned i = first; b->table && i < last; i++) {
+		uint64_t w = block_word(b, i);
+
+		if (is_at_rest(w))
+			gone[n++] = w;
+		if (w)
+			forget_page(u, b, i);
+	}
+	b->huge = false;
+	block_unlock(u, b);
+	while (n)
+		free_device_page(u, gone[--n]);
+}
+
+/* ---- Walking ---------------------------------------------------------- */
+
+typedef void block_fn(struct uhmm *u, struct block *b, unsigned first,
+		      unsigned last);
+
+/* For each part of [start, end) that lies in one known block. */
+static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
+			   block_fn *fn)
+{
+	for (uintptr_t last; block_next(u, &start, end); start = last) {
+		last = block_part_end(start, end);
+		fn(u, block_find(u, start), page_index(start),
+		   page_index(last - 1) + 1);
+	}
+}
+
+void core_discard(void *priv, uintptr_t start, uintptr_t end)
+{
+	for_each_block(priv, start, end, discard_block);
+	dropped_note(priv);
+	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);
+}
+
+void core_unmap(void *priv, uintptr_t start, uintptr_t end)
+{
+	struct uhmm *u = priv;
+
+	if (region_del(u, start, end))
+		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
+	for_each_block(u, start, end, unmap_block);
+	charge_forget(u, start, end);
+	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
+}
+
+/* ---- Remap ------------------------------------------------------------ */
+
+/* One page that changed its address. */
+struct remap {
+	struct uhmm *u;
+	struct block *from, *to;
+	unsigned i, k;
+	uint64_t gone; /* a device page to be freed, or 0 */
+};
+
+/* Two blocks are locked nowhere else, and events run one at a time. */
+static void lock_both(const struct remap *r)
+{
+	block_lock(r->from);
+	if (r->to != r->from)
+		sys_mutex_lock_second(&r->to->lock);
+}
+
+static void unlock_both(const struct remap *r)
+{
+	if (r->to != r->from)
+		block_unlock(r->u, r->to);
+	block_unlock(r->u, r->from);
+}
+
+/*
+ * What the target is if it was @w, and a mover is about to take what it has
+ * found there: see was_replaced() in out_stash.c.
+ */
+static uint64_t beside_mover(struct remap *r, uint64_t w)
+{
+	const uint64_t mark = P_STASHING | PAGE_GONE | PAGE_NEW;
+
+	switch (page_state(w)) {
+	case P_RAM:
+		return mark | w;
+	case P_DROPPED:
+		return mark | PAGE_DROP;
+	case P_CLEAN:
+		r->gone = w;
+		return mark | PAGE_CHARGED;
+	default: /* nothing is there, so nothing can be taken */
+		return w;
+	}
+}
+
+/* Locked. */
+static void put_moved(struct remap *r, uint64_t w)
+{
+	if (page_state(block_word(r->to, r->k)) == P_STASHING)
+		w = beside_mover(r, w);
+	block_set(r->u, r->to, r->k, w);
+}
+
+/* The page moved with its mapping, and there is nothing to say of it. */
+static void put_plain(struct uhmm *u, uintptr_t to)
+{
+	struct remap r = { .u = u, .k = page_index(to) };
+
+	r.to = block_find(u, to);
+	if (!r.to)
+		return;
+	block_lock(r.to);
+	if (page_state(block_word(r.to, r.k)) == P_STASHING)
+		put_moved(&r, P_RAM);
+	block_unlock(u, r.to);
+}
+
+/* Frames stay with their block; the moved page gets a frame in its new one. */
+static int move_frame(struct remap *r, const char *data)
+{
+	struct block *to = r->to;
+	struct mm_set one;
+
+	set_clear(&one);
+	set_add(&one, r->k);
+	if (to->slot == NO_SLOT)
+		to->slot = slot_get_empty(r->u, &one);
+	if (to->slot == NO_SLOT)
+		return -ENOMEM;
+	sys_copy((char *)block_slot_va(r->u, to) + r->k * MM_PAGE_SIZE, data,
+		 MM_PAGE_SIZE);
+	set_add(&slot_of(r->u, to->slot)->stock, r->k);
+	block_set(r->u, to, r->k, P_FROZEN);
+	return 0;
+}
+
+static const char *frame_of(const struct remap *r)
+{
+	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
+}
+
+static bool is_in_frame(const struct remap *r)
+{
+	struct mm_set there;
+
+	return !r->u->mm->ops->resident(r->u->mm, block_slot_va(r->u, r->from),
+					r->i, r->i + 1, &there) &&
+	       set_has(&there, r->i);
+}
+
+/*
+ * Its mapping was to move into the frame, and what came first counts: else the
+ * page went along.  The mover finds the word changed and gives up.
+ */
+static int move_stashing(struct remap *r, uint64_t w)
+{
+	uint64_t there = P_RAM | (w & PAGE_CHARGED);
+	const struct mm_freeze *f = r->from->stash;
+	bool late = f && set_has(&f->late, r->i);
+
+	if (w & PAGE_AWAY)
+		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
+	else if (w & PAGE_DROP)
+		there = dropped_word();
+	else if (late == !!(w & PAGE_NEW) && is_in_frame(r))
+		return move_frame(r, frame_of(r));
+	put_moved(r, there);
+	return 0;
+}
+
+/* On a device that has lost it meanwhile: see lost.c. */
+static bool is_lost(const struct remap *r, uint64_t w)
+{
+	return page_is_away(w) &&
+	       device_has_lost(device_get(r->u, page_dev(w)), page_dpfn(w));
+}
+
+/* Its mapping went along, perhaps; its mover frees it, if there is one. */
+static void lose_moved(struct remap *r, uint64_t w)
+{
+	count_add(&r->u->count.poisoned, 1);
+	if (coherent_is_mapped(r->u, w))
+		coherent_mark_lost(r->u, r->to, r->k, w, true);
+	else
+		block_set(r->u, r->to, r->k, P_POISONED);
+	forget_page(r->u, r->from, r->i);
+	if (is_at_rest(w))
+		r->gone = w;
+}
+
+/* Locked.  Return: 0, -ENOMEM. */
+static int move_page(struct remap *r, uint64_t w)
+{
+	int err = block_ensure_table(r->u, r->to);
+
+	if (err)
+		return err;
+	if (is_lost(r, w)) {
+		lose_moved(r, w);
+		return 0;
+	}
+	switch (page_state(w)) {
+	case P_STASHING:
+		err = move_stashing(r, w);
+		break;
+	case P_FROZEN:
+	case P_LEAVING:
+	case P_EXCLUSIVE:
+	case P_REVOKING:
+		err = move_frame(r, frame_of(r));
+		break;
+	case P_CLEARING:
+		block_set(r->u, r->to, r->k, P_EMPTY);
+		break;
+	case P_COMING: /* its mapping is being replaced */
+		block_set(r->u, r->to, r->k,
+			  coherent_carry(r->u, w, block_addr(r->to, r->k)));
+		break;
+	case P_POISONED:
+		if (w & PAGE_SWAPPING)
+			coherent_mark_lost(r->u, r->to, r->k, w, true);
+		else
+			block_set(r->u, r->to, r->k, w);
+		break;
+	default:
+		put_moved(r, w);
+	}
+	if (!err)
+		forget_page(r->u, r->from, r->i);
+	return err;
+}
+
+/* A copy home ends without our help, so wait for it.  Unlocks. */
+static void wait_while_coming(const struct remap *r)
+{
+	uint32_t seen = atomic_load(&r->from->settled);
+
+	atomic_store(&r->from->waiting, 1);
+	unlock_both(r);
+	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
+}
+
+/* Return: whether it is done.  Unlocks. */
+static bool try_remap(struct remap *r)
+{
+	struct mm_set wipe;
+	uint64_t w;
+	int err;
+
+	set_clear(&wipe);
+	lock_both(r);
+	w = block_word(r->from, r->i);
+	if (page_state(w) == P_COMING &&
+	    !(w & PAGE_SWAPPING && coherent_may_carry(r->u))) {
+		wait_while_coming(r);
+		return false;
+	}
+	err = w ? move_page(r, w) : 0;
+	if (block_word(r->to, r->k) & PAGE_DROP)
+		set_add(&wipe, r->k);
+	unlock_both(r);
+	if (!set_empty(&wipe))
+		coherent_wipe(r->u, r->to, &wipe);
+	if (r->gone)
+		free_device_page(r->u, r->gone);
+	return !err;
+}
+
+static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
+{
+	bool plain;
+
+	block_lock(b);
+	plain = !block_word(b, i);
+	block_unlock(u, b);
+	return plain;
+}
+
+static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
+{
+	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
+
+	r.from = block_find(u, from);
+	if (!r.from || is_plain(u, r.from, r.i)) {
+		put_plain(u, to);
+		return;
+	}
+	for (int tries = 0; tries < REMAP_TRIES; tries++) {
+		r.to = block_get(u, to);
+		if (r.to && try_remap(&r))
+			return;
+		sys_yield();
+	}
+	sys_logf(&u->log, SYS_ERR, "page %#lx is lost: no memory to move it",
+		 (unsigned long)from);
+}
+
+/* Its frame will be copied: nobody may write to it any more. */
+static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
+			 unsigned last)
+{
+	block_lock(b);
+	for (unsigned i = first; b->nr[P_EXCLUSIVE] && i < last; i++)
+		if (page_state(block_word(b, i)) == P_EXCLUSIVE)
+			block_event(u, b, i, E_REVOKE);
+	block_unlock(u, b);
+}
+
+void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
+{
+	struct uhmm *u = priv;
+
+	for_each_block(u, from, from + len, revoke_block);
+	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
+	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
+		if (!off || !page_index(to + off))
+			charge_follow(u, from + off, to + off);
+		remap_page(u, from + off, to + off);
+	}
+	core_unmap(u, from, from + len);
+	if (region_add(u, to, to + len))
+		sys_logf(&u->log, SYS_ERR, "no memory to manage a range");
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - a CPU touch of a page that is not there.
+ *
+ * The block's lock, one look at the page's word, and what it asks for.  A
+ * fault never waits for another block, and not for a copy to a device either:
+ * a page that is leaving is mapped again from its frame.  It waits for a copy
+ * home that is under way, and for room when the limit on RAM is reached.
+ *
+ * A fault where the last one ended is a stream: its window, the pages that are
+ * resolved at once, doubles up to 256 KiB and is carried on to the next block;
+ * any other fault begins anew with one page.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/hist.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fault/fault.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/clean.h"
+#include "core/move/home.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+
+#define MAX_WINDOW 64
+
+/* ---- Streams ---------------------------------------------------------- */
+
+/* Hints: read of a neighbour too, whose lock is not held. */
+static unsigned next_fault(const struct block *b)
+{
+	return atomic_load_explicit(&b->next_fault, memory_order_relaxed);
+}
+
+static unsigned last_window(const struct block *b)
+{
+	return atomic_load_explicit(&b->window, memory_order_relaxed);
+}
+
+/* The window with which the block before was streamed to its end. */
+static unsigned inherited_window(struct uhmm *u, const struct block *b)
+{
+	const struct block *prev = block_find(u, b->va - 1);
+
+	if (!prev || next_fault(prev) != MM_BLOCK_PAGES)
+		return 1;
+	return last_window(prev);
+}
+
+static unsigned next_window(struct uhmm *u, const struct block *b, unsigned i)
+{
+	unsigned window = 1;
+
+	if (i == 0)
+		window = inherited_window(u, b);
+	else if (i == next_fault(b))
+		window = last_window(b);
+	else
+		return 1;
+	return window * 2 > MAX_WINDOW ? MAX_WINDOW : window * 2;
+}
+
+/* Pages from @i, at most @max, in the same state and on the same device. */
+static unsigned same_run(const struct block *b, unsigned i, unsigned max)
+{
+	uint64_t kind = block_word(b, i) & 0xffff;
+	unsigned n = 1;
+
+	while (n < max && i + n < MM_BLOCK_PAGES &&
+	       (block_word(b, i + n) & 0xffff) == kind)
+		n++;
+	return n;
+}
+
+/* A block that left as one huge page comes back so when it is streamed. */
+static bool want_huge(const struct block *b, unsigned i, unsigned window)
+{
+	return b->huge && i == 0 && window == MAX_WINDOW &&
+	       same_run(b, 0, MM_BLOCK_PAGES) == MM_BLOCK_PAGES;
+}
+
+/* How many pages from @i to resolve at once.  Locked. */
+unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
+{
+	unsigned window = next_window(u, b, i);
+	unsigned n;
+
+	n = want_huge(b, i, window) ? MM_BLOCK_PAGES : same_run(b, i, window);
+	atomic_store_explicit(&b->window, (uint16_t)window,
+			      memory_order_relaxed);
+	atomic_store_explicit(&b->next_fault, (uint16_t)(i + n),
+			      memory_order_relaxed);
+	return n;
+}
+
+/* ---- What to do ------------------------------------------------------- */
+
+static bool is_counted(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->charge.on, memory_order_relaxed);
+}
+
+/* Zeroes, at once for the run that a stream will touch anyway. */
+static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	const struct mm_ops *ops = u->mm->ops;
+	bool write = flags & MM_FAULT_WRITE || is_counted(u);
+	unsigned n = write ? fault_window(u, b, i) : 1;
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	ssize_t got;
+
+	if (n > 1 && charge_room(u, b) < n)
+		n = 1; /* no limit is passed for pages that nobody touched */
+	got = ops->zero(u->mm, va, n, write);
+
+	if (got < 0 && n > 1 && got != -EEXIST && got != -EAGAIN)
+		got = ops->zero(u->mm, va, 1, write);
+	for (ssize_t k = 0; b->table && k < got; k++) {
+		if (write)
+			block_home(u, b, i + (unsigned)k, E_ZERO);
+		else
+			block_event(u, b, i + (unsigned)k, E_ZERO);
+	}
+	block_unlock(u, b);
+	count_add(got > 0 ? &u->count.zero_faults : &u->count.spurious, 1);
+	return got > 0 ? MM_RESOLVED : MM_RETRY;
+}
+
+/* Pages in frames: at rest, or leaving, which then was in vain. */
+static enum mm_outcome frame_fault(struct uhmm *u, struct block *b, unsigned i)
+{
+	unsigned n = fault_window(u, b, i);
+	int got = home_thaw(u, b, i, i + n);
+
+	block_unlock(u, b);
+	count_add(&u->count.soft_faults, 1);
+	return got > 0 ? MM_RESOLVED : MM_RETRY;
+}
+
+static bool is_resident(struct uhmm *u, const struct block *b, unsigned i)
+{
+	struct mm_set there;
+
+	return !u->mm->ops->resident(u->mm, b->va, i, i + 1, &there) &&
+	       set_has(&there, i);
+}
+
+/* Another thread's fault mapped it: the toucher only has to be woken. */
+static enum mm_outcome late_fault(struct uhmm *u, struct block *b)
+{
+	block_unlock(u, b);
+	count_add(&u->count.spurious, 1);
+	return MM_RETRY;
+}
+
+/*
+ * The first write: the copy on the device is given up, at once for a run that
+ * is written in sequence.  A page that is not there after all is fetched.
+ */
+static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
+				   unsigned flags)
+{
+	uint64_t w = block_word(b, i);
+	struct mm_set run;
+
+	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i))
+		return late_fault(u, b);
+	if (!(flags & MM_FAULT_WP)) {
+		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
+		return home_fault(u, b, i, true);
+	}
+	set_clear(&run);
+	set_add_run(&run, i, i + fault_window(u, b, i));
+	clean_written(b);
+	count_add(&u->count.soft_faults, 1);
+	return clean_break(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
+}
+
+/*
+ * A page that was on a node, with the CPU, and is not at its address any more:
+ * what takes its place is as new as if it had been RAM.
+ */
+static enum mm_outcome node_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	uint64_t w = block_word(b, i);
+	enum mm_outcome out;
+
+	if (is_resident(u, b, i))
+		return late_fault(u, b);
+	block_event(u, b, i, E_DISCARD);
+	out = zero_fault(u, b, i, flags);
+	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
+	return out;
+}
+
+/* Somebody is at it; block_settle() wakes. */
+static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
+				  unsigned flags)
+{
+	uint32_t seen = atomic_load(&b->settled);
+
+	atomic_store(&b->waiting, 1);
+	block_unlock(u, b);
+	if (!(flags & MM_FAULT_MAY_BLOCK))
+		return MM_WAIT;
+	sys_futex_wait(&b->settled, seen, 1000 * 1000 * 1000);
+	return MM_RETRY;
+}
+
+static enum mm_outcome poisoned_fault(struct uhmm *u, struct block *b,
+				      unsigned i)
+{
+	u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	block_unlock(u, b);
+	return MM_SIGBUS;
+}
+
+/* Protected, but not by a move that still goes on. */
+static enum mm_outcome stale_protection(struct uhmm *u, struct block *b,
+					unsigned i)
+{
+	u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
+	block_unlock(u, b);
+	return MM_RETRY;
+}
+
+/* Wait until something was demoted; without the lock. */
+static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	block_unlock(u, b);
+	return policy_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
+}
+
+/* @b is locked; unlocked on return. */
+static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned flags)
+{
+	uint64_t w = block_word(b, i);
+	enum page_state s = page_state(w);
+
+	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
+		return stale_protection(u, b, i);
+	if (page_has(w, PAGE_TAKES_RAM) && is_counted(u) && policy_full(u, b))
+		return room_fault(u, b, i, flags);
+	if (page_has(w, PAGE_WAITS))
+		return wait_fault(u, b, flags);
+	switch (s) {
+	case P_RAM:
+	case P_EMPTY:
+	case P_DROPPED:
+	case P_CLEARING:
+		return zero_fault(u, b, i, flags);
+	case P_DEVICE:
+		count_add(&u->count.faults, 1);
+		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
+	case P_COHERENT:
+		if (node_has(u, w))
+			return node_fault(u, b, i, flags);
+		if (w & PAGE_DROP)
+			return wait_fault(u, b, flags);
+		return coherent_fault(u, b, i);
+	case P_CLEAN:
+		return clean_fault(u, b, i, flags);
+	case P_FROZEN:
+	case P_LEAVING:
+		return frame_fault(u, b, i);
+	case P_EXCLUSIVE:
+		return exclusive_fault(u, b, i);
+	default:
+		if (w & PAGE_DROP)
+			return wait_fault(u, b, flags);
+		return poisoned_fault(u, b, i);
+	}
+}
+
+/* As long as nothing there has moved.  Locked so that no move begins. */
+static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
+				  unsigned flags)
+{
+	ssize_t n = u->mm->ops->zero(u->mm, addr, 1, flags & MM_FAULT_WRITE);
+
+	count_add(n == 1 ? &u->count.zero_faults : &u->count.spurious, 1);
+	return n == 1 ? MM_RESOLVED : MM_RETRY;
+}
+
+/* Memory that was registered but of which we know nothing yet. */
+static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
+				   unsigned flags)
+{
+	struct sys_mutex *lock = block_birth_lock(u, addr);
+	enum mm_outcome out = MM_RETRY;
+
+	addr &= ~(MM_PAGE_SIZE - 1);
+	if (flags & MM_FAULT_WP) {
+		u->mm->ops->unprotect(u->mm, addr, 1);
+		return MM_RETRY;
+	}
+	sys_mutex_lock(lock);
+	if (!block_find(u, addr))
+		out = zero_plain(u, addr, flags);
+	sys_mutex_unlock(lock);
+	return out;
+}
+
+enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)
+{
+	struct uhmm *u = priv;
+	uint64_t start = sys_now_ns();
+	enum mm_outcome out;
+	struct block *b;
+
+	b = is_counted(u) ? block_get(u, addr) : block_find(u, addr);
+	if (!b) {
+		out = plain_fault(u, addr, flags);
+	} else {
+		block_lock(b);
+		if (is_counted(u))
+			block_ensure_table(u, b);
+		out = fault_page(u, b, page_index(addr), flags);
+	}
+	start = sys_now_ns() - start;
+	hist_add(&u->fault_ns, start);
+	count_add(&u->count.blocked_ns, start);
+	return out;
+}

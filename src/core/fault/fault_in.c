@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault_in.c - what a system call is about to use is made present.
+ *
+ * For who may not serve the kernel's own faults: a system call on a page that
+ * is away fails there, and works once this has run.  Nothing is touched, so
+ * that an address which is no good is an answer and not a signal.
+ */
+#include <errno.h>
+
+#include "core/coherent/fixed.h"
+#include "core/context/context.h"
+#include "core/fault/fault.h"
+#include "core/move/migrate.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+
+#define EAGER_TRIES 100 /* until others are let run in between */
+
+/* Pages [start, end) of one block. */
+struct walk {
+	struct uhmm *u;
+	uintptr_t start, end;
+	bool write;
+	size_t nr; /* brought in */
+	uint16_t look[MM_BLOCK_PAGES];
+};
+
+static uint64_t word_at(struct uhmm *u, uintptr_t va)
+{
+	struct block *b = block_find(u, va);
+	uint64_t word = 0;
+
+	if (b) {
+		block_lock(b);
+		word = block_word(b, page_index(va));
+		block_unlock(u, b);
+	}
+	fixed_words(u, va, va + MM_PAGE_SIZE, &word);
+	return word;
+}
+
+static bool is_allowed(const struct walk *w, uint16_t look)
+{
+	return look & MM_LOOK_READ && (!w->write || look & MM_LOOK_WRITE);
+}
+
+/* Is a page that is there what the kernel can use, with this word? */
+static bool is_settled(const struct walk *w, uint64_t word)
+{
+	return page_has(word, PAGE_READABLE) ||
+	       (page_state(word) == P_CLEAN && !w->write);
+}
+
+/*
+ * What the CPU would do.  Memory that a mapping grew by is served by us, though
+ * nothing has said so: the kernel lets us put zeroes there, and nowhere else.
+ */
+static int fault_page(struct walk *w, uintptr_t va, uint64_t word)
+{
+	unsigned flags = MM_FAULT_MAY_BLOCK | (w->write ? MM_FAULT_WRITE : 0);
+	const struct mm_ops *ops = w->u->mm->ops;
+
+	if (!region_covers(w->u, va, va + MM_PAGE_SIZE)) {
+		w->nr += ops->zero(w->u->mm, va, 1, w->write) > 0;
+		return 0;
+	}
+	if (page_state(word) == P_CLEAN && w->write)
+		flags |= MM_FAULT_WP;
+	w->nr++;
+	return core_fault(w->u, va, flags) == MM_SIGBUS ? -EFAULT : -EAGAIN;
+}
+
+/*
+ * Return: 0, -EAGAIN to look again, -EFAULT when the program has no access.
+ * Protection that a move has left behind is no move's any more.
+ */
+static int try_page(struct walk *w, uintptr_t va, uint16_t look)
+{
+	uint64_t word = word_at(w->u, va);
+
+	if (!is_allowed(w, look))
+		return -EFAULT;
+	if (!(look & MM_LOOK_PRESENT) || !is_settled(w, word))
+		return fault_page(w, va, word);
+	if (w->write && region_covers(w->u, va, va + MM_PAGE_SIZE))
+		w->u->mm->ops->unprotect(w->u->mm, va, 1);
+	return 0;
+}
+
+/* As far as one look reaches. */
+static int try_part(struct walk *w)
+{
+	struct mm *mm = w->u->mm;
+	size_t n = (w->end - w->start) >> MM_PAGE_SHIFT;
+	int err = mm->ops->look(mm, w->start, n, w->look);
+
+	for (size_t i = 0; i < n && !err; i++) {
+		err = try_page(w, w->start, w->look[i]);
+		if (!err)
+			w->start += MM_PAGE_SIZE;
+	}
+	return err;
+}
+
+static int fault_in_part(struct walk *w)
+{
+	int err = -EAGAIN;
+
+	for (unsigned tries = 0; err == -EAGAIN; tries++) {
+		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
+			sys_yield();
+		err = try_part(w);
+	}
+	return err;
+}
+
+int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write)
+{
+	struct walk w = { .u = u, .start = addr, .write = write };
+	uintptr_t end = addr + len;
+	int err = 0;
+
+	while (w.start < end && !err) {
+		w.end = block_part_end(w.start, end);
+		err = fault_in_part(&w);
+	}
+	return err && w.start == addr ? err : (int64_t)w.nr;
+}

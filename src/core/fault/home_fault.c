@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * home_fault.c - a CPU fault on a page that is on a device.
+ *
+ * Mostly one page: mapped straight from the device where that can be read, or
+ * through a bounce page of ours, which is claimed without a lock and without
+ * asking the kernel for anything.  A stream gets a run at once, by home_run().
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fault/fault.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/clean.h"
+#include "core/move/home.h"
+#include "core/move/kept.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+
+/* ---- Bounce pages ----------------------------------------------------- */
+
+int home_init(struct uhmm *u)
+{
+	u->bounce.pages = sys_alloc(NR_BOUNCE * MM_PAGE_SIZE);
+	return u->bounce.pages ? 0 : -ENOMEM;
+}
+
+void home_destroy(struct uhmm *u)
+{
+	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
+}
+
+/* NR_BOUNCE: all are in use. */
+static unsigned bounce_get(struct bounce *p)
+{
+	uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
+
+	while (used != ~UINT64_C(0)) {
+		unsigned bit = (unsigned)__builtin_ctzll(~used);
+
+		if (atomic_compare_exchange_weak(&p->used, &used,
+						 used | UINT64_C(1) << bit))
+			return bit;
+	}
+	return NR_BOUNCE;
+}
+
+static void bounce_put(struct bounce *p, unsigned bit)
+{
+	atomic_fetch_and(&p->used, ~(UINT64_C(1) << bit));
+}
+
+/* ---- One page: the common fault --------------------------------------- */
+
+struct lone {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	unsigned i;
+	uint64_t dpfn;
+	bool share;
+};
+
+/* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
+static enum mm_outcome lone_mapped(const struct lone *l, ssize_t n)
+{
+	bool share = l->share && n == 1;
+
+	home_mapped(l->u, l->b, l->i, share);
+	block_unlock(l->u, l->b);
+	count_add(&l->u->count.to_ram, 1);
+	if (!share)
+		device_free(l->dev, &l->dpfn, 1);
+	return n == 1 ? MM_RESOLVED : MM_RETRY;
+}
+
+static int lone_read(const struct lone *l, void *ram)
+{
+	struct uhmm_segment seg = { l->dpfn, ram, 1 };
+	int err = -EIO;
+
+	for (int k = 0; k < HOME_ATTEMPTS && err && !device_is_lost(l->dev);
+	     k++)
+		err = device_copy_out(l->dev, &seg, 1,
+				      l->b->va + l->i * MM_PAGE_SIZE);
+	return err;
+}
+
+/* Unlocks. */
+static enum mm_outcome lone_lost(const struct lone *l)
+{
+	block_poison(l->u, l->b, l->i);
+	block_unlock(l->u, l->b);
+	device_free(l->dev, &l->dpfn, 1);
+	return MM_SIGBUS;
+}
+
+static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
+				   int err)
+{
+	uint64_t mine = page_on_device(P_COMING, l->dev->id, l->dpfn);
+	ssize_t n;
+
+	block_lock(l->b);
+	if (block_word(l->b, l->i) != mine) { /* dropped meanwhile */
+		block_unlock(l->u, l->b);
+		device_free(l->dev, &l->dpfn, 1);
+		return MM_RETRY;
+	}
+	if (err)
+		return lone_lost(l);
+	n = home_map(l->u, l->b, l->i, l->i + 1, ram, NULL, l->share);
+	if (n == 1 || n == -EEXIST)
+		return lone_mapped(l, n);
+	if (device_has_lost(l->dev, l->dpfn))
+		return lone_lost(l);
+	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
+	block_unlock(l->u, l->b);
+	return MM_RETRY;
+}
+
+static enum mm_outcome lone_bounce(const struct lone *l)
+{
+	unsigned bit = bounce_get(&l->u->bounce);
+	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
+	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
+	enum mm_outcome out;
+	int err;
+
+	if (bit == NR_BOUNCE) { /* who has them may wait for this lock */
+		block_unlock(l->u, l->b);
+		sys_yield();
+		return MM_RETRY;
+	}
+	block_set(l->u, l->b, l->i,
+		  page_on_device(P_COMING, l->dev->id, l->dpfn));
+	block_unlock(l->u, l->b);
+	mirror_invalidate(l->u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_MIGRATE);
+	err = lone_read(l, ram);
+	out = lone_finish(l, ram, err);
+	bounce_put(&l->u->bounce, bit);
+	block_settle(l->u, l->b, false);
+	return out;
+}
+
+int home_lone(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+	struct lone l = { u,	b, device_get(u, page_dev(w)), i, page_dpfn(w),
+			  false };
+
+	return lone_bounce(&l) == MM_SIGBUS ? -EIO : 0;
+}
+
+/* ---- Straight from the device ------------------------------------------ */
+
+/* Unlocks, unless it returns 0: not possible here. */
+static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
+				    unsigned n, bool share)
+{
+	ssize_t got = home_map_direct(u, b, i, n, share);
+
+	if (!got)
+		return 0;
+	return got < 0 ? MM_RETRY : MM_RESOLVED;
+}
+
+/* ---- A run: the fault of a stream -------------------------------------- */
+
+static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
+				 unsigned n, bool share)
+{
+	switch (home_run(u, b, i, n, share)) {
+	case 0:
+		return MM_RESOLVED;
+	case -EIO:
+		return MM_SIGBUS;
+	default:
+		return MM_RETRY;
+	}
+}
+
+enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
+			   bool write)
+{
+	uint64_t w = block_word(b, i);
+	struct uhmm_device *dev = device_get(u, page_dev(w));
+	bool share = !write && clean_wanted(u, b, dev);
+	struct lone l = { u, b, dev, i, page_dpfn(w), share };
+	unsigned n = fault_window(u, b, i);
+	enum mm_outcome out = 0;
+	int err = kept_home_run(u, b, i, n);
+
+	if (err != -ENOENT)
+		return err ? MM_RETRY : MM_RESOLVED;
+	if (n < MM_BLOCK_PAGES || !b->huge)
+		out = fault_direct(u, b, i, n, share);
+	if (out)
+		return out;
+	return n > 1 ? fault_run(u, b, i, n, share) : lone_bounce(&l);
+}

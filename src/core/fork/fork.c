@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - contexts around fork(2).
+ *
+ * DOC: Fork
+ *
+ * The child of a fork shares nothing with our userfaultfd: a page that is away
+ * would read as zeroes there.  So before a fork the gate closes, moves under
+ * way end, and every page comes home that the child could not bring home by
+ * itself, see inherit.c; it opens again in the parent.  In the child the
+ * context is dead, and memory its own, or its heir's.
+ *
+ * A process that is made past these handlers has signals where pages were
+ * away: core_forked() where the kernel tells of it, hide_all() elsewhere.
+ *
+ * There are two sets of handlers.  The first to be registered, whose prepare
+ * comes last and whose child comes first, is for what is the process's and not
+ * a context's.  The other one's prepare makes threads, which allocates.  In
+ * between are the handlers of those who registered later: they may still need
+ * faults, and those do go on.
+ *
+ * They go on during the fork itself, too: the kernel holds it until we have
+ * read its event.  So no lock is held meanwhile that serving faults or events
+ * needs.  What the child goes on using is whole at any moment instead.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/device/device.h"
+#include "core/fork/fork.h"
+#include "core/fork/gate.h"
+#include "core/limit/demote.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+#include "core/report/stat_socket.h"
+
+#define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
+#define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
+#define THAW_TRIES  1000
+#define STACK_NEED  ((uintptr_t)128 << 10)
+
+static struct sys_mutex contexts_lock;
+static struct uhmm *contexts;
+
+/* ---- The gate --------------------------------------------------------- */
+
+void gate_enter(struct uhmm *u)
+{
+	uint32_t v = atomic_load(&u->gate);
+
+	debug_wants(&u->gate, RANK_GATE);
+	for (;;) {
+		if (v & (GATE_CLOSED | GATE_SHUT)) {
+			sys_futex_wait(&u->gate, v, 0);
+			v = atomic_load(&u->gate);
+		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
+			debug_has(&u->gate, RANK_GATE);
+			return;
+		}
+	}
+}
+
+void gate_leave(struct uhmm *u)
+{
+	uint32_t v = atomic_fetch_sub(&u->gate, 1);
+
+	debug_lets_go(&u->gate);
+	if ((v & ~GATE_SHUT) == (GATE_CLOSED | 1))
+		sys_futex_wake(&u->gate, INT32_MAX);
+}
+
+static void gate_close(struct uhmm *u)
+{
+	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
+
+	while ((v & ~GATE_SHUT) != GATE_CLOSED) {
+		sys_futex_wait(&u->gate, v, 0);
+		v = atomic_load(&u->gate);
+	}
+}
+
+static void gate_open(struct uhmm *u)
+{
+	atomic_fetch_and(&u->gate, ~GATE_CLOSED);
+	sys_futex_wake(&u->gate, INT32_MAX);
+}
+
+void gate_shut(struct uhmm *u)
+{
+	atomic_fetch_or(&u->gate, GATE_SHUT);
+}
+
+bool gate_is_shut(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->gate, memory_order_relaxed) & GATE_SHUT;
+}
+
+void gate_reopen(struct uhmm *u)
+{
+	atomic_fetch_and(&u->gate, ~GATE_SHUT);
+	sys_futex_wake(&u->gate, INT32_MAX);
+}
+
+/* ---- Coming home ------------------------------------------------------ */
+
+/* What is private will be shared until it is written to. */
+static void rescue_all(void *arg)
+{
+	struct uhmm *u = arg;
+
+	home_all(u, NULL, HOME_RESCUE);
+	policy_passed(u);
+	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
+}
+
+/* Return: whether nothing is frozen any more. */
+static bool thaw_block(struct uhmm *u, struct block *b)
+{
+	bool done;
+
+	block_lock(b);
+	for (unsigned i = 0; b->nr[P_FROZEN] && i < MM_BLOCK_PAGES; i++) {
+		unsigned first = i;
+
+		while (i < MM_BLOCK_PAGES &&
+		       page_state(block_word(b, i)) == P_FROZEN)
+			i++;
+		if (i > first)
+			home_thaw(u, b, first, i);
+	}
+	done = !b->nr[P_FROZEN];
+	block_unlock(u, b);
+	return done;
+}
+
+static void thaw_all(struct uhmm *u)
+{
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+
+	for (uint32_t k = 0; k < nr; k++)
+		for (int tries = 0; tries < THAW_TRIES; tries++) {
+			if (thaw_block(u, u->blocks[k]))
+				break;
+			sys_yield();
+		}
+}
+
+/* Only what a child can read stays away. */
+static void settle(void *arg)
+{
+	struct uhmm *u = arg;
+
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev && !(dev->desc.flags & UHMM_DEVICE_FORKS))
+			home_all(u, dev, HOME_RESCUE);
+	}
+	thaw_all(u);
+}
+
+/* The worker may be waiting at the gate, and this stack may be away. */
+static void on_own_stack(struct uhmm *u, void (*fn)(void *))
+{
+	struct sys_thread t;
+
+	if (sys_thread_start(&t, fn, u, -1, "uhmm-fork"))
+		fn(u);
+	else
+		sys_thread_join(&t);
+}
+
+static bool is_anything_away(struct uhmm *u)
+{
+	return atomic_load(&u->on_device) || atomic_load(&u->frozen) ||
+	       atomic_load(&u->mirrors.count);
+}
+
+static bool is_managed(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+
+	return region_next(u, start, end, &s, &e);
+}
+
+/* What the child uses until it is served.  A thread's is on its stack. */
+static bool is_own_managed(struct uhmm *u)
+{
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t tls = (uintptr_t)__builtin_thread_pointer();
+	static _Thread_local char here;
+
+	return is_managed(u, sp - STACK_NEED, sp + 1) ||
+	       is_managed(u, tls, tls + 1) ||
+	       is_managed(u, (uintptr_t)&here, (uintptr_t)&here + 1);
+}
+
+/* May, and do, pages stay away?  Faults may bring some home still. */
+static bool keep(struct uhmm *u)
+{
+	if (!(u->flags & UHMM_OPEN_FORK) || !u->mm->can_fork ||
+	    atomic_load(&u->mirrors.count) || !atomic_load(&u->on_device) ||
+	    is_own_managed(u))
+		return false;
+	on_own_stack(u, settle);
+	return atomic_load(&u->on_device) && !atomic_load(&u->frozen);
+}
+
+/* ---- Processes that nobody announced ---------------------------------- */
+
+/* In a child nobody else is there, and who was may have held the lock. */
+static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
+{
+	struct mm_set away;
+
+	set_clear(&away);
+	if (!alone)
+		block_lock(b);
+	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
+		if (page_has(b->table[i], PAGE_LOST_IN_CHILD))
+			set_add(&away, i);
+	if (!alone)
+		block_unlock(u, b);
+	return away;
+}
+
+void core_forked(void *priv, int child)
+{
+	struct uhmm *u = priv;
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	bool alone = atomic_load(&u->dead);
+
+	for (uint32_t k = 0; k < nr; k++) {
+		struct block *b = u->blocks[k];
+		struct mm_set away = away_in(u, b, alone);
+
+		set_for_each_run(&away, first, last)
+			u->mm->ops->fork_guard(u->mm, child,
+					       block_addr(b, first),
+					       last - first);
+	}
+}
+
+/* ---- fork(2) ---------------------------------------------------------- */
+
+/* Those of the process that this one is a copy of. */
+static void bury(void)
+{
+	for (struct uhmm *u = contexts; u; u = u->next) {
+		atomic_store(&u->dead, true);
+		u->mm->ops->child(u->mm);
+		sys_close(u->requests.fd);
+		serve_child(u);
+	}
+	contexts = NULL;
+}
+
+/* After a bare clone(2) nobody has. */
+static void bury_unnoticed(void)
+{
+	if (sys_is_marked_process())
+		return;
+	bury();
+	sys_mutex_reset(&contexts_lock);
+	sys_remark_process();
+}
+
+/* What is managed, from processes that nobody announces. */
+static void hide_all(struct uhmm *u, bool hide)
+{
+	uintptr_t at = 0, start, end;
+
+	if (!u->mm->ops->fork_hide)
+		return;
+	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+		u->mm->ops->fork_hide(u->mm, start, end, hide);
+}
+
+static void prepare(void)
+{
+	bury_unnoticed();
+	sys_mutex_lock(&contexts_lock);
+	for (struct uhmm *u = contexts; u; u = u->next) {
+		gate_close(u);
+		u->fork.kept = keep(u);
+		if (!u->fork.kept && is_anything_away(u))
+			on_own_stack(u, rescue_all);
+		if (u->mm->ops->fork_begin)
+			u->mm->ops->fork_begin(u->mm);
+		hide_all(u, false);
+	}
+}
+
+static void parent(void)
+{
+	for (struct uhmm *u = contexts; u; u = u->next) {
+		if (u->mm->ops->fork_end)
+			u->mm->ops->fork_end(u->mm);
+		hide_all(u, true);
+		gate_open(u);
+	}
+	sys_mutex_unlock(&contexts_lock);
+}
+
+static void prepare_last(void)
+{
+	serve_lock();
+	region_fork();
+}
+
+static void parent_first(void)
+{
+	region_forked(false);
+	serve_unlock();
+}
+
+/* What it would read are zeroes. */
+_Noreturn static void die(struct uhmm *u, int err)
+{
+	sys_logf(&u->log, SYS_ERR,
+		 "a child of fork(2) cannot have its pages that are away: %s "
+		 "(%d); it is killed",
+		 err == -EOWNERDEAD ? "its parent died" : "error", -err);
+	sys_die();
+}
+
+static void take_over(struct uhmm *u)
+{
+	int err = u->fork.fd;
+
+	if (!u->fork.kept) {
+		sys_close(u->fork.fd);
+		return;
+	}
+	if (err >= 0)
+		err = heir_open(u, u->fork.fd);
+	if (err)
+		die(u, err);
+}
+
+static int take_fd(struct uhmm *u)
+{
+	const struct mm_ops *ops = u->mm->ops;
+
+	return ops->fork_take ? ops->fork_take(u->mm) : -ENODATA;
+}
+
+/* The lock may be another's, who opens the first context. */
+static void child_first(void)
+{
+	struct uhmm *list = contexts;
+
+	sys_own_child();
+	region_forked(true);
+	serve_unlock();
+	for (struct uhmm *u = list; u; u = u->next) {
+		atomic_store(&u->dead, true);
+		u->fork.fd = take_fd(u);
+	}
+	bury();
+	sys_remark_process();
+	sys_mutex_reset(&contexts_lock);
+	sys_freeze_env(true);
+	for (struct uhmm *u = list; u; u = u->next)
+		take_over(u);
+	sys_freeze_env(false);
+}
+
+/* Once for the life of the process, and its children's. */
+static int hook(void)
+{
+	static int hooked;
+	int err = 0;
+
+	if (hooked == 0)
+		err = sys_atfork(prepare_last, parent_first, child_first);
+	if (hooked == 0 && !err)
+		hooked = 1;
+	if (hooked == 1)
+		err = sys_atfork(prepare, parent, NULL);
+	if (hooked == 1 && !err)
+		hooked = 2;
+	return err;
+}
+
+int fork_enlist(struct uhmm *u)
+{
+	int err;
+
+	bury_unnoticed();
+	sys_mutex_lock(&contexts_lock);
+	err = hook();
+	if (!err)
+		err = sys_mark_process();
+	if (!err) {
+		u->next = contexts;
+		contexts = u;
+	}
+	sys_mutex_unlock(&contexts_lock);
+	return err;
+}
+
+/*
+ * While there are threads that read events: a fork that comes later would wait
+ * for them, with a descriptor of its own that keeps them asked for.
+ */
+static void untrack_all(struct uhmm *u)
+{
+	uintptr_t at = 0, start, end;
+
+	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+		u->mm->ops->untrack(u->mm, start, end);
+}
+
+/* A fork under way hides all again as it ends: so under its lock. */
+void fork_delist(struct uhmm *u)
+{
+	struct uhmm **p = &contexts;
+
+	sys_mutex_lock(&contexts_lock);
+	untrack_all(u);
+	while (*p && *p != u)
+		p = &(*p)->next;
+	if (*p)
+		*p = u->next;
+	sys_mutex_unlock(&contexts_lock);
+}

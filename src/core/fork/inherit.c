@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inherit.c - the context of a child of fork(2) whose pages stayed away.
+ *
+ * DOC: Heirs
+ *
+ * Pages on a device whose memory is the process's own (UHMM_DEVICE_FORKS) need
+ * not come home before a fork: the child has a copy of that memory, which the
+ * kernel shares until it is written to.  The child opens a context anew, on
+ * the userfaultfd that the fork event brought, and takes over from its copy of
+ * the old one what is away, and where.  Its devices are only read: nothing new
+ * comes there, and what it frees stays as it is.
+ *
+ * The old context is not at rest at that moment.  Other threads may have been
+ * in faults, in events and in calls of devices, and hold any lock.  But a
+ * fork sees all memory as it is at one moment, and the words are such that
+ * each is true by itself at any moment:
+ *
+ * - moves to devices have ended, since the gate is closed, so a page whose word
+ *   says that it is on a device has all its data there;
+ * - its device page is freed only when the word has changed;
+ * - the word changes after the page is mapped: where it is mapped, it is home.
+ *
+ * Nothing here takes a lock of the old context, and the child is alone.  No
+ * page is frozen then.  A page that was home and on a device as well is home:
+ * the first write to it finds it protected, which is put right.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/device/device.h"
+#include "core/fork/fork.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+
+/* ---- Devices ---------------------------------------------------------- */
+
+static int refuse(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	(void)priv;
+	(void)seg;
+	(void)nr;
+	return -ENOSPC;
+}
+
+static int adopt_device(struct uhmm *u, const struct uhmm_device *old)
+{
+	struct uhmm_device *dev = sys_alloc(sizeof(*dev));
+	int err;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->u = u;
+	dev->id = old->id;
+	dev->desc = old->desc;
+	dev->priv = old->priv;
+	dev->ops.size = sizeof(dev->ops);
+	dev->ops.copy_to_devmem = refuse;
+	dev->ops.copy_to_ram = old->ops.copy_to_ram;
+	dev->ops.direct = old->ops.direct;
+	memcpy(dev->name, old->name, sizeof(dev->name));
+	err = pagemap_init(&dev->pagemap, dev->desc.npages);
+	if (err) {
+		sys_free(dev, sizeof(*dev));
+		return err;
+	}
+	pagemap_close(&dev->pagemap, true);
+	atomic_store(&u->devices[dev->id], dev);
+	return watchdog_start(u);
+}
+
+static bool is_wanted(const struct uhmm_device *dev)
+{
+	return dev && dev->desc.flags & UHMM_DEVICE_FORKS &&
+	       atomic_load(&dev->pagemap.nused);
+}
+
+static int adopt_devices(struct uhmm *u, struct uhmm *old)
+{
+	int err = 0;
+
+	for (unsigned id = 1; id < MAX_DEVICES && !err; id++) {
+		struct uhmm_device *dev = device_get(old, id);
+
+		if (is_wanted(dev))
+			err = adopt_device(u, dev);
+	}
+	return err;
+}
+
+/* ---- Pages ------------------------------------------------------------ */
+
+/* As it is to be known in the child, or 0: there it is home. */
+static uint64_t word_for(struct uhmm *u, uint64_t w, bool there)
+{
+	switch (page_state(w)) {
+	case P_CLEAN:
+	case P_DEVICE:
+	case P_COMING:
+		if (there || !device_get(u, page_dev(w)))
+			return 0;
+		return page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
+	case P_POISONED:
+		return P_POISONED;
+	default:
+		return 0;
+	}
+}
+
+/* Locked. */
+static void adopt_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+{
+	if (page_state(w) == P_DEVICE)
+		pagemap_claim(&device_get(u, page_dev(w))->pagemap,
+			      page_dpfn(w));
+	block_set(u, b, i, w);
+}
+
+static int adopt_block(struct uhmm *u, const struct block *old)
+{
+	struct mm_set managed, there;
+	struct block *b;
+	int err;
+
+	region_set(u, old->va, old->va + MM_BLOCK_SIZE, &managed);
+	if (!old->table || set_empty(&managed))
+		return 0;
+	err = u->mm->ops->resident(u->mm, old->va, 0, MM_BLOCK_PAGES, &there);
+	if (err)
+		return err;
+	b = block_get(u, old->va);
+	if (!b)
+		return -ENOMEM;
+	block_lock(b);
+	err = block_ensure_table(u, b);
+	if (!err)
+		set_for_each(&managed, i)
+			adopt_page(u, b, i,
+				   word_for(u, old->table[i],
+					    set_has(&there, i)));
+	block_unlock(u, b);
+	return err;
+}
+
+static int adopt_blocks(struct uhmm *u, struct uhmm *old)
+{
+	uint32_t nr = atomic_load(&old->nr_blocks);
+	int err = 0;
+
+	for (uint32_t k = 0; k < nr && !err; k++)
+		err = adopt_block(u, old->blocks[k]);
+	return err;
+}
+
+/* ---- Regions ---------------------------------------------------------- */
+
+typedef int region_fn(struct uhmm *u, uintptr_t start, uintptr_t end);
+
+static int for_each_region(struct uhmm *u, struct uhmm *of, region_fn *fn)
+{
+	uintptr_t from = 0, s, e;
+	int err = 0;
+
+	while (!err && region_next(of, from, (uintptr_t)1 << VA_BITS, &s, &e)) {
+		err = fn(u, s, e);
+		from = e;
+	}
+	return err;
+}
+
+static int adopt(struct uhmm *u, struct uhmm *old)
+{
+	int err = adopt_devices(u, old);
+
+	if (!err)
+		err = for_each_region(u, old, range_adopt);
+	if (!err)
+		err = adopt_blocks(u, old);
+	if (!err)
+		err = for_each_region(u, u, range_seed);
+	return err;
+}
+
+/*
+ * Until this is done nobody may touch a page that is away: he would wait, or
+ * find zeroes.  The child is alone, and prepare() has looked at its stack.
+ */
+int heir_open(struct uhmm *old, int fd)
+{
+	struct uhmm *u;
+	int err = core_reopen(old, fd, &u);
+
+	if (err)
+		return err;
+	err = adopt(u, old);
+	if (!err)
+		old->heir = u;
+	return err;
+}
+
+int uhmm_inherit(struct uhmm *u, struct uhmm **ret_u)
+{
+	if (!u || !ret_u)
+		return -EINVAL;
+	if (!u->heir)
+		return -ENOENT;
+	*ret_u = u->heir;
+	u->heir = NULL;
+	return 0;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cgroup.c - the tightest memory limit among the cgroups that we are in.
+ *
+ * It is read once, with calls that neither allocate nor fail for good: what
+ * cannot be read is no limit.  Only cgroup v2 is looked for.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/limit/cgroup.h"
+#include "sys/kernel.h"
+
+#define LEAST_MARGIN (UINT64_C(16) << 20)
+
+/* ---- Words ------------------------------------------------------------ */
+
+/* The blank separated word at *@at, decoded into @ret; *@at goes behind it. */
+static bool take_word(const char **at, char ret[CGROUP_PATH])
+{
+	const char *p = *at;
+	size_t n = 0;
+
+	while (*p && *p != ' ' && n + 1 < CGROUP_PATH) {
+		bool is_octal = p[0] == '\\' && p[1] >= '0' && p[1] <= '3' &&
+				p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
+				p[3] <= '7';
+
+		if (is_octal) {
+			ret[n++] = (char)((p[1] - '0') << 6 |
+					  (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 4;
+		} else {
+			ret[n++] = *p++;
+		}
+	}
+	ret[n] = '\0';
+	if (*p == ' ')
+		p++;
+	else if (*p)
+		return false;
+	*at = p;
+	return n > 0;
+}
+
+/* It would lead out of what we can see. */
+static bool leads_out(const char *path)
+{
+	for (const char *p = strstr(path, "/.."); p; p = strstr(p + 1, "/.."))
+		if (p[3] == '/' || !p[3])
+			return true;
+	return false;
+}
+
+bool cgroup_parse_path(const char *line, char ret[CGROUP_PATH])
+{
+	size_t len;
+
+	if (strncmp(line, "0::/", 4))
+		return false;
+	line += 3;
+	len = strlen(line);
+	if (len >= CGROUP_PATH || leads_out(line))
+		return false;
+	memcpy(ret, line, len + 1);
+	return true;
+}
+
+bool cgroup_parse_mount(const char *line, char ret_part[CGROUP_PATH],
+			char ret_at[CGROUP_PATH])
+{
+	char part[CGROUP_PATH], at[CGROUP_PATH], word[CGROUP_PATH];
+	const char *p = line;
+
+	for (int i = 0; i < 3; i++)
+		if (!take_word(&p, word))
+			return false;
+	if (!take_word(&p, part) || !take_word(&p, at))
+		return false;
+	do {
+		if (!take_word(&p, word))
+			return false;
+	} while (strcmp(word, "-"));
+	if (!take_word(&p, word) || strcmp(word, "cgroup2"))
+		return false;
+	if (*part != '/' || *at != '/')
+		return false;
+	memcpy(ret_part, part, sizeof(part));
+	memcpy(ret_at, at, sizeof(at));
+	return true;
+}
+
+bool cgroup_parse_limit(const char *line, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!strcmp(line, "max")) {
+		*ret = UINT64_MAX;
+		return true;
+	}
+	if (!*line)
+		return false;
+	for (; *line >= '0' && *line <= '9'; line++) {
+		unsigned digit = (unsigned)(*line - '0');
+
+		v = v > (UINT64_MAX - digit) / 10 ? UINT64_MAX : v * 10 + digit;
+	}
+	if (*line)
+		return false;
+	*ret = v;
+	return true;
+}
+
+/* ---- Files, by lines -------------------------------------------------- */
+
+struct reader {
+	int fd;
+	size_t len, at;
+	char buf[3 * CGROUP_PATH];
+};
+
+static bool fill(struct reader *r)
+{
+	ssize_t n;
+
+	memmove(r->buf, r->buf + r->at, r->len - r->at);
+	r->len -= r->at;
+	r->at = 0;
+	n = sys_read(r->fd, r->buf + r->len, sizeof(r->buf) - 1 - r->len);
+	if (n > 0)
+		r->len += (size_t)n;
+	return n > 0;
+}
+
+/* The next line, or NULL.  Of one that is too long, parts. */
+static const char *next_line(struct reader *r)
+{
+	char *line, *end;
+	bool more = true;
+
+	for (;;) {
+		line = r->buf + r->at;
+		end = memchr(line, '\n', r->len - r->at);
+		if (end || !more || r->len - r->at == sizeof(r->buf) - 1)
+			break;
+		more = fill(r);
+	}
+	if (!end && r->at == r->len)
+		return NULL;
+	if (!end)
+		end = r->buf + r->len;
+	*end = '\0';
+	r->at = (size_t)(end - r->buf) + 1;
+	if (r->at > r->len)
+		r->at = r->len;
+	return line;
+}
+
+static bool open_file(struct reader *r, const char *root, const char *path)
+{
+	char full[3 * CGROUP_PATH];
+
+	sys_format(full, sizeof(full), "%s%s", root, path);
+	r->len = r->at = 0;
+	r->fd = sys_open(full, 0);
+	return r->fd >= 0;
+}
+
+static bool find_path(struct reader *r, const char *root, char *ret)
+{
+	const char *line;
+	bool found = false;
+
+	if (!open_file(r, root, "/proc/self/cgroup"))
+		return false;
+	while (!found && (line = next_line(r)))
+		found = cgroup_parse_path(line, ret);
+	sys_close(r->fd);
+	return found;
+}
+
+static bool find_mount(struct reader *r, const char *root, char *ret_part,
+		       char *ret_at)
+{
+	const char *line;
+	bool found = false;
+
+	if (!open_file(r, root, "/proc/self/mountinfo"))
+		return false;
+	while (!found && (line = next_line(r)))
+		found = cgroup_parse_mount(line, ret_part, ret_at);
+	sys_close(r->fd);
+	return found;
+}
+
+/* ---- The limit -------------------------------------------------------- */
+
+static uint64_t read_limit(struct reader *r, const char *root, const char *dir,
+			   const char *file)
+{
+	char path[2 * CGROUP_PATH];
+	uint64_t v = UINT64_MAX;
+	const char *line;
+
+	sys_format(path, sizeof(path), "%s/%s", dir, file);
+	if (!open_file(r, root, path))
+		return v;
+	line = next_line(r);
+	if (line && !cgroup_parse_limit(line, &v))
+		v = UINT64_MAX;
+	sys_close(r->fd);
+	return v;
+}
+
+/* Where a part only is mounted our path begins with that part, or not. */
+static const char *below_mount(const char *path, const char *part)
+{
+	size_t len = strlen(part);
+
+	if (!strcmp(part, "/"))
+		return path;
+	if (!strncmp(path, part, len) && (path[len] == '/' || !path[len]))
+		return path + len;
+	return leads_out(part) ? path : "";
+}
+
+/* From @dir up to its first @top bytes. */
+static uint64_t least_limit(struct reader *r, const char *root, char *dir,
+			    size_t top)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (;;) {
+		uint64_t max = read_limit(r, root, dir, "memory.max");
+		uint64_t high = read_limit(r, root, dir, "memory.high");
+		char *slash = strrchr(dir, '/');
+
+		least = max < least ? max : least;
+		least = high < least ? high : least;
+		if (!slash || slash < dir + top)
+			return least == UINT64_MAX ? 0 : least;
+		*slash = '\0';
+	}
+}
+
+uint64_t cgroup_limit(const char *root)
+{
+	char path[CGROUP_PATH], part[CGROUP_PATH], at[CGROUP_PATH];
+	char dir[2 * CGROUP_PATH];
+	struct reader r;
+	size_t end;
+
+	if (!find_path(&r, root, path) || !find_mount(&r, root, part, at))
+		return 0;
+	if (!strcmp(at, "/"))
+		*at = '\0';
+	end = sys_format(dir, sizeof(dir), "%s%s", at, below_mount(path, part));
+	while (end > strlen(at) && dir[end - 1] == '/')
+		dir[--end] = '\0';
+	return least_limit(&r, root, dir, strlen(at));
+}
+
+/* The rest is for code, stacks and what devices keep in RAM. */
+uint64_t cgroup_share(uint64_t limit)
+{
+	uint64_t margin = limit / 8;
+
+	if (!limit)
+		return 0;
+	if (margin < LEAST_MARGIN)
+		margin = LEAST_MARGIN;
+	if (margin > limit / 2)
+		margin = limit / 2;
+	limit = (limit - margin) & ~(uint64_t)(MM_PAGE_SIZE - 1);
+	return limit ? limit : MM_PAGE_SIZE;
+}
+
+uint64_t uhmm_cgroup_limit(void)
+{
+	return cgroup_share(cgroup_limit(""));
+}

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demote.c - the limit on RAM, held by a thread of its own.
+ *
+ * A clock with second chance.  Its hand goes round the blocks and parks them:
+ * their pages are frozen into frames, where they still are RAM but a touch is
+ * noticed, and cheap.  Parked blocks queue; what is still frozen in the oldest
+ * when its turn comes was not used, and is demoted to the first device with
+ * room.  Where pages cannot be frozen into frames the hand demotes at once.
+ *
+ * The thread starts before the limit is reached, so that a fault finds room;
+ * one that does not waits for the next step, but never for one that will not
+ * come: when nothing can be demoted the limit is passed, and counted.
+ *
+ * Each charge group has its limit.  The thread works for one group that is
+ * above its own at a time, and takes pages of that group and of those below.
+ * With charge=keep nothing is demoted: that would not make it less.
+ */
+#include <errno.h>
+
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/fork/gate.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+#include "core/move/clean.h"
+#include "core/move/kept.h"
+#include "core/move/out.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+
+#define MIN_MARGIN 64
+#define RETRY_NS   (10 * 1000 * 1000)
+#define MAX_TURNS  12 /* until what was accessed most is cold */
+
+/* Pages below the limit at which the thread starts; it frees twice that. */
+static uint64_t margin(uint64_t limit)
+{
+	uint64_t m = limit / 32;
+
+	if (m < MIN_MARGIN)
+		m = MIN_MARGIN;
+	return m < limit / 4 ? m : limit / 4;
+}
+
+static bool above(const struct uhmm_group *g, unsigned margins)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+
+	return limit && !g->u->charge.keep &&
+	       charge_pages(g, 0) + margins * margin(limit) > limit;
+}
+
+static bool is_root(const struct uhmm_group *g)
+{
+	return g == &g->u->charge.root;
+}
+
+/* ---- The queue of parked blocks --------------------------------------- */
+
+static void enqueue(struct uhmm *u, struct block *b, unsigned pages)
+{
+	struct policy *p = &u->policy;
+	uint32_t at = (p->queue_head + p->queue_len) % p->queue_size;
+
+	p->queue[at] = b->index;
+	p->queue_len++;
+	p->parked += pages;
+	b->parked = (uint16_t)pages;
+}
+
+static struct block *dequeue(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+	struct block *b = u->blocks[p->queue[p->queue_head]];
+
+	p->queue_head = (p->queue_head + 1) % p->queue_size;
+	p->queue_len--;
+	p->parked -= b->parked;
+	b->parked = 0;
+	return b;
+}
+
+static void wake_throttled(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+	uintptr_t list[MAX_THROTTLED];
+	unsigned n;
+
+	sys_mutex_lock(&p->lock);
+	n = p->nr_throttled;
+	memcpy(list, p->throttled, n * sizeof(*list));
+	p->nr_throttled = 0;
+	sys_mutex_unlock(&p->lock);
+	while (n)
+		u->mm->ops->wake(u->mm, list[--n], 1);
+	atomic_fetch_add(&p->freed, 1);
+	sys_futex_wake(&p->freed, INT32_MAX);
+}
+
+/* ---- Steps ------------------------------------------------------------ */
+
+/* For pages of @b. */
+static struct uhmm_device *device_with_room(struct uhmm *u,
+					    const struct block *b)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev && device_takes(dev) && charge_has_room(u, b, dev))
+			return dev;
+	}
+	return NULL;
+}
+
+/* RAM pages of a block that may go. */
+static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
+{
+	set_clear(ret);
+	block_lock(b);
+	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = b->table[i];
+
+		if (page_state(w) == P_RAM && w & PAGE_CHARGED && !page_pins(w))
+			set_add(ret, i);
+	}
+	block_unlock(u, b);
+}
+
+static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
+		  struct uhmm_device *dev, enum out_how how)
+{
+	int n;
+
+	sys_mutex_lock(&b->mover);
+	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
+				  out_block(u, b, want, dev, how, NULL);
+	block_let_go(u, b);
+	return n;
+}
+
+static int demote_now(struct uhmm *u, struct block *b,
+		      const struct mm_set *want)
+{
+	struct uhmm_device *dev = device_with_room(u, b);
+	int n = dev ? demote(u, b, want, dev, OUT_EVICT) : 0;
+
+	return n > 0 ? n : 0;
+}
+
+static unsigned nr_in(struct uhmm *u, struct block *b, enum page_state s)
+{
+	unsigned n;
+
+	block_lock(b);
+	n = b->nr[s];
+	block_unlock(u, b);
+	return n;
+}
+
+/* What is not @g's, or finds no room, goes to the end of the queue. */
+static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
+{
+	struct block *b = dequeue(u);
+	struct uhmm_device *dev = device_with_room(u, b);
+	struct mm_set all;
+	unsigned left;
+	int n = 0;
+
+	memset(&all, 0xff, sizeof(all));
+	if (dev && charge_covers(g, b))
+		n = demote(u, b, &all, dev, OUT_DEMOTE);
+	left = nr_in(u, b, P_FROZEN);
+	if (left) /* the device took not all; there may be another */
+		enqueue(u, b, left);
+	return n > 0 ? n : 0;
+}
+
+/* Pages that are on a device still need no room there. */
+static int drop_clean(struct uhmm *u, struct block *b)
+{
+	struct mm_set all;
+	int n;
+
+	if (!nr_in(u, b, P_CLEAN))
+		return 0;
+	memset(&all, 0xff, sizeof(all));
+	sys_mutex_lock(&b->mover);
+	n = clean_drop(u, b, &all);
+	block_let_go(u, b);
+	return n;
+}
+
+/*
+ * Pages that a fork left behind are refused at first.  While this thread may
+ * wait for a fault of its own, faults must not wait for it.
+ */
+static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	int n = out_park(u, b);
+
+	if (n || !u->mm->ops->unshare)
+		return n;
+	atomic_store(&u->policy.faulting, 1);
+	wake_throttled(u);
+	u->mm->ops->unshare(u->mm, b->va, want);
+	atomic_store(&u->policy.faulting, 0);
+	return out_park(u, b);
+}
+
+/*
+ * What cannot be parked, as another process has it too, goes at once.
+ * Return: pages parked or freed, 0 when the block has none.
+ */
+static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
+{
+	struct mm_set want;
+	int n;
+
+	*ret_freed = drop_clean(u, b);
+	if (*ret_freed)
+		return *ret_freed;
+	demotable(u, b, &want);
+	if (set_empty(&want) || !device_with_room(u, b))
+		return 0;
+	if (!u->mm->can_move) {
+		*ret_freed = demote_now(u, b, &want);
+		return *ret_freed;
+	}
+	n = park(u, b, &want);
+	if (n > 0 && u->policy.queue_len < u->policy.queue_size)
+		enqueue(u, b, (unsigned)n);
+	if (n)
+		return n > 0 ? n : 0;
+	*ret_freed = demote_now(u, b, &want);
+	return *ret_freed;
+}
+
+/* A device used it of late: not now.  It takes that many turns to grow cold. */
+static bool was_accessed(struct block *b)
+{
+	uint16_t n = atomic_load_explicit(&b->accessed, memory_order_relaxed);
+
+	atomic_store_explicit(&b->accessed, n / 2, memory_order_relaxed);
+	return n;
+}
+
+/* Turn the hand to the next block of @g that has something. */
+static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
+{
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	bool any_accessed = false;
+
+	uint32_t turns = u->policy.queue_len ? 1 : MAX_TURNS;
+
+	/* what devices use comes up in the end, when nothing else is left */
+	for (uint32_t k = 0; k < nr * turns; k++) {
+		struct block *b = u->blocks[u->policy.hand++ % nr];
+		int n;
+
+		if (k == nr && !any_accessed)
+			break;
+		if (b->parked || !charge_covers(g, b) ||
+		    !atomic_load_explicit(&b->nr_charged, memory_order_relaxed))
+			continue;
+		if (was_accessed(b)) {
+			any_accessed = true;
+			continue;
+		}
+		gate_enter(u);
+		n = park_or_demote(u, b, ret_freed);
+		gate_leave(u);
+		if (n)
+			return n;
+	}
+	return 0;
+}
+
+static int oldest(struct uhmm *u, const struct uhmm_group *g)
+{
+	int n;
+
+	gate_enter(u);
+	n = demote_oldest(u, g);
+	gate_leave(u);
+	return n;
+}
+
+static uint64_t nr_parked(struct uhmm *u, const struct uhmm_group *g)
+{
+	const struct policy *p = &u->policy;
+	uint64_t n = 0;
+
+	if (is_root(g))
+		return p->parked;
+	for (uint32_t k = 0; k < p->queue_len; k++) {
+		uint32_t at = (p->queue_head + k) % p->queue_size;
+		const struct block *b = u->blocks[p->queue[at]];
+
+		n += charge_covers(g, b) ? b->parked : 0;
+	}
+	return n;
+}
+
+/* Some pages are parked for a while, an eighth of the limit. */
+static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
+{
+	return nr_parked(u, g) >= atomic_load(&g->tier[0].limit) / 8 ||
+	       u->policy.queue_len == u->policy.queue_size;
+}
+
+static int step(struct uhmm *u, const struct uhmm_group *g)
+{
+	bool room = devices_take(u);
+	bool enough = room && enough_parked(u, g);
+	int freed = 0, n = 0, turned;
+
+	if (!enough && turn_hand(u, g, &freed)) {
+		count_add(&u->count.evicted, (uint64_t)freed);
+		return freed ? freed : -EAGAIN;
+	}
+	for (uint32_t k = u->policy.queue_len; room && k && !n; k--)
+		n = oldest(u, g);
+	count_add(&u->count.evicted, (uint64_t)n);
+	if (n || !enough)
+		return n;
+	/* all that was parked has been touched, or found no room */
+	turned = turn_hand(u, g, &freed);
+	count_add(&u->count.evicted, (uint64_t)freed);
+	return freed || !turned ? freed : -EAGAIN;
+}
+
+/* The first group that is so far above its limit, or NULL. */
+static struct uhmm_group *first_above(struct uhmm *u, unsigned margins)
+{
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (g && above(g, margins))
+			return g;
+	}
+	return NULL;
+}
+
+/*
+ * One step: park a block, or demote the oldest parked one.  Return: pages
+ * freed; -EAGAIN when it parked and there is more to do; 0 when nothing is
+ * left to do.
+ */
+int policy_step(struct uhmm *u)
+{
+	struct uhmm_group *root = &u->charge.root, *g = first_above(u, 2);
+
+	if (!g && atomic_load(&root->tier[0].limit) && !u->charge.keep)
+		g = root; /* ahead of need */
+	return g ? step(u, g) : 0;
+}
+
+/* ---- Faults that wait for room ---------------------------------------- */
+
+/* Is there no room, and hope that some will be made? */
+bool policy_full(struct uhmm *u, const struct block *b)
+{
+	if (!u->policy.running || u->policy.stop || gate_is_shut(u) ||
+	    atomic_load(&u->policy.faulting))
+		return false;
+	for (struct uhmm_group *g = charge_of(u, b); g; g = g->parent)
+		if (above(g, 0) && !atomic_load(&g->idle))
+			return true;
+	return false;
+}
+
+static bool wait_for_room(struct uhmm *u, const struct block *b)
+{
+	for (int i = 0; i < 500 && policy_full(u, b); i++) {
+		uint32_t seen = atomic_load(&u->policy.freed);
+
+		policy_kick(u);
+		if (policy_full(u, b))
+			sys_futex_wait(&u->policy.freed, seen, RETRY_NS);
+	}
+	return false;
+}
+
+bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
+		     unsigned flags)
+{
+	struct policy *p = &u->policy;
+	bool wait;
+
+	if (!policy_full(u, b))
+		return false;
+	count_add(&u->count.limit_waits, 1);
+	if (flags & MM_FAULT_MAY_BLOCK)
+		return wait_for_room(u, b);
+	sys_mutex_lock(&p->lock);
+	wait = policy_full(u, b) && p->nr_throttled < MAX_THROTTLED;
+	if (wait)
+		p->throttled[p->nr_throttled++] = b->va + i * MM_PAGE_SIZE;
+	sys_mutex_unlock(&p->lock);
+	policy_kick(u);
+	return wait;
+}
+
+void policy_make_way(struct uhmm *u, struct block *b)
+{
+	if (b && policy_full(u, b) && nr_in(u, b, P_DEVICE)) {
+		count_add(&u->count.limit_waits, 1);
+		wait_for_room(u, b);
+	}
+}
+
+/* ---- The thread ------------------------------------------------------- */
+
+void policy_kick(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+
+	if (atomic_load_explicit(&p->kick, memory_order_relaxed) ||
+	    atomic_exchange(&p->kick, 1))
+		return;
+	sys_futex_wake(&p->kick, 1);
+}
+
+static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	count_add(&g->tier[0].exceeded, 1);
+	if (is_root(g))
+		count_add(&u->count.limit_exceeded, 1);
+}
+
+static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	atomic_store(&g->idle, 1);
+	count_exceeded(u, g);
+	refusal_tell(u, g);
+}
+
+/* All came home, whatever the limits are. */
+void policy_passed(struct uhmm *u)
+{
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (g && above(g, 0))
+			count_exceeded(u, g);
+	}
+}
+
+static void make_room(struct uhmm *u, struct uhmm_group *g)
+{
+	int n = 1;
+
+	while (n && above(g, 2) && !u->policy.stop) {
+		n = step(u, g);
+		if (n > 0)
+			wake_throttled(u);
+	}
+	if (!n && is_root(g))
+		slot_trim(u, 0);
+	if (!n && above(g, 0))
+		note_exceeded(u, g);
+	wake_throttled(u);
+}
+
+/* Return: whether there is a group that nothing can be done for. */
+static bool serve_all(struct uhmm *u)
+{
+	bool idle = false;
+
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (!g)
+			continue;
+		atomic_store(&g->idle, 0);
+		if (above(g, 1))
+			make_room(u, g);
+		idle = idle || atomic_load(&g->idle);
+	}
+	wake_throttled(u);
+	return idle;
+}
+
+static void policy_main(void *arg)
+{
+	struct uhmm *u = arg;
+	struct policy *p = &u->policy;
+	uint64_t patience = 0; /* for ever */
+
+	while (!p->stop) {
+		if (!atomic_load(&p->kick))
+			sys_futex_wait(&p->kick, 0, patience);
+		atomic_store(&p->kick, 0);
+		patience = dropped_look(u);
+		if (serve_all(u))
+			patience = RETRY_NS;
+	}
+	wake_throttled(u);
+}
+
+int policy_start(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+	int err = 0;
+
+	sys_mutex_lock(&p->lock);
+	if (!p->running) {
+		err = sys_thread_start(&p->thread, policy_main, u, -1,
+				       "uhmm-demote");
+		p->running = !err;
+	}
+	sys_mutex_unlock(&p->lock);
+	return err;
+}
+
+static void share_pool(struct uhmm *u, uint64_t limit)
+{
+	uint64_t share = limit / 32;
+
+	if (limit && u->slots.limit > share)
+		u->slots.limit = share;
+}
+
+int policy_limit(struct uhmm_group *g)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+	struct uhmm *u = g->u;
+	int err = 0;
+
+	if (is_root(g))
+		share_pool(u, limit);
+	if (limit)
+		kept_limit_all(u);
+	if (limit && !u->charge.keep)
+		err = policy_start(u);
+	policy_kick(u); /* perhaps nobody has to wait any more */
+	return err;
+}
+
+int policy_init(struct uhmm *u, uint64_t limit)
+{
+	struct policy *p = &u->policy;
+
+	p->queue_size = MAX_BLOCKS;
+	p->queue = sys_alloc(p->queue_size * sizeof(*p->queue));
+	if (!p->queue)
+		return -ENOMEM;
+	if (!limit)
+		return 0;
+	atomic_store(&u->charge.on, true);
+	atomic_store(&u->charge.root.tier[0].limit, limit >> MM_PAGE_SHIFT);
+	return policy_limit(&u->charge.root);
+}
+
+void policy_give_up(struct uhmm *u)
+{
+	wake_throttled(u);
+}
+
+void policy_stop(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+
+	if (!p->running)
+		return;
+	p->stop = true;
+	policy_kick(u);
+	sys_thread_join(&p->thread);
+	p->running = false;
+}
+
+void policy_destroy(struct uhmm *u)
+{
+	sys_free(u->policy.queue,
+		 u->policy.queue_size * sizeof(*u->policy.queue));
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* group.c - the tree of charge groups, and which one a block is of. */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+#include "core/move/kept.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+
+/* ---- Life ------------------------------------------------------------- */
+
+void charge_init(struct uhmm *u, bool keep)
+{
+	struct charge *c = &u->charge;
+
+	c->keep = keep;
+	c->root.u = u;
+	c->root.name[0] = '/';
+	atomic_store(&c->group[0], &c->root);
+	atomic_store(&c->end, 1);
+}
+
+void charge_destroy(struct uhmm *u)
+{
+	struct charge *c = &u->charge;
+	struct uhmm_group *g;
+
+	for (uint32_t n = 1; n < atomic_load(&c->end); n++) {
+		g = charge_nth(u, n);
+		if (g)
+			sys_free(g, sizeof(*g));
+	}
+	while ((g = c->free)) {
+		c->free = g->next;
+		sys_free(g, sizeof(*g));
+	}
+}
+
+/* Ranges that were taken in before are not counted yet. */
+int charge_start(struct uhmm *u)
+{
+	uintptr_t at = 0, s, e;
+	int err = 0;
+
+	if (atomic_exchange(&u->charge.on, true))
+		return 0;
+	while (!err && region_next(u, at, (uintptr_t)1 << VA_BITS, &s, &e)) {
+		err = range_seed(u, s, e);
+		at = e;
+	}
+	if (err)
+		atomic_store(&u->charge.on, false);
+	return err;
+}
+
+/* ---- The tree --------------------------------------------------------- */
+
+/* Pages that were on their way when it was destroyed may be booked still. */
+static bool is_settled(const struct uhmm_group *g)
+{
+	for (unsigned i = 0; i < NR_TIERS; i++)
+		if (atomic_load(&g->tier[i].pages))
+			return false;
+	return !atomic_load(&g->away);
+}
+
+/* Who looked it up before may read it: it is below some other at all times. */
+static void clear(struct uhmm_group *g)
+{
+	for (unsigned i = 0; i < NR_TIERS; i++) {
+		atomic_store(&g->tier[i].limit, 0);
+		atomic_store(&g->tier[i].exceeded, 0);
+	}
+	memset(g->name, 0, sizeof(g->name));
+}
+
+/* One that was destroyed.  Locked. */
+static struct uhmm_group *reuse(struct charge *c)
+{
+	for (struct uhmm_group **p = &c->free; *p; p = &(*p)->next) {
+		struct uhmm_group *g = *p;
+
+		if (!is_settled(g))
+			continue;
+		*p = g->next;
+		clear(g);
+		return g;
+	}
+	return NULL;
+}
+
+/* Locked. */
+static int get_group(struct uhmm *u, struct uhmm_group **ret)
+{
+	struct charge *c = &u->charge;
+	uint32_t id = atomic_load(&c->end);
+
+	*ret = reuse(c);
+	if (*ret)
+		return 0;
+	if (id == MAX_GROUPS)
+		return -ENOSPC;
+	*ret = sys_alloc(sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->id = id;
+	atomic_store(&c->end, id + 1);
+	return 0;
+}
+
+int do_group_create(struct uhmm_group *parent, const char *name,
+		    struct uhmm_group **ret)
+{
+	struct uhmm *u = parent->u;
+	int err = charge_start(u);
+
+	if (err)
+		return err;
+	sys_mutex_lock(&u->charge.lock);
+	err = get_group(u, ret);
+	if (!err) {
+		(*ret)->u = u;
+		(*ret)->parent = parent;
+		strncpy((*ret)->name, name, UHMM_GROUP_NAME - 1);
+		parent->nr_children++;
+		atomic_store_explicit(&u->charge.group[(*ret)->id], *ret,
+				      memory_order_release);
+	}
+	sys_mutex_unlock(&u->charge.lock);
+	return err;
+}
+
+int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes)
+{
+	int err = bytes ? charge_start(g->u) : 0;
+
+	if (err)
+		return err;
+	atomic_store(&g->tier[tier].limit, bytes >> MM_PAGE_SHIFT);
+	return tier ? 0 : policy_limit(g);
+}
+
+/* ---- Blocks change their group ---------------------------------------- */
+
+static bool is_within(const struct uhmm_group *g, const struct uhmm_group *top)
+{
+	while (g && g != top)
+		g = g->parent;
+	return g;
+}
+
+/* What @b has, by tier; @ret_away: on all devices */
+static void count_block(const struct block *b, int *ret, int *ret_away)
+{
+	memset(ret, 0, NR_TIERS * sizeof(*ret));
+	*ret_away = 0;
+	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = b->table[i];
+
+		ret[0] += page_in_ram(w);
+		if (page_is_away(w)) {
+			ret[page_dev(w)]++;
+			++*ret_away;
+		}
+	}
+}
+
+/* To @g and all above it, but not to those that are above @but too. */
+static void add_block(struct uhmm_group *g, const struct uhmm_group *but,
+		      const int *count, int away, int by)
+{
+	for (; g->parent && !is_within(but, g); g = g->parent) {
+		for (unsigned i = 0; i < NR_TIERS; i++)
+			if (count[i])
+				atomic_fetch_add(&g->tier[i].pages,
+						 count[i] * by);
+		atomic_fetch_add(&g->away, away * by);
+	}
+}
+
+static void count_passed(struct uhmm_group *g, const struct uhmm_group *but,
+			 int pages)
+{
+	for (; g->parent && g->u->charge.keep && !is_within(but, g);
+	     g = g->parent)
+		charge_note(g, pages);
+}
+
+/* The tree is locked. */
+static void move_block(struct uhmm *u, struct block *b, struct uhmm_group *to)
+{
+	struct uhmm_group *from;
+	int count[NR_TIERS], away;
+
+	block_lock(b);
+	from = charge_of(u, b);
+	if (from != to) {
+		count_block(b, count, &away);
+		add_block(from, to, count, away, -1);
+		atomic_store(&b->group, (uint16_t)to->id);
+		add_block(to, from, count, away, 1);
+		count_passed(to, from, count[0] + away);
+		kept_limit(u, b);
+	}
+	block_unlock(u, b);
+}
+
+int do_group_destroy(struct uhmm_group *g)
+{
+	struct uhmm *u = g->u;
+	struct charge *c = &u->charge;
+	int err = 0;
+
+	sys_mutex_lock(&c->lock);
+	if (g->nr_children || charge_all(g))
+		err = -EBUSY;
+	for (uint32_t n = 0; !err && n < atomic_load(&u->nr_blocks); n++)
+		if (atomic_load(&u->blocks[n]->group) == g->id)
+			move_block(u, u->blocks[n], g->parent);
+	if (!err) {
+		atomic_store(&c->group[g->id], NULL);
+		g->parent->nr_children--;
+		g->next = c->free;
+		c->free = g;
+	}
+	sys_mutex_unlock(&c->lock);
+	return err;
+}
+
+/* All of them, or -ENOMEM. */
+static int make_blocks(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
+		if (!block_get(u, va))
+			return -ENOMEM;
+	return 0;
+}
+
+int do_charge(struct uhmm *u, uintptr_t addr, size_t len, struct uhmm_group *g)
+{
+	uintptr_t start = addr & ~(MM_BLOCK_SIZE - 1), end = addr + len;
+	int err = charge_start(u);
+
+	if (!err)
+		err = range_take_in(u, addr, end, true);
+	if (!err)
+		err = make_blocks(u, start, end);
+	if (err)
+		return err;
+	sys_mutex_lock(&u->charge.lock);
+	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
+		move_block(u, block_find(u, va), g);
+	sys_mutex_unlock(&u->charge.lock);
+	policy_kick(u);
+	return 0;
+}
+
+static bool is_managed(struct uhmm *u, uintptr_t va)
+{
+	uintptr_t s, e;
+
+	return region_next(u, va, va + MM_BLOCK_SIZE, &s, &e);
+}
+
+void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t va = start & ~(MM_BLOCK_SIZE - 1);
+
+	if (!atomic_load(&u->charge.on) || atomic_load(&u->charge.end) == 1)
+		return;
+	sys_mutex_lock(&u->charge.lock);
+	for (; block_next(u, &va, end); va += MM_BLOCK_SIZE) {
+		struct block *b = block_find(u, va);
+
+		if (atomic_load(&b->group) && !is_managed(u, va))
+			move_block(u, b, &u->charge.root);
+	}
+	sys_mutex_unlock(&u->charge.lock);
+}
+
+void charge_follow(struct uhmm *u, uintptr_t from, uintptr_t to)
+{
+	uintptr_t va = to & ~(MM_BLOCK_SIZE - 1);
+	struct block *a = block_find(u, from), *b;
+
+	if (!a || !atomic_load(&a->group) || is_managed(u, va))
+		return;
+	b = block_get(u, to);
+	sys_mutex_lock(&u->charge.lock);
+	if (b && !atomic_load(&b->group))
+		move_block(u, b, charge_of(u, a));
+	sys_mutex_unlock(&u->charge.lock);
+}

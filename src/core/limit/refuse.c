@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refuse.c - devices that do not take pages, though they have free ones.
+ *
+ * A move out notes how many pages the provider refused.  A device refuses when
+ * it answered -ENOSPC for more pages than it took, or took nothing of many in a
+ * row.  The demoter passes over such a device for a while; each time that the
+ * device refuses again the pause doubles, up to a second.  The pause ends early
+ * when device pages were freed since, because the device may have room again.
+ *
+ * Moves that were asked for are tried whatever is noted here.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+
+#define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
+#define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
+#define MAX_IN_ROW 64 /* pages refused, and none taken, until it is a rule */
+#define FREED_MIN  64 /* device pages whose freeing ends the pause */
+
+static void begin_pause(struct refusal *r, uint64_t used)
+{
+	uint64_t pause = atomic_load(&r->pause) * 2;
+
+	if (pause < PAUSE_MIN)
+		pause = PAUSE_MIN;
+	if (pause > PAUSE_MAX)
+		pause = PAUSE_MAX;
+	atomic_store(&r->pause, pause);
+	atomic_store(&r->used, used);
+	atomic_store(&r->until, sys_now_ns() + pause);
+}
+
+void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
+		     bool full)
+{
+	struct refusal *r = &dev->refusal;
+
+	if (took)
+		atomic_store(&r->in_row, 0);
+	if (took && !(full && refused > took)) {
+		atomic_store(&r->until, 0);
+		atomic_store(&r->pause, 0);
+		return;
+	}
+	if (!refused)
+		return;
+	if (full || atomic_fetch_add(&r->in_row, refused) >= MAX_IN_ROW)
+		begin_pause(r, atomic_load(&dev->pagemap.nused));
+}
+
+bool device_refuses(const struct uhmm_device *dev)
+{
+	const struct refusal *r = &dev->refusal;
+	uint64_t until = atomic_load(&r->until);
+
+	return until &&
+	       atomic_load(&dev->pagemap.nused) + FREED_MIN >
+		       atomic_load(&r->used) &&
+	       sys_now_ns() < until;
+}
+
+bool device_takes(const struct uhmm_device *dev)
+{
+	return atomic_load(&dev->tier) && !dev->pagemap.closed &&
+	       !device_is_lost(dev) && pagemap_room(&dev->pagemap) &&
+	       !device_refuses(dev);
+}
+
+bool devices_take(struct uhmm *u)
+{
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (dev && device_takes(dev))
+			return true;
+	}
+	return false;
+}
+
+/* ---- That the limit is passed ---- */
+
+/* Has @u a device for the limit's sake?  @ret_refuses: one that refuses. */
+static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
+{
+	bool any = false;
+
+	*ret_refuses = NULL;
+	for (unsigned id = 1; id < MAX_DEVICES; id++) {
+		struct uhmm_device *dev = device_get(u, id);
+
+		if (!dev || !atomic_load(&dev->tier))
+			continue;
+		any = true;
+		if (device_refuses(dev))
+			*ret_refuses = dev;
+	}
+	return any;
+}
+
+void refusal_tell(struct uhmm *u, const struct uhmm_group *g)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+	struct uhmm_device *dev;
+
+	if (u->policy.told || devices_take(u) || !has_tier(u, &dev))
+		return;
+	u->policy.told = true;
+	sys_logf(&u->log, SYS_ERR,
+		 "the limit of %llu MiB of RAM is passed: %s%s",
+		 (unsigned long long)(limit * MM_PAGE_SIZE >> 20),
+		 dev ? "no device takes more, last refused by " :
+		       "all devices are full",
+		 dev ? dev->name : "");
+}

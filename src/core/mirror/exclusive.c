@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exclusive.c - pages that only one device may touch.
+ *
+ * Such a page rests in its frame, P_EXCLUSIVE, with the number of its mirror in
+ * its word, and the device has the frame's address.  A touch of the CPU makes
+ * it P_REVOKING: the device is told, and when it has let go the frame is
+ * mapped.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/mirror/mirror.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/move/out.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+
+/* ---- Taking ----------------------------------------------------------- */
+
+/* Return: -EBUSY when all that could be taken is pinned. */
+static int select_pages(struct out *o, const struct mm_set *want)
+{
+	bool pinned = false;
+
+	dropped_settle(o->u, o->b, want);
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
+	set_for_each(want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		if (!set_has(&o->managed, i))
+			continue;
+		if (page_pins(w))
+			pinned = true;
+		else if (page_state(w) == P_RAM)
+			set_add(&o->f.want, i);
+	}
+	return pinned && set_empty(&o->f.want) ? -EBUSY : 0;
+}
+
+/* Into frames.  Locked, but perhaps not all the while. */
+static int freeze(struct out *o, bool *ret_waited)
+{
+	int err = out_take_frames(o);
+
+	*ret_waited = false;
+	if (err)
+		return err;
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, o->b, i, E_HOLE);
+	set_for_each(&o->f.framed, i)
+		block_event(o->u, o->b, i, E_TAKE);
+	o->framed = o->f.framed;
+	out_set_aside(o);
+	if (set_empty(&o->left))
+		return 0;
+	block_unlock(o->u, o->b);
+	out_take_aside(o);
+	out_sort_aside(o);
+	set_for_each(&o->zero, i)
+		if (page_state(block_word(o->b, i)) == P_CLEARING)
+			block_event(o->u, o->b, i, E_STAY);
+	*ret_waited = true;
+	return 0;
+}
+
+static void mark_exclusive(struct out *o, unsigned id)
+{
+	set_for_each(&o->framed, i)
+		if (page_state(block_word(o->b, i)) == P_LEAVING)
+			block_arrive(o->u, o->b, i, id, 0, E_EXCLUDE);
+}
+
+static int result(const struct out *o, const struct mm_set *want)
+{
+	return set_empty(want) || !set_empty(&o->framed) ? 0 : -EBUSY;
+}
+
+int exclusive_take(struct uhmm_mirror *m, struct block *b,
+		   const struct mm_set *want)
+{
+	struct uhmm *u = m->u;
+	bool waited = false;
+	struct mm_set asked;
+	struct out o;
+	int err;
+
+	out_init(&o, u, b);
+	sys_mutex_lock(&b->mover);
+	err = out_give_slot(u, b, want);
+	if (err)
+		goto out;
+	block_lock(b);
+	err = block_ensure_table(u, b);
+	if (!err)
+		err = select_pages(&o, want);
+	asked = o.f.want;
+	if (!err)
+		err = freeze(&o, &waited);
+	if (!err) {
+		mark_exclusive(&o, m->id);
+		err = result(&o, &asked);
+	}
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	if (waited)
+		block_settle(u, b, false);
+	out_free_gone(&o);
+	mirror_invalidate_set(u, b, &o.framed, UHMM_NOTIFY_EXCLUSIVE);
+out:
+	block_let_go(u, b);
+	return err;
+}
+
+/* ---- Giving back ------------------------------------------------------ */
+
+static bool is_exclusive_to(uint64_t w, unsigned id)
+{
+	return page_state(w) == P_EXCLUSIVE && (!id || page_dev(w) == id);
+}
+
+/* Return: what is to be thawed.  Locked. */
+static struct mm_set mark_revoking(struct uhmm *u, struct block *b,
+				   const struct mm_set *want, unsigned id)
+{
+	struct mm_set ret;
+
+	set_clear(&ret);
+	if (!b->nr[P_EXCLUSIVE])
+		return ret;
+	set_for_each(want, i) {
+		if (!is_exclusive_to(block_word(b, i), id))
+			continue;
+		block_event(u, b, i, E_REVOKE);
+		set_add(&ret, i);
+	}
+	return ret;
+}
+
+/*
+ * What cannot be mapped now stays in its frame, where a touch finds it.  The
+ * slot stays the block's: only a mover may take it.
+ */
+static void thaw_revoked(struct uhmm *u, struct block *b,
+			 const struct mm_set *set)
+{
+	for (unsigned i = set_find(set, 0, true); i < MM_BLOCK_PAGES;) {
+		unsigned last = i;
+		int n;
+
+		while (set_has(set, last) && last < MM_BLOCK_PAGES &&
+		       page_state(block_word(b, last)) == P_REVOKING)
+			last++;
+		n = last > i ? home_thaw(u, b, i, last) : 1;
+		if (n < 1) {
+			block_event(u, b, i, E_PARK);
+			n = 1;
+		}
+		i = set_find(set, i + (unsigned)n, true);
+	}
+}
+
+/* @set is P_REVOKING.  @b locked, unlocked on return. */
+static void revoke(struct uhmm *u, struct block *b, const struct mm_set *set)
+{
+	block_unlock(u, b);
+	mirror_invalidate_set(u, b, set, UHMM_NOTIFY_EXCLUSIVE);
+	block_lock(b);
+	thaw_revoked(u, b, set);
+	block_unlock(u, b);
+	block_settle(u, b, true);
+}
+
+void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
+		   unsigned id)
+{
+	struct mm_set set;
+
+	block_lock(b);
+	set = mark_revoking(u, b, want, id);
+	if (set_empty(&set))
+		block_unlock(u, b);
+	else
+		revoke(u, b, &set);
+}
+
+enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i)
+{
+	struct mm_set set;
+
+	set_clear(&set);
+	set_add(&set, i);
+	block_event(u, b, i, E_REVOKE);
+	revoke(u, b, &set);
+	count_add(&u->count.soft_faults, 1);
+	return MM_RETRY;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mirror.c - the mirrors of a context, and telling them; see mirror.h.
+ *
+ * A mirror is found by its number, without a lock: who uses it counts himself
+ * in first, and a removal waits until nobody is counted any more.
+ */
+#include "core/mirror/mirror.h"
+#include "core/context/context.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/mirror/mirrors.h"
+#include "core/page/block.h"
+#include "core/page/slot.h"
+
+#include <errno.h>
+
+/* ---- By number -------------------------------------------------------- */
+
+struct uhmm_mirror *mirror_hold(struct uhmm *u, unsigned id)
+{
+	struct mirror_slot *s = &u->mirrors.slot[id];
+	struct uhmm_mirror *m;
+
+	if (!atomic_load_explicit(&s->mirror, memory_order_relaxed))
+		return NULL;
+	atomic_fetch_add(&s->users, 1);
+	m = atomic_load(&s->mirror);
+	if (!m)
+		mirror_put(u, id);
+	return m;
+}
+
+void mirror_put(struct uhmm *u, unsigned id)
+{
+	struct mirror_slot *s = &u->mirrors.slot[id];
+
+	if (atomic_fetch_sub(&s->users, 1) == 1 && !atomic_load(&s->mirror))
+		sys_futex_wake(&s->users, INT32_MAX);
+}
+
+static void wait_for_users(struct mirror_slot *s)
+{
+	uint32_t users;
+
+	while ((users = atomic_load(&s->users)))
+		sys_futex_wait(&s->users, users, 0);
+}
+
+/* ---- Telling ---------------------------------------------------------- */
+
+void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
+		 enum uhmm_notify why)
+{
+	if (start < m->start)
+		start = m->start;
+	if (end > m->end)
+		end = m->end;
+	if (start >= end)
+		return;
+	sys_mutex_lock(&m->lock);
+	atomic_fetch_add(&m->seq, 1);
+	callback_enter();
+	m->ops.invalidate(m->priv, start, end, why);
+	callback_leave();
+	sys_mutex_unlock(&m->lock);
+}
+
+static unsigned end_of(struct uhmm *u)
+{
+	return atomic_load_explicit(&u->mirrors.end, memory_order_relaxed);
+}
+
+static bool has_none(struct uhmm *u)
+{
+	return !atomic_load_explicit(&u->mirrors.count, memory_order_relaxed);
+}
+
+void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
+		       enum uhmm_notify why)
+{
+	/* Pairs with the one in do_mirror_add(): it sees our word or we it. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (has_none(u))
+		return;
+	for (unsigned id = 1; id < end_of(u); id++) {
+		struct uhmm_mirror *m = mirror_hold(u, id);
+
+		if (!m)
+			continue;
+		mirror_tell(m, start, end, why);
+		mirror_put(u, id);
+	}
+}
+
+void mirror_invalidate_set(struct uhmm *u, const struct block *b,
+			   const struct mm_set *set, enum uhmm_notify why)
+{
+	unsigned from = set_find(set, 0, true), to = from;
+
+	if (has_none(u) || from == MM_BLOCK_PAGES)
+		return;
+	set_for_each_run(set, first, last)
+		to = last;
+	mirror_invalidate(u, b->va + from * MM_PAGE_SIZE,
+			  b->va + to * MM_PAGE_SIZE, why);
+}
+
+bool mirror_covers(struct uhmm *u, uintptr_t addr)
+{
+	bool covers = false;
+
+	if (has_none(u))
+		return false;
+	for (unsigned id = 1; id < end_of(u) && !covers; id++) {
+		struct uhmm_mirror *m = mirror_hold(u, id);
+
+		if (!m)
+			continue;
+		covers = addr >= m->start && addr < m->end;
+		mirror_put(u, id);
+	}
+	return covers;
+}
+
+/* ---- Life ------------------------------------------------------------- */
+
+int do_mirror_add(struct uhmm_mirror *m)
+{
+	struct mirrors *all = &m->u->mirrors;
+	int err = -ENOMEM;
+
+	sys_mutex_set_rank(&m->lock, RANK_MIRROR);
+	sys_mutex_lock(&all->lock);
+	for (unsigned id = 1; id < MAX_MIRRORS && err; id++) {
+		if (all->slot[id].taken)
+			continue;
+		all->slot[id].taken = true;
+		m->id = id;
+		if (id >= end_of(m->u))
+			atomic_store(&all->end, id + 1);
+		atomic_fetch_add(&all->count, 1);
+		atomic_store(&all->slot[id].mirror, m);
+		err = 0;
+	}
+	sys_mutex_unlock(&all->lock);
+	atomic_thread_fence(memory_order_seq_cst);
+	return err;
+}
+
+/* What is exclusive to it is the CPU's again. */
+static void release(struct uhmm_mirror *m)
+{
+	struct uhmm *u = m->u;
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	struct mm_set all;
+
+	atomic_store(&m->gone, true);
+	sys_futex_wake(&m->changing, INT32_MAX);
+	mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
+	memset(&all, 0xff, sizeof(all));
+	for (uint32_t i = 0; i < nr; i++)
+		exclusive_end(u, u->blocks[i], &all, m->id);
+}
+
+/*
+ * The number is given to another mirror only when the users of this one are
+ * gone: users of the other one would be counted with them, and waited for.
+ */
+int do_mirror_remove(struct uhmm_mirror *m)
+{
+	struct mirrors *all = &m->u->mirrors;
+	struct mirror_slot *s = &all->slot[m->id];
+
+	release(m);
+	atomic_store(&s->mirror, NULL);
+	wait_for_users(s);
+	atomic_fetch_sub(&all->count, 1);
+	sys_mutex_lock(&all->lock);
+	s->taken = false;
+	sys_mutex_unlock(&all->lock);
+	sys_free(m, sizeof(*m));
+	return 0;
+}
+
+void mirror_device_gone(struct uhmm_device *dev)
+{
+	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
+		struct uhmm_mirror *m = mirror_hold(dev->u, id);
+
+		if (!m)
+			continue;
+		if (m->dev == dev)
+			release(m);
+		mirror_put(dev->u, id);
+	}
+}
+
+void mirror_destroy(struct uhmm *u)
+{
+	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
+		struct uhmm_mirror *m =
+			atomic_load(&u->mirrors.slot[id].mirror);
+
+		if (!m)
+			continue;
+		mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
+		sys_free(m, sizeof(*m));
+	}
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mirror.h - devices' page tables that are kept equal to the CPU's.
+ *
+ * DOC: Mark, invalidate, do
+ *
+ * Whatever takes a page from its place changes the page's word first, under
+ * the block's lock; then, without it, tells the mirrors; and only then copies.
+ * A fault of a mirror reads @seq before it looks at words, and enters what it
+ * found under @lock only if @seq is still the same: so it has either seen the
+ * changed word, or is told, or is told after it entered.
+ *
+ * Lock order: @lock, then a block's.  It is the one lock that is held over
+ * callbacks, and is never taken with a block locked.
+ */
+#ifndef UHMM_CORE_MIRROR_H
+#define UHMM_CORE_MIRROR_H
+
+#include <uhmm/mirror.h>
+
+#include "core/context/context.h"
+
+/*
+ * @start, @end: what it covers
+ * @seq: counts what it was told; by @lock, read without
+ * @changing: announced changes under way in its range (uhmm_notify_begin());
+ *	futex
+ * @gone: its device is: only to be removed
+ */
+struct uhmm_mirror {
+	struct uhmm *u;
+	unsigned id;
+	uintptr_t start, end;
+	struct uhmm_device *dev;
+	struct uhmm_mirror_ops ops;
+	void *priv;
+	struct sys_mutex lock;
+	_Atomic uint64_t seq;
+	_Atomic uint32_t changing;
+	_Atomic bool gone;
+};
+
+/* In context.h are mirror_invalidate() and what else the core calls. */
+
+/*
+ * Hold a mirror so that it stays while it is used.  NULL: there is none with
+ * this number.
+ */
+struct uhmm_mirror *mirror_hold(struct uhmm *u, unsigned id);
+void mirror_put(struct uhmm *u, unsigned id);
+/* Tell this one.  Not with a block locked. */
+void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
+		 enum uhmm_notify why);
+
+/* exclusive.c */
+/*
+ * Take the pages of @want, which are in RAM, into frames for @m.  Return: 0,
+ * or -EBUSY, -EAGAIN, -ENOMEM; perhaps some of them are taken nevertheless.
+ */
+int exclusive_take(struct uhmm_mirror *m, struct block *b,
+		   const struct mm_set *want);
+/* The CPU gets back what is exclusive to @id; 0: to anyone. */
+void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
+		   unsigned id);
+
+#endif

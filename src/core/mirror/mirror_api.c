@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* mirror_api.c - the public calls of mirrors: arguments checked, a request. */
+#include <errno.h>
+
+#include "core/coherent/fixed.h"
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/context/stats.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/mirror/mirror.h"
+#include "core/mirror/mirrors.h"
+#include "core/page/block.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+
+#define ACCESSED_MAX 1024
+
+static int check_ops(struct uhmm_mirror_ops *ret,
+		     const struct uhmm_mirror_ops *ops)
+{
+	int err = copy_struct(ret, sizeof(*ret), ops, ops->size);
+
+	if (!err && (!ret->map || !ret->invalidate))
+		err = -EINVAL;
+	return err;
+}
+
+/* NULL and 0 mean all addresses. */
+static int check_range(struct uhmm *u, const void *addr, size_t len)
+{
+	return addr || len ? range_check(u, addr, len) : 0;
+}
+
+static int check_device(const struct uhmm *u, const struct uhmm_device *dev)
+{
+	if (!dev)
+		return 0;
+	if (dev->u != u)
+		return -EINVAL;
+	return dev->pagemap.closed ? -ENODEV : 0;
+}
+
+static int check_add(struct uhmm *u, const void *addr, size_t len,
+		     const struct uhmm_device *dev,
+		     const struct uhmm_mirror_ops *ops,
+		     struct uhmm_mirror_ops *ret)
+{
+	int err;
+
+	if (!u || !ops)
+		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
+	if (device_in_callback())
+		return -EDEADLK;
+	err = check_range(u, addr, len);
+	if (!err)
+		err = check_device(u, dev);
+	return err ? err : check_ops(ret, ops);
+}
+
+int uhmm_mirror_add(struct uhmm *u, void *addr, size_t len,
+		    struct uhmm_device *dev, const struct uhmm_mirror_ops *ops,
+		    void *priv, struct uhmm_mirror **ret_mirror)
+{
+	struct uhmm_mirror_ops own;
+	struct uhmm_mirror *m;
+	int err;
+
+	if (!ret_mirror)
+		return -EINVAL;
+	err = check_add(u, addr, len, dev, ops, &own);
+	if (err)
+		return err;
+	m = sys_alloc(sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->u = u;
+	m->dev = dev;
+	m->ops = own;
+	m->priv = priv;
+	m->start = (uintptr_t)addr;
+	m->end = len ? m->start + len : (uintptr_t)1 << VA_BITS;
+	err = do_mirror_add(m);
+	if (err) {
+		sys_free(m, sizeof(*m));
+		return err;
+	}
+	*ret_mirror = m;
+	return 0;
+}
+
+int uhmm_mirror_remove(struct uhmm_mirror *mirror)
+{
+	struct request req = { .op = REQ_MIRROR_REMOVE, .mirror = mirror };
+
+	return mirror ? (int)request_run(mirror->u, &req) : 0;
+}
+
+/* It stays until the request has ended. */
+static int run_held(struct uhmm_mirror *m, const void *addr, size_t len,
+		    struct request *req)
+{
+	struct uhmm *u = m->u;
+	unsigned id = m->id;
+	int err = range_check(u, addr, len);
+
+	if (err)
+		return err;
+	if (mirror_hold(u, id) != m)
+		return -ENODEV;
+	req->mirror = m;
+	req->addr = (uintptr_t)addr;
+	req->len = len;
+	err = (int)request_run(u, req);
+	mirror_put(u, id);
+	return err;
+}
+
+int uhmm_mirror_fault(struct uhmm_mirror *mirror, void *addr, size_t len,
+		      unsigned flags)
+{
+	const unsigned known = UHMM_FAULT_WRITE | UHMM_FAULT_EXCLUSIVE |
+			       UHMM_FAULT_PRESENT;
+	struct request req = { .op = REQ_MIRROR_FAULT, .flags = flags };
+
+	if (!mirror || flags & ~known)
+		return -EINVAL;
+	if (flags & UHMM_FAULT_EXCLUSIVE)
+		req.flags |= UHMM_FAULT_WRITE;
+	return run_held(mirror, addr, len, &req);
+}
+
+int uhmm_mirror_snapshot(struct uhmm_mirror *mirror, const void *addr,
+			 size_t len, uhmm_pfn_t *ret_pfns)
+{
+	struct request req = { .op = REQ_MIRROR_SNAPSHOT, .pfns = ret_pfns };
+
+	if (!mirror || !ret_pfns)
+		return -EINVAL;
+	return run_held(mirror, addr, len, &req);
+}
+
+/* ---- Announced changes ------------------------------------------------ */
+
+static void announce(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
+		     enum uhmm_notify why)
+{
+	if (start >= m->end || end <= m->start)
+		return;
+	if (why) {
+		atomic_fetch_add(&m->changing, 1);
+		mirror_tell(m, start, end, why);
+	} else if (atomic_load(&m->changing) &&
+		   atomic_fetch_sub(&m->changing, 1) == 1) {
+		sys_futex_wake(&m->changing, INT32_MAX);
+	}
+}
+
+int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why)
+{
+	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
+		struct uhmm_mirror *m = mirror_hold(u, id);
+
+		if (!m)
+			continue;
+		announce(m, addr, addr + len, why);
+		mirror_put(u, id);
+	}
+	if (why == UHMM_NOTIFY_UNMAP)
+		fixed_unmap(u, addr, addr + len);
+	return 0;
+}
+
+static int notify(struct uhmm *u, void *addr, size_t len, struct request *req)
+{
+	int err = range_check(u, addr, len);
+
+	if (err)
+		return err;
+	req->addr = (uintptr_t)addr;
+	req->len = len;
+	return (int)request_run(u, req);
+}
+
+int uhmm_notify_begin(struct uhmm *u, void *addr, size_t len,
+		      enum uhmm_notify why)
+{
+	struct request req = { .op = REQ_NOTIFY_BEGIN, .flags = why };
+
+	if (why < UHMM_NOTIFY_UNMAP || why > UHMM_NOTIFY_PROTECT)
+		return -EINVAL;
+	return notify(u, addr, len, &req);
+}
+
+int uhmm_notify_end(struct uhmm *u, void *addr, size_t len)
+{
+	struct request req = { .op = REQ_NOTIFY_END };
+
+	return notify(u, addr, len, &req);
+}
+
+/* ---- What devices touch ----------------------------------------------- */
+
+/* A hint: a count that is lost to a race is no harm. */
+static void note_access(struct block *b, uint32_t count)
+{
+	uint32_t sum = count +
+		       atomic_load_explicit(&b->accessed, memory_order_relaxed);
+
+	if (sum > ACCESSED_MAX || sum < count)
+		sum = ACCESSED_MAX;
+	atomic_store_explicit(&b->accessed, (uint16_t)sum,
+			      memory_order_relaxed);
+}
+
+int uhmm_device_accessed(struct uhmm_device *dev, const void *addr, size_t len,
+			 uint32_t count)
+{
+	uintptr_t at = (uintptr_t)addr, end = at + len, last;
+	int err = dev ? range_check(dev->u, addr, len) : -EINVAL;
+
+	if (dev && context_is_dead(dev->u))
+		return -ENODEV;
+	if (err || !count)
+		return err;
+	for (; at < end && region_next(dev->u, at, end, &at, &last);
+	     at = (at | (MM_BLOCK_SIZE - 1)) + 1) {
+		struct block *b = block_get(dev->u, at);
+
+		if (b)
+			note_access(b, count);
+	}
+	return 0;
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mirror_fault.c - pages are entered in a device's page table.
+ *
+ * One block at a time: look at what is there, under the block's lock; what has
+ * to be faulted in is, without locks, as if the CPU had touched it, and then
+ * one looks again; what was found is entered if nothing has been invalidated
+ * since.  The retry loop is that of the kernel's hmm_range_fault() and
+ * mmu_interval_read_retry(), in one.
+ *
+ * An entry of RAM is the page's address: whoever accesses it faults like the
+ * CPU, so that moving the page without telling would be slow, but no loss.
+ */
+#include <errno.h>
+
+#include "core/coherent/fixed.h"
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/device/callback.h"
+#include "core/fault/fault.h"
+#include "core/fork/gate.h"
+#include "core/mirror/mirror.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/move/kept.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+#include "core/page/slot.h"
+
+#define PATIENCE_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+#define EAGER_TRIES 100 /* until others are let run in between */
+
+/*
+ * Pages [start, end) of one block.
+ * @n: how many from @start can be entered; @err: why the next cannot, 0 when it
+ *	has to be faulted in
+ */
+struct walk {
+	struct uhmm_mirror *m;
+	uintptr_t start, end;
+	unsigned flags;
+	unsigned n;
+	int err;
+	uint64_t word;	    /* of the next */
+	struct mm_set kept; /* of the block: may not be written to */
+	uint16_t look[MM_BLOCK_PAGES];
+	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
+};
+
+static unsigned nr_pages(const struct walk *w)
+{
+	return (unsigned)((w->end - w->start) >> MM_PAGE_SHIFT);
+}
+
+/* ---- Entries ---------------------------------------------------------- */
+
+static unsigned order_of(uint16_t look)
+{
+	if (look & MM_LOOK_GIGA)
+		return 18;
+	return look & MM_LOOK_HUGE ? 9 : 0;
+}
+
+/* At its address, if it is there. */
+static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
+{
+	uhmm_pfn_t pfn = UHMM_PFN_VALID | va >> MM_PAGE_SHIFT;
+
+	if (!(look & MM_LOOK_PRESENT))
+		return 0;
+	if (look & MM_LOOK_ZERO)
+		pfn |= UHMM_PFN_ZERO;
+	if (look & MM_LOOK_WRITABLE && page_state(word) != P_CLEAN)
+		pfn |= UHMM_PFN_WRITE;
+	return pfn | (uhmm_pfn_t)order_of(look) << 56;
+}
+
+/* In the frame, for whom it is taken. */
+static uhmm_pfn_t frame_entry(struct uhmm *u, uintptr_t va)
+{
+	uintptr_t slot = block_slot_va(u, block_find(u, va));
+
+	return UHMM_PFN_VALID | UHMM_PFN_WRITE |
+	       ((slot >> MM_PAGE_SHIFT) + page_index(va));
+}
+
+static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
+{
+	uhmm_pfn_t pfn = UHMM_PFN_VALID | (uhmm_pfn_t)page_dev(word) << 48 |
+			 page_dpfn(word);
+
+	return writable && look & MM_LOOK_WRITE ? pfn | UHMM_PFN_WRITE : pfn;
+}
+
+/*
+ * As the kernel's entry of device-coherent memory, it is where everybody finds
+ * the page; for its own device with the device's number.
+ */
+static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
+{
+	uhmm_pfn_t pfn = ram_entry(va, word, look);
+
+	return pfn ? pfn | (uhmm_pfn_t)page_dev(word) << 48 : 0;
+}
+
+/* 0: it has to be faulted in. */
+static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
+			   uint64_t word, uint16_t look, bool kept)
+{
+	switch (page_state(word)) {
+	case P_RAM:
+	case P_EMPTY:
+	case P_DROPPED:
+	case P_CLEAN:
+		return ram_entry(va, word, look);
+	case P_DEVICE:
+		if (m->dev && page_dev(word) == m->dev->id)
+			return device_entry(word, look, !kept);
+		return 0;
+	case P_COHERENT:
+		if (!m->dev || page_dev(word) != m->dev->id)
+			return ram_entry(va, word, look);
+		return node_has(m->u, word) ? node_entry(va, word, look) :
+					      device_entry(word, look, true);
+	case P_EXCLUSIVE:
+		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
+	case P_POISONED:
+		return UHMM_PFN_ERROR;
+	default:
+		return 0;
+	}
+}
+
+/* What the CPU may not do, the device may not. */
+static int check_access(uint16_t look, unsigned flags)
+{
+	if (!(look & MM_LOOK_MAPPED) || !(look & MM_LOOK_READ))
+		return -EFAULT;
+	return flags & UHMM_FAULT_WRITE && !(look & MM_LOOK_WRITE) ? -EPERM : 0;
+}
+
+/* Is the entry what was asked for? */
+static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
+{
+	if (flags & UHMM_FAULT_PRESENT)
+		return true;
+	if (flags & UHMM_FAULT_EXCLUSIVE)
+		return page_state(word) == P_EXCLUSIVE && pfn;
+	if (flags & UHMM_FAULT_WRITE)
+		return pfn & UHMM_PFN_WRITE;
+	return pfn;
+}
+
+/* ---- Looking ---------------------------------------------------------- */
+
+/* Who is to write to them has their entries a moment later.  Locked. */
+static void forget_kept(const struct walk *w, struct block *b)
+{
+	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
+		unsigned i = page_index(w->start) + k;
+		uint64_t word = block_word(b, i);
+
+		if (page_state(word) == P_DEVICE && w->m->dev &&
+		    page_dev(word) == w->m->dev->id &&
+		    w->look[k] & MM_LOOK_WRITE)
+			kept_forget(w->m->u, b, i);
+	}
+}
+
+/* Words and page table at one moment. */
+static int look(struct walk *w, uint64_t *words)
+{
+	struct uhmm *u = w->m->u;
+	struct block *b = block_find(u, w->start);
+	unsigned first = page_index(w->start), n = nr_pages(w);
+	int err;
+
+	if (b)
+		block_lock(b);
+	err = u->mm->ops->look(u->mm, w->start, n, w->look);
+	if (b && b->table)
+		memcpy(words, b->table + first, n * sizeof(*words));
+	else
+		memset(words, 0, n * sizeof(*words));
+	set_clear(&w->kept);
+	if (b && !err && w->flags & UHMM_FAULT_WRITE)
+		forget_kept(w, b);
+	if (b && b->nr_kept)
+		w->kept = slot_of(u, b->slot)->kept;
+	if (b)
+		block_unlock(u, b);
+	fixed_words(u, w->start, w->end, words);
+	return err;
+}
+
+static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
+{
+	bool kept = set_has(&w->kept, page_index(w->start) + i);
+
+	return entry_of(w->m, w->start + i * MM_PAGE_SIZE, word, w->look[i],
+			kept);
+}
+
+static int collect(struct walk *w)
+{
+	uint64_t words[MM_BLOCK_PAGES];
+	int err = look(w, words);
+
+	if (err)
+		return err;
+	w->err = 0;
+	for (w->n = 0; w->n < nr_pages(w); w->n++) {
+		w->word = words[w->n];
+		w->pfn[w->n] = entry_at(w, w->n, w->word);
+		w->err = check_access(w->look[w->n], w->flags);
+		if (!w->err && w->pfn[w->n] & UHMM_PFN_ERROR)
+			w->err = -EFAULT;
+		if (w->err || !suits(w->pfn[w->n], w->word, w->flags))
+			break;
+	}
+	return 0;
+}
+
+/* ---- Faulting in ------------------------------------------------------ */
+
+/* What the CPU would do, for a managed page. */
+static int fault_managed(struct walk *w, uintptr_t va)
+{
+	bool write = w->flags & UHMM_FAULT_WRITE;
+	unsigned flags = MM_FAULT_MAY_BLOCK | (write ? MM_FAULT_WRITE : 0);
+
+	if (page_state(w->word) == P_CLEAN && write)
+		flags |= MM_FAULT_WP;
+	return core_fault(w->m->u, va, flags) == MM_SIGBUS ? -EFAULT : 0;
+}
+
+/* Pages that are at their address, but for the right to write to them. */
+static bool is_there(const struct walk *w)
+{
+	return w->look[w->n] & MM_LOOK_PRESENT &&
+	       page_state(w->word) != P_CLEAN;
+}
+
+static int populate(struct walk *w, uintptr_t va, size_t npages)
+{
+	struct uhmm *u = w->m->u;
+	int err = u->mm->ops->populate(u->mm, va, npages,
+				       w->flags & UHMM_FAULT_WRITE);
+
+	/* gone meanwhile, or about to be: that shows when one looks again */
+	return err == -ENOMEM || err == -EFAULT || err == -EAGAIN ? 0 : err;
+}
+
+/* What another device can reach too is nobody's own. */
+static int bring_home(struct walk *w)
+{
+	struct uhmm *u = w->m->u;
+	struct block *b = block_find(u, w->start);
+	struct mm_set want;
+	int err;
+
+	set_clear(&want);
+	set_add(&want, page_index(w->start) + w->n);
+	gate_enter(u);
+	sys_mutex_lock(&b->mover);
+	err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
+	block_let_go(u, b);
+	gate_leave(u);
+	return err;
+}
+
+static int take_exclusive(struct walk *w)
+{
+	struct uhmm *u = w->m->u;
+	struct block *b = block_get(u, w->start);
+	unsigned first = page_index(w->start);
+	struct mm_set want;
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	set_clear(&want);
+	set_add_run(&want, first + w->n, first + nr_pages(w));
+	dropped_wait(u, b, &want);
+	gate_enter(u);
+	err = exclusive_take(w->m, b, &want);
+	gate_leave(u);
+	return err == -EAGAIN ? 0 : err;
+}
+
+/* The first page that could not be entered, and perhaps some after it. */
+static int fault_in(struct walk *w)
+{
+	uintptr_t va = w->start + w->n * MM_PAGE_SIZE;
+	bool managed = region_covers(w->m->u, va, va + MM_PAGE_SIZE);
+	bool write = w->flags & UHMM_FAULT_WRITE;
+
+	if (w->flags & UHMM_FAULT_EXCLUSIVE && !managed)
+		return -EOPNOTSUPP;
+	if (!managed)
+		return populate(w, va, nr_pages(w) - w->n);
+	if (w->flags & UHMM_FAULT_EXCLUSIVE &&
+	    page_state(w->word) == P_COHERENT)
+		return bring_home(w);
+	if (!is_there(w))
+		return fault_managed(w, va);
+	if (write && !(w->look[w->n] & MM_LOOK_WRITABLE))
+		return populate(w, va, 1);
+	return take_exclusive(w);
+}
+
+/* ---- Entering --------------------------------------------------------- */
+
+/* Return: 0, -EAGAIN when something was invalidated since @seq. */
+static int enter(struct walk *w, uint64_t seq)
+{
+	struct uhmm_mirror *m = w->m;
+	int err = 0;
+
+	if (!w->n)
+		return 0;
+	sys_mutex_lock(&m->lock);
+	if (atomic_load(&m->gone))
+		err = -ENODEV;
+	else if (atomic_load(&m->seq) != seq || atomic_load(&m->changing))
+		err = -EAGAIN;
+	if (!err) {
+		callback_enter();
+		err = m->ops.map(m->priv, w->start, w->pfn, w->n);
+		callback_leave();
+		err = err == -EAGAIN ? -EBUSY : err;
+	}
+	sys_mutex_unlock(&m->lock);
+	return err;
+}
+
+/* Wait until announced changes are done.  Return: what to compare later. */
+static uint64_t begin(struct uhmm_mirror *m)
+{
+	uint64_t said = sys_now_ns();
+
+	for (;;) {
+		uint64_t seq = atomic_load(&m->seq);
+		uint32_t changing = atomic_load(&m->changing);
+
+		if (!changing || atomic_load(&m->gone))
+			return seq;
+		sys_futex_wait(&m->changing, changing, PATIENCE_NS);
+		if (sys_now_ns() - said < PATIENCE_NS)
+			continue;
+		sys_logf(
+			&m->u->log, SYS_WARN,
+			"a device has long been waiting for uhmm_notify_end()");
+		said = sys_now_ns();
+	}
+}
+
+/* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
+static int try_part(struct walk *w)
+{
+	uint64_t seq = begin(w->m);
+	int err;
+
+	if (atomic_load(&w->m->gone))
+		return -ENODEV;
+	err = collect(w);
+	if (err)
+		return err;
+	if (w->n < nr_pages(w) && !w->err) {
+		err = fault_in(w);
+		return err ? err : -EAGAIN;
+	}
+	err = enter(w, seq);
+	return err ? err : w->err;
+}
+
+static int fault_part(struct walk *w)
+{
+	int err = -EAGAIN;
+
+	for (unsigned tries = 0; err == -EAGAIN; tries++) {
+		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
+			sys_yield();
+		err = try_part(w);
+	}
+	return err;
+}
+
+/* ---- Ranges ----------------------------------------------------------- */
+
+static bool is_within(const struct uhmm_mirror *m, uintptr_t start,
+		      uintptr_t end)
+{
+	return start >= m->start && end <= m->end;
+}
+
+int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
+		    unsigned flags)
+{
+	struct walk w = { .m = m, .start = addr, .flags = flags };
+	uintptr_t end = addr + len;
+	int err = 0;
+
+	if (!is_within(m, addr, end))
+		return -EINVAL;
+	/* Only so that events are reported: what cannot be, is mirrored too. */
+	if (!(flags & UHMM_FAULT_PRESENT))
+		range_take_in(m->u, addr, end, false);
+	while (w.start < end && !err) {
+		w.end = block_part_end(w.start, end);
+		err = fault_part(&w);
+		w.start = w.end;
+	}
+	return err;
+}
+
+/* Neighbours in RAM differ by their address alone. */
+static void snapshot_part(const struct walk *w, const uint64_t *words,
+			  uhmm_pfn_t *ret)
+{
+	uhmm_pfn_t entry = 0;
+	bool same = false;
+
+	for (unsigned i = 0; i < nr_pages(w); i++) {
+		same = same && page_state(words[i]) == P_RAM &&
+		       w->look[i] == w->look[i - 1];
+		if (same && entry)
+			entry++;
+		else if (!same)
+			entry = check_access(w->look[i], 0) ?
+					UHMM_PFN_ERROR :
+					entry_at(w, i, words[i]);
+		same = page_state(words[i]) == P_RAM &&
+		       !(entry & UHMM_PFN_ERROR);
+		ret[i] = entry;
+	}
+}
+
+int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
+		       uhmm_pfn_t *ret)
+{
+	struct walk w = { .m = m, .start = addr };
+	uint64_t words[MM_BLOCK_PAGES];
+	uintptr_t end = addr + len;
+
+	if (!is_within(m, addr, end))
+		return -EINVAL;
+	for (; w.start < end; w.start = w.end) {
+		int err;
+
+		w.end = block_part_end(w.start, end);
+		err = look(&w, words);
+		if (err)
+			return err;
+		snapshot_part(&w, words, ret);
+		ret += nr_pages(&w);
+	}
+	return 0;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clean.c - pages in RAM whose copy on a device is still good.
+ *
+ * A page that comes home for a read is mapped write-protected, and keeps its
+ * device page: P_CLEAN.  If nobody writes to it, it leaves again for nothing:
+ * it is removed from its address and that is all.  The first write, or a wish
+ * to have it in RAM for good, gives the copy up.
+ *
+ * Only under a limit on RAM, where pages leave without being asked; only while
+ * the device has room to spare, and no limit; and only where every write fault
+ * is served, those of system calls too.
+ *
+ * Nothing can be lost to DMA here: whoever writes to the page through the
+ * kernel has to fault first.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/move/clean.h"
+#include "core/move/out.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+
+#define WRITE_COSTS 8	/* reads that go by until sharing is tried again */
+#define LEAST_SHARE -64 /* after however many writes */
+
+/* Where pages are read and then written, sharing costs a fault for nothing. */
+static bool pays_here(struct block *b)
+{
+	if (b->share < 0)
+		b->share++;
+	return b->share >= 0;
+}
+
+/* A clean page of @b was written to.  Locked. */
+void clean_written(struct block *b)
+{
+	int share = b->share - WRITE_COSTS;
+
+	b->share = (int8_t)(share < LEAST_SHARE ? LEAST_SHARE : share);
+}
+
+/* Should a page of @b that is about to be read stay on @dev?  Locked. */
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev)
+{
+	uint64_t room = pagemap_room(&dev->pagemap);
+
+	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
+	       !u->charge.keep && charge_is_limited(u, b, 0) &&
+	       !charge_is_limited(u, b, dev->id) &&
+	       room > dev->pagemap.npages / 4;
+}
+
+/* ---- Giving the copy up ----------------------------------------------- */
+
+static void free_words(struct uhmm *u, const uint64_t *words, unsigned n)
+{
+	while (n) {
+		uint64_t w = words[--n];
+
+		device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+	}
+}
+
+/*
+ * Whoever waits for a page that could not be unprotected, because the address
+ * space is changing, must be woken to try again: it is plain RAM by then, and
+ * a fault on protected RAM unprotects it.
+ */
+int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
+		const struct uhmm_device *only)
+{
+	uint64_t words[MM_BLOCK_PAGES];
+	struct mm_set broken;
+	unsigned n = 0;
+	int err = 0;
+
+	set_clear(&broken);
+	if (!b->nr[P_CLEAN])
+		goto out;
+	set_for_each(want, i) {
+		uint64_t w = block_word(b, i);
+
+		if (page_state(w) != P_CLEAN ||
+		    (only && page_dev(w) != only->id))
+			continue;
+		words[n++] = w;
+		set_add(&broken, i);
+		block_home(u, b, i, E_HOME);
+	}
+	set_for_each_run(&broken, first, last) {
+		uintptr_t va = b->va + first * MM_PAGE_SIZE;
+		int e = u->mm->ops->unprotect(u->mm, va, last - first);
+
+		err = e ? e : err;
+	}
+out:
+	block_unlock(u, b);
+	free_words(u, words, n);
+	return err;
+}
+
+/* ---- Leaving ---------------------------------------------------------- */
+
+/* Pages of @o whose mapping has moved, with what they were. */
+struct drop {
+	struct out o;
+	uint64_t word[MM_BLOCK_PAGES];
+	uint64_t free[MM_BLOCK_PAGES];
+	unsigned nfree, went;
+};
+
+/* A frame is what is left of a page; a hole is gone already. */
+static bool is_gone(const struct out *o, unsigned i)
+{
+	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
+}
+
+/* It was locked on the way into its frame. */
+static bool is_refused(const struct out *o, unsigned i)
+{
+	return set_has(&o->f.framed, i) && o->f.why[i];
+}
+
+/* Is its copy lost?  Then what is in RAM is all there is. */
+static bool has_lost(struct uhmm *u, uint64_t word)
+{
+	return device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
+}
+
+/* Protected where it still is at its address: a write makes up for that. */
+static void keep(struct drop *d, unsigned i)
+{
+	struct out *o = &d->o;
+	struct mm_set one;
+
+	if (set_has(&o->f.framed, i)) {
+		set_clear(&one);
+		set_add(&one, i);
+		out_give_back(o, &one);
+	} else if (set_has(&o->f.holes, i)) {
+		block_poison(o->u, o->b, i);
+	} else {
+		block_home(o->u, o->b, i, E_HOME);
+	}
+}
+
+static void dropped(struct drop *d, unsigned i)
+{
+	struct out *o = &d->o;
+	uint64_t w = block_word(o->b, i), was = d->word[i];
+
+	if (page_state(w) != P_STASHING) { /* unmapped meanwhile */
+		d->free[d->nfree++] = was;
+	} else if (w & PAGE_DROP) { /* or discarded by the application */
+		block_event(o->u, o->b, i, E_HOLE);
+		d->free[d->nfree++] = was;
+	} else if (has_lost(o->u, was) || is_refused(o, i)) {
+		keep(d, i);
+		d->free[d->nfree++] = was;
+	} else {
+		block_arrive(o->u, o->b, i, page_dev(was), page_dpfn(was),
+			     is_gone(o, i) ? E_ARRIVE : E_SHARE);
+		d->went += is_gone(o, i);
+	}
+}
+
+/* One by one, which is done at once.  Locked. */
+static void drop_by_move(struct drop *d, const struct mm_set *want)
+{
+	struct out *o = &d->o;
+
+	set_for_each(want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		if (page_state(w) == P_CLEAN && !has_lost(o->u, w))
+			set_add(&o->f.want, i);
+	}
+	if (out_take_frames(o))
+		return;
+	set_for_each(&o->f.want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		d->word[i] = w;
+		if (!is_gone(o, i))
+			continue;
+		block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w),
+			     E_ARRIVE);
+		d->went++;
+	}
+	out_set_aside(o);
+}
+
+/* What has to go by its mapping.  Locked, but not all the while. */
+static void drop_by_stash(struct drop *d)
+{
+	struct out *o = &d->o;
+
+	block_unlock(o->u, o->b);
+	out_take_aside(o);
+	set_for_each(&o->left, i)
+		dropped(d, i);
+}
+
+static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	struct drop d;
+	bool aside;
+
+	out_init(&d.o, u, b);
+	d.nfree = d.went = 0;
+	if (out_give_slot(u, b, want))
+		return 0;
+	block_lock(b);
+	drop_by_move(&d, want);
+	aside = !set_empty(&d.o.left);
+	if (aside)
+		drop_by_stash(&d);
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	if (aside)
+		block_settle(u, b, false);
+	free_words(u, d.free, d.nfree);
+	return (int)d.went;
+}
+
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	bool none;
+
+	block_lock(b);
+	none = !b->nr[P_CLEAN];
+	block_unlock(u, b);
+	return none ? 0 : drop(u, b, want);
+}

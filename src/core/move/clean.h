@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* clean.h - pages in RAM whose copy on a device is still good. */
+#ifndef UHMM_MOVE_CLEAN_H
+#define UHMM_MOVE_CLEAN_H
+
+#include <stdbool.h>
+
+struct block;
+struct mm_set;
+struct uhmm;
+struct uhmm_device;
+
+/* clean.c: pages in RAM whose copy on a device is still good */
+bool clean_wanted(struct uhmm *u, struct block *b,
+		  const struct uhmm_device *dev);
+void clean_written(struct block *b);
+/* Writable from now on, the copy is given up.  @b locked, unlocked. */
+int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
+		const struct uhmm_device *only);
+/* Out of RAM again, without a copy.  The mover's.  Return: pages that went. */
+int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
+
+#endif

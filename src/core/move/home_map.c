@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * home_map.c - pages appear at their addresses: from frames, from a bounce
+ * page, or straight from a device whose memory the CPU can read.  One block,
+ * locked, but not while its device is asked where that memory is.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/callback.h"
+#include "core/device/device.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/home.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+
+/* ---- Mapping ---------------------------------------------------------- */
+
+/*
+ * Map pages [i, last) from @ram; @frames: they lie in a slot and may be moved;
+ * @share: write-protected.
+ * Return: pages mapped, or -errno for the first.
+ */
+ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
+		 const char *ram, struct slot *frames, bool share)
+{
+	const struct mm_ops *ops = u->mm->ops;
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	bool moved = false;
+	ssize_t n;
+
+	if (share)
+		return ops->fill_shared(u->mm, va, ram, last - i);
+	if (!frames || last - i < HOME_GIVE_PAGES || !u->mm->can_move)
+		return ops->fill(u->mm, va, ram, last - i);
+	n = ops->give(u->mm, va, (uintptr_t)ram, last - i, &moved);
+	if (n > 0 && moved) {
+		set_del_run(&frames->stock, i, i + (unsigned)n);
+		frames->huge = false;
+	}
+	return n;
+}
+
+int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
+{
+	const char *ram = (char *)block_slot_va(u, b) + i * MM_PAGE_SIZE;
+	bool is_read = page_state(block_word(b, i)) == P_LEAVING;
+	ssize_t n;
+
+	/*
+	 * A frame that the provider is reading stays where it is: a read of
+	 * one that is gone would leave a page of zeroes in its place.
+	 */
+	n = home_map(u, b, i, last, ram, is_read ? NULL : slot_of(u, b->slot),
+		     false);
+	if (n == -EEXIST) /* it is there after all: that one counts */
+		n = 1;
+	for (ssize_t k = 0; k < n; k++)
+		block_home(u, b, i + (unsigned)k, E_HOME);
+	return (int)n;
+}
+
+/* ---- Without a copy of ours: the CPU can read the device's memory ------- */
+
+/* The run of device pages from @i that are consecutive on the device too. */
+static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
+{
+	uint64_t w = block_word(b, i);
+	unsigned k = 1;
+
+	while (k < n &&
+	       block_word(b, i + k) == w + ((uint64_t)k << PAGE_DPFN_SHIFT))
+		k++;
+	return k;
+}
+
+static ssize_t fill(struct uhmm *u, uintptr_t va, const void *p, unsigned n,
+		    bool share)
+{
+	return share ? u->mm->ops->fill_shared(u->mm, va, p, n) :
+		       u->mm->ops->fill(u->mm, va, p, n);
+}
+
+/* The page is mapped; @share: write-protected, and it keeps its device page. */
+void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share)
+{
+	uint64_t w = block_word(b, i);
+
+	if (share)
+		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_SHARE);
+	else
+		block_home(u, b, i, E_HOME);
+}
+
+/*
+ * A run of pages that a direct() is asked for.
+ * @drop: those that were dropped meanwhile: their device pages are ours
+ */
+struct direct {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	unsigned first, n;
+	uint64_t dpfn;
+	bool share;
+	struct mm_set drop;
+};
+
+static bool is_ours(const struct direct *d, unsigned k)
+{
+	return block_word(d->b, d->first + k) ==
+	       page_on_device(P_COMING, d->dev->id, d->dpfn + k);
+}
+
+/* Map what is still ours of the beginning.  Return: pages, -errno. */
+static ssize_t map_direct(struct direct *d, const void *p)
+{
+	uintptr_t va = block_addr(d->b, d->first);
+	unsigned n = 0;
+	ssize_t got;
+
+	while (n < d->n && is_ours(d, n))
+		n++;
+	if (!n)
+		return 0;
+	got = fill(d->u, va, p, n, d->share);
+	for (ssize_t k = 0; k < got; k++)
+		home_mapped(d->u, d->b, d->first + (unsigned)k, d->share);
+	if (got != -EEXIST) /* it is there already: that one counts */
+		return got;
+	home_mapped(d->u, d->b, d->first, false);
+	set_add(&d->drop, 0);
+	return 1;
+}
+
+/* The rest stays on the device, unless that is lost. */
+static void leave_rest(struct direct *d, unsigned from)
+{
+	for (unsigned k = from; k < d->n; k++) {
+		unsigned i = d->first + k;
+		uint64_t dpfn = d->dpfn + k;
+
+		if (!is_ours(d, k)) {
+			if (!carried_take(d->u, d->dev->id, dpfn))
+				set_add(&d->drop, k);
+		} else if (device_has_lost(d->dev, dpfn)) {
+			block_poison(d->u, d->b, i);
+			set_add(&d->drop, k);
+		} else {
+			block_arrive(d->u, d->b, i, d->dev->id, dpfn, E_STAY);
+		}
+	}
+}
+
+/* Unlocks. */
+static void end_direct(struct direct *d, unsigned got)
+{
+	block_unlock(d->u, d->b);
+	block_settle(d->u, d->b, false);
+	count_add(&d->u->count.to_ram, got);
+	if (got && !d->share)
+		set_add_run(&d->drop, 0, got);
+	set_for_each_run(&d->drop, first, last)
+		device_free_run(d->dev, d->dpfn + first, last - first);
+}
+
+/* Locked, and so on return; meanwhile not. */
+static ssize_t ask_direct(struct direct *d)
+{
+	struct call *call;
+	const void *p;
+	ssize_t got = 0;
+
+	for (unsigned k = 0; k < d->n; k++)
+		block_set(d->u, d->b, d->first + k,
+			  page_on_device(P_COMING, d->dev->id, d->dpfn + k));
+	block_unlock(d->u, d->b);
+	p = device_direct(d->dev, d->dpfn, d->n, &call);
+	block_lock(d->b);
+	if (p)
+		got = map_direct(d, p);
+	leave_rest(d, got > 0 ? (unsigned)got : 0);
+	if (p)
+		device_direct_end(d->dev, call);
+	return p && !got ? -EAGAIN : got;
+}
+
+/*
+ * Map up to @n pages from @i, and free their device pages unless they are
+ * shared.  @b locked.  Return: 0: not possible, and still locked; else
+ * unlocked, and pages mapped, or -errno: to be tried again.
+ */
+ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+			bool share)
+{
+	uint64_t w = block_word(b, i);
+	struct direct d = {
+		.u = u,
+		.b = b,
+		.dev = device_get(u, page_dev(w)),
+		.first = i,
+		.n = direct_run(b, i, n),
+		.dpfn = page_dpfn(w),
+		.share = share,
+	};
+	ssize_t got;
+
+	/* A mirror would have to be told first. */
+	if (!(d.dev->desc.flags & UHMM_DEVICE_CONCURRENT) ||
+	    !d.dev->ops.direct || mirror_covers(u, block_addr(b, i)))
+		return 0;
+	set_clear(&d.drop);
+	got = ask_direct(&d);
+	if (!got && set_empty(&d.drop) && block_word(b, i) == w &&
+	    !atomic_load(&b->waiting))
+		return 0;
+	end_direct(&d, got > 0 ? (unsigned)got : 0);
+	return got ? got : -EAGAIN;
+}

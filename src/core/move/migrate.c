@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * migrate.c - the bodies of uhmm_migrate(), uhmm_register() and their kin:
+ * ranges cut into blocks, blocks moved one after another.
+ *
+ * The gate is passed for each block, so that a fork(2) waits for one block at
+ * most.
+ */
+#include <errno.h>
+
+#include "core/coherent/coherent.h"
+#include "core/coherent/fixed.h"
+#include "core/coherent/node.h"
+#include "core/coherent/placed.h"
+#include "core/context/context.h"
+#include "core/device/device.h"
+#include "core/fork/gate.h"
+#include "core/limit/charge.h"
+#include "core/limit/demote.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/clean.h"
+#include "core/move/home.h"
+#include "core/move/migrate.h"
+#include "core/move/out.h"
+#include "core/move/peer_copy.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+#include "core/report/listing.h"
+
+/* ---- To a device ------------------------------------------------------ */
+
+/*
+ * Pages whose copy is good leave at once.  One that cannot gives its copy up
+ * and is tried like any other, if only to learn why.
+ */
+static void drop_copies(struct uhmm *u, struct block *b,
+			const struct mm_set *want)
+{
+	clean_drop(u, b, want);
+	block_lock(b);
+	clean_break(u, b, want, NULL);
+}
+
+static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
+{
+	return ((page_state(w) == P_DEVICE && !mapped) ||
+		page_state(w) == P_COHERENT) &&
+	       page_dev(w) != dev->id;
+}
+
+/*
+ * What could not be copied from device to device comes home first, as far as
+ * there is room for it on @dev.  @mapped: only what the CPU maps
+ */
+static int fetch_from_others(struct uhmm *u, struct block *b,
+			     const struct mm_set *want,
+			     const struct uhmm_device *dev, bool mapped)
+{
+	uint64_t room = pagemap_room(&dev->pagemap);
+	struct mm_set others;
+
+	set_clear(&others);
+	if (!charge_has_room(u, b, dev))
+		return 0;
+	block_lock(b);
+	if (b->nr[P_DEVICE] || b->nr[P_COHERENT])
+		set_for_each(want, i)
+			if (room &&
+			    is_on_other(block_word(b, i), dev, mapped)) {
+				set_add(&others, i);
+				room--;
+			}
+	block_unlock(u, b);
+	if (set_empty(&others))
+		return 0;
+	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
+}
+
+/* Others came first: those that did not leave their device had no room. */
+static void say_no_room(struct uhmm *u, struct block *b,
+			const struct mm_set *want,
+			const struct uhmm_device *dev, uint8_t *why)
+{
+	if (pagemap_room(&dev->pagemap) && charge_has_room(u, b, dev))
+		return;
+	block_lock(b);
+	set_for_each(want, i)
+		if (why[i] == UHMM_WHY_BUSY &&
+		    is_on_other(block_word(b, i), dev, false))
+			why[i] = UHMM_WHY_NO_ROOM;
+	block_unlock(u, b);
+}
+
+int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
+		  struct uhmm_device *dev, uint8_t *why)
+{
+	struct block *b = block_get(u, va);
+	struct mm_set fit = *want;
+	bool all = device_is_mapped(dev);
+	int err = 0;
+
+	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
+	if (!b)
+		return -ENOMEM;
+	if (device_is_lost(dev))
+		return -ENODEV;
+	if (device_is_fixed(dev)) {
+		memset(why, UHMM_WHY_FIXED, MM_BLOCK_PAGES);
+		return 0;
+	}
+	dropped_wait(u, b, want);
+	if (device_is_node(dev))
+		return node_out(u, b, want, dev, why);
+	sys_mutex_lock(&b->mover);
+	node_home(u, b, want, NULL, NULL);
+	coherent_fit(u, b, &fit, dev, why);
+	drop_copies(u, b, &fit);
+	all = all || peer_block(u, b, &fit, dev);
+	fetch_from_others(u, b, &fit, dev, !all);
+	if (!set_empty(&fit))
+		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
+	say_no_room(u, b, &fit, dev, why);
+	block_let_go(u, b);
+	/* -EAGAIN: the application kept changing it, so it is busy. */
+	return err < 0 && err != -EAGAIN ? err : 0;
+}
+
+/* ---- To RAM ----------------------------------------------------------- */
+
+static void tell_why_home(struct uhmm *u, struct block *b,
+			  const struct mm_set *want, uint8_t *why)
+{
+	block_lock(b);
+	set_for_each(want, i) {
+		switch (page_state(block_word(b, i))) {
+		case P_DEVICE:
+		case P_COHERENT:
+		case P_COMING:
+			if (!why[i])
+				why[i] = UHMM_WHY_BUSY;
+			break;
+		case P_POISONED:
+			why[i] = UHMM_WHY_POISONED;
+			break;
+		default:
+			why[i] = UHMM_WHY_OK;
+		}
+	}
+	block_unlock(u, b);
+}
+
+static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
+			uint8_t *why)
+{
+	struct block *b = block_find(u, va);
+	int err;
+
+	memset(why, UHMM_WHY_OK, MM_BLOCK_PAGES);
+	if (!b)
+		return 0;
+	sys_mutex_lock(&b->mover);
+	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
+	tell_why_home(u, b, want, why);
+	block_let_go(u, b);
+	return err == -EIO || err == -EBUSY ? 0 : err;
+}
+
+/* ---- Ranges ----------------------------------------------------------- */
+
+/* @why: of the pages from @start on. */
+static void why_unmanaged(struct uhmm *u, uintptr_t start, uintptr_t end,
+			  const struct uhmm_device *dev,
+			  const struct mm_set *managed, uint8_t *why)
+{
+	unsigned n = (unsigned)((end - start) >> MM_PAGE_SHIFT);
+	uint64_t words[MM_BLOCK_PAGES] = { 0 };
+
+	fixed_words(u, start, end, words);
+	for (unsigned i = 0; i < n; i++) {
+		if (set_has(managed, page_index(start) + i))
+			continue;
+		if (!words[i])
+			why[i] = UHMM_WHY_UNSUPPORTED;
+		else if (dev && dev->id == page_dev(words[i]))
+			why[i] = UHMM_WHY_OK;
+		else
+			why[i] = UHMM_WHY_FIXED;
+	}
+}
+
+/* One block's part.  Return: pages at the destination, -errno. */
+static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
+			    struct uhmm_device *dev, uint8_t *ret_why,
+			    bool *ret_known)
+{
+	unsigned first = page_index(start), last = page_index(end - 1) + 1;
+	uint8_t why[MM_BLOCK_PAGES];
+	struct mm_set want;
+	uintptr_t s, e;
+	bool managed;
+	ssize_t n = 0;
+	uint64_t w;
+	int err = 0;
+
+	region_set(u, start, end, &want);
+	managed = !set_empty(&want);
+	*ret_known = managed || fixed_next(u, start, end, &s, &e, &w);
+	if (managed && !dev)
+		policy_make_way(u, block_find(u, start));
+	gate_enter(u);
+	if (managed && dev)
+		err = migrate_block(u, start, &want, dev, why);
+	else if (managed)
+		err = block_to_ram(u, start, &want, why);
+	gate_leave(u);
+	if (set_count(&want) < last - first)
+		why_unmanaged(u, start, end, dev, &want, why + first);
+	for (unsigned i = first; i < last; i++)
+		n += why[i] == UHMM_WHY_OK;
+	if (ret_why)
+		memcpy(ret_why, why + first, last - first);
+	return err ? err : n;
+}
+
+/* Why could nothing be managed?  A private mapping that is not ours, say. */
+static int why_none(struct uhmm *u, uintptr_t start)
+{
+	struct mm_extent e;
+
+	if (u->mm->ops->survey(u->mm, start, start + MM_PAGE_SIZE, &e, 1) == 1)
+		return e.kind == MM_ANON ? -EBUSY : -EOPNOTSUPP;
+	return -EOPNOTSUPP;
+}
+
+/* Unmanaged pages: tell those of another userfaultfd from the rest. */
+static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
+		       uint8_t *why)
+{
+	for (size_t i = 0; i < npages; i++) {
+		uintptr_t a = addr + i * MM_PAGE_SIZE;
+
+		if (why[i] == UHMM_WHY_UNSUPPORTED &&
+		    !region_covers(u, a, a + MM_PAGE_SIZE) &&
+		    why_none(u, a) == -EBUSY)
+			why[i] = UHMM_WHY_FOREIGN;
+	}
+}
+
+/* Of a range from @addr on, [at, end) was not tried. */
+static void say_busy(uint8_t *why, uintptr_t addr, uintptr_t at, uintptr_t end)
+{
+	if (why)
+		memset(why + ((at - addr) >> MM_PAGE_SHIFT), UHMM_WHY_BUSY,
+		       (end - at) >> MM_PAGE_SHIFT);
+}
+
+/* The next part that is of interest: all is, where reasons are wanted. */
+static uintptr_t next_part(struct uhmm *u, uintptr_t at, uintptr_t end,
+			   const uint8_t *why)
+{
+	uintptr_t s, e;
+
+	if (why)
+		return at;
+	return listing_next(u, at, &s, &e) && s < end ? (s > at ? s : at) : end;
+}
+
+static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
+			     struct uhmm_device *dev, uint8_t *why)
+{
+	uintptr_t end = addr + len;
+	bool any = false, known;
+	ssize_t total = 0;
+
+	for (uintptr_t at = next_part(u, addr, end, why), last; at < end;
+	     at = next_part(u, last, end, why)) {
+		ssize_t n;
+
+		last = block_part_end(at, end);
+		n = migrate_part(u, at, last, dev,
+				 why ? why + ((at - addr) >> MM_PAGE_SHIFT) :
+				       NULL,
+				 &known);
+		if (n < 0 && !total)
+			return n;
+		if (n < 0) {
+			say_busy(why, addr, last, end);
+			return total;
+		}
+		total += n;
+		any = any || known;
+	}
+	return any ? total : why_none(u, addr);
+}
+
+ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
+		   struct uhmm_device *dev, uint8_t *why)
+{
+	int err = range_take_in(u, addr, addr + len, false);
+	ssize_t n;
+
+	if (err)
+		return err;
+	n = migrate_range(u, addr, len, dev, why);
+	if (n >= 0 && why)
+		refine_why(u, addr, len >> MM_PAGE_SHIFT, why);
+	return n;
+}
+
+/* ---- Register, unregister --------------------------------------------- */
+
+int do_register(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	return range_take_in(u, addr, addr + len, true);
+}
+
+static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+	bool pinned = false;
+
+	block_lock(b);
+	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+		pinned = pinned || page_pins(block_word(b, i));
+	block_unlock(u, b);
+	return pinned;
+}
+
+/* Return: -ENOMEM, and it is managed still. */
+static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+	int err = 0;
+
+	while (!err && start < end && region_next(u, start, end, &s, &e)) {
+		err = region_del(u, s, e);
+		if (!err)
+			u->mm->ops->untrack(u->mm, s, e);
+		start = e;
+	}
+	return err;
+}
+
+/* What of @want is on a node stays there, and is no page of ours any more. */
+static void forget_words(struct uhmm *u, struct block *b,
+			 const struct mm_set *want)
+{
+	uint64_t stay[MM_BLOCK_PAGES];
+	unsigned n = 0;
+
+	block_lock(b);
+	set_for_each(want, i) {
+		if (node_has(u, block_word(b, i)))
+			stay[n++] = block_word(b, i);
+		if (block_word(b, i))
+			block_event(u, b, i, E_FORGET);
+	}
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	while (n--)
+		device_free_run(device_get(u, page_dev(stay[n])),
+				page_dpfn(stay[n]), 1);
+}
+
+/*
+ * Pages come home and are managed no more, in one step to every mover: we are
+ * the mover until it is done, and whoever comes then finds no region.
+ */
+static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
+			uintptr_t end)
+{
+	struct mm_set want;
+	int err, home;
+
+	set_clear(&want);
+	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	sys_mutex_lock(&b->mover);
+	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
+	err = untrack_part(u, start, end);
+	if (!err)
+		forget_words(u, b, &want);
+	block_let_go(u, b);
+	if (err)
+		return err;
+	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
+}
+
+/* Where nothing ever moved. */
+static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = region_del_unborn(u, start, end);
+
+	if (!err)
+		u->mm->ops->untrack(u->mm, start, end);
+	return err;
+}
+
+/* A managed part of one block.  A fork(2) waits for no more than that. */
+static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	gate_enter(u);
+	err = forget_unborn(u, start, end);
+	if (err == -EEXIST)
+		err = forget_block(u, block_find(u, start), start, end);
+	gate_leave(u);
+	if (err != -ENOMEM) {
+		charge_forget(u, start, end);
+		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
+	}
+	return err;
+}
+
+/*
+ * A managed run, from its end on: the region becomes shorter then, and only
+ * the first step can want memory, where the region goes on behind.
+ */
+static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int ret = 0;
+
+	while (start < end) {
+		uintptr_t at = (end - 1) & ~(MM_BLOCK_SIZE - 1);
+		int err;
+
+		if (at < start)
+			at = start;
+		err = forget_part(u, at, end);
+		if (err)
+			ret = err;
+		if (err == -ENOMEM)
+			break;
+		end = at;
+	}
+	return ret;
+}
+
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+	int ret = 0;
+
+	while (ret != -ENOMEM && start < end &&
+	       region_next(u, start, end, &s, &e)) {
+		int err = forget_run(u, s, e);
+
+		if (err)
+			ret = err;
+		start = e;
+	}
+	region_reap(u);
+	return ret;
+}
+
+int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	uintptr_t at = addr, end = addr + len, last;
+
+	for (; block_next(u, &at, end); at = last) {
+		last = block_part_end(at, end);
+		if (is_pinned(u, at, last))
+			return -EBUSY;
+	}
+	return range_forget(u, addr, end);
+}

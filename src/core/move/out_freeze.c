@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * out_freeze.c - which pages of a block can leave, and how they are taken from
+ * the CPU: steps 1 and 2 of out.c.  Under the block's lock, but for what has to
+ * be stashed.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/limit/charge.h"
+#include "core/mirror/mirrors.h"
+#include "core/move/out.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/region.h"
+#include "core/page/slot.h"
+
+#define FREEZE_TRIES 1000
+
+void out_init(struct out *o, struct uhmm *u, struct block *b)
+{
+	memset(o, 0, offsetof(struct out, dpfn));
+	o->u = u;
+	o->b = b;
+}
+
+void out_why(struct out *o, unsigned i, enum uhmm_why why)
+{
+	if (o->why)
+		o->why[i] = (uint8_t)why;
+	if (why != UHMM_WHY_OK)
+		count_add(&o->u->count.refused, 1);
+}
+
+/* ---- 1: select -------------------------------------------------------- */
+
+static void select_ram(struct out *o, unsigned i)
+{
+	if (page_pins(block_word(o->b, i)))
+		out_why(o, i, UHMM_WHY_PINNED);
+	else
+		set_add(&o->f.want, i);
+}
+
+/* It could not be copied from there; see peer_copy.c. */
+static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
+{
+	if (dev == o->dev->id)
+		return UHMM_WHY_OK;
+	return pagemap_room(&o->dev->pagemap) ? UHMM_WHY_BUSY :
+						UHMM_WHY_NO_ROOM;
+}
+
+/* charge=keep: would it be one page more? */
+static bool is_new(uint64_t w)
+{
+	return page_state(w) == P_EMPTY ||
+	       (page_state(w) == P_RAM && !(w & PAGE_CHARGED));
+}
+
+/*
+ * Nothing becomes a page of zeroes on the device, if that was asked for. Not
+ * for the limit's sake: nothing is no RAM, and perhaps the program has just
+ * unmapped what was there, and wants to know what is touched of the new.
+ */
+bool out_takes_holes(const struct out *o)
+{
+	return o->how == OUT_MIGRATE;
+}
+
+static void select_page(struct out *o, unsigned i, enum out_how how)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (is_new(w) && !page_pins(w) && !o->room--) {
+		o->room = 0;
+		out_why(o, i, UHMM_WHY_NO_ROOM);
+		return;
+	}
+	if (how == OUT_DEMOTE && page_state(w) != P_FROZEN)
+		return;
+	switch (page_state(w)) {
+	case P_RAM:
+		select_ram(o, i);
+		break;
+	case P_FROZEN:
+		set_add(&o->frozen, i);
+		break;
+	case P_EMPTY:
+		if (out_takes_holes(o))
+			set_add(&o->empty, i);
+		break;
+	case P_DEVICE:
+	case P_COHERENT:
+		out_why(o, i, why_on_device(o, page_dev(w)));
+		break;
+	case P_POISONED:
+		out_why(o, i, UHMM_WHY_POISONED);
+		break;
+	default:
+		out_why(o, i, page_pins(w) ? UHMM_WHY_PINNED : UHMM_WHY_BUSY);
+	}
+}
+
+/* Keep the first @room of the selected pages. */
+static void cut_to_room(struct out *o, unsigned room)
+{
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
+		if (!set_has(&o->f.want, i) && !set_has(&o->frozen, i) &&
+		    !set_has(&o->empty, i))
+			continue;
+		if (room) {
+			room--;
+			continue;
+		}
+		set_del(&o->f.want, i);
+		set_del(&o->frozen, i);
+		set_del(&o->empty, i);
+		out_why(o, i, UHMM_WHY_NO_ROOM);
+	}
+}
+
+static unsigned nr_selected(const struct out *o)
+{
+	return set_count(&o->f.want) + set_count(&o->frozen) +
+	       set_count(&o->empty);
+}
+
+static bool select_pages(struct out *o, const struct mm_set *want,
+			 enum out_how how)
+{
+	unsigned n;
+
+	dropped_settle(o->u, o->b, want);
+	o->room = charge_room(o->u, o->b);
+	set_for_each(want, i)
+		select_page(o, i, how);
+	n = nr_selected(o);
+	if (!n)
+		return false;
+	o->nspare = charge_alloc(o->u, o->b, o->dev, n, o->spare, &o->booking);
+	if (o->nspare < n)
+		cut_to_room(o, o->nspare);
+	return o->nspare > 0;
+}
+
+/* ---- 2: freeze -------------------------------------------------------- */
+
+static void note_frozen(struct out *o)
+{
+	struct slot *s = slot_of(o->u, o->b->slot);
+
+	s->stock = set_or(&s->stock, &o->f.framed);
+	if (o->f.huge) {
+		s->huge = true;
+		o->b->huge = true;
+	}
+	if (!set_empty(&o->f.framed) && !o->f.huge)
+		o->b->huge = false;
+}
+
+/* Pages that were wanted but neither frozen nor empty. */
+static void note_refused(struct out *o)
+{
+	struct mm_set taken = set_or(&o->f.framed, &o->f.left);
+	struct mm_set rest;
+
+	taken = set_or(&taken, &o->f.holes);
+	rest = set_minus(&o->f.want, &taken);
+	set_for_each(&rest, i)
+		out_why(o, i, o->f.why[i] ? o->f.why[i] : UHMM_WHY_BUSY);
+}
+
+static void assign_dpfns(struct out *o)
+{
+	struct mm_set all = set_or(&o->framed, &o->zero);
+	unsigned next = 0;
+
+	set_for_each(&all, i)
+		o->dpfn[i] = o->spare[next++];
+	for (unsigned i = next; i < o->nspare; i++)
+		o->spare[i - next] = o->spare[i];
+	o->nspare -= next;
+}
+
+static void enter_states(struct out *o)
+{
+	struct mm_set extra = set_minus(&o->f.framed, &o->f.want);
+	struct block *b = o->b;
+
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, b, i, E_HOLE);
+	out_give_back(o, &extra);
+	o->framed = set_minus(&o->f.framed, &extra);
+	o->framed = set_or(&o->framed, &o->frozen);
+	o->zero = o->empty;
+	if (out_takes_holes(o))
+		o->zero = set_or(&o->zero, &o->f.holes);
+	set_for_each(&o->framed, i)
+		block_event(o->u, b, i, E_TAKE);
+	set_for_each(&o->zero, i)
+		block_event(o->u, b, i, E_CLEAR);
+}
+
+/*
+ * A page that was copied home left its frame behind, and no page can move onto
+ * it: the block may have kept its slot since, for others that are frozen.  Also
+ * what is in a frame while a mapping moves must be the page, see event.c.
+ */
+static void empty_frames(struct out *o)
+{
+	struct slot *s = slot_of(o->u, o->b->slot);
+	struct mm_set left = set_and(&s->stock, &o->f.want);
+
+	o->f.also = set_minus(&o->f.also, &s->stock);
+	if (set_empty(&left))
+		return;
+	set_for_each_run(&left, first, last)
+		o->u->mm->ops->drop(o->u->mm, o->f.slot + first * MM_PAGE_SIZE,
+				    last - first);
+	s->stock = set_minus(&s->stock, &left);
+	s->huge = false;
+}
+
+static int try_freeze(struct out *o)
+{
+	o->f.va = o->b->va;
+	o->f.slot = block_slot_va(o->u, o->b);
+	o->f.shared = o->how == OUT_EVICT;
+	if (set_empty(&o->f.want))
+		return 0;
+	empty_frames(o);
+	return o->u->mm->ops->freeze(o->u->mm, &o->f);
+}
+
+void out_reset(struct out *o)
+{
+	device_free(o->dev, o->spare, o->nspare);
+	o->nspare = 0;
+	charge_booked(o->dev, &o->booking);
+	memset(&o->f, 0, sizeof(o->f));
+	set_clear(&o->frozen);
+	set_clear(&o->empty);
+}
+
+/* @b->slot is set before anything is frozen; the mover lock keeps it. */
+int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
+{
+	uint32_t slot;
+	bool has;
+
+	block_lock(b);
+	has = b->slot != NO_SLOT;
+	block_unlock(u, b);
+	if (has)
+		return 0;
+	slot = slot_get_empty(u, want);
+	if (slot == NO_SLOT)
+		return -ENOMEM;
+	block_lock(b);
+	has = b->slot != NO_SLOT; /* a frozen page was moved here meanwhile */
+	if (!has)
+		b->slot = slot;
+	block_unlock(u, b);
+	if (has)
+		slot_put(u, slot);
+	return 0;
+}
+
+/*
+ * What was managed when the caller looked may not be any more, and something
+ * new be there.  From here on it cannot change unseen: a pending event makes
+ * freeze() fail, and whoever unregisters is the mover.  Locked.
+ */
+static struct mm_set still_managed(struct out *o, const struct mm_set *want)
+{
+	struct mm_set gone;
+
+	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
+	gone = set_minus(want, &o->managed);
+	set_for_each(&gone, i)
+		out_why(o, i, UHMM_WHY_UNMAPPED);
+	return set_and(want, &o->managed);
+}
+
+static bool may_go_along(const struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (!set_has(&o->managed, i))
+		return false;
+	switch (page_state(w)) {
+	case P_RAM:
+		return !page_pins(w);
+	case P_EMPTY:
+		return !set_has(&o->empty, i);
+	case P_DEVICE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What lies between the pages that are wanted and may go with them for a
+ * moment: plain RAM that nobody holds, and nothing at all.  Locked.
+ */
+static void find_bystanders(struct out *o)
+{
+	unsigned end = MM_BLOCK_PAGES;
+
+	set_for_each_run(&o->f.want, first, last) {
+		for (unsigned i = end; i < first; i++)
+			if (may_go_along(o, i))
+				set_add(&o->f.also, i);
+		end = last;
+	}
+}
+
+/* One try.  Return: 0 to go on, 1 when there is nothing to do, -errno. */
+static int freeze_once(struct out *o, const struct mm_set *want,
+		       enum out_how how)
+{
+	struct mm_set mine;
+	int err;
+
+	block_lock(o->b);
+	err = block_ensure_table(o->u, o->b);
+	mine = still_managed(o, want);
+	if (!err && !select_pages(o, &mine, how))
+		err = 1;
+	if (!err) {
+		find_bystanders(o);
+		err = try_freeze(o);
+	}
+	if (!err) {
+		note_frozen(o);
+		note_refused(o);
+		enter_states(o);
+		out_set_aside(o);
+	}
+	block_unlock(o->u, o->b);
+	return err;
+}
+
+void out_free_gone(struct out *o)
+{
+	while (o->ngone) {
+		uint64_t w = o->gone[--o->ngone];
+
+		device_free_run(device_get(o->u, page_dev(w)), page_dpfn(w), 1);
+	}
+}
+
+/* What freezing left, by its mapping. */
+static void take_left(struct out *o)
+{
+	if (set_empty(&o->left))
+		return;
+	out_take_aside(o);
+	out_sort_aside(o);
+	block_unlock(o->u, o->b);
+	block_settle(o->u, o->b, false);
+	out_free_gone(o);
+}
+
+/*
+ * Select and freeze under the block's lock.  Return: 0 to go on, 1 when there
+ * is nothing to do, -errno.
+ */
+int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < FREEZE_TRIES; tries++) {
+		if (tries)
+			sys_yield();
+		out_reset(o);
+		err = freeze_once(o, want, how);
+	}
+	if (!err) {
+		take_left(o);
+		assign_dpfns(o);
+	}
+	if (err == -EAGAIN) { /* the application never stands still */
+		set_for_each(want, i)
+			out_why(o, i, UHMM_WHY_BUSY);
+		err = 1;
+	}
+	return err;
+}
+
+/* ---- Frames only ------------------------------------------------------ */
+
+int out_take_frames(struct out *o)
+{
+	int err = try_freeze(o);
+
+	if (!err && !set_empty(&o->f.want))
+		note_frozen(o);
+	return err;
+}
+
+/* ---- Parking ---------------------------------------------------------- */
+
+static void select_parkable(struct block *b, struct mm_set *want)
+{
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
+		uint64_t w = block_word(b, i);
+
+		if (page_state(w) == P_RAM && w & PAGE_CHARGED && !page_pins(w))
+			set_add(want, i);
+	}
+}
+
+static void park_frozen(struct out *o)
+{
+	set_for_each(&o->f.framed, i)
+		block_event(o->u, o->b, i, E_PARK);
+	set_for_each(&o->f.holes, i)
+		block_event(o->u, o->b, i, E_HOLE);
+}
+
+int out_park(struct uhmm *u, struct block *b)
+{
+	struct mm_set all;
+	struct out o;
+	int err;
+
+	out_init(&o, u, b);
+	memset(&all, 0xff, sizeof(all));
+	if (!sys_mutex_trylock(&b->mover))
+		return -EBUSY;
+	err = out_give_slot(u, b, &all);
+	if (err)
+		goto out;
+	block_lock(b);
+	select_parkable(b, &o.f.want);
+	err = out_take_frames(&o);
+	if (!err)
+		park_frozen(&o);
+	out_release_slot(u, b);
+	block_unlock(u, b);
+	mirror_invalidate_set(u, b, &o.f.framed, UHMM_NOTIFY_MIGRATE);
+out:
+	block_let_go(u, b);
+	return err ? err : (int)set_count(&o.f.framed);
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/*
+ * out_stash.c - pages that the kernel does not move one by one are taken by
+ * their mapping.
+ *
+ * Changing a mapping raises an event, which waits for a handler thread, so the
+ * block cannot be locked: the pages are P_STASHING for that long, and faults on
+ * them wait.  A call costs more than bringing a few pages back, so gaps between
+ * the pages that are wanted are closed where what lies there is plain RAM, or
+ * nothing: a page on a device is P_STASHING with PAGE_AWAY then.
+ */
+#include "core/device/device.h"
+#include "core/move/home.h"
+#include "core/move/out_steps.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+
+#define GAP 16 /* pages whose return costs less than another call */
+
+/* May [first, last) go along, and is little of it RAM? */
+static bool is_cheap(const struct out *o, unsigned first, unsigned last)
+{
+	unsigned ram = 0;
+
+	for (; first < last; first++) {
+		if (!set_has(&o->f.also, first))
+			return false;
+		ram += page_state(block_word(o->b, first)) == P_RAM;
+	}
+	return ram <= GAP;
+}
+
+/* @set and those of its gaps that are cheap. */
+static struct mm_set close_gaps(const struct out *o, const struct mm_set *set)
+{
+	struct mm_set ret = *set;
+	unsigned end = MM_BLOCK_PAGES;
+
+	set_for_each_run(set, first, last) {
+		if (first > end && is_cheap(o, end, first))
+			set_add_run(&ret, end, first);
+		end = last;
+	}
+	return ret;
+}
+
+void out_set_aside(struct out *o)
+{
+	o->left = o->f.left;
+	if (set_empty(&o->left))
+		return;
+	o->f.want = close_gaps(o, &o->left);
+	set_for_each(&o->f.want, i)
+		block_stash(o->u, o->b, i);
+	o->b->stash = &o->f;
+}
+
+/* Does the word of each page tell of the mapping that it was taken from? */
+static bool is_known(struct out *o)
+{
+	struct mm_set late = set_and(&o->f.late, &o->f.framed);
+	bool known = true;
+
+	block_lock(o->b);
+	set_for_each(&late, i) {
+		uint64_t w = block_word(o->b, i);
+
+		known &= page_state(w) != P_STASHING || !!(w & PAGE_NEW);
+	}
+	block_unlock(o->u, o->b);
+	return known;
+}
+
+void out_take_aside(struct out *o)
+{
+	struct slot *s = slot_of(o->u, o->b->slot);
+
+	o->u->mm->ops->stash(o->u->mm, &o->f);
+	while (!is_known(o))
+		if (o->u->mm->ops->is_still(o->u->mm))
+			break;
+	block_lock(o->b);
+	s->stock = set_or(&s->stock, &o->f.framed);
+	s->huge = false;
+	s->stashed = s->stashed || !set_empty(&o->f.framed);
+}
+
+/* It is in its frame, but was locked on the way, or merely went along. */
+static bool goes_back(struct out *o, unsigned i)
+{
+	if (!set_has(&o->left, i))
+		return true;
+	if (o->f.why[i])
+		out_why(o, i, o->f.why[i]);
+	return o->f.why[i];
+}
+
+/* It is on a device still, unless that is lost. */
+static void still_away(struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+	struct uhmm_device *dev = device_get(o->u, page_dev(w));
+
+	if (!device_has_lost(dev, page_dpfn(w))) {
+		block_arrive(o->u, o->b, i, dev->id, page_dpfn(w), E_ARRIVE);
+		return;
+	}
+	block_poison(o->u, o->b, i);
+	o->gone[o->ngone++] = w;
+}
+
+/* Not taken: as it was, or lost long ago, before it was managed. */
+static void refused(struct out *o, unsigned i)
+{
+	if (o->f.why[i] == UHMM_WHY_POISONED)
+		block_poison(o->u, o->b, i);
+	else if (block_word(o->b, i) & PAGE_CHARGED)
+		block_home(o->u, o->b, i, E_HOME);
+	else
+		block_event(o->u, o->b, i, E_HOME);
+	if (set_has(&o->left, i))
+		out_why(o, i, o->f.why[i] ? o->f.why[i] : UHMM_WHY_BUSY);
+}
+
+static void found_hole(struct out *o, unsigned i)
+{
+	block_event(o->u, o->b, i, E_HOLE);
+	if (!set_has(&o->left, i) || !out_takes_holes(o))
+		return;
+	block_event(o->u, o->b, i, E_CLEAR);
+	set_add(&o->zero, i);
+}
+
+/*
+ * The address was unmapped while its mapping moved, and perhaps a remapped page
+ * of RAM is there since: at the address, or in the frame if the mover came
+ * later than that.  Return: whether it has to go back.
+ */
+static bool was_replaced(struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (set_has(&o->left, i))
+		out_why(o, i, UHMM_WHY_TOUCHED);
+	if (!(w & PAGE_NEW)) {
+		block_event(o->u, o->b, i, E_FORGET);
+		return false;
+	}
+	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
+	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
+		if (w & PAGE_DROP)
+			block_event(o->u, o->b, i, E_HOLE);
+		return !(w & PAGE_DROP);
+	}
+	block_set(o->u, o->b, i, w & PAGE_DROP ? dropped_word() : P_RAM | w);
+	return false;
+}
+
+/* The application was faster: it unmapped, moved or discarded the page. */
+static bool was_dropped(struct out *o, unsigned i)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (page_state(w) == P_STASHING && !(w & PAGE_DROP))
+		return false;
+	if (page_state(w) == P_STASHING && set_has(&o->f.framed, i))
+		block_event(o->u, o->b, i, E_HOLE);
+	else if (page_state(w) == P_STASHING) /* its own address has it yet */
+		block_set(o->u, o->b, i, dropped_word());
+	if (set_has(&o->left, i))
+		out_why(o, i, UHMM_WHY_TOUCHED);
+	return true;
+}
+
+void out_sort_aside(struct out *o)
+{
+	struct mm_set back;
+
+	set_clear(&back);
+	set_for_each(&o->f.want, i) {
+		uint64_t w = block_word(o->b, i);
+
+		if (page_state(w) == P_STASHING && w & PAGE_GONE) {
+			if (was_replaced(o, i))
+				set_add(&back, i);
+			continue;
+		}
+		if (was_dropped(o, i))
+			continue;
+		if (block_word(o->b, i) & PAGE_AWAY) {
+			still_away(o, i);
+		} else if (set_has(&o->f.holes, i)) {
+			found_hole(o, i);
+		} else if (!set_has(&o->f.framed, i)) {
+			refused(o, i);
+		} else if (goes_back(o, i)) {
+			set_add(&back, i);
+		} else {
+			block_event(o->u, o->b, i, E_TAKE);
+			set_add(&o->framed, i);
+		}
+	}
+	out_give_back(o, &back);
+	o->b->stash = NULL;
+}
+
+/* What cannot go back now stays in its frame, where a touch finds it. */
+static void give_back_run(struct out *o, unsigned first, unsigned last)
+{
+	int n;
+
+	for (unsigned i = first; i < last; i++)
+		block_event(o->u, o->b, i, E_TAKE);
+	while (first < last) {
+		n = home_thaw(o->u, o->b, first, last);
+		if (n < 1)
+			break;
+		first += (unsigned)n;
+	}
+	for (; first < last; first++)
+		block_event(o->u, o->b, first, E_PARK);
+}
+
+void out_give_back(struct out *o, const struct mm_set *set)
+{
+	set_for_each_run(set, first, last)
+		give_back_run(o, first, last);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* out.h - one move of pages of one block to a device, in steps; see out.c */
+#ifndef UHMM_OUT_H
+#define UHMM_OUT_H
+
+#include "core/context/context.h"
+#include "core/move/out.h"
+
+/*
+ * @managed: pages of the block that can be touched at all
+ * @frozen, @empty: selected, and already in frames or known to be nothing
+ * @left: to be taken by their mapping
+ * @framed, @zero: frozen into frames, or nothing there
+ * @done: copied to the device
+ * @full: pages that the device had no room for
+ * @room: pages that may yet be added, charge=keep
+ * @keep: their frames are kept
+ * @dpfn: for each page of the two; @spare: for those that did not go
+ * @gone: words of pages that were lost meanwhile, to be freed
+ */
+struct out {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	uint8_t *why;
+	enum out_how how;
+	struct mm_freeze f;
+	struct mm_set managed;
+	struct mm_set frozen, empty, left;
+	struct mm_set framed, zero, done, full;
+	struct mm_set placing; /* to be mapped for the CPU */
+	struct booking booking;
+	uint64_t room;
+	bool keep;
+	unsigned nspare, ngone;
+	unsigned went;
+	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */
+	uint64_t spare[MM_BLOCK_PAGES];
+	uint64_t gone[MM_BLOCK_PAGES];
+	struct uhmm_segment seg[MM_BLOCK_PAGES];
+};
+
+/* out_freeze.c */
+void out_init(struct out *o, struct uhmm *u, struct block *b);
+void out_why(struct out *o, unsigned i, enum uhmm_why why);
+/* Free what was lost while it was set aside.  Not locked. */
+void out_free_gone(struct out *o);
+/* Do holes become zeroes on the device? */
+bool out_takes_holes(const struct out *o);
+/* Give back what was selected but not frozen. */
+void out_reset(struct out *o);
+/*
+ * The block gets a slot with nothing at @want.  It is set before anything is
+ * frozen, and the mover lock keeps it.
+ */
+int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want);
+/* Select and freeze.  Return: 0 to go on, 1 when nothing is to be done. */
+int out_freeze(struct out *o, const struct mm_set *want, enum out_how how);
+/* Freeze o->f.want and note what is in frames now; the block is locked. */
+int out_take_frames(struct out *o);
+
+/* out_stash.c: what freeze() had to leave */
+/* Let faults on o->f.left wait from now on, and on what lies between. Locked */
+void out_set_aside(struct out *o);
+/* Take what was set aside.  Locked on return. */
+void out_take_aside(struct out *o);
+/* After it: what was wanted joins o->framed and o->zero, the rest goes back. */
+void out_sort_aside(struct out *o);
+/* Pages of o->f.framed that nobody wanted go back to their addresses. Locked */
+void out_give_back(struct out *o, const struct mm_set *set);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* pin.c - pages that must stay in RAM. */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/move/home.h"
+#include "core/move/migrate.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+
+/* A page that is home, or nowhere yet, can be pinned where it is. */
+static int pin_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+
+	if (page_state(w) == P_EMPTY) {
+		block_event(u, b, i, E_HOME);
+		w = block_word(b, i);
+	}
+	if (page_state(w) == P_POISONED)
+		return -EIO;
+	if (!page_has(w, PAGE_PINNABLE))
+		return -EAGAIN;
+	if (page_pins(w) == PAGE_PIN_MAX)
+		return -EOVERFLOW;
+	block_set(u, b, i, w + PAGE_PIN_ONE);
+	return 0;
+}
+
+/* An unmap in between took the pins with it. */
+static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	if (page_pins(block_word(b, i)))
+		block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
+}
+
+/* All pages of @want or none. */
+static int pin_locked(struct uhmm *u, struct block *b,
+		      const struct mm_set *want)
+{
+	int err = block_ensure_table(u, b);
+
+	if (err)
+		return err;
+	set_for_each(want, i) {
+		err = pin_page(u, b, i);
+		if (!err)
+			continue;
+		set_for_each(want, k)
+			if (k < i)
+				unpin_page(u, b, k);
+		break;
+	}
+	return err;
+}
+
+static int pin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_get(u, start);
+	struct mm_set want;
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	set_clear(&want);
+	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	sys_mutex_lock(&b->mover); /* what came home stays until it is pinned */
+	do {
+		err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
+		if (err)
+			break;
+		block_lock(b);
+		err = pin_locked(u, b, &want);
+		block_unlock(u, b);
+	} while (err == -EAGAIN);
+	block_let_go(u, b);
+	return err;
+}
+
+static int unpin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+
+	block_lock(b);
+	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+		unpin_page(u, b, i);
+	block_unlock(u, b);
+	return 0;
+}
+
+static int check_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+	int err = 0;
+
+	if (!b)
+		return -EINVAL;
+	block_lock(b);
+	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+		if (!page_pins(block_word(b, i)))
+			err = -EINVAL;
+	block_unlock(u, b);
+	return err;
+}
+
+int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	uintptr_t end = addr + len;
+	int err = range_take_in(u, addr, end, true);
+
+	for (uintptr_t at = addr; at < end && !err;
+	     at = block_part_end(at, end)) {
+		err = pin_part(u, at, block_part_end(at, end));
+		for (uintptr_t k = addr; err && k < at;
+		     k = block_part_end(k, at))
+			unpin_part(u, k, block_part_end(k, at));
+	}
+	return err;
+}
+
+int do_unpin(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	uintptr_t end = addr + len;
+
+	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
+		if (check_pinned(u, at, block_part_end(at, end)))
+			return -EINVAL;
+	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
+		unpin_part(u, at, block_part_end(at, end));
+	return 0;
+}

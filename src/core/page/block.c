@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.c - blocks: found by address without locks, and the words in them.
+ *
+ * The index is a radix tree of two levels over the 2 MiB blocks of 47 bits of
+ * addresses: a look-up is two loads, whatever the number of regions.  Blocks
+ * and leaves are only added while the context lives, so readers need nothing.
+ * A block costs memory once one of its pages is not plain RAM, its table
+ * (8 bytes a page) only as long as that is so.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/limit/charge.h"
+#include "core/move/kept.h"
+#include "core/page/block.h"
+#include "core/page/block_check.h"
+#include "core/page/dropped.h"
+#include "core/page/page.h"
+#include "core/page/slab.h"
+#include "core/page/slot.h"
+
+static unsigned leaf_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> (MM_BLOCK_SHIFT + INDEX_BITS)) % INDEX_SIZE;
+}
+
+static unsigned block_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> MM_BLOCK_SHIFT) % INDEX_SIZE;
+}
+
+struct block *block_find(struct uhmm *u, uintptr_t addr)
+{
+	struct index_leaf *leaf;
+
+	if (addr >> VA_BITS)
+		return NULL;
+	leaf = atomic_load_explicit(&u->index->leaf[leaf_index(addr)],
+				    memory_order_acquire);
+	if (!leaf)
+		return NULL;
+	return atomic_load_explicit(&leaf->block[block_index(addr)],
+				    memory_order_acquire);
+}
+
+bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end)
+{
+	const uintptr_t leaf_size = (uintptr_t)INDEX_SIZE << MM_BLOCK_SHIFT;
+	const uintptr_t top = (uintptr_t)1 << VA_BITS;
+
+	end = end < top ? end : top;
+	while (*at < end) {
+		bool has_leaf = atomic_load_explicit(
+			&u->index->leaf[leaf_index(*at)], memory_order_acquire);
+
+		if (has_leaf && block_find(u, *at))
+			return true;
+		*at = (*at | ((has_leaf ? MM_BLOCK_SIZE : leaf_size) - 1)) + 1;
+	}
+	return false;
+}
+
+static struct index_leaf *leaf_get(struct uhmm *u, uintptr_t addr)
+{
+	_Atomic(struct index_leaf *) *p = &u->index->leaf[leaf_index(addr)];
+	struct index_leaf *leaf = atomic_load(p);
+
+	if (leaf)
+		return leaf;
+	leaf = sys_alloc(sizeof(*leaf));
+	if (leaf)
+		atomic_store_explicit(p, leaf, memory_order_release);
+	return leaf;
+}
+
+struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr)
+{
+	return &u->births[(addr >> MM_BLOCK_SHIFT) % NR_BIRTHS];
+}
+
+static struct block *block_new(struct uhmm *u, uintptr_t addr)
+{
+	struct sys_mutex *birth = block_birth_lock(u, addr);
+	uint32_t nr = atomic_load(&u->nr_blocks);
+	struct index_leaf *leaf = leaf_get(u, addr);
+	struct block *b;
+
+	if (!leaf || nr == MAX_BLOCKS)
+		return NULL;
+	b = slab_alloc(&u->block_slab);
+	if (!b)
+		return NULL;
+	b->va = addr & ~(MM_BLOCK_SIZE - 1);
+	b->index = nr;
+	b->slot = NO_SLOT;
+	sys_mutex_set_rank(&b->lock, RANK_BLOCK);
+	sys_mutex_set_rank(&b->mover, RANK_MOVER);
+	u->blocks[nr] = b;
+	atomic_store_explicit(&u->nr_blocks, nr + 1, memory_order_release);
+	sys_mutex_lock(birth);
+	atomic_store_explicit(&leaf->block[block_index(addr)], b,
+			      memory_order_release);
+	sys_mutex_unlock(birth);
+	return b;
+}
+
+/* Find or make the block of @addr; NULL when there is no memory for it. */
+struct block *block_get(struct uhmm *u, uintptr_t addr)
+{
+	struct block *b = block_find(u, addr);
+
+	if (b || addr >> VA_BITS)
+		return b;
+	sys_mutex_lock(&u->blocks_lock);
+	b = block_find(u, addr);
+	if (!b)
+		b = block_new(u, addr);
+	sys_mutex_unlock(&u->blocks_lock);
+	return b;
+}
+
+void block_lock(struct block *b)
+{
+	sys_mutex_lock(&b->lock);
+}
+
+static unsigned nr_charged(const struct block *b)
+{
+	return atomic_load_explicit(&b->nr_charged, memory_order_relaxed);
+}
+
+/* A table that says nothing is not worth its memory. */
+static bool table_is_plain(const struct block *b)
+{
+	unsigned n = nr_charged(b) + b->nr_pinned;
+
+	for (int s = P_RAM + 1; s < P_NR_STATES; s++)
+		n += b->nr[s];
+	return n == 0;
+}
+
+static void flush(_Atomic int64_t *total, int16_t *delta)
+{
+	if (*delta)
+		atomic_fetch_add_explicit(total, *delta, memory_order_relaxed);
+	*delta = 0;
+}
+
+void block_unlock(struct uhmm *u, struct block *b)
+{
+	int delta = b->ram_delta, all = delta + b->device_delta;
+	uint64_t *table = NULL;
+
+	if (atomic_load_explicit(&b->spent, memory_order_relaxed))
+		kept_tidy(u, b);
+	if (atomic_load_explicit(&b->group, memory_order_relaxed))
+		charge_flush(u, b, delta, b->device_delta);
+	b->ram_delta = 0;
+	flush(&u->on_device, &b->device_delta);
+	flush(&u->frozen, &b->frozen_delta);
+	flush(&u->kept, &b->kept_delta);
+	block_check(u, b);
+	if (b->table && table_is_plain(b)) {
+		table = b->table;
+		b->table = NULL;
+	}
+	sys_mutex_unlock(&b->lock);
+	if (delta)
+		count_ram(u, delta);
+	if (u->charge.keep && all > 0)
+		charge_note(&u->charge.root, all);
+	if (table)
+		slab_free(&u->table_slab, table);
+}
+
+void block_let_go(struct uhmm *u, struct block *b)
+{
+	sys_mutex_unlock(&b->mover);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&b->spent, memory_order_relaxed))
+		return;
+	block_lock(b);
+	block_unlock(u, b); /* kept_tidy() */
+}
+
+int block_ensure_table(struct uhmm *u, struct block *b)
+{
+	if (!b->table)
+		b->table = slab_alloc(&u->table_slab);
+	return b->table ? 0 : -ENOMEM;
+}
+
+/* For each page of each move: without branches. */
+static void count_state(struct block *b, uint64_t w, int by)
+{
+	enum page_state s = page_state(w);
+	int ram = page_in_ram(w) * by;
+
+	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
+	b->device_delta = (int16_t)(b->device_delta + page_is_away(w) * by);
+	b->frozen_delta =
+		(int16_t)(b->frozen_delta + page_has(w, PAGE_IN_FRAME) * by);
+	atomic_store_explicit(&b->nr_charged,
+			      (uint16_t)((int)nr_charged(b) + ram),
+			      memory_order_relaxed);
+	b->ram_delta = (int16_t)(b->ram_delta + ram);
+	if (page_pins(w))
+		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
+}
+
+/* @b is locked and has a table. */
+void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+{
+	if (atomic_load_explicit(&b->group, memory_order_relaxed))
+		charge_word(u, b, b->table[i], word);
+	if (b->nr_kept)
+		kept_forget(u, b, i);
+	count_state(b, b->table[i], -1);
+	b->table[i] = word;
+	count_state(b, word, 1);
+}
+
+/*
+ * Return: the state that comes, or false when none does: a bug of ours.  The
+ * word stays as it is then, and with it the way to the page's data.
+ */
+static bool event_to(struct uhmm *u, struct block *b, unsigned i,
+		     enum page_event event, enum page_state *ret)
+{
+	enum page_state from = page_state(b->table[i]);
+	int to = page_next(from, event);
+
+	*ret = to < 0 ? from : (enum page_state)to;
+	if (to >= 0)
+		return true;
+	debug_check(false, "page %#lx: %s in state %s",
+		    (unsigned long)(b->va + i * MM_PAGE_SIZE),
+		    page_event_name(event), page_state_name(from));
+	sys_logf(&u->log, SYS_ERR, "page %#lx: %s in state %s",
+		 (unsigned long)(b->va + i * MM_PAGE_SIZE),
+		 page_event_name(event), page_state_name(from));
+	return false;
+}
+
+/* Pins outlive everything but the mapping. */
+static uint64_t kept_pins(uint64_t old, enum page_state to,
+			  enum page_event event)
+{
+	if (event == E_FORGET || (to != P_RAM && to != P_DROPPED))
+		return 0;
+	return page_pins(old) << PAGE_PIN_SHIFT;
+}
+
+enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
+			    enum page_event event)
+{
+	enum page_state to;
+
+	if (event_to(u, b, i, event, &to))
+		block_set(u, b, i,
+			  (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
+				  kept_pins(b->table[i], to, event));
+	return to;
+}
+
+void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e)
+{
+	enum page_state to;
+
+	if (event_to(u, b, i, e, &to))
+		block_set(u, b, i,
+			  (uint64_t)to | PAGE_CHARGED |
+				  kept_pins(b->table[i], to, e));
+}
+
+void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		  uint64_t dpfn, enum page_event event)
+{
+	enum page_state to;
+
+	if (event_to(u, b, i, event, &to))
+		block_set(u, b, i, page_on_device(to, dev, dpfn));
+}
+
+/* Its mapping begins to move: what the word says of RAM and device stays. */
+void block_stash(struct uhmm *u, struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
+	enum page_state to;
+
+	if (!event_to(u, b, i, E_STASH, &to))
+		return;
+	if (page_in_ram(w))
+		kept |= PAGE_CHARGED;
+	if (page_state(w) == P_DEVICE)
+		kept |= PAGE_AWAY;
+	block_set(u, b, i, (uint64_t)to | kept);
+}
+
+uintptr_t block_slot_va(struct uhmm *u, const struct block *b)
+{
+	return slot_va(u, b->slot);
+}
+
+/* A move in @b ended: let waiting faults look again.  @b is not locked. */
+void block_settle(struct uhmm *u, struct block *b, bool wake_all)
+{
+	atomic_fetch_add(&b->settled, 1);
+	if (!atomic_exchange(&b->waiting, 0) && !wake_all)
+		return;
+	sys_futex_wake(&b->settled, INT32_MAX);
+	u->mm->ops->wake(u->mm, b->va, MM_BLOCK_PAGES);
+}
+
+/* Wait for a move in @b to end, at most a while.  @seen: read under lock. */
+void block_wait(struct block *b, uint32_t seen)
+{
+	atomic_store(&b->waiting, 1);
+	sys_futex_wait(&b->settled, seen, 100 * 1000 * 1000);
+}
+
+void block_poison(struct uhmm *u, struct block *b, unsigned i)
+{
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+
+	block_event(u, b, i, E_LOSE);
+	count_add(&u->count.poisoned, 1);
+	sys_logf(&u->log, SYS_ERR, "page %#lx is lost", (unsigned long)va);
+	u->mm->ops->poison(u->mm, va, 1);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.h - 2 MiB of managed addresses: found without locks, and the words of
+ * its pages.
+ *
+ * A block's table, counts and slot are under its lock.  Its mover lock is held
+ * by the one thread that takes pages out of the block.
+ */
+#ifndef UHMM_PAGE_BLOCK_H
+#define UHMM_PAGE_BLOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/page/page.h"
+#include "mm/mm.h"
+#include "sys/lock.h"
+
+struct uhmm;
+
+#define VA_BITS	   47
+#define INDEX_BITS 13
+#define INDEX_SIZE (1u << INDEX_BITS)
+#define NR_BIRTHS  256
+
+/*
+ * 2 MiB of managed addresses that ever held something other than plain RAM.
+ * @table, @nr, @slot, @ram_delta: under @lock
+ */
+struct block {
+	uintptr_t va;
+	struct sys_mutex lock;
+	struct sys_mutex mover;
+	_Atomic uint32_t settled; /* futex: counts moves that ended */
+	_Atomic uint32_t waiting; /* faults that wait for that */
+	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
+	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
+	const struct mm_freeze
+		*stash;		/* the mover's, while pages are P_STASHING */
+	_Atomic uint16_t group; /* who pays: charge.h; a hint unlocked */
+	int16_t ram_delta;	/* not yet in uhmm.ram */
+	int16_t device_delta;	/* nor in uhmm.on_device */
+	int16_t frozen_delta;	/* nor in uhmm.frozen */
+	int16_t kept_delta;	/* nor in uhmm.kept */
+	int16_t on_delta;	/* nor with the groups, for @on_dev */
+	uint8_t on_dev;
+	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
+	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
+	uint16_t nr_pinned;
+	uint16_t nr_kept;	     /* pages whose frames are kept: kept.c */
+	_Atomic uint16_t spent;	     /* that were; written under @lock */
+	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
+	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
+	int8_t share;		     /* clean.c: below 0 it does not pay here */
+	uint16_t coherent_runs;	     /* mappings of their own; by mover */
+	uint16_t parked; /* pages with which it is on the policy's queue */
+	_Atomic uint16_t accessed; /* by devices, of late; a hint */
+	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
+	uint32_t index;		   /* in uhmm.blocks */
+};
+
+struct index_leaf {
+	_Atomic(struct block *) block[INDEX_SIZE];
+};
+
+struct index {
+	_Atomic(struct index_leaf *) leaf[INDEX_SIZE];
+};
+
+#define MAX_BLOCKS (UINT32_C(1) << 22) /* 8 TiB that ever moved */
+
+/* block.c */
+struct block *block_find(struct uhmm *u, uintptr_t addr);
+struct block *block_get(struct uhmm *u, uintptr_t addr);
+/*
+ * Go on from *@at, or stay, to the first address below @end that has a block.
+ * Return: false when none has.  Costs what is there, not the range's width.
+ */
+bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
+/*
+ * While it is held the block of @addr, if there is none, does not appear: who
+ * faults where nothing has moved yet is done before the first move begins.
+ */
+struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
+int block_ensure_table(struct uhmm *u, struct block *b);
+void block_lock(struct block *b);
+void block_unlock(struct uhmm *u, struct block *b);
+/* Not a mover any more.  Not locked. */
+void block_let_go(struct uhmm *u, struct block *b);
+void block_settle(struct uhmm *u, struct block *b, bool wake_all);
+void block_wait(struct block *b, uint32_t seen);
+static inline uintptr_t block_addr(const struct block *b, unsigned i)
+{
+	return b->va + i * MM_PAGE_SIZE;
+}
+static inline uint64_t block_word(const struct block *b, unsigned i)
+{
+	return b->table ? b->table[i] : 0;
+}
+void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
+/* The page goes through @event; payload and flags of the word are cleared. */
+enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
+			    enum page_event event);
+/* As above, and the page holds counted RAM (or is on @dev at @dpfn). */
+void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
+void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		  uint64_t dpfn, enum page_event event);
+void block_stash(struct uhmm *u, struct block *b, unsigned i);
+/* The data of page @i are lost: a touch has SIGBUS.  @b is locked. */
+void block_poison(struct uhmm *u, struct block *b, unsigned i);
+uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
+/* [@start, @end) cut into blocks: where the part that begins at @start ends. */
+static inline uintptr_t block_part_end(uintptr_t start, uintptr_t end)
+{
+	uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;
+
+	return next < end ? next : end;
+}
+
+static inline unsigned page_index(uintptr_t addr)
+{
+	return (unsigned)(addr >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* block_check.h - see block_check.c; nothing without debug checks */
+#ifndef UHMM_CORE_BLOCK_CHECK_H
+#define UHMM_CORE_BLOCK_CHECK_H
+
+#include "sys/debug.h"
+
+struct block;
+struct uhmm;
+
+/* @b is locked. */
+#if DEBUG_CHECKS
+void block_check(struct uhmm *u, const struct block *b);
+#else
+static inline void block_check(struct uhmm *u, const struct block *b)
+{
+	(void)u;
+	(void)b;
+}
+#endif
+
+#endif

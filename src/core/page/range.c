@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * range.c - which part of a range can be managed, and taking it in.
+ *
+ * Memory is taken in lazily, in whole blocks as far as its mapping reaches, so
+ * that neighbours merge and the kernel has few mappings to keep.
+ */
+#include <errno.h>
+
+#include "core/context/context.h"
+#include "core/limit/charge.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/range.h"
+#include "core/page/region.h"
+
+#define MAX_EXTENTS 32
+#define TRACK_TRIES 10000
+
+int range_check(struct uhmm *u, const void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr;
+
+	if (!u || !len || (start | len) & (MM_PAGE_SIZE - 1))
+		return -EINVAL;
+	if (start + len < start || (start + len - 1) >> VA_BITS)
+		return -EINVAL;
+	return 0;
+}
+
+/* ---- Looking ---------------------------------------------------------- */
+
+typedef int extent_fn(struct uhmm *u, const struct mm_extent *e, void *arg);
+
+static int for_each_extent(struct uhmm *u, uintptr_t start, uintptr_t end,
+			   extent_fn *fn, void *arg)
+{
+	struct mm_extent ext[MAX_EXTENTS];
+	int err = 0;
+
+	while (start < end && !err) {
+		ssize_t n =
+			u->mm->ops->survey(u->mm, start, end, ext, MAX_EXTENTS);
+
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		for (ssize_t i = 0; i < n && !err; i++)
+			err = fn(u, &ext[i], arg);
+		start = ext[n - 1].end;
+	}
+	return err;
+}
+
+static int check_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+{
+	const bool *strict = arg;
+
+	if (e->kind == MM_UNMAPPED)
+		return -ENOMEM;
+	if (e->kind != MM_UNSUPPORTED || !*strict)
+		return 0;
+	/* Where device memory is mapped, it is managed already. */
+	return region_covers(u, e->start, e->end) ? 0 : -EOPNOTSUPP;
+}
+
+/* ---- Taking in -------------------------------------------------------- */
+
+/*
+ * @start, @end: what was asked for
+ * @strict: all or nothing, and exactly that
+ * @done: where taking in has come to, for undo()
+ */
+struct take {
+	uintptr_t start, end;
+	bool strict;
+	uintptr_t first[MAX_EXTENTS], last[MAX_EXTENTS];
+	unsigned n;
+};
+
+/* Between two events: none of the range is applied before it is known. */
+int core_tracked(void *priv, uintptr_t start, uintptr_t end)
+{
+	return region_add(priv, start, end);
+}
+
+/* Again while the address space is changing. */
+static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = -EAGAIN;
+
+	for (int tries = 0; err == -EAGAIN && tries < TRACK_TRIES; tries++) {
+		if (tries)
+			sys_yield();
+		err = u->mm->ops->track(u->mm, start, end);
+	}
+	return err;
+}
+
+static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
+		     uintptr_t end)
+{
+	int err = track(u, start, end);
+
+	if (err) {
+		region_del(u, start, end);
+		return err;
+	}
+	if (t->n && t->last[t->n - 1] == start) {
+		t->last[t->n - 1] = end;
+	} else if (t->n < MAX_EXTENTS) {
+		t->first[t->n] = start;
+		t->last[t->n++] = end;
+	}
+	return range_seed(u, start, end);
+}
+
+/* The parts of [start, end) that are not managed yet. */
+static int track_gaps(struct uhmm *u, struct take *t, uintptr_t start,
+		      uintptr_t end)
+{
+	uintptr_t s, e;
+	int err = 0;
+
+	while (start < end && !err) {
+		if (!region_next(u, start, end, &s, &e))
+			s = e = end;
+		if (s > start)
+			err = track_gap(u, t, start, s);
+		start = e;
+	}
+	return err;
+}
+
+static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+{
+	struct take *t = arg;
+	uintptr_t start = e->start, end = e->end;
+	int err;
+
+	if (e->kind != MM_ANON || end <= t->start || start >= t->end)
+		return 0;
+	err = track_gaps(u, t, start, end);
+	if (err && !t->strict) { /* a neighbour is another's, or gone? */
+		start = start > t->start ? start : t->start;
+		end = end < t->end ? end : t->end;
+		err = track_gaps(u, t, start, end);
+	}
+	return err == -EBUSY && !t->strict ? 0 : err;
+}
+
+/*
+ * Others may have used what was managed for a moment.  What was taken in only
+ * because it was near stays: to manage it changes nothing that shows.
+ */
+static void undo(struct uhmm *u, const struct take *t)
+{
+	for (unsigned i = 0; t->strict && i < t->n; i++)
+		range_forget(u, t->first[i], t->last[i]);
+}
+
+/*
+ * Manage [start, end).  @strict: all of it or nothing; else what is possible,
+ * in whole blocks.  Inline only what was asked for: a neighbour could be the
+ * stack of a thread that cannot take a signal without touching it.
+ * -ENOMEM: a part is unmapped, nothing was done.
+ */
+int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
+{
+	struct take t = { .start = start, .end = end, .strict = strict };
+	int err;
+
+	if (region_covers(u, start, end))
+		return 0;
+	err = for_each_extent(u, start, end, check_extent, &strict);
+	if (err)
+		return err;
+	if (!strict && !u->mm->is_inline) {
+		start &= ~(MM_BLOCK_SIZE - 1);
+		end = (end + MM_BLOCK_SIZE - 1) & ~(MM_BLOCK_SIZE - 1);
+	}
+	err = for_each_extent(u, start, end, take_extent, &t);
+	if (err)
+		undo(u, &t);
+	region_reap(u);
+	return err;
+}
+
+/* ---- Taking over ------------------------------------------------------ */
+
+/* What is another's by now is not ours to take. */
+static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+{
+	int err = 0;
+
+	(void)arg;
+	if (e->kind == MM_ANON)
+		err = track(u, e->start, e->end);
+	return err == -ENOMEM || err == -EBUSY ? 0 : err;
+}
+
+/*
+ * A part may have been unmapped a moment ago, and our own memory lie there.
+ */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	return for_each_extent(u, start, end, adopt_extent, NULL);
+}
+
+/* ---- Accounting what is there ----------------------------------------- */
+
+static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
+		      unsigned last)
+{
+	struct mm_set there;
+	struct block *b;
+	int err;
+
+	err = u->mm->ops->resident(u->mm, va, first, last, &there);
+	if (err || set_empty(&there))
+		return err;
+	b = block_get(u, va);
+	if (!b)
+		return -ENOMEM;
+	block_lock(b);
+	err = block_ensure_table(u, b);
+	if (!err)
+		err = u->mm->ops->resident(u->mm, va, first, last, &there);
+	for (unsigned i = first; !err && i < last; i++)
+		if (set_has(&there, i) && page_state(block_word(b, i)) == P_RAM)
+			block_home(u, b, i, E_HOME);
+	block_unlock(u, b);
+	return err;
+}
+
+/* Where pages are counted, those of a new range that are in RAM. */
+int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = 0;
+
+	if (!atomic_load(&u->charge.on))
+		return 0;
+	while (start < end && !err) {
+		uintptr_t last = block_part_end(start, end);
+
+		err = seed_block(u, start & ~(MM_BLOCK_SIZE - 1),
+				 page_index(start), page_index(last - 1) + 1);
+		start = last;
+	}
+	return err;
+}

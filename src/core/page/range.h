@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* range.h - ranges of addresses begin and cease to be managed. */
+#ifndef UHMM_PAGE_RANGE_H
+#define UHMM_PAGE_RANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct uhmm;
+
+/* range.c */
+int range_check(struct uhmm *u, const void *addr, size_t len);
+int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
+/* Bring pages home and manage them no more.  -EIO: some were lost. */
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
+int core_tracked(void *priv, uintptr_t start, uintptr_t end);
+/* Manage what is mapped there, without counting it. */
+int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end);
+int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.h - which addresses are managed: runs of pages in a skip list.
+ *
+ * Writers hold the tree's lock.  Readers hold nothing: they read under RCU.
+ */
+#ifndef UHMM_PAGE_REGION_H
+#define UHMM_PAGE_REGION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/page/slab.h"
+#include "mm/set.h"
+#include "sys/lock.h"
+
+struct uhmm;
+
+#define MAX_HEIGHT 12
+
+/* A run of managed addresses; a node of a skip list that readers walk alone. */
+struct region {
+	uintptr_t start;
+	_Atomic uintptr_t end;
+	struct region *garbage; /* list of those to be freed */
+	int height;
+	_Atomic(struct region *) next[MAX_HEIGHT];
+};
+
+struct region_tree {
+	struct sys_mutex lock;
+	struct region head;
+	struct slab slab;
+	struct region *garbage; /* unlinked; freed after a grace period */
+	unsigned nr_garbage;
+	uint64_t seed;
+};
+
+int region_add(struct uhmm *u, uintptr_t start, uintptr_t end);
+int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * The same for a part of one block, if there is no such block.  A mover that
+ * makes the block afterwards finds nothing managed there.  -EEXIST: the block
+ * is there.
+ */
+int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * The first managed run in [start, end), clipped: false if there is none.
+ * Lock-free.
+ */
+bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
+		 uintptr_t *ret_start, uintptr_t *ret_end);
+/* The managed pages of [start, end), which lies in one block. */
+void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
+		struct mm_set *ret);
+bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * The calling thread reads without a lock from now on: a thread that serves
+ * faults cannot begin to while region_fork() is under way.
+ */
+void region_reader(void);
+/* Before a fork; in the parent; in the child, where no other reader lives. */
+void region_fork(void);
+void region_forked(bool child);
+void region_reap(struct uhmm *u); /* may block; not on a handler thread */
+void region_destroy(struct uhmm *u);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* serve.h - who answers "uhmm stat" for a context: stat_socket.c */
+#ifndef UHMM_CORE_SERVE_H
+#define UHMM_CORE_SERVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "sys/local.h"
+#include "sys/sys.h"
+
+struct uhmm;
+
+/*
+ * @next: of all in this process
+ * @fd, @wake: the socket, and an event to end with; -1: none
+ * @pid: whose socket it is, of those that a fork(2) makes
+ */
+struct serve {
+	struct serve *next;
+	struct sys_thread thread;
+	_Atomic bool stop;
+	bool running;
+	int fd, wake, pid;
+	char path[SYS_SOCKET_PATH];
+};
+
+void serve_init(struct uhmm *u);
+/* Never fails: it says so in the log. */
+void serve_start(struct uhmm *u);
+void serve_stop(struct uhmm *u);
+/* The list of all, around fork(2). */
+void serve_lock(void);
+void serve_unlock(void);
+/* After fork(2). */
+void serve_child(struct uhmm *u);
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.c - handler threads: read messages, apply events, serve faults.
+ *
+ * One handler is pinned to each CPU.  All wake for a fault; the one on the
+ * faulting CPU runs at once, because the faulter has just gone to sleep, and
+ * the others find nothing to read.  None has a higher priority than others: the
+ * handlers that are woken in vain would run first, and on the wrong CPU.
+ *
+ * Nothing here may allocate, print or take a lock that the application can
+ * hold: it may be held by a thread that waits for us.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "mm/uffd/uffd.h"
+
+enum {
+	SPINS = 64,
+	YIELDS = 16,
+	TRIES = 32,
+	NAP_NS = 50 * 1000,
+};
+
+/* Wait for @word to change from @value: at first for who runs meanwhile. */
+static void relax(int spins, _Atomic uint32_t *word, uint32_t value)
+{
+	if (spins >= SPINS + YIELDS)
+		sys_futex_wait(word, value, NAP_NS);
+	else if (spins >= SPINS)
+		sys_yield();
+#if defined(__x86_64__)
+	else
+		__builtin_ia32_pause();
+#endif
+}
+
+/* ---- The gate ---- */
+
+static int enter(struct uffd *b)
+{
+	for (int spins = 0;; spins++) {
+		uint32_t reading = atomic_load(&b->reading);
+
+		if (!reading) {
+			atomic_fetch_add(&b->inside, 1);
+			/* Pairs with begin_read(): one sees the other. */
+			if (!atomic_load(&b->reading))
+				return 0;
+			atomic_fetch_sub(&b->inside, 1);
+		}
+		/* Being applied, perhaps by who waits for the caller's lock. */
+		if (reading == 2)
+			return -EAGAIN;
+		if (reading)
+			relax(spins, &b->reading, reading);
+	}
+}
+
+int uffd_gate_enter(struct uffd *b)
+{
+	if (enter(b))
+		return -EAGAIN;
+	if (!uffd_is_changing(b))
+		return 0;
+	atomic_fetch_sub(&b->inside, 1);
+	return -EAGAIN;
+}
+
+bool uffd_gate_leave(struct uffd *b)
+{
+	bool changed = uffd_is_changing(b);
+
+	atomic_fetch_sub(&b->inside, 1);
+	return changed;
+}
+
+/* For one ioctl on @u, which says by itself when an event comes up. */
+int uffd_gate_pass(struct uffd *b)
+{
+	int ret = enter(b);
+
+	if (ret)
+		uffd_saw_again = true;
+	return ret;
+}
+
+void uffd_gate_passed(struct uffd *b)
+{
+	atomic_fetch_sub(&b->inside, 1);
+}
+
+static void end_read(struct uffd *b)
+{
+	uffd_inline_changed(b);
+	atomic_store_explicit(&b->reading, 0, memory_order_release);
+	atomic_fetch_add_explicit(&b->seq, 1, memory_order_release);
+}
+
+/*
+ * Close the gate, if that takes no longer than @patience.  While it is closed
+ * each fault stalls: so the caller must not be made to wait for a CPU.
+ */
+static bool begin_read(struct uffd *b, int patience)
+{
+	uint32_t inside;
+
+	uffd_inline_changed(b);
+	atomic_fetch_add(&b->seq, 1);
+	atomic_store(&b->reading, 1);
+	for (int spins = 0; (inside = atomic_load(&b->inside)); spins++) {
+		if (spins >= patience) {
+			end_read(b);
+			return false;
+		}
+		relax(spins, &b->inside, inside);
+	}
+	return true;
+}
+
+/* ---- Events ---- */
+
+/*
+ * Stamped before and after, so that a stamp that is read while the client is
+ * told is good for nothing.
+ */
+static void apply(struct uffd *b, const struct uffd_msg *msg)
+{
+	const struct mm_client *c = b->mm.client;
+	uintptr_t from, to;
+
+	switch (msg->event) {
+	case UFFD_EVENT_REMOVE:
+		uffd_poison_forget(b, msg->arg.remove.start,
+				   msg->arg.remove.end);
+		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
+		c->discard(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
+		break;
+	case UFFD_EVENT_UNMAP:
+		if (uffd_swap_unmap(b, msg->arg.remove.start,
+				    msg->arg.remove.end))
+			break;
+		uffd_poison_forget(b, msg->arg.remove.start,
+				   msg->arg.remove.end);
+		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
+		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
+		break;
+	case UFFD_EVENT_FORK:
+		uffd_forked(b, (int)msg->arg.fork.ufd);
+		break;
+	case UFFD_EVENT_REMAP:
+		from = msg->arg.remap.from;
+		to = msg->arg.remap.to;
+		if (in_slots(b, to)) /* by uffd_stash() */
+			break;
+		if (uffd_swap_remap(b, from))
+			break;
+		uffd_ranges_add(b, to, to + msg->arg.remap.len);
+		uffd_stamp_range(b, from, from + msg->arg.remap.len);
+		uffd_stamp_range(b, to, to + msg->arg.remap.len);
+		c->remap(c->priv, from, to, msg->arg.remap.len);
+		uffd_stamp_range(b, from, from + msg->arg.remap.len);
+		uffd_stamp_range(b, to, to + msg->arg.remap.len);
+		break;
+	}
+}
+
+/*
+ * Read one message, and apply it if it is an event.  Holds event_lock.
+ * Return: 1 for a fault, 0 for an event, -EAGAIN when there is none, -EBUSY
+ * when the gate could not be closed at once: try again.
+ *
+ * Who is in the gate has most likely read what the caller was woken for.
+ */
+static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
+{
+	ssize_t ret;
+
+	if (tries < TRIES && atomic_load(&b->inside)) {
+		for (int i = 0; i < SPINS && atomic_load(&b->inside); i++)
+			relax(i, &b->inside, 0);
+		return -EBUSY;
+	}
+	if (!begin_read(b, tries < TRIES ? SPINS : INT_MAX))
+		return -EBUSY;
+	ret = sys_read(b->u, msg, sizeof(*msg));
+	if (ret == sizeof(*msg) && msg->event != UFFD_EVENT_PAGEFAULT) {
+		atomic_store(&b->reading, 2);
+		apply(b, msg);
+	}
+	end_read(b);
+	if (ret != sizeof(*msg))
+		return -EAGAIN;
+	return msg->event == UFFD_EVENT_PAGEFAULT;
+}
+
+/* The same, however long it takes. */
+static int read_surely(struct uffd *b, struct uffd_msg *msg)
+{
+	int ret;
+
+	for (int tries = 0;; tries++) {
+		ret = read_one(b, msg, tries);
+		if (ret != -EBUSY)
+			return ret;
+		sys_yield();
+	}
+}
+
+/*
+ * Faults are read first, so a stream of them could keep an event from being
+ * read, and the event keeps the faults from being resolved.  Hence the faults
+ * are taken away here and made to fault again at the end.
+ */
+void uffd_drain(struct uffd *b)
+{
+	uintptr_t low = UINTPTR_MAX, high = 0;
+	struct uffd_msg msg;
+	int ret;
+
+	while ((ret = read_surely(b, &msg)) >= 0) {
+		uintptr_t va = msg.arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
+
+		if (ret == 0)
+			continue;
+		if (va < low)
+			low = va;
+		if (va > high)
+			high = va;
+	}
+	if (low <= high)
+		uffd_wake_range(b, low, high + MM_PAGE_SIZE - low);
+}
+
+/* A causer returns once its event is read; that is under the same lock. */
+void uffd_sync(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	sys_mutex_lock(&b->event_lock);
+	sys_mutex_unlock(&b->event_lock);
+}
+
+bool uffd_is_still(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	bool still;
+
+	sys_mutex_lock(&b->event_lock);
+	uffd_drain(b);
+	still = !uffd_is_changing(b);
+	sys_mutex_unlock(&b->event_lock);
+	if (!still)
+		sys_yield();
+	return still;
+}
+
+/* ---- Faults ---- */
+
+/* The address space is changing: let the event be read, then look again. */
+static void retry(struct uffd *b, uintptr_t va)
+{
+	if (uffd_saw_again) {
+		sys_mutex_lock(&b->event_lock);
+		uffd_drain(b);
+		sys_mutex_unlock(&b->event_lock);
+		sys_yield();
+	}
+	uffd_wake_range(b, va, MM_PAGE_SIZE);
+}
+
+static void serve(struct uffd *b, const struct uffd_msg *msg)
+{
+	const struct mm_client *c = b->mm.client;
+	uintptr_t va = msg->arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
+	enum mm_outcome out;
+	unsigned flags = 0;
+
+	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE)
+		flags |= MM_FAULT_WRITE;
+	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
+		flags |= MM_FAULT_WP;
+	uffd_saw_again = false;
+	uffd_poison_begin();
+	atomic_fetch_add(&b->relief.serving, 1);
+	out = c->fault(c->priv, va, flags);
+	atomic_fetch_sub(&b->relief.serving, 1);
+	switch (out) {
+	case MM_RESOLVED:
+	case MM_WAIT:
+		break;
+	case MM_RETRY:
+		retry(b, va);
+		break;
+	case MM_SIGBUS:
+		uffd_poison_signal(b, va, (int)msg->arg.pagefault.feat.ptid);
+		break;
+	}
+}
+
+/*
+ * Read and serve one message.  Return: false to try again soon.
+ *
+ * Who finds the lock taken was woken for a message that is being read; to read
+ * on its heels would only hold up the fault that is being served.
+ */
+static bool handle(struct uffd *b, int tries)
+{
+	struct uffd_msg msg;
+	int ret;
+
+	if (!sys_mutex_trylock(&b->event_lock)) {
+		uffd_sync(&b->mm);
+		return true;
+	}
+	ret = read_one(b, &msg, tries);
+	sys_mutex_unlock(&b->event_lock);
+	if (ret > 0)
+		serve(b, &msg);
+	return ret != -EBUSY;
+}
+
+void uffd_handler(struct uffd *b)
+{
+	struct pollfd fds[2] = {
+		{ .fd = b->u, .events = POLLIN },
+		{ .fd = b->stop_fd, .events = POLLIN },
+	};
+	int tries = 0;
+
+	if (b->mm.client->serves)
+		b->mm.client->serves(b->mm.client->priv);
+	for (;;) {
+		if (sys_poll(fds, 2, -1) <= 0)
+			continue;
+		if (fds[1].revents)
+			return;
+		if (handle(b, tries)) {
+			tries = 0;
+		} else {
+			tries++;
+			if (tries > 1)
+				sys_yield();
+		}
+	}
+}
+
+static void handler(void *arg)
+{
+	uffd_handler(arg);
+}
+
+int uffd_threads_start(struct uffd *b, unsigned nr)
+{
+	int ret;
+
+	b->threads_len = (nr + UFFD_SPARES) * sizeof(*b->threads);
+	b->threads = sys_alloc(b->threads_len);
+	if (!b->threads)
+		return -ENOMEM;
+	while (b->nr_threads < nr) {
+		int cpu =
+			b->mm.is_inline ?
+				-1 :
+				sys_nth_cpu((int)b->nr_threads % sys_nr_cpus());
+
+		ret = sys_thread_start(&b->threads[b->nr_threads], handler, b,
+				       cpu, "uhmm-fault");
+		if (ret) {
+			uffd_threads_stop(b);
+			return ret;
+		}
+		b->nr_threads++;
+	}
+	ret = b->mm.is_inline ? 0 : uffd_relief_start(b);
+	if (ret)
+		uffd_threads_stop(b);
+	return ret;
+}
+
+void uffd_threads_stop(struct uffd *b)
+{
+	sys_eventfd_set(b->stop_fd);
+	uffd_relief_stop(b);
+	while (b->nr_threads > 0)
+		sys_thread_join(&b->threads[--b->nr_threads]);
+	sys_free(b->threads, b->threads_len);
+	b->threads = NULL;
+}

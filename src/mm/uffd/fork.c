@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - the fork event.
+ *
+ * DOC: The fork event
+ *
+ * With UFFD_FEATURE_EVENT_FORK, which needs CAP_SYS_PTRACE, the kernel holds
+ * whoever forks until we have read an event, and the event brings a userfaultfd
+ * for the child: all that is registered here is registered there, and a touch
+ * of a page that is not there waits for whoever has that descriptor.  From the
+ * copy of the page table until the event is read no ioctl on @u changes
+ * anything, so that what the client says of a page then was so in the copy.
+ *
+ * A fork(2) is announced by fork_begin(), which makes a pair of sockets.  The
+ * descriptor goes to the child by them, and the child is its owner from then
+ * on: it does not depend on its parent any more.  A child that finds its end
+ * closed has lost its parent before that.
+ *
+ * Nobody announces the bare system call clone(2), nor _Fork(3).  In such a
+ * child the pages that are away are poisoned: a touch is SIGBUS, not zeroes.
+ * If another thread does that while a fork is announced, the child gets two
+ * descriptors; it knows its own by its effect, and poisons the other's.
+ *
+ * Without the event, or without UFFDIO_POISON, what is tracked is MADV_DONTFORK
+ * but for the time of a fork that is announced: a touch in such a child is
+ * SIGSEGV, whatever was there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "mm/uffd/uffd.h"
+#include "sys/local.h"
+
+/* ---- What nobody can guard ---- */
+
+static bool hides(const struct uffd *b)
+{
+	return !b->has.fork || !b->has.poison;
+}
+
+/* Across holes; what is unmapped, or another's by now, may be refused. */
+void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
+{
+	if (hides(to_uffd(mm)))
+		sys_madvise(start, end - start,
+			    hide ? MADV_DONTFORK : MADV_DOFORK);
+}
+
+/* Once a fork has begun it is for whoever ends it. */
+void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (!atomic_load(&b->forking))
+		uffd_fork_hide(&b->mm, start, end, true);
+}
+
+/* ---- Around a fork ---- */
+
+int uffd_fork_begin(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret = 0;
+
+	sys_mutex_lock(&b->event_lock);
+	atomic_store(&b->forking, true);
+	if (b->has.fork)
+		ret = sys_socket_pair(b->fork);
+	sys_mutex_unlock(&b->event_lock);
+	return ret;
+}
+
+static void close_pair(struct uffd *b)
+{
+	for (int i = 0; i < 2; i++) {
+		sys_close(b->fork[i]);
+		b->fork[i] = -1;
+	}
+}
+
+void uffd_fork_end(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	sys_mutex_lock(&b->event_lock);
+	close_pair(b);
+	atomic_store(&b->forking, false);
+	sys_mutex_unlock(&b->event_lock);
+}
+
+/* Bytes, or -errno. */
+static int64_t poison(int child, uintptr_t va, size_t npages)
+{
+	struct uapi_poison arg = { .start = va, .len = npages * MM_PAGE_SIZE };
+	int ret;
+
+	ret = sys_ioctl("UFFDIO_POISON", child, UAPI_UFFDIO_POISON, &arg);
+	return arg.updated > 0 ? arg.updated : ret;
+}
+
+static void forked(struct uffd *b, int child, bool is_announced);
+
+/*
+ * The child runs already, and has changed its mappings or made a child, which
+ * nobody knows either.  What it moved is poisoned whole.
+ */
+static void catch_up(struct uffd *b, int child)
+{
+	struct uffd_msg msg;
+
+	while (sys_read(child, &msg, sizeof(msg)) == sizeof(msg)) {
+		if (msg.event == UFFD_EVENT_FORK)
+			forked(b, (int)msg.arg.fork.ufd, false);
+		if (msg.event == UFFD_EVENT_REMAP)
+			uffd_fork_guard(&b->mm, child, msg.arg.remap.to,
+					msg.arg.remap.len >> MM_PAGE_SHIFT);
+	}
+	sys_yield();
+}
+
+void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
+{
+	struct uffd *b = to_uffd(mm);
+	size_t done = 0, step = npages;
+
+	if (hides(b))
+		return;
+	while (done < npages) {
+		int64_t n;
+
+		if (step > npages - done)
+			step = npages - done;
+		n = poison(child, va + done * MM_PAGE_SIZE, step);
+		if (n > 0) {
+			done += (size_t)n >> MM_PAGE_SHIFT;
+		} else if (step > 1 && (n == -ENOENT || n == -EINVAL)) {
+			step /= 2; /* across two mappings */
+		} else if (n == -EAGAIN) {
+			catch_up(b, child);
+		} else {
+			done++; /* it is there, or unmapped */
+			step = npages;
+		}
+	}
+}
+
+/*
+ * Holds event_lock.  The child is told when we have let go of it: if it has no
+ * use for it all is unregistered there then.
+ */
+static void forked(struct uffd *b, int child, bool is_announced)
+{
+	const struct mm_client *c = b->mm.client;
+	int sock = is_announced ? b->fork[0] : -1;
+
+	if (sock >= 0)
+		sys_socket_pass(sock, child);
+	else if (c->forked)
+		c->forked(c->priv, child);
+	sys_close(child);
+	if (sock >= 0)
+		sys_socket_write(sock, "", 1);
+}
+
+void uffd_forked(struct uffd *b, int child)
+{
+	forked(b, child, true);
+}
+
+/*
+ * Is a page that it puts at a new address one of ours?  A process that has
+ * changed its user may not read pagemap, which would tell it as well.
+ */
+static bool is_ours(int fd)
+{
+	struct uffdio_copy copy = { .len = MM_PAGE_SIZE };
+	unsigned char vec = 0;
+	uintptr_t p;
+
+	if (sys_own_map(2 * MM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, &p))
+		return false;
+	copy.src = p;
+	copy.dst = p + MM_PAGE_SIZE;
+	*(volatile char *)p = 1;
+	if (!uffd_register(fd, copy.dst, MM_PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING)) {
+		sys_ioctl("UFFDIO_COPY", fd, UFFDIO_COPY, &copy);
+		sys_mincore(copy.dst, MM_PAGE_SIZE, &vec);
+		uffd_unregister(fd, copy.dst, MM_PAGE_SIZE);
+	}
+	sys_own_unmap(p, 2 * MM_PAGE_SIZE);
+	return vec & 1;
+}
+
+static int take(int sock)
+{
+	int fd = sys_socket_take(sock);
+	char released;
+
+	if (fd < 0 || sys_socket_read(sock, &released, 1) == 1)
+		return fd;
+	sys_close(fd);
+	return -EPIPE;
+}
+
+/* In the child.  -ENODATA: there is none; -EOWNERDEAD: the parent died. */
+int uffd_fork_take(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+	const struct mm_client *c = b->mm.client;
+	int fd = -ENODATA;
+
+	if (b->fork[1] < 0)
+		return -ENODATA;
+	sys_close(b->fork[0]);
+	b->fork[0] = -1;
+	while ((fd = take(b->fork[1])) >= 0 && !is_ours(fd)) {
+		if (c->forked)
+			c->forked(c->priv, fd);
+		sys_close(fd);
+	}
+	close_pair(b);
+	return fd < 0 ? -EOWNERDEAD : fd;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stash.c - take pages by moving their mapping.
+ *
+ * mremap(MREMAP_DONTUNMAP) takes the pages of a range in one step, whatever
+ * they are, and leaves an empty mapping behind.  What arrives in the slot has
+ * the protection and the registration of the application's, and has to be made
+ * one of ours.
+ *
+ * DOC: Whose pages
+ *
+ * mremap(2) does not ask whose the pages are (see "Order" in uffd.h), so it is
+ * done in the gate: no event is under way, and none was applied to the block
+ * since it was locked (@stamp).  The gate must open for the event of the move
+ * itself, once the mapping has moved: keeper.c does that, because the
+ * mover is held, too.  The last that is done before is to mark the pages, with
+ * write-protection: that fails if anything has changed by then.  What can
+ * still come between the two calls is told apart afterwards:
+ *
+ *	no event		not a tracked mapping: it goes back at once,
+ *				before the gate opens
+ *	an event, no mark	mremap(2) moved another tracked mapping there;
+ *				its own event is yet to be read.  The pages are
+ *				@late, and the client gives them back: touches
+ *				of them wait, since the address is tracked
+ *	an event and a mark	what was to be taken
+ *
+ * Pages are not removed by madvise(MADV_DONTNEED), because that acts only after
+ * its event has been read, which can take long, and there is no way back.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <uhmm/uhmm.h>
+
+#include "mm/uffd/uffd.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+enum {
+	HOW = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+	TRIES = 100,
+};
+
+bool uffd_try_stash(struct uffd *b)
+{
+	uintptr_t page = b->scratch + 2 * MM_PAGE_SIZE;
+
+	return b->has.stash &&
+	       !sys_mremap(page, page + MM_PAGE_SIZE, MM_PAGE_SIZE, HOW);
+}
+
+/* ---- Has anything changed? ---- */
+
+static unsigned stamp_index(uintptr_t va)
+{
+	return (unsigned)(va >> MM_BLOCK_SHIFT) % UFFD_STAMPS;
+}
+
+static uint32_t stamp_of(const struct uffd *b, uintptr_t va)
+{
+	return atomic_load(&b->stamps[stamp_index(va)]);
+}
+
+uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va)
+{
+	return stamp_of(b, va) + atomic_load(&b->drops[stamp_index(va)]);
+}
+
+static void stamp(_Atomic uint32_t *stamps, uintptr_t start, uintptr_t end)
+{
+	start &= ~(MM_BLOCK_SIZE - 1);
+	for (unsigned i = 0; i < UFFD_STAMPS && start < end; i++) {
+		atomic_fetch_add(&stamps[stamp_index(start)], 1);
+		start += MM_BLOCK_SIZE;
+	}
+}
+
+void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	stamp(b->stamps, start, end);
+}
+
+void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	stamp(b->drops, start, end);
+}
+
+/*
+ * Enter the gate if no event is on its way, and none was applied to the block
+ * since @stamp was read.
+ */
+bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
+{
+	int ret = -EAGAIN;
+
+	for (int i = 0; ret && i < TRIES; i++) {
+		if (i)
+			sys_yield();
+		ret = uffd_gate_enter(b);
+	}
+	if (!ret && uffd_stamp_all(b, va) == stamp)
+		return true;
+	if (!ret)
+		uffd_gate_passed(b);
+	return false;
+}
+
+/* ---- Mappings of ours ---- */
+
+/*
+ * Ours from now on: no faults, no events, writable.  It is a mapping of its
+ * own, so that nothing here can want for memory; what fails because it was
+ * told to is done again, for there is no way back from here.
+ */
+void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len)
+{
+	const int rw = PROT_READ | PROT_WRITE;
+
+	if (uffd_unregister(b->u, frame, len))
+		uffd_unregister(b->u, frame, len);
+	if (sys_mprotect(frame, len, rw))
+		sys_mprotect(frame, len, rw);
+	if (sys_madvise(frame, len, MADV_DONTFORK))
+		sys_madvise(frame, len, MADV_DONTFORK);
+	sys_madvise(frame, len, MADV_NOHUGEPAGE);
+}
+
+/* Put the mapping back over what it left behind. */
+static void undo(struct uffd *b, uintptr_t va, uintptr_t frame, size_t len)
+{
+	for (int i = 0; i < 2; i++)
+		if (!sys_mremap(frame, va, len, MREMAP_MAYMOVE | MREMAP_FIXED))
+			break;
+	uffd_slot_renew(b, frame, len);
+}
+
+/* ---- One range of one mapping ---- */
+
+/* It did not move: what is there is to be written to again. */
+static void unmark(struct uffd *b, uintptr_t va, size_t len)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (uffd_protect(b, va, len, false) != -EAGAIN)
+			return;
+		sys_yield();
+	}
+}
+
+/* In the gate, which is left.  Return: -errno when nothing has changed. */
+static int move_watched(struct uffd *b, struct mm_freeze *f, uintptr_t va,
+			uintptr_t frame, size_t len)
+{
+	int ret;
+
+	uffd_keeper_arm(b, f, frame, len);
+	ret = sys_mremap(va, frame, len, HOW);
+	if (!uffd_keeper_done(b)) {
+		uffd_sync(&b->mm); /* the event has been read: it is applied */
+		return 0;
+	}
+	if (ret)
+		uffd_slot_renew(b, frame, len);
+	else
+		undo(b, va, frame, len);
+	uffd_gate_passed(b);
+	if (ret)
+		unmark(b, va, len);
+	return ret ? ret : -ENOENT;
+}
+
+/* Return: whether the pages are in frames now; if not nothing has changed. */
+static bool move_mapping(struct uffd *b, struct mm_freeze *f, unsigned first,
+			 unsigned last)
+{
+	uintptr_t off = first * MM_PAGE_SIZE, frame = f->slot + off;
+	size_t len = (last - first) * MM_PAGE_SIZE;
+	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
+
+	if (uffd_slot_expect(b, frame, len) ||
+	    !uffd_gate_as_it_was(b, f->va, f->stamp)) {
+		uffd_slot_unexpect(b, frame, len);
+		return false;
+	}
+	if (uffd_protect(b, f->va + off, len, true)) {
+		uffd_gate_passed(b);
+		uffd_slot_unexpect(b, frame, len);
+		return false;
+	}
+	atomic_store(flags, UFFD_STASHED);
+	return !move_watched(b, f, f->va + off, frame, len);
+}
+
+/* ---- All of it ---- */
+
+static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
+		   enum uhmm_why why)
+{
+	for (; first < last; first++)
+		f->why[first] = (uint8_t)why;
+}
+
+/*
+ * Locked after we had looked: the lock has moved, too, and goes back to where
+ * it was asked for, so that what comes home stays.  The kernel takes it from
+ * the whole mapping, whatever part has moved.
+ */
+static void return_lock(const struct uffd *b, uintptr_t va, uintptr_t frame,
+			size_t len)
+{
+	struct uffd_vma vma;
+
+	if (uffd_find_vma(b, va, &vma) || vma.start > va)
+		vma = (struct uffd_vma){ .start = va, .end = va + len };
+	if (sys_mlock_onfault(vma.start, vma.end - vma.start))
+		sys_mlock_onfault(vma.start, vma.end - vma.start);
+	if (sys_munlock(frame, len))
+		sys_munlock(frame, len);
+}
+
+/* The mark has come along: whoever touched the frame would get the signal. */
+static void sort_out_poisoned(const struct uffd *b, struct mm_freeze *f,
+			      struct mm_set *there)
+{
+	set_for_each(there, i) {
+		uintptr_t frame = f->slot + i * MM_PAGE_SIZE;
+
+		if (!uffd_is_poisoned(b, frame))
+			continue;
+		sys_madvise(frame, MM_PAGE_SIZE, MADV_DONTNEED);
+		refuse(f, i, i + 1, UHMM_WHY_POISONED);
+		set_del(there, i);
+	}
+}
+
+/* A poisoned page looks as if it were swapped out; mostly there is none. */
+static bool has_marks(const struct uffd *b, uintptr_t slot, unsigned first,
+		      unsigned last)
+{
+	uint64_t entries[MM_BLOCK_PAGES];
+
+	if (uffd_pagemap_entries(b, slot + first * MM_PAGE_SIZE, last - first,
+				 entries))
+		return false;
+	for (unsigned i = 0; i < last - first; i++)
+		if (entries[i] & UAPI_PM_SWAP)
+			return true;
+	return false;
+}
+
+/* What has come, and what was nothing. */
+static void note_taken(const struct uffd *b, struct mm_freeze *f,
+		       unsigned first, unsigned last)
+{
+	struct mm_set there, huge;
+
+	if (uffd_scan(b, f->slot, first, last, &there, &huge)) {
+		set_clear(&there);
+		set_add_run(&there, first, last);
+	}
+	if (has_marks(b, f->slot, first, last))
+		sort_out_poisoned(b, f, &there);
+	for (unsigned i = first; i < last; i++)
+		if (f->why[i] != UHMM_WHY_POISONED)
+			set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
+}
+
+static void taken(const struct uffd *b, struct mm_freeze *f, unsigned first,
+		  unsigned last)
+{
+	uintptr_t off = first * MM_PAGE_SIZE;
+
+	note_taken(b, f, first, last);
+	if (!sys_is_locked(f->slot + off))
+		return;
+	return_lock(b, f->va + off, f->slot + off,
+		    (last - first) * MM_PAGE_SIZE);
+	for (; first < last; first++)
+		if (set_has(&f->framed, first))
+			f->why[first] = UHMM_WHY_LOCKED;
+}
+
+/* @vma is that of the part before. */
+static bool find_mapping(const struct uffd *b, uintptr_t va,
+			 struct uffd_vma *vma)
+{
+	if (va >= vma->start && va < vma->end)
+		return true;
+	return !uffd_find_vma(b, va, vma) && vma->start <= va;
+}
+
+/* The part of [first, last) in one mapping.  Return: where to go on. */
+static unsigned stash_part(struct uffd *b, struct mm_freeze *f,
+			   struct uffd_vma *vma, unsigned first, unsigned last)
+{
+	uintptr_t va = f->va + first * MM_PAGE_SIZE;
+
+	if (!find_mapping(b, va, vma)) {
+		refuse(f, first, first + 1, UHMM_WHY_UNMAPPED);
+		return first + 1;
+	}
+	if (vma->end < f->va + last * MM_PAGE_SIZE)
+		last = (unsigned)((vma->end - f->va) >> MM_PAGE_SHIFT);
+	if (!vma->anon)
+		refuse(f, first, last, UHMM_WHY_UNSUPPORTED);
+	else if (sys_is_locked(va)) /* it would lose the lock */
+		refuse(f, first, last, UHMM_WHY_LOCKED);
+	else if (move_mapping(b, f, first, last))
+		taken(b, f, first, last);
+	else
+		refuse(f, first, last, UHMM_WHY_BUSY);
+	return last;
+}
+
+void uffd_stash(struct mm *mm, struct mm_freeze *f)
+{
+	struct uffd *b = to_uffd(mm);
+	struct uffd_vma vma = { 0 };
+
+	uffd_freeze_clear(f);
+	if (!b->has.stash) {
+		refuse(f, 0, MM_BLOCK_PAGES, UHMM_WHY_UNSUPPORTED);
+		return;
+	}
+	sys_mutex_lock(&b->keeper.lock);
+	set_for_each_run(&f->want, first, last)
+		for (unsigned at = first; at < last;)
+			at = stash_part(b, f, &vma, at, last);
+	sys_mutex_unlock(&b->keeper.lock);
+}

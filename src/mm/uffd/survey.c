@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * survey.c - what is mapped where, by PROCMAP_QUERY (6.11) or by reading
+ * /proc/self/maps, without stdio.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "mm/uffd/uffd.h"
+
+enum {
+	NAME_LEN = 32
+};
+
+/* Private memory without a file; not what the kernel maps for itself. */
+static bool is_anon(bool shared, uint64_t inode, const char *name)
+{
+	static const char *const usual[] = { "[heap]", "[stack]", "[anon:" };
+
+	if (shared || inode)
+		return false;
+	if (!*name)
+		return true;
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+		if (!strncmp(name, usual[i], strlen(usual[i])))
+			return true;
+	return false;
+}
+
+static unsigned order_of(uint64_t page_size)
+{
+	unsigned order = 0;
+
+	while (page_size > MM_PAGE_SIZE << order)
+		order++;
+	return order;
+}
+
+static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+{
+	char name[NAME_LEN] = "";
+	struct uapi_procmap arg = {
+		.size = sizeof(arg),
+		.query_flags = UAPI_PROCMAP_OR_NEXT,
+		.query_addr = addr,
+		.vma_name_size = sizeof(name),
+		.vma_name_addr = (uintptr_t)name,
+	};
+	int err = sys_ioctl("PROCMAP_QUERY", b->maps, UAPI_PROCMAP_QUERY, &arg);
+
+	/* The name does not fit: it is that of a file. */
+	if (err == -ENAMETOOLONG) {
+		arg.vma_name_size = 0;
+		arg.vma_name_addr = 0;
+		err = sys_ioctl("PROCMAP_QUERY", b->maps, UAPI_PROCMAP_QUERY,
+				&arg);
+	}
+	if (err)
+		return err;
+	ret->start = arg.vma_start;
+	ret->end = arg.vma_end;
+	ret->read = arg.vma_flags & UAPI_PROCMAP_READ;
+	ret->write = arg.vma_flags & UAPI_PROCMAP_WRITE;
+	ret->exec = arg.vma_flags & UAPI_PROCMAP_EXEC;
+	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
+	ret->inode = arg.inode;
+	ret->offset = arg.vma_offset;
+	ret->order = order_of(arg.vma_page_size);
+	ret->anon =
+		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
+	return 0;
+}
+
+/* ---- Reading the text ---- */
+
+struct reader {
+	int fd;
+	int err; /* of the last read */
+	size_t have, at;
+	char buf[1024];
+};
+
+static int get_char(struct reader *r)
+{
+	if (r->at == r->have) {
+		ssize_t ret = sys_read(r->fd, r->buf, sizeof(r->buf));
+
+		if (ret <= 0) {
+			r->err = (int)ret;
+			return -1;
+		}
+		r->have = (size_t)ret;
+		r->at = 0;
+	}
+	return (unsigned char)r->buf[r->at++];
+}
+
+/* A hexadecimal number and the character behind it. */
+static bool get_hex(struct reader *r, uint64_t *ret, int behind)
+{
+	uint64_t v = 0;
+	int c;
+
+	while ((c = get_char(r)) >= 0 && c != behind) {
+		int digit = c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+
+		if (digit < 0 || digit > 15)
+			return false;
+		v = v << 4 | (unsigned)digit;
+	}
+	*ret = v;
+	return c == behind;
+}
+
+/* "start-end perm offset dev inode   name" */
+static bool get_line(struct reader *r, struct uffd_vma *ret)
+{
+	uint64_t start, end, skip, offset, inode;
+	char name[NAME_LEN];
+	size_t len = 0;
+	char perm[5];
+	int c;
+
+	if (!get_hex(r, &start, '-') || !get_hex(r, &end, ' '))
+		return false;
+	for (size_t i = 0; i < sizeof(perm); i++)
+		perm[i] = (char)get_char(r);
+	if (!get_hex(r, &offset, ' ') || !get_hex(r, &skip, ':') ||
+	    !get_hex(r, &skip, ' '))
+		return false;
+	for (inode = 0; (c = get_char(r)) >= '0' && c <= '9';)
+		inode = inode * 10 + ((uint64_t)c & 15);
+	for (; c == ' '; c = get_char(r))
+		;
+	for (; c >= 0 && c != '\n'; c = get_char(r))
+		if (len + 1 < sizeof(name))
+			name[len++] = (char)c;
+	name[len] = '\0';
+	ret->start = start;
+	ret->end = end;
+	ret->anon = is_anon(perm[3] == 's', inode, name);
+	ret->read = perm[0] == 'r';
+	ret->write = perm[1] == 'w';
+	ret->exec = perm[2] == 'x';
+	ret->shared = perm[3] == 's';
+	ret->inode = inode;
+	ret->offset = offset;
+	/* the text does not tell the size of huge pages: mostly 2 MiB */
+	ret->order = strncmp(name, "/anon_hugepage", 14) ? 0 : 9;
+	return true;
+}
+
+static int read_maps(uintptr_t addr, struct uffd_vma *ret)
+{
+	struct reader r = { .at = 0 };
+	int err = -ENOENT;
+
+	r.fd = sys_open("/proc/self/maps", O_RDONLY);
+	if (r.fd < 0)
+		return -ENOMEM;
+	while (get_line(&r, ret)) {
+		if (ret->end > addr) {
+			err = 0;
+			break;
+		}
+	}
+	sys_close(r.fd);
+	return r.err ? -ENOMEM : err;
+}
+
+/* Return: 0, -ENOENT, or -ENOMEM when it could not be found out. */
+int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+{
+	if (b->has.procmap)
+		return query(b, addr, ret);
+	return read_maps(addr, ret);
+}
+
+/* ---- Classification ---- */
+
+/*
+ * Memory of our own may be in one mapping with the application's: cut there.
+ * Return: [start, *@end) is ours.
+ */
+static bool cut_own(uintptr_t start, uintptr_t *end)
+{
+	uintptr_t first, last;
+
+	if (!sys_own_next(start, &first, &last) || first >= *end)
+		return false;
+	if (first > start) {
+		*end = first;
+		return false;
+	}
+	if (last < *end)
+		*end = last;
+	return true;
+}
+
+/* The extent at @start, up to @end at most. */
+static int next_extent(const struct uffd *b, uintptr_t start, uintptr_t end,
+		       struct mm_extent *ret)
+{
+	struct uffd_vma vma;
+	int err = uffd_find_vma(b, start, &vma);
+
+	if (err && err != -ENOENT)
+		return err;
+	ret->start = start;
+	if (err || vma.start >= end) {
+		ret->kind = MM_UNMAPPED;
+		ret->end = end;
+	} else if (vma.start > start) {
+		ret->kind = MM_UNMAPPED;
+		ret->end = vma.start;
+	} else {
+		ret->end = vma.end < end ? vma.end : end;
+		ret->kind = MM_UNSUPPORTED;
+		if (!cut_own(start, &ret->end) && vma.anon)
+			ret->kind = MM_ANON;
+	}
+	return 0;
+}
+
+ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
+		    struct mm_extent *ret, size_t max)
+{
+	size_t n = 0;
+
+	while (start < end && n < max) {
+		int err = next_extent(to_uffd(mm), start, end, &ret[n]);
+
+		if (err)
+			return err;
+		start = ret[n++].end;
+	}
+	return (ssize_t)n;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * track.c - registration, and the table of what is registered.
+ *
+ * The table serves inline mode only: a SIGBUS at an address that is not in it
+ * is somebody else's.  It is read in the signal handler, under a seqlock.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "mm/uffd/uffd.h"
+
+enum {
+	YIELDS = 50,
+	TRIES = 10000,
+	SLEEP_NS = 100000,
+};
+
+/* Let whoever raised an event run, on another CPU perhaps. */
+static void back_off(int tries)
+{
+	_Atomic uint32_t never = 0;
+
+	if (tries < YIELDS)
+		sys_yield();
+	else
+		sys_futex_wait(&never, 0, SLEEP_NS);
+}
+
+/*
+ * Tell the client, before any event of the range can be applied.  What was
+ * unmapped since it was surveyed is no part of it.  Holds event_lock.
+ */
+static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	const struct mm_client *c = b->mm.client;
+	int ret = 0;
+
+	while (start < end && !ret) {
+		struct mm_extent e;
+		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
+
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		start = e.end;
+		if (e.kind != MM_ANON)
+			continue;
+		uffd_ranges_add(b, e.start, e.end);
+		if (c->tracked)
+			ret = c->tracked(c->priv, e.start, e.end);
+		uffd_hide_new(b, e.start, e.end);
+	}
+	return ret;
+}
+
+/*
+ * An event that was raised before could still be unread, and be taken for one
+ * of the new range.  So none may be in flight after registration: each one
+ * read before is applied, because event_lock is held throughout.
+ */
+int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct uffd *b = to_uffd(mm);
+	bool settled = false;
+	int ret = 0, err = 0;
+
+	for (int i = 0; i < TRIES && !ret && !settled; i++) {
+		if (i)
+			back_off(i);
+		sys_mutex_lock(&b->event_lock);
+		uffd_drain(b);
+		uffd_inline_changed(b);
+		ret = uffd_register(b->u, start, end - start,
+				    UFFDIO_REGISTER_MODE_MISSING |
+					    UFFDIO_REGISTER_MODE_WP);
+		settled = !uffd_is_changing(b);
+		if (!ret && settled)
+			err = tell(b, start, end);
+		uffd_inline_changed(b);
+		sys_mutex_unlock(&b->event_lock);
+	}
+	if (ret == -EINVAL) /* nothing is mapped there any more */
+		return -ENOMEM;
+	if (ret) /* perhaps it is another's: not ours to unregister */
+		return ret;
+	if (!settled)
+		err = -EAGAIN;
+	if (!err && atomic_load(&b->nodes.nr_avoided))
+		err = uffd_isolate(mm, start, end);
+	if (err)
+		uffd_untrack(mm, start, end);
+	return err;
+}
+
+int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret;
+
+	uffd_ranges_del(b, start, end);
+	uffd_release(b, start, end);
+	uffd_fork_hide(mm, start, end, false);
+	ret = uffd_unregister(b->u, start, end - start);
+	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
+	while (ret == -EINVAL && start < end) {
+		struct uffd_vma vma;
+
+		if (uffd_find_vma(b, start, &vma) || vma.start >= end)
+			return 0;
+		if (vma.start > start)
+			start = vma.start;
+		if (vma.end > end)
+			vma.end = end;
+		uffd_unregister(b->u, start, vma.end - start);
+		start = vma.end;
+		if (start == end)
+			ret = 0;
+	}
+	return ret;
+}
+
+/* ---- The table ---- */
+
+int uffd_ranges_open(struct uffd *b)
+{
+	struct uffd_ranges *t = &b->ranges;
+
+	if (!b->mm.is_inline)
+		return 0;
+	t->v = sys_alloc(UFFD_MAX_RANGES * sizeof(*t->v));
+	return t->v ? 0 : -ENOMEM;
+}
+
+void uffd_ranges_close(struct uffd *b)
+{
+	sys_free(b->ranges.v, UFFD_MAX_RANGES * sizeof(*b->ranges.v));
+	b->ranges.v = NULL;
+}
+
+/* The first range that ends after @addr. */
+static size_t find(const struct uffd_ranges *t, size_t nr, uintptr_t addr)
+{
+	size_t low = 0;
+
+	while (low < nr) {
+		size_t mid = low + (nr - low) / 2;
+
+		if (t->v[mid].end <= addr)
+			low = mid + 1;
+		else
+			nr = mid;
+	}
+	return low;
+}
+
+/* Replace @n ranges from @at by @m. */
+static void splice(struct uffd_ranges *t, size_t at, size_t n,
+		   const struct uffd_range *with, size_t m)
+{
+	size_t nr = atomic_load(&t->nr);
+
+	if (nr - n + m > UFFD_MAX_RANGES) {
+		atomic_store(&t->overflow, true);
+		return;
+	}
+	atomic_fetch_add(&t->seq, 1);
+	memmove(t->v + at + m, t->v + at + n, (nr - at - n) * sizeof(*t->v));
+	memcpy(t->v + at, with, m * sizeof(*with));
+	atomic_store(&t->nr, nr - n + m);
+	atomic_fetch_add(&t->seq, 1);
+}
+
+void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	struct uffd_ranges *t = &b->ranges;
+	struct uffd_range all = { start, end };
+	size_t at, to;
+
+	if (!t->v)
+		return;
+	sys_mutex_lock(&t->lock);
+	at = find(t, t->nr, start ? start - 1 : 0);
+	for (to = at; to < t->nr && t->v[to].start <= end; to++) {
+		if (t->v[to].start < all.start)
+			all.start = t->v[to].start;
+		if (t->v[to].end > all.end)
+			all.end = t->v[to].end;
+	}
+	splice(t, at, to - at, &all, 1);
+	sys_mutex_unlock(&t->lock);
+}
+
+void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	struct uffd_ranges *t = &b->ranges;
+	struct uffd_range rest[2];
+	size_t at, to, nr = 0;
+
+	if (!t->v)
+		return;
+	sys_mutex_lock(&t->lock);
+	at = find(t, t->nr, start);
+	for (to = at; to < t->nr && t->v[to].start < end; to++) {
+		if (t->v[to].start < start)
+			rest[nr++] =
+				(struct uffd_range){ t->v[to].start, start };
+		if (t->v[to].end > end)
+			rest[nr++] = (struct uffd_range){ end, t->v[to].end };
+	}
+	splice(t, at, to - at, rest, nr);
+	sys_mutex_unlock(&t->lock);
+}
+
+bool uffd_ranges_has(const struct uffd *b, uintptr_t addr)
+{
+	const struct uffd_ranges *t = &b->ranges;
+	uint32_t seq;
+	bool found;
+
+	if (atomic_load(&t->overflow))
+		return uffd_is_registered(b, addr);
+	do {
+		size_t nr, at;
+
+		while ((seq = atomic_load(&t->seq)) & 1)
+			sys_yield();
+		nr = atomic_load(&t->nr);
+		at = find(t, nr, addr);
+		found = at < nr && t->v[at].start <= addr;
+		atomic_thread_fence(memory_order_acquire);
+	} while (atomic_load(&t->seq) != seq);
+	return found;
+}
