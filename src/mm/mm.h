@@ -218,9 +218,19 @@ struct mm_ops {
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* All pages are home and unprotected.  Unmapped parts are skipped. */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
-	/* Which of pages [first, last) of the block at @va are in RAM. */
+	/*
+	 * Which of pages [first, last) of the block at @va are in RAM: a hint,
+	 * unless they are frames.
+	 */
 	int (*resident)(struct mm *mm, uintptr_t va, unsigned first,
 			unsigned last, struct mm_set *ret);
+	/*
+	 * The same, of the very mappings that the client knows: -EAGAIN while
+	 * one is changing, for its pages may be at another address already.
+	 * The block is locked.
+	 */
+	int (*resident_now)(struct mm *mm, uintptr_t va, unsigned first,
+			    unsigned last, struct mm_set *ret);
 
 	/*
 	 * What mappings and page table say of @npages pages of any memory, enum

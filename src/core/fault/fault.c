@@ -145,15 +145,19 @@ static enum mm_outcome frame_fault(struct uhmm *u, struct block *b, unsigned i)
 	return got > 0 ? MM_RESOLVED : MM_RETRY;
 }
 
-static bool is_resident(struct uhmm *u, const struct block *b, unsigned i)
+/* Return: 1, 0, -errno when that cannot be told now. */
+static int is_resident(struct uhmm *u, const struct block *b, unsigned i)
 {
 	struct mm_set there;
+	int err = u->mm->ops->resident_now(u->mm, b->va, i, i + 1, &there);
 
-	return !u->mm->ops->resident(u->mm, b->va, i, i + 1, &there) &&
-	       set_has(&there, i);
+	return err ? err : set_has(&there, i);
 }
 
-/* Another thread's fault mapped it: the toucher only has to be woken. */
+/*
+ * Another thread's fault mapped it, or the address space is changing: the
+ * toucher only has to be woken.
+ */
 static enum mm_outcome late_fault(struct uhmm *u, struct block *b)
 {
 	block_unlock(u, b);
@@ -171,7 +175,7 @@ static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 	struct mm_set run;
 
-	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i))
+	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i) != 0)
 		return late_fault(u, b);
 	if (!(flags & MM_FAULT_WP)) {
 		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
@@ -195,7 +199,7 @@ static enum mm_outcome node_fault(struct uhmm *u, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 	enum mm_outcome out;
 
-	if (is_resident(u, b, i))
+	if (is_resident(u, b, i) != 0)
 		return late_fault(u, b);
 	block_event(u, b, i, E_DISCARD);
 	out = zero_fault(u, b, i, flags);

@@ -60,7 +60,7 @@ bool dropped_settle(struct uhmm *u, struct block *b, const struct mm_set *want)
 
 	if (!b->nr[P_DROPPED])
 		return true;
-	if (u->mm->ops->resident(u->mm, b->va, 0, MM_BLOCK_PAGES, &there))
+	if (u->mm->ops->resident_now(u->mm, b->va, 0, MM_BLOCK_PAGES, &there))
 		return false;
 	set_for_each(want, i)
 		if (page_state(block_word(b, i)) == P_DROPPED)

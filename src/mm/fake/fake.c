@@ -525,6 +525,7 @@ static const struct mm_ops fake_ops = {
 	.track = fake_track,
 	.untrack = fake_untrack,
 	.resident = fake_resident,
+	.resident_now = fake_resident,
 	.look = fake_look,
 	.populate = fake_populate,
 	.freeze = fake_freeze,

@@ -121,6 +121,23 @@ int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 	return uffd_scan(to_uffd(mm), va, first, last, ret, &huge);
 }
 
+/* A page that is not there may just have been moved: see "Order" in uffd.h. */
+int uffd_resident_now(struct mm *mm, uintptr_t va, unsigned first,
+		      unsigned last, struct mm_set *ret)
+{
+	struct uffd *b = to_uffd(mm);
+	int err = uffd_gate_enter(b);
+
+	if (!err) {
+		err = uffd_resident(mm, va, first, last, ret);
+		if (uffd_gate_leave(b))
+			err = -EAGAIN;
+	}
+	if (err == -EAGAIN)
+		uffd_saw_again = true;
+	return err;
+}
+
 int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
 			 uint64_t *ret)
 {

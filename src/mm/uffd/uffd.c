@@ -75,6 +75,7 @@ static const struct mm_ops ops = {
 	.track = uffd_track,
 	.untrack = uffd_untrack,
 	.resident = uffd_resident,
+	.resident_now = uffd_resident_now,
 	.look = uffd_look,
 	.populate = uffd_populate,
 	.freeze = uffd_freeze,

@@ -40,8 +40,9 @@
  * that the client knows: if the client looked at its words under the block's
  * lock, and entered the gate without letting go of it, they are right.  Taking
  * and placing of pages is done by such calls only.  What does not ask (a look
- * at the page table; a mapping that moves, see stash.c) is worth nothing
- * before it is known that nothing was under way before and after it.
+ * at the page table, see uffd_resident_now(); a mapping that moves, see
+ * stash.c) is worth nothing before it is known that nothing was under way
+ * before and after it.
  *
  * Lock order: event_lock, then whatever the client takes; ranges.lock last.
  */
@@ -230,6 +231,8 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	      struct mm_set *ret_there, struct mm_set *ret_huge);
 int uffd_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret);
+int uffd_resident_now(struct mm *mm, uintptr_t va, unsigned first,
+		      unsigned last, struct mm_set *ret);
 int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
 			 uint64_t *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
