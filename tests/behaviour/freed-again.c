@@ -10,7 +10,10 @@
 static struct uhmm *u;
 static struct uhmm_device *dev;
 
-/* Pages of which we know something, freed and filled again. */
+/*
+ * Pages of which we know something, freed and filled again.  madvise(2) may
+ * return before its event was applied; each call on a range waits for that.
+ */
 static char *used_again(void)
 {
 	char *p = test_map_blocks(2);
@@ -19,6 +22,7 @@ static char *used_again(void)
 	test_move(u, p, NPAGES, dev);
 	test_verify(p, NPAGES, 1);
 	CHECK_EQ(madvise(p, NPAGES * PAGE, MADV_FREE), 0);
+	CHECK(uhmm_range_pages(u, p, NPAGES * PAGE, NULL) >= 0);
 	test_fill(p, NPAGES, 2);
 	return p;
 }
