@@ -98,6 +98,7 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 	set_clear(&wipe);
 	block_lock(b);
 	if (block_ensure_table(u, b)) {
+		dropped_remember(u, block_addr(b, first), block_addr(b, last));
 		block_unlock(u, b);
 		return;
 	}
@@ -165,8 +166,17 @@ static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 	}
 }
 
+static bool are_known(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	while (start < end && block_find(u, start))
+		start = block_part_end(start, end);
+	return start >= end;
+}
+
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
+	if (!are_known(priv, start, end))
+		dropped_remember(priv, start, end);
 	for_each_block(priv, start, end, discard_block);
 	dropped_note(priv);
 	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);

@@ -187,9 +187,13 @@ void block_let_go(struct uhmm *u, struct block *b)
 
 int block_ensure_table(struct uhmm *u, struct block *b)
 {
+	if (b->table)
+		return 0;
+	b->table = slab_alloc(&u->table_slab);
 	if (!b->table)
-		b->table = slab_alloc(&u->table_slab);
-	return b->table ? 0 : -ENOMEM;
+		return -ENOMEM;
+	dropped_recall(u, b);
+	return 0;
 }
 
 /* For each page of each move: without branches. */

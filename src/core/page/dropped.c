@@ -11,6 +11,11 @@
  * So a page that is P_DROPPED carries the time of its last event.  If it is not
  * there it is a hole.  If it is still there a second later no discard is under
  * way any more, and it is RAM like any other.  In between it is in doubt.
+ *
+ * Where there is no table no word can say so.  Most of the addresses that a
+ * program discards never move, so they get no table for it; a few ranges are
+ * remembered for as long as they are in doubt, and entered in a table that is
+ * made meanwhile.  Are there too many they become one.
  */
 #include "core/page/dropped.h"
 #include "core/context/context.h"
@@ -83,6 +88,83 @@ void dropped_wait(struct uhmm *u, struct block *b, const struct mm_set *want)
 			sys_futex_wait(&b->settled, seen, LOOK_NS);
 	} while (!settled && sys_now_ns() < end);
 }
+
+/* ---- Where nothing is known -------------------------------------------- */
+
+static bool is_recent(const struct dropped_range *r)
+{
+	return r->end && sys_now_ns() - r->when < (SECOND + UINT64_C(1)) << 28;
+}
+
+/* One that is old, or touches the range; else the first, whatever it is. */
+static struct dropped_range *range_for(struct dropped *d, uintptr_t start,
+				       uintptr_t end)
+{
+	struct dropped_range *free = NULL;
+
+	for (unsigned k = 0; k < DROPPED_RANGES; k++) {
+		struct dropped_range *r = &d->range[k];
+
+		if (!is_recent(r))
+			free = r;
+		else if (r->start <= end && start <= r->end)
+			return r;
+	}
+	return free ? free : &d->range[0];
+}
+
+void dropped_remember(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct dropped *d = &u->dropped;
+	struct dropped_range *r;
+
+	sys_mutex_lock(&d->lock);
+	r = range_for(d, start, end);
+	if (!is_recent(r)) {
+		r->start = start;
+		r->end = end;
+	}
+	r->start = start < r->start ? start : r->start;
+	r->end = end > r->end ? end : r->end;
+	r->when = sys_now_ns();
+	atomic_store(&d->unknown, true);
+	sys_mutex_unlock(&d->lock);
+	/* Pairs with dropped_recall(): the caller sees the block, or it us. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void recall_range(struct uhmm *u, struct block *b,
+			 const struct dropped_range *r)
+{
+	uintptr_t end = b->va + MM_BLOCK_SIZE;
+
+	end = r->end < end ? r->end : end;
+	for (uintptr_t at = r->start > b->va ? r->start : b->va; at < end;
+	     at += MM_PAGE_SIZE)
+		block_event(u, b, page_index(at), E_DISCARD);
+}
+
+void dropped_recall(struct uhmm *u, struct block *b)
+{
+	struct dropped *d = &u->dropped;
+	bool any = false;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load(&d->unknown))
+		return;
+	sys_mutex_lock(&d->lock);
+	for (unsigned k = 0; k < DROPPED_RANGES; k++) {
+		if (!is_recent(&d->range[k]))
+			continue;
+		any = true;
+		recall_range(u, b, &d->range[k]);
+	}
+	if (!any)
+		atomic_store(&d->unknown, false);
+	sys_mutex_unlock(&d->lock);
+}
+
+/* ---- Where RAM is counted ---------------------------------------------- */
 
 void dropped_note(struct uhmm *u)
 {
