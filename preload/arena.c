@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mutex.h"
 #include "preload.h"
 
 #define MAX_ARENAS 32
@@ -149,7 +150,7 @@ static bool choose(unsigned *ret)
 	unsigned n;
 	bool ok = true;
 
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	if (!max_arenas) {
 		max_arenas = 2 * count_cpus();
 		if (max_arenas > MAX_ARENAS)
@@ -164,19 +165,19 @@ static bool choose(unsigned *ret)
 	if (nr_arenas)
 		*ret = arenas[n];
 	ok = nr_arenas > 0;
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return ok;
 }
 
 /* Before jemalloc's own, which it is held around. */
 static void lock_arenas(void)
 {
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 }
 
 static void unlock_arenas(void)
 {
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 void arena_init(void)

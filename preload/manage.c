@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mutex.h"
 #include "preload.h"
 
 #define MAX_DEVICES 16
@@ -46,12 +47,12 @@ static size_t allowance; /* of a child: bytes until it is managed */
 static void enter(void)
 {
 	inside_enter();
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 }
 
 static void leave(void)
 {
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	inside_leave();
 }
 
@@ -410,7 +411,7 @@ int manage_rescue(unsigned patience_ms)
 static bool try_lock(void)
 {
 	for (int tries = 0; tries < TRIES; tries++) {
-		if (!pthread_mutex_trylock(&lock))
+		if (mutex_trylock(&lock))
 			return true;
 		sched_yield();
 	}
@@ -435,7 +436,7 @@ static void clip_mappings(uintptr_t start_, uintptr_t end, struct range *best)
 		return;
 	if (ranges_next(&mappings, start_, &r))
 		clip(&r, start_, end, best);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 bool manage_part(uintptr_t start_, uintptr_t end, struct range *ret)
@@ -487,12 +488,12 @@ void manage_forked(void)
 {
 	enum state was = atomic_load(&state);
 
-	if (pthread_mutex_trylock(&lock)) {
+	if (!mutex_trylock(&lock)) {
 		mappings = (struct ranges){ .nr = 0 };
 		excluded = (struct ranges){ .nr = 0 };
 		reserved = (struct ranges){ .nr = 0 };
 	}
-	pthread_mutex_init(&lock, NULL);
+	mutex_reset(&lock);
 	nr_devices = 0;
 	peak = unmanaged = 0;
 	allowance = 0;

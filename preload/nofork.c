@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "mutex.h"
 #include "preload.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -25,14 +26,14 @@ static sigset_t before_fork; /* of who forks, under the lock */
 static void enter(sigset_t *old)
 {
 	masks_block_all(old);
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 }
 
 static void leave(const sigset_t *old)
 {
 	int err = errno;
 
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	masks_restore(old);
 	errno = err;
 }

@@ -13,6 +13,7 @@
 #include <linux/aio_abi.h>
 
 #include "calls/calls.h"
+#include "mutex.h"
 
 #define MAX_HELD_PARTS 8192
 
@@ -28,12 +29,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void enter(void)
 {
 	inside_enter();
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 }
 
 static void leave(void)
 {
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	inside_leave();
 }
 
@@ -100,7 +101,7 @@ static bool is_on(void)
 void aio_forked(void)
 {
 	nr_held = 0;
-	pthread_mutex_init(&lock, NULL);
+	mutex_reset(&lock);
 }
 
 static void let_go(unsigned long queue, const void *key)

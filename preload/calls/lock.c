@@ -10,12 +10,17 @@
 
 #include "calls/calls.h"
 
+FIND(mtx_trylock);
+FIND(pthread_mutex_trylock);
+FIND(pthread_rwlock_tryrdlock);
+FIND(pthread_rwlock_trywrlock);
+
 /* Taken at once, unless another thread has it. */
 #define LOCK(name, try, busy, params, args, lock, time) \
 	FIND(name);                                     \
 	APART int held_##name params                    \
 	{                                               \
-		int err = try(lock);                    \
+		int err = REAL(try)(lock);              \
                                                         \
 		if (err != (busy))                      \
 			return err;                     \
@@ -66,13 +71,15 @@ HELD(int, pthread_barrier_destroy, (pthread_barrier_t * b), (b), RES(b))
 HELD(int, pthread_once, (pthread_once_t * once, void (*fn)(void)), (once, fn),
      RES(once))
 
+FIND(sem_trywait);
+
 #define WAIT(name, params, args, time)     \
 	FIND(name);                        \
 	APART int held_##name params       \
 	{                                  \
 		int err = errno;           \
                                            \
-		if (!sem_trywait(s))       \
+		if (!REAL(sem_trywait)(s)) \
 			return 0;          \
 		errno = err;               \
 		HOLD(RES(s), time);        \

@@ -158,12 +158,15 @@ cat >"$tmp/san.c" <<-'END'
 		return 3;
 	}
 END
+# Their shadow memory does not fit every layout of addresses.
+fixed='setarch -R'
+$fixed true 2>/dev/null || fixed=
 sanitizers=
 for how in address thread 'address -static-libasan' 'thread -static-libtsan'; do
 	# shellcheck disable=SC2086
 	$CC -pthread -fsanitize=$how -o "$tmp/san" "$tmp/san.c" 2>/dev/null ||
 		continue
-	"$tmp/san" >"$tmp/wanted" 2>/dev/null
+	$fixed "$tmp/san" >"$tmp/wanted" 2>/dev/null
 	[ $? -eq 3 ] || continue
 	sanitizers="$sanitizers $how,"
 	refused 125 'sanitizer' run "$tmp/san"
@@ -172,8 +175,8 @@ for how in address thread 'address -static-libasan' 'thread -static-libtsan'; do
 	refused 125 'sanitizer' run "$tmp/script"
 
 	for mode in threads inline; do
-		"$UHMM" run --ram 4M --mode $mode sh -c "\"$tmp/san\"; exit \$?" \
-			>"$tmp/out" 2>"$tmp/err"
+		$fixed "$UHMM" run --ram 4M --mode $mode \
+			sh -c "\"$tmp/san\"; exit \$?" >"$tmp/out" 2>"$tmp/err"
 		status=$?
 		what="child, $how, $mode: $status, $(cat "$tmp/out" "$tmp/err")"
 		if ldd "$tmp/san" | grep -q libasan; then

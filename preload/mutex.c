@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mutex.c - locks of this library.
+ *
+ * A name that this library exports is bound to this library, any other one to
+ * the first library that has it.  So pthread_mutex_lock() here would be ours
+ * and pthread_mutex_unlock() perhaps that of a sanitizer in the program, which
+ * has seen no lock.  All of these functions are the C library's.
+ */
+#include "mutex.h"
+#include "real.h"
+
+FIND(pthread_mutex_lock);
+FIND(pthread_mutex_trylock);
+FIND(pthread_mutex_unlock);
+
+void mutex_lock(pthread_mutex_t *m)
+{
+	REAL(pthread_mutex_lock)(m);
+}
+
+bool mutex_trylock(pthread_mutex_t *m)
+{
+	return !REAL(pthread_mutex_trylock)(m);
+}
+
+void mutex_unlock(pthread_mutex_t *m)
+{
+	REAL(pthread_mutex_unlock)(m);
+}
+
+void mutex_reset(pthread_mutex_t *m)
+{
+	*m = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
