@@ -38,6 +38,7 @@ FILES = ['tools/testing/selftests/kselftest.h',
          'lib/test_hmm_uapi.h', 'mm/gup_test.h']
 NOBODY = 65534
 TIMEOUT = 170
+REPEATED = 50
 HUGE_PAGES = '/proc/sys/vm/nr_hugepages'
 HUGE_LOCK = '/run/lock/uhmm-hmm'
 LENT = 16
@@ -133,22 +134,29 @@ def needs_userfaultfd(library):
         uhmm.uhmm_close(context)
 
 
-def kill_session(leader):
+def kill_session(leader, spared=0):
     """The tests run in process groups of their own, which outlive a kill."""
     for path in glob.glob('/proc/[0-9]*/stat'):
         with contextlib.suppress(OSError):
             with open(path, encoding='utf-8', errors='replace') as file:
                 fields = file.read().rpartition(')')[2].split()
-            if int(fields[3]) == leader:
+            if int(fields[3]) == leader and int(fields[2]) != spared:
                 os.kill(int(path.split('/')[2]), signal.SIGKILL)
 
 
-def read_output(stream):
-    """A test that fails says so again and again until its time is up."""
+def read_output(child):
+    """A test that fails may say so again and again until its time is up: one
+    that does is killed, and the program that runs the tests goes on."""
     lines = []
-    for line in stream:
+    repeated = 0
+    for line in child.stdout:
         if line not in lines[-2:]:
             lines.append(line)
+            repeated = 0
+            continue
+        repeated += 1
+        if repeated == REPEATED:
+            kill_session(child.pid, child.pid)
     return ''.join(lines)
 
 
@@ -173,7 +181,7 @@ def run_tests(program, libraries, nobody):
                 encoding='utf-8', errors='replace', **identity) as child:
             timer = threading.Timer(TIMEOUT, kill_session, [child.pid])
             timer.start()
-            output = read_output(child.stdout)
+            output = read_output(child)
             timer.cancel()
             kill_session(child.pid)
             return child.wait(), output
