@@ -26,7 +26,7 @@ static inline void held_watch(void *p)
 	struct uffdio_register reg = { .range = { (uintptr_t)p, PAGE },
 				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	held_fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+	held_fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | 1);
 	CHECK(held_fd >= 0);
 	CHECK_EQ(ioctl(held_fd, UFFDIO_API, &api), 0);
 	CHECK_EQ(ioctl(held_fd, UFFDIO_REGISTER, &reg), 0);
@@ -38,6 +38,7 @@ static inline void held_wait(void)
 	struct pollfd fd = { .fd = held_fd, .events = POLLIN };
 
 	CHECK_EQ(poll(&fd, 1, -1), 1);
+	CHECK_EQ(fd.revents, POLLIN);
 }
 
 static inline void held_let_go(void)

@@ -124,7 +124,7 @@ static bool begin_read(struct uffd *b, int patience)
  * Stamped before and after, so that a stamp that is read while the client is
  * told is good for nothing.
  */
-static void apply(struct uffd *b, const struct uffd_msg *msg)
+void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 {
 	const struct mm_client *c = b->mm.client;
 	uintptr_t from, to;
@@ -189,7 +189,7 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 	ret = sys_read(b->u, msg, sizeof(*msg));
 	if (ret == sizeof(*msg) && msg->event != UFFD_EVENT_PAGEFAULT) {
 		atomic_store(&b->reading, 2);
-		apply(b, msg);
+		uffd_apply_in_order(b, msg);
 	}
 	end_read(b);
 	if (ret != sizeof(*msg))

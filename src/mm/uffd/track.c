@@ -2,8 +2,9 @@
 /*
  * track.c - registration, and the table of what is registered.
  *
- * The table serves inline mode only: a SIGBUS at an address that is not in it
- * is somebody else's.  It is read in the signal handler, under a seqlock.
+ * The table is for inline mode, where a SIGBUS at an address that is not in it
+ * is somebody else's, and for order.c.  It is read in the signal handler, under
+ * a seqlock.
  */
 #include <errno.h>
 #include <string.h>
@@ -125,8 +126,6 @@ int uffd_ranges_open(struct uffd *b)
 {
 	struct uffd_ranges *t = &b->ranges;
 
-	if (!b->mm.is_inline)
-		return 0;
 	t->v = sys_alloc(UFFD_MAX_RANGES * sizeof(*t->v));
 	return t->v ? 0 : -ENOMEM;
 }
@@ -209,6 +208,21 @@ void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end)
 	}
 	splice(t, at, to - at, rest, nr);
 	sys_mutex_unlock(&t->lock);
+}
+
+bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	struct uffd_ranges *t = &b->ranges;
+	bool found;
+	size_t at;
+
+	if (atomic_load(&t->overflow))
+		return false;
+	sys_mutex_lock(&t->lock);
+	at = find(t, t->nr, start);
+	found = at < t->nr && t->v[at].start < end;
+	sys_mutex_unlock(&t->lock);
+	return found;
 }
 
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr)

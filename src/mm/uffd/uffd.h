@@ -35,6 +35,8 @@
  *  3 No message is read while a thread is in the gate, so nothing that is under
  *    way comes to an end there.  Nobody enters before all that was read is
  *    applied.
+ *  4 Events are applied in the order of the changes, if that of two threads is
+ *    another: see order.c.
  *
  * So a call on @u that succeeds in the gate has worked on the very mappings
  * that the client knows: if the client looked at its words under the block's
@@ -65,7 +67,7 @@ enum {
 	UFFD_LOST = 64,
 	UFFD_FENCES = 32,
 	UFFD_STAMPS = 256,	 /* a power of two */
-	UFFD_MAX_RANGES = 65536, /* of the table that inline mode looks at */
+	UFFD_MAX_RANGES = 65536, /* of the table of what is tracked */
 };
 
 /* Kernel features that can be turned off. */
@@ -88,7 +90,7 @@ enum uffd_slot_flags {
 	UFFD_STASHED = 1, /* a mapping there came from elsewhere */
 };
 
-/* Where faults may be ours: sorted, disjoint; read under a seqlock. */
+/* What is tracked: sorted, disjoint; read under a seqlock. */
 struct uffd_ranges {
 	struct sys_mutex lock;
 	_Atomic uint32_t seq;
@@ -368,12 +370,19 @@ void uffd_sync(struct mm *mm);
 bool uffd_is_still(struct mm *mm);
 /* Read and apply all that waits.  Holds event_lock before and after. */
 void uffd_drain(struct uffd *b);
+/* One event.  Holds event_lock, and the gate is closed. */
+void uffd_apply(struct uffd *b, const struct uffd_msg *msg);
 /* -EAGAIN: an event is on its way; let it be applied. */
 int uffd_gate_enter(struct uffd *b);
 int uffd_gate_pass(struct uffd *b);
 void uffd_gate_passed(struct uffd *b);
 /* Whether an event came up while inside. */
 bool uffd_gate_leave(struct uffd *b);
+
+/* ---- order.c ---- */
+
+/* The same, after those that come later and should have come before. */
+void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg);
 
 /* ---- track.c ---- */
 
@@ -384,6 +393,8 @@ void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end);
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr);
+/* Is any of it known to be tracked? */
+bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end);
 
 /* ---- node.c ---- */
 
