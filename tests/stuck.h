@@ -45,6 +45,42 @@ static inline struct uhmm *test_open_watched(void)
 	return u;
 }
 
+/*
+ * One sentence is awaited: it begins with @test_waiter, has @test_what further
+ * on, and is counted.
+ */
+static const char *_Atomic test_waiter, *_Atomic test_what;
+static _Atomic uint32_t test_heard;
+
+static inline void test_listen(void *arg, int level, const char *msg)
+{
+	const char *waiter = atomic_load(&test_waiter);
+	const char *what = atomic_load(&test_what);
+
+	test_no_log(arg, level, msg);
+	if (waiter && !strncmp(msg, waiter, strlen(waiter)) &&
+	    strstr(msg, what))
+		test_futex_set(&test_heard, test_heard + 1);
+}
+
+static inline struct uhmm *test_open_heard(void)
+{
+	struct uhmm *u =
+		test_open_with((struct uhmm_params){ .watchdog_ms = 40 });
+
+	uhmm_set_log(u, test_listen, NULL);
+	return u;
+}
+
+static inline void test_hear(const char *waiter, const char *what)
+{
+	atomic_store(&test_waiter, NULL);
+	atomic_store(&test_what, what);
+	atomic_store(&test_heard, 0);
+	atomic_store(&test_waiter, waiter);
+	test_futex_wait(&test_heard, 0);
+}
+
 /* ---- Touches ---- */
 
 static _Thread_local sigjmp_buf test_way_out;

@@ -73,6 +73,8 @@ struct mm_client {
 	 * address.  May be NULL.
 	 */
 	void (*forked)(void *priv, int child);
+	/* Where threads of the backend that wait say so, or NULL. */
+	struct sys_waits *waits;
 };
 
 /* What an extent of addresses is, as far as migration is concerned. */

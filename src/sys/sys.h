@@ -67,6 +67,8 @@ bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns);
 /* Block all asynchronous signals on this thread; SIGBUS and kin stay. */
 void sys_signals_block(uint64_t *ret_old);
 void sys_signals_restore(uint64_t old);
+/* The same, but for the one by which pthread_cancel(3) ends a thread. */
+void sys_signals_restore_most(uint64_t old);
 
 /* ---- Fork: run these around fork(2), for the life of the process ---- */
 

@@ -22,6 +22,7 @@
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
+#include "sys/waits.h"
 
 #define PAGE ((size_t)4096)
 #ifdef __SANITIZE_THREAD__ /* keeps a MiB of its own there */
@@ -36,7 +37,7 @@ struct start {
 	void *arg;
 	int cpu;
 	_Atomic uint32_t begun; /* futex */
-	char name[16];
+	const char *name;
 };
 
 enum {
@@ -103,6 +104,7 @@ static void *run(void *p)
 	atomic_store(&s->begun, 1);
 	sys_futex_wake(&s->begun, 1);
 	prctl(PR_SET_NAME, s->name);
+	sys_name_thread(s->name);
 	pin(s->cpu);
 	s->fn(s->arg);
 	return NULL;
@@ -192,7 +194,7 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 	s->fn = fn;
 	s->arg = arg;
 	s->cpu = cpu;
-	strncpy(s->name, name, sizeof(s->name) - 1);
+	s->name = name;
 	ret = create(t, s);
 	if (ret) {
 		sys_free(t->stack, t->stack_len);
@@ -234,6 +236,11 @@ void sys_signals_block(uint64_t *ret_old)
 	uint64_t set = ~SIGS_OPEN;
 
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old, sizeof(set));
+}
+
+void sys_signals_restore_most(uint64_t old)
+{
+	sys_signals_restore(old | CANCEL);
 }
 
 void sys_signals_restore(uint64_t old)

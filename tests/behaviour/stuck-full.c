@@ -15,7 +15,8 @@ static void watch(void *arg, int level, const char *msg)
 {
 	(void)arg;
 	CHECK(level);
-	if (strstr(msg, "device stuck: a call has waited "))
+	if (strstr(msg,
+		   "one of all calls that there may be to end in device stuck"))
 		test_futex_set(&waits, waits + 1);
 }
 

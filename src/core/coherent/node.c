@@ -48,7 +48,7 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 	struct uhmm *u = dev->u;
 
 	gate_enter(u);
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	find_strays(dev, b, &n);
 	if (!set_empty(&n.set)) {
 		mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);

@@ -383,7 +383,7 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	for (int pass = 0; pass < 2 && !err; pass++) {
 		if (pass)
 			write_to(&m);
-		sys_mutex_lock(&b->mover);
+		block_take_mover(u, b);
 		err = move_once(&m, want);
 		block_let_go(u, b);
 		if (set_empty(&m.again))

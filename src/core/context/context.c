@@ -106,7 +106,8 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 					.discard = core_discard,
 					.unmap = core_unmap,
 					.remap = core_remap,
-					.forked = core_forked };
+					.forked = core_forked,
+					.waits = &u->waits };
 	return open(&mp, &u->mm);
 }
 
@@ -256,6 +257,7 @@ int core_open(const struct uhmm_params *params, mm_open_fn *open,
 int uhmm_close(struct uhmm *u)
 {
 	struct request close = { .op = REQ_CLOSE };
+	const char *was;
 	int64_t err;
 
 	if (!u)
@@ -264,6 +266,7 @@ int uhmm_close(struct uhmm *u)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
+	was = sys_call_rename("uhmm_close()");
 	rescue_stop(u);
 	serve_stop(u);
 	watchdog_closing(u);
@@ -272,5 +275,6 @@ int uhmm_close(struct uhmm *u)
 	err = request_run(u, &close);
 	fork_delist(u);
 	destroy(u);
+	sys_call_rename(was);
 	return (int)err;
 }

@@ -62,6 +62,7 @@
 #include "mm/mm.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
+#include "sys/waits.h"
 
 struct uhmm {
 	struct mm *mm;
@@ -97,6 +98,7 @@ struct uhmm {
 	struct charge charge;
 	struct serve serve;
 	struct watchdog watchdog;
+	struct sys_waits waits;
 	struct counters count;
 	struct hist fault_ns;
 	struct rescue rescue;

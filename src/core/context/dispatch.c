@@ -123,6 +123,53 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 	}
 }
 
+static const char *const names[] = {
+	[REQ_MIGRATE] = "uhmm_migrate()",
+	[REQ_PIN] = "uhmm_pin()",
+	[REQ_UNPIN] = "uhmm_unpin()",
+	[REQ_FAULT_IN] = "uhmm_fault_in()",
+	[REQ_PREFER] = "uhmm_prefer()",
+	[REQ_REGISTER] = "uhmm_register()",
+	[REQ_UNREGISTER] = "uhmm_unregister()",
+	[REQ_ATTACH] = "uhmm_device_add()",
+	[REQ_REMOVE] = "uhmm_device_remove()",
+	[REQ_LOST] = "uhmm_device_lost()",
+	[REQ_FAILED] = "uhmm_device_failed()",
+	[REQ_DEVICE_MAP] = "uhmm_device_map()",
+	[REQ_DEVICE_UNMAP] = "uhmm_device_unmap()",
+	[REQ_SNAPSHOT] = "uhmm_snapshot()",
+	[REQ_LIMIT] = "uhmm_group_set_limit()",
+	[REQ_CHARGE] = "uhmm_charge()",
+	[REQ_CHARGE_START] = "uhmm_group_query()",
+	[REQ_GROUP_CREATE] = "uhmm_group_create()",
+	[REQ_GROUP_DESTROY] = "uhmm_group_destroy()",
+	[REQ_CLOSE] = "uhmm_close()",
+	[REQ_MIRROR_REMOVE] = "uhmm_mirror_remove()",
+	[REQ_MIRROR_FAULT] = "uhmm_mirror_fault()",
+	[REQ_MIRROR_SNAPSHOT] = "uhmm_mirror_snapshot()",
+	[REQ_NOTIFY_BEGIN] = "uhmm_notify_begin()",
+	[REQ_NOTIFY_END] = "uhmm_notify_end()",
+	[REQ_RANGES] = "uhmm_ranges()",
+	[REQ_RANGE_PAGES] = "uhmm_range_pages()",
+	[REQ_NOTHING] = "uhmm_close()",
+};
+
+static const char *name_of(const struct request *r)
+{
+	return r->background ? "uhmm_migrate_start()" : names[r->op];
+}
+
+static int64_t execute_named(struct uhmm *u, const struct request *r)
+{
+	struct sys_call call;
+	int64_t result;
+
+	sys_call_begin(&call, name_of(r));
+	result = execute(u, r);
+	sys_call_end(&call);
+	return result;
+}
+
 /* ---- Slots and lists of requests -------------------------------------- */
 
 static uint32_t take_slot(struct requests *q, const struct request *req)
@@ -203,7 +250,7 @@ static void worker(void *arg)
 		stop = q->stop;
 		sys_mutex_unlock(&q->lock);
 		if (slot)
-			finish(q, slot, execute(u, &q->slot[slot - 1]));
+			finish(q, slot, execute_named(u, &q->slot[slot - 1]));
 		else if (stop)
 			return;
 		else
@@ -245,9 +292,30 @@ static int submit(struct uhmm *u, const struct request *req)
 	return (int)slot;
 }
 
+/* A handler that does not return must find nothing that is still written. */
+static bool may_be_left(const struct request *r)
+{
+	return !r->why && !r->pfns && !r->ranges && !r->ret_group;
+}
+
+static void wait_for_worker(struct uhmm *u, struct request *r)
+{
+	struct sys_wait w = { .all = &u->waits, .what = "the worker to do it" };
+	bool open = may_be_left(r);
+
+	while (!atomic_load(&r->done))
+		if (open)
+			sys_wait_open(&w, &r->done, 0, 0);
+		else
+			sys_wait_on(&w, &r->done, 0, 0);
+	sys_wait_end(&w);
+}
+
 static int64_t run_on_worker(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "the worker to take its turn" };
 	struct request *r;
 	int64_t result;
 	int slot;
@@ -258,13 +326,13 @@ static int64_t run_on_worker(struct uhmm *u, const struct request *req)
 		slot = submit(u, req);
 		if (slot)
 			break;
-		sys_futex_wait(&q->freed, seen, 0);
+		sys_wait_open(&w, &q->freed, seen, 0);
 	}
+	sys_wait_end(&w);
 	if (slot < 0)
 		return slot;
 	r = &q->slot[slot - 1];
-	while (!atomic_load(&r->done))
-		sys_futex_wait(&r->done, 0, 0);
+	wait_for_worker(u, r);
 	result = r->result;
 	sys_mutex_lock(&q->lock);
 	free_slot(q, (uint32_t)slot);
@@ -307,7 +375,7 @@ static void run_there(void *arg)
 {
 	struct own_stack *o = arg;
 
-	o->result = execute(o->u, o->req);
+	o->result = execute_named(o->u, o->req);
 }
 
 /* The worker may be in a call that only this request can make up for. */
@@ -359,8 +427,8 @@ static int64_t route(struct uhmm *u, const struct request *req)
 /* A handler of the application's may call us too, and find no lock held. */
 int64_t request_run(struct uhmm *u, const struct request *req)
 {
+	struct sys_call call;
 	int64_t result;
-	uint64_t mask;
 
 	if (!u)
 		return -EINVAL;
@@ -368,9 +436,9 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
-	sys_signals_block(&mask);
+	sys_call_begin(&call, name_of(req));
 	result = route(u, req);
-	sys_signals_restore(mask);
+	sys_call_end(&call);
 	return result;
 }
 

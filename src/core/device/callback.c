@@ -57,32 +57,20 @@ static struct call *try_claim(struct uhmm_device *dev)
 	return NULL;
 }
 
-/* Return: when to say so again, ns after @since. */
-static uint64_t tell_full(struct uhmm_device *dev, uint64_t since)
-{
-	uint64_t age = sys_now_ns() - since;
-
-	sys_logf(&dev->u->log, SYS_WARN,
-		 "device %s: a call has waited %ju ms for one of the %d that "
-		 "are under way to end",
-		 dev->name, (uintmax_t)(age / (1000 * 1000)), NR_CALLS);
-	return 2 * age;
-}
-
 /* All are under way.  Looks again each millisecond: no call wakes anyone. */
 static struct call *wait_to_claim(struct uhmm_device *dev)
 {
-	uint64_t since = sys_now_ns(), next = dev->u->watchdog.threshold;
+	struct sys_wait w = {
+		.all = &dev->u->waits,
+		.what = "one of all calls that there may be to end in",
+		.name = dev->name
+	};
 	_Atomic uint32_t nobody = 0;
 	struct call *c;
 
-	while (!(c = try_claim(dev))) {
-		if (device_is_lost(dev))
-			return NULL;
-		sys_futex_wait(&nobody, 0, 1000 * 1000);
-		if (sys_now_ns() - since >= next)
-			next = tell_full(dev, since);
-	}
+	while (!(c = try_claim(dev)) && !device_is_lost(dev))
+		sys_wait_on(&w, &nobody, 0, 1000 * 1000);
+	sys_wait_end(&w);
 	return c;
 }
 
@@ -136,15 +124,23 @@ bool call_any(struct uhmm_device *dev)
 
 void call_wait(struct uhmm_device *dev, uint64_t timeout_ns)
 {
+	struct sys_wait w = { .all = &dev->u->waits,
+			      .what = "calls under way to end in",
+			      .name = dev->name };
+
 	for (;;) {
 		uint32_t seen = atomic_load(&dev->ended);
 
 		if (!call_any(dev))
-			return;
-		sys_futex_wait(&dev->ended, seen, timeout_ns);
+			break;
 		if (timeout_ns)
-			return;
+			sys_futex_wait(&dev->ended, seen, timeout_ns);
+		else
+			sys_wait_open(&w, &dev->ended, seen, 0);
+		if (timeout_ns)
+			break;
 	}
+	sys_wait_end(&w);
 }
 
 /* ---- Calls ------------------------------------------------------------ */

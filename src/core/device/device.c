@@ -446,13 +446,18 @@ static void wait_for_frees(struct uhmm_device *dev)
 /* Until each call has returned, and with it what it kept. */
 static void wait_for_loss(struct uhmm_device *dev)
 {
+	struct sys_wait w = { .all = &dev->u->waits,
+			      .what = "calls and copies to end in",
+			      .name = dev->name };
+
 	for (;;) {
 		lost_sweep(dev);
 		call_wait(dev, 10 * 1000 * 1000);
 		if (!atomic_load(&dev->pagemap.nused) && !call_any(dev))
-			return;
-		sys_yield();
+			break;
+		sys_wait_yield(&w);
 	}
+	sys_wait_end(&w);
 }
 
 int do_remove(struct uhmm_device *dev)
@@ -462,7 +467,7 @@ int do_remove(struct uhmm_device *dev)
 	pagemap_close(&dev->pagemap, true);
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
 		/* moves that began before end here */
-		sys_mutex_lock(&u->blocks[i]->mover);
+		block_take_mover(u, u->blocks[i]);
 		sys_mutex_unlock(&u->blocks[i]->mover);
 	}
 	home_all(u, dev, HOME_MIGRATE);

@@ -200,6 +200,8 @@ void watchdog_closing(struct uhmm *u);
 void watchdog_no_relief(struct uhmm *u);
 void watchdog_ended(struct uhmm_device *dev, const struct call *c,
 		    uint64_t start);
+/* A callback of a mirror that was reported: it began at @since, ns. */
+void watchdog_mirror_ended(struct uhmm *u, unsigned id, uint64_t since);
 /* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
 unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
 

@@ -204,11 +204,17 @@ static uint32_t count_blocks(struct uhmm *u)
 static void lose_all(struct loss *l, bool wait)
 {
 	struct uhmm *u = l->dev->u;
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "a move to end in",
+			      .name = l->dev->name };
 	uint32_t nr = count_blocks(u), seen;
 
 	for (uint32_t i = 0; i < nr; i++)
-		while (lose_block(l, u->blocks[i], &seen) && wait)
+		while (lose_block(l, u->blocks[i], &seen) && wait) {
+			sys_wait_note(&w);
 			block_wait(u->blocks[i], seen);
+		}
+	sys_wait_end(&w);
 	coherent_adopt(l->dev);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watchdog.c - calls into providers that do not come back.
+ * watchdog.c - calls into providers and mirrors that do not come back, and the
+ * library's own waits that do not end.
  *
  * A thread of its own looks at the slots of callback.c a few times while a call
  * may take, so that the calls need no more than to stamp them.  It reports each
@@ -9,12 +10,17 @@
  * thread, should all be in such calls, and it releases lost devices when the
  * last call is over: release() may free(3), which a thread that serves faults
  * must not.
+ *
+ * A mirror has one slot, since its lock is held over its callbacks.  A thread
+ * that waits for another one has a slot of sys/waits.h; that it waits is told,
+ * and what it waits for.
  */
 #include <errno.h>
 
 #include "core/context/context.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
+#include "sys/waits.h"
 
 #define DEFAULT_MS UINT64_C(5000)
 #define MS	   (UINT64_C(1000) * 1000)
@@ -144,6 +150,112 @@ unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest)
 	return n;
 }
 
+/* ---- Callbacks of mirrors --------------------------------------------- */
+
+static void tell_mirror(struct uhmm *u, unsigned id,
+			const struct sys_wait_slot *s, const char *what,
+			uint64_t ns)
+{
+	const char *name = atomic_load(&s->name);
+	struct age age = age_of(ns);
+
+	sys_logf(&u->log, SYS_WARN,
+		 "mirror %u%s%s: %s() of addresses from %#lx on %s %ju %s", id,
+		 name ? " of device " : "", name ? name : "",
+		 atomic_load(&s->what), (unsigned long)atomic_load(&s->at),
+		 what, age.n, age.unit);
+}
+
+/*
+ * Is @s old enough to be told, or told again?  Its end makes @since 0 and then
+ * looks at @next; this does it the other way round.
+ */
+static bool is_due(const struct watchdog *dog, struct sys_wait_slot *s,
+		   bool again, uint64_t *ret_age)
+{
+	uint64_t since = atomic_load(&s->since), next = atomic_load(&s->next);
+	uint64_t want = next ? next : dog->threshold;
+
+	if (!since || since == SYS_WAIT_CLAIMED)
+		return false;
+	*ret_age = age_at(since, sys_now_ns());
+	if (*ret_age < (next && again ? dog->threshold : want))
+		return false;
+	atomic_store(&s->next, *ret_age >= want ? 2 * want : want);
+	return atomic_load(&s->since) == since;
+}
+
+static bool check_mirror(struct uhmm *u, unsigned id, bool again)
+{
+	struct sys_wait_slot *s = &u->mirrors.slot[id].call;
+	uint64_t age;
+
+	if (is_due(&u->watchdog, s, again, &age))
+		tell_mirror(u, id, s, "has been stuck for", age);
+	return atomic_load(&s->since) && atomic_load(&s->next);
+}
+
+static bool check_mirrors(struct uhmm *u, bool again)
+{
+	unsigned end = atomic_load(&u->mirrors.end);
+	bool any = false;
+
+	sys_mutex_lock(&u->watchdog.lock);
+	for (unsigned id = 1; id < end; id++)
+		any = check_mirror(u, id, again) || any;
+	sys_mutex_unlock(&u->watchdog.lock);
+	return any;
+}
+
+void watchdog_mirror_ended(struct uhmm *u, unsigned id, uint64_t since)
+{
+	const struct sys_wait_slot *s = &u->mirrors.slot[id].call;
+
+	sys_mutex_lock(&u->watchdog.lock);
+	tell_mirror(u, id, s, "has ended after", age_at(since, sys_now_ns()));
+	sys_mutex_unlock(&u->watchdog.lock);
+}
+
+/* ---- Waits ------------------------------------------------------------ */
+
+static void tell_wait(struct uhmm *u, const struct sys_wait_slot *s,
+		      uint64_t ns)
+{
+	const char *waiter = atomic_load(&s->waiter),
+		   *what = atomic_load(&s->what);
+	const char *name = atomic_load(&s->name);
+	unsigned long at = (unsigned long)atomic_load(&s->at);
+	struct age age = age_of(ns);
+	int tid = atomic_load(&s->tid);
+
+	if (name)
+		sys_logf(&u->log, SYS_WARN,
+			 "%s has been waiting for %ju %s, in thread %d, for %s "
+			 "device %s",
+			 waiter, age.n, age.unit, tid, what, name);
+	else if (at)
+		sys_logf(&u->log, SYS_WARN,
+			 "%s has been waiting for %ju %s, in thread %d, for %s "
+			 "%#lx",
+			 waiter, age.n, age.unit, tid, what, at);
+	else
+		sys_logf(&u->log, SYS_WARN,
+			 "%s has been waiting for %ju %s, in thread %d, for %s",
+			 waiter, age.n, age.unit, tid, what);
+}
+
+static void check_waits(struct uhmm *u, bool again)
+{
+	uint64_t age;
+
+	for (unsigned i = 0; i < SYS_NR_WAITS; i++) {
+		struct sys_wait_slot *s = &u->waits.slot[i];
+
+		if (is_due(&u->watchdog, s, again, &age))
+			tell_wait(u, s, age);
+	}
+}
+
 /* ---- Devices ---------------------------------------------------------- */
 
 static bool check_device(struct watchdog *dog, struct uhmm_device *dev,
@@ -182,6 +294,8 @@ static void look_round(struct uhmm *u, bool again)
 		if (device_is_lost(dev) && !call_any(dev))
 			device_release(dev);
 	}
+	any = check_mirrors(u, again) || any;
+	check_waits(u, again);
 	if (any)
 		relieve(u);
 }

@@ -386,8 +386,8 @@ static void wait_while_coming(const struct remap *r)
 	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
 }
 
-/* Return: whether it is done.  Unlocks. */
-static bool try_remap(struct remap *r)
+/* Return: 0; -EAGAIN after a wait; -ENOMEM.  Unlocks. */
+static int try_remap(struct remap *r)
 {
 	struct mm_set wipe;
 	uint64_t w;
@@ -399,7 +399,7 @@ static bool try_remap(struct remap *r)
 	if (page_state(w) == P_COMING &&
 	    !(w & PAGE_SWAPPING && coherent_may_carry(r->u))) {
 		wait_while_coming(r);
-		return false;
+		return -EAGAIN;
 	}
 	err = w ? move_page(r, w) : 0;
 	if (block_word(r->to, r->k) & PAGE_DROP)
@@ -409,7 +409,7 @@ static bool try_remap(struct remap *r)
 		coherent_wipe(r->u, r->to, &wipe);
 	if (r->gone)
 		free_device_page(r->u, r->gone);
-	return !err;
+	return err;
 }
 
 static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
@@ -425,20 +425,30 @@ static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
 static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 {
 	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "a page that moves with its mapping at",
+			      .at = from };
+	int err = -ENOMEM;
 
 	r.from = block_find(u, from);
 	if (!r.from || is_plain(u, r.from, r.i)) {
 		put_plain(u, to);
 		return;
 	}
-	for (int tries = 0; tries < REMAP_TRIES; tries++) {
+	for (int tries = 0; err && tries < REMAP_TRIES;
+	     tries += err == -ENOMEM) {
 		r.to = block_get(u, to);
-		if (r.to && try_remap(&r))
-			return;
+		err = r.to ? try_remap(&r) : -ENOMEM;
+		if (!err)
+			break;
+		sys_wait_note(&w);
 		sys_yield();
 	}
-	sys_logf(&u->log, SYS_ERR, "page %#lx is lost: no memory to move it",
-		 (unsigned long)from);
+	sys_wait_end(&w);
+	if (err)
+		sys_logf(&u->log, SYS_ERR,
+			 "page %#lx is lost: no memory to move it",
+			 (unsigned long)from);
 }
 
 /* Its frame will be copied: nobody may write to it any more. */

@@ -106,13 +106,17 @@ static int try_part(struct walk *w)
 
 static int fault_in_part(struct walk *w)
 {
+	struct sys_wait wait = { .all = &w->u->waits,
+				 .what = "pages to be in RAM at",
+				 .at = w->start };
 	int err = -EAGAIN;
 
 	for (unsigned tries = 0; err == -EAGAIN; tries++) {
 		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
-			sys_yield();
+			sys_wait_yield(&wait);
 		err = try_part(w);
 	}
+	sys_wait_end(&wait);
 	return err;
 }
 
@@ -125,6 +129,8 @@ int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write)
 	while (w.start < end && !err) {
 		w.end = block_part_end(w.start, end);
 		err = fault_in_part(&w);
+		if (w.end < end)
+			sys_call_open();
 	}
 	return err && w.start == addr ? err : (int64_t)w.nr;
 }

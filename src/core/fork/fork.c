@@ -50,18 +50,21 @@ static struct uhmm *contexts;
 
 void gate_enter(struct uhmm *u)
 {
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "a fork(2), or the rescue, to end" };
 	uint32_t v = atomic_load(&u->gate);
 
 	debug_wants(&u->gate, RANK_GATE);
 	for (;;) {
 		if (v & (GATE_CLOSED | GATE_SHUT)) {
-			sys_futex_wait(&u->gate, v, 0);
+			sys_wait_open(&w, &u->gate, v, 0);
 			v = atomic_load(&u->gate);
 		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
-			debug_has(&u->gate, RANK_GATE);
-			return;
+			break;
 		}
 	}
+	debug_has(&u->gate, RANK_GATE);
+	sys_wait_end(&w);
 }
 
 void gate_leave(struct uhmm *u)
@@ -76,11 +79,14 @@ void gate_leave(struct uhmm *u)
 static void gate_close(struct uhmm *u)
 {
 	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "moves under way to end" };
 
 	while ((v & ~GATE_SHUT) != GATE_CLOSED) {
-		sys_futex_wait(&u->gate, v, 0);
+		sys_wait_on(&w, &u->gate, v, 0);
 		v = atomic_load(&u->gate);
 	}
+	sys_wait_end(&w);
 }
 
 static void gate_open(struct uhmm *u)
@@ -282,6 +288,8 @@ static void hide_all(struct uhmm *u, bool hide)
 
 static void prepare(void)
 {
+	const char *was = sys_call_rename("fork(2)");
+
 	bury_unnoticed();
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
@@ -293,6 +301,7 @@ static void prepare(void)
 			u->mm->ops->fork_begin(u->mm);
 		hide_all(u, false);
 	}
+	sys_call_rename(was);
 }
 
 static void parent(void)

@@ -136,7 +136,7 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 {
 	int n;
 
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
 				  out_block(u, b, want, dev, how, NULL);
 	block_let_go(u, b);
@@ -189,7 +189,7 @@ static int drop_clean(struct uhmm *u, struct block *b)
 	if (!nr_in(u, b, P_CLEAN))
 		return 0;
 	memset(&all, 0xff, sizeof(all));
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	n = clean_drop(u, b, &all);
 	block_let_go(u, b);
 	return n;

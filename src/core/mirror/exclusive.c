@@ -91,7 +91,7 @@ int exclusive_take(struct uhmm_mirror *m, struct block *b,
 	int err;
 
 	out_init(&o, u, b);
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	err = out_give_slot(u, b, want);
 	if (err)
 		goto out;

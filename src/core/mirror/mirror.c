@@ -39,12 +39,71 @@ void mirror_put(struct uhmm *u, unsigned id)
 		sys_futex_wake(&s->users, INT32_MAX);
 }
 
-static void wait_for_users(struct mirror_slot *s)
+static void wait_for_users(struct uhmm *u, struct mirror_slot *s)
 {
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "faults of the mirror to end" };
 	uint32_t users;
 
 	while ((users = atomic_load(&s->users)))
-		sys_futex_wait(&s->users, users, 0);
+		sys_wait_open(&w, &s->users, users, 0);
+	sys_wait_end(&w);
+}
+
+/* ---- Callbacks -------------------------------------------------------- */
+
+static struct sys_wait_slot *call_of(const struct uhmm_mirror *m)
+{
+	return &m->u->mirrors.slot[m->id].call;
+}
+
+static void begin_call(struct uhmm_mirror *m, const char *what, uintptr_t at)
+{
+	struct sys_wait_slot *s = call_of(m);
+
+	atomic_store_explicit(&s->name, m->dev ? m->dev->name : NULL,
+			      memory_order_relaxed);
+	atomic_store_explicit(&s->what, what, memory_order_relaxed);
+	atomic_store_explicit(&s->at, at, memory_order_relaxed);
+	atomic_store_explicit(&s->next, 0, memory_order_relaxed);
+	/* The watchdog reads the others after @since. */
+	atomic_store_explicit(&s->since, sys_now_ns(), memory_order_release);
+	callback_enter();
+}
+
+/* Pairs with is_due() of watchdog.c: it sees that this ended, or we @next. */
+static void end_call(struct uhmm_mirror *m)
+{
+	struct sys_wait_slot *s = call_of(m);
+	uint64_t since = atomic_exchange(&s->since, 0);
+
+	callback_leave();
+	if (atomic_load(&s->next))
+		watchdog_mirror_ended(m->u, m->id, since);
+}
+
+int mirror_map(struct uhmm_mirror *m, uintptr_t start, const uhmm_pfn_t *pfns,
+	       size_t npages)
+{
+	int err;
+
+	begin_call(m, "map", start);
+	err = m->ops.map(m->priv, start, pfns, npages);
+	end_call(m);
+	return err;
+}
+
+static void invalidate(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
+		       enum uhmm_notify why)
+{
+	begin_call(m, "invalidate", start);
+	m->ops.invalidate(m->priv, start, end, why);
+	end_call(m);
+}
+
+void mirror_lock(struct uhmm_mirror *m)
+{
+	sys_wait_lock(&m->u->waits, &m->lock, "a mirror's callback to end", 0);
 }
 
 /* ---- Telling ---------------------------------------------------------- */
@@ -58,11 +117,9 @@ void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
 		end = m->end;
 	if (start >= end)
 		return;
-	sys_mutex_lock(&m->lock);
+	mirror_lock(m);
 	atomic_fetch_add(&m->seq, 1);
-	callback_enter();
-	m->ops.invalidate(m->priv, start, end, why);
-	callback_leave();
+	invalidate(m, start, end, why);
 	sys_mutex_unlock(&m->lock);
 }
 
@@ -174,7 +231,7 @@ int do_mirror_remove(struct uhmm_mirror *m)
 
 	release(m);
 	atomic_store(&s->mirror, NULL);
-	wait_for_users(s);
+	wait_for_users(m->u, s);
 	atomic_fetch_sub(&all->count, 1);
 	sys_mutex_lock(&all->lock);
 	s->taken = false;

@@ -52,6 +52,11 @@ void mirror_put(struct uhmm *u, unsigned id);
 void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
 		 enum uhmm_notify why);
 
+void mirror_lock(struct uhmm_mirror *m);
+/* Its callback.  Caller holds @m->lock. */
+int mirror_map(struct uhmm_mirror *m, uintptr_t start, const uhmm_pfn_t *pfns,
+	       size_t npages);
+
 /* exclusive.c */
 /*
  * Take the pages of @want, which are in RAM, into frames for @m.  Return: 0,

@@ -82,7 +82,9 @@ int uhmm_mirror_add(struct uhmm *u, void *addr, size_t len,
 	m->priv = priv;
 	m->start = (uintptr_t)addr;
 	m->end = len ? m->start + len : (uintptr_t)1 << VA_BITS;
-	err = do_mirror_add(m);
+	err = watchdog_start(u);
+	if (!err)
+		err = do_mirror_add(m);
 	if (err) {
 		sys_free(m, sizeof(*m));
 		return err;

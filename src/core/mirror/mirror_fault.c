@@ -30,7 +30,6 @@
 #include "core/page/region.h"
 #include "core/page/slot.h"
 
-#define PATIENCE_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 #define EAGER_TRIES 100 /* until others are let run in between */
 
 /*
@@ -265,7 +264,7 @@ static int bring_home(struct walk *w)
 	set_clear(&want);
 	set_add(&want, page_index(w->start) + w->n);
 	gate_enter(u);
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
 	block_let_go(u, b);
 	gate_leave(u);
@@ -322,15 +321,13 @@ static int enter(struct walk *w, uint64_t seq)
 
 	if (!w->n)
 		return 0;
-	sys_mutex_lock(&m->lock);
+	mirror_lock(m);
 	if (atomic_load(&m->gone))
 		err = -ENODEV;
 	else if (atomic_load(&m->seq) != seq || atomic_load(&m->changing))
 		err = -EAGAIN;
 	if (!err) {
-		callback_enter();
-		err = m->ops.map(m->priv, w->start, w->pfn, w->n);
-		callback_leave();
+		err = mirror_map(m, w->start, w->pfn, w->n);
 		err = err == -EAGAIN ? -EBUSY : err;
 	}
 	sys_mutex_unlock(&m->lock);
@@ -340,22 +337,21 @@ static int enter(struct walk *w, uint64_t seq)
 /* Wait until announced changes are done.  Return: what to compare later. */
 static uint64_t begin(struct uhmm_mirror *m)
 {
-	uint64_t said = sys_now_ns();
+	struct sys_wait w = { .all = &m->u->waits,
+			      .what = "uhmm_notify_end()" };
+	uint64_t seq;
 
 	for (;;) {
-		uint64_t seq = atomic_load(&m->seq);
-		uint32_t changing = atomic_load(&m->changing);
+		uint32_t changing;
 
+		seq = atomic_load(&m->seq);
+		changing = atomic_load(&m->changing);
 		if (!changing || atomic_load(&m->gone))
-			return seq;
-		sys_futex_wait(&m->changing, changing, PATIENCE_NS);
-		if (sys_now_ns() - said < PATIENCE_NS)
-			continue;
-		sys_logf(
-			&m->u->log, SYS_WARN,
-			"a device has long been waiting for uhmm_notify_end()");
-		said = sys_now_ns();
+			break;
+		sys_wait_open(&w, &m->changing, changing, 0);
 	}
+	sys_wait_end(&w);
+	return seq;
 }
 
 /* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
@@ -379,13 +375,17 @@ static int try_part(struct walk *w)
 
 static int fault_part(struct walk *w)
 {
+	struct sys_wait wait = { .all = &w->m->u->waits,
+				 .what = "pages that can be entered at",
+				 .at = w->start };
 	int err = -EAGAIN;
 
 	for (unsigned tries = 0; err == -EAGAIN; tries++) {
 		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
-			sys_yield();
+			sys_wait_yield(&wait);
 		err = try_part(w);
 	}
+	sys_wait_end(&wait);
 	return err;
 }
 
@@ -413,6 +413,8 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		w.end = block_part_end(w.start, end);
 		err = fault_part(&w);
 		w.start = w.end;
+		if (w.start < end)
+			sys_call_open();
 	}
 	return err;
 }

@@ -15,6 +15,7 @@
 
 #include "mm/mm.h"
 #include "sys/lock.h"
+#include "sys/waits.h"
 
 struct block;
 struct mm_set;
@@ -22,8 +23,12 @@ struct uhmm;
 
 #define MAX_MIRRORS 256 /* number 0 is none */
 
-/* @users: futex; @taken: until a removal has ended; under mirrors.lock */
+/*
+ * @users: futex; @taken: until a removal has ended; under mirrors.lock
+ * @call: the callback that is under way; by the mirror's lock
+ */
 struct mirror_slot {
+	struct sys_wait_slot call;
 	_Atomic(struct uhmm_mirror *) mirror;
 	_Atomic uint32_t users;
 	bool taken;

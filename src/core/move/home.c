@@ -540,6 +540,9 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 {
 	struct mm_set todo = *want;
 	struct fetch f;
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "pages to come home to the block at",
+			      .at = b->va };
 	int ret = 1, err = node_home(u, b, want, only, why);
 
 	while (ret > 0 && !is_home(u, b, &todo)) {
@@ -551,7 +554,10 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 		forget_gone(&f);
 		if (!set_empty(&f.failed))
 			err = -EIO;
+		if (!f.came)
+			sys_wait_note(&w);
 	}
+	sys_wait_end(&w);
 	if (how == HOME_RESCUE)
 		lost_poison(u, b, want);
 	return ret < 0 ? ret : err;

@@ -114,7 +114,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	dropped_wait(u, b, want);
 	if (device_is_node(dev))
 		return node_out(u, b, want, dev, why);
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	node_home(u, b, want, NULL, NULL);
 	coherent_fit(u, b, &fit, dev, why);
 	drop_copies(u, b, &fit);
@@ -161,7 +161,7 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	memset(why, UHMM_WHY_OK, MM_BLOCK_PAGES);
 	if (!b)
 		return 0;
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	err = home_block(u, b, want, NULL, HOME_MIGRATE, why);
 	tell_why_home(u, b, want, why);
 	block_let_go(u, b);
@@ -292,6 +292,8 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 		}
 		total += n;
 		any = any || known;
+		if (last < end)
+			sys_call_open();
 	}
 	return any ? total : why_none(u, addr);
 }
@@ -377,7 +379,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 
 	set_clear(&want);
 	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
-	sys_mutex_lock(&b->mover);
+	block_take_mover(u, b);
 	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
 	err = untrack_part(u, start, end);
 	if (!err)
@@ -435,6 +437,8 @@ static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
 		if (err == -ENOMEM)
 			break;
 		end = at;
+		if (start < end)
+			sys_call_open();
 	}
 	return ret;
 }

@@ -58,6 +58,9 @@ static int pin_locked(struct uhmm *u, struct block *b,
 static int pin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct block *b = block_get(u, start);
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "pages to be in RAM at",
+			      .at = start };
 	struct mm_set want;
 	int err;
 
@@ -65,15 +68,20 @@ static int pin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 		return -ENOMEM;
 	set_clear(&want);
 	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
-	sys_mutex_lock(&b->mover); /* what came home stays until it is pinned */
-	do {
+	block_take_mover(u, b); /* what came home stays until it is pinned */
+	for (;;) {
 		err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
 		if (err)
 			break;
 		block_lock(b);
 		err = pin_locked(u, b, &want);
 		block_unlock(u, b);
-	} while (err == -EAGAIN);
+		if (err != -EAGAIN)
+			break;
+		sys_wait_note(&w);
+		sys_yield();
+	}
+	sys_wait_end(&w);
 	block_let_go(u, b);
 	return err;
 }

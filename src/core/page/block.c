@@ -175,6 +175,12 @@ void block_unlock(struct uhmm *u, struct block *b)
 		slab_free(&u->table_slab, table);
 }
 
+void block_take_mover(struct uhmm *u, struct block *b)
+{
+	sys_wait_lock(&u->waits, &b->mover, "a move to end in the block at",
+		      b->va);
+}
+
 void block_let_go(struct uhmm *u, struct block *b)
 {
 	sys_mutex_unlock(&b->mover);

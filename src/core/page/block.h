@@ -86,6 +86,8 @@ struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);
+/* Lock the block's mover lock.  Copies of other movers are waited for. */
+void block_take_mover(struct uhmm *u, struct block *b);
 /* Not a mover any more.  Not locked. */
 void block_let_go(struct uhmm *u, struct block *b);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);

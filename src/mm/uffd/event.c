@@ -22,39 +22,60 @@ enum {
 	NAP_NS = 50 * 1000,
 };
 
+static inline void spin_once(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
 /* Wait for @word to change from @value: at first for who runs meanwhile. */
-static void relax(int spins, _Atomic uint32_t *word, uint32_t value)
+static void relax(struct sys_wait *w, int spins, _Atomic uint32_t *word,
+		  uint32_t value)
 {
 	if (spins >= SPINS + YIELDS)
-		sys_futex_wait(word, value, NAP_NS);
+		sys_wait_on(w, word, value, NAP_NS);
 	else if (spins >= SPINS)
 		sys_yield();
-#if defined(__x86_64__)
 	else
-		__builtin_ia32_pause();
-#endif
+		spin_once();
 }
 
 /* ---- The gate ---- */
 
+/* Return: 0; -EAGAIN; -EBUSY while an event is read. */
+static int try_enter(struct uffd *b)
+{
+	uint32_t reading = atomic_load(&b->reading);
+
+	if (!reading) {
+		atomic_fetch_add(&b->inside, 1);
+		/* Pairs with begin_read(): one sees the other. */
+		if (!atomic_load(&b->reading))
+			return 0;
+		atomic_fetch_sub(&b->inside, 1);
+	}
+	/* The thread that applies it may wait for the caller's lock. */
+	return reading == 2 ? -EAGAIN : -EBUSY;
+}
+
+static int wait_to_enter(struct uffd *b)
+{
+	struct sys_wait w = { .all = b->mm.client->waits,
+			      .what = "an event to be read" };
+	int ret;
+
+	for (int spins = 0; (ret = try_enter(b)) == -EBUSY; spins++)
+		relax(&w, spins, &b->reading, 1);
+	sys_wait_end(&w);
+	return ret;
+}
+
 static int enter(struct uffd *b)
 {
-	for (int spins = 0;; spins++) {
-		uint32_t reading = atomic_load(&b->reading);
+	int ret = try_enter(b);
 
-		if (!reading) {
-			atomic_fetch_add(&b->inside, 1);
-			/* Pairs with begin_read(): one sees the other. */
-			if (!atomic_load(&b->reading))
-				return 0;
-			atomic_fetch_sub(&b->inside, 1);
-		}
-		/* Being applied, perhaps by who waits for the caller's lock. */
-		if (reading == 2)
-			return -EAGAIN;
-		if (reading)
-			relax(spins, &b->reading, reading);
-	}
+	return ret == -EBUSY ? wait_to_enter(b) : ret;
 }
 
 int uffd_gate_enter(struct uffd *b)
@@ -103,19 +124,22 @@ static void end_read(struct uffd *b)
  */
 static bool begin_read(struct uffd *b, int patience)
 {
+	struct sys_wait w = { .all = b->mm.client->waits,
+			      .what = "the mover of a mapping to end" };
 	uint32_t inside;
 
 	uffd_inline_changed(b);
 	atomic_fetch_add(&b->seq, 1);
 	atomic_store(&b->reading, 1);
 	for (int spins = 0; (inside = atomic_load(&b->inside)); spins++) {
-		if (spins >= patience) {
-			end_read(b);
-			return false;
-		}
-		relax(spins, &b->inside, inside);
+		if (spins >= patience)
+			break;
+		relax(&w, spins, &b->inside, inside);
 	}
-	return true;
+	sys_wait_end(&w);
+	if (inside)
+		end_read(b);
+	return !inside;
 }
 
 /* ---- Events ---- */
@@ -181,7 +205,7 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 
 	if (tries < TRIES && atomic_load(&b->inside)) {
 		for (int i = 0; i < SPINS && atomic_load(&b->inside); i++)
-			relax(i, &b->inside, 0);
+			spin_once();
 		return -EBUSY;
 	}
 	if (!begin_read(b, tries < TRIES ? SPINS : INT_MAX))
@@ -240,7 +264,8 @@ void uffd_sync(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
 
-	sys_mutex_lock(&b->event_lock);
+	sys_wait_lock(b->mm.client->waits, &b->event_lock,
+		      "an event to be applied", 0);
 	sys_mutex_unlock(&b->event_lock);
 }
 
@@ -313,7 +338,8 @@ static bool handle(struct uffd *b, int tries)
 	int ret;
 
 	if (!sys_mutex_trylock(&b->event_lock)) {
-		uffd_sync(&b->mm);
+		sys_mutex_lock(&b->event_lock);
+		sys_mutex_unlock(&b->event_lock);
 		return true;
 	}
 	ret = read_one(b, &msg, tries);

@@ -120,6 +120,9 @@ static void catch_up(struct uffd *b, int child)
 void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 {
 	struct uffd *b = to_uffd(mm);
+	struct sys_wait w = { .all = b->mm.client->waits,
+			      .what = "a child to stand still at",
+			      .at = va };
 	size_t done = 0, step = npages;
 
 	if (hides(b))
@@ -135,12 +138,14 @@ void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 		} else if (step > 1 && (n == -ENOENT || n == -EINVAL)) {
 			step /= 2; /* across two mappings */
 		} else if (n == -EAGAIN) {
+			sys_wait_note(&w);
 			catch_up(b, child);
 		} else {
 			done++; /* it is there, or unmapped */
 			step = npages;
 		}
 	}
+	sys_wait_end(&w);
 }
 
 /*

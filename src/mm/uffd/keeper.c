@@ -88,17 +88,23 @@ static bool take_over(struct uffd_keeper *k)
 static void keep(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
+	struct sys_wait w = { .all = b->mm.client->waits,
+			      .what = "a mapping to move to",
+			      .at = k->frame };
 	bool moved = false;
 
 	for (int i = 0; (k->f || i < POLLS) && !moved; i++) {
-		if (atomic_load(&k->state) != UFFD_KEEPER_ARMED)
+		if (atomic_load(&k->state) != UFFD_KEEPER_ARMED) {
+			sys_wait_end(&w);
 			return;
+		}
 		moved = has_moved(b);
 		if (!moved && i < YIELDS)
 			sys_yield();
 		else if (!moved)
-			sys_futex_wait(&k->state, UFFD_KEEPER_ARMED, NAP_NS);
+			sys_wait_on(&w, &k->state, UFFD_KEEPER_ARMED, NAP_NS);
 	}
+	sys_wait_end(&w);
 	if (!take_over(k))
 		return;
 	if (k->f)
@@ -161,6 +167,8 @@ void uffd_keeper_stop(struct uffd *b)
 bool uffd_keeper_done(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
+	struct sys_wait w = { .all = b->mm.client->waits,
+			      .what = "a mapping that moved to be noted" };
 	uint32_t state;
 
 	if (take_over(k)) {
@@ -168,6 +176,7 @@ bool uffd_keeper_done(struct uffd *b)
 		return true;
 	}
 	while ((state = atomic_load(&k->state)) != UFFD_KEEPER_IDLE)
-		sys_futex_wait(&k->state, state, 0);
+		sys_wait_on(&w, &k->state, state, 0);
+	sys_wait_end(&w);
 	return false;
 }

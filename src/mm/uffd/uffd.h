@@ -60,6 +60,7 @@
 #include "sys/nodes.h"
 #include "sys/sys.h"
 #include "sys/uapi.h"
+#include "sys/waits.h"
 
 enum {
 	UFFD_ZERO_PAGES = 16,	/* in the buffer of zeroes */
