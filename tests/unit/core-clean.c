@@ -48,6 +48,53 @@ static void test_leave(const char *rung, unsigned mark, enum uhmm_why reason)
 	world_close(&w);
 }
 
+/* ---- The application is faster ----------------------------------------- */
+
+static struct mm_ops ops;
+static void (*stash)(struct mm *mm, struct mm_freeze *f);
+
+/* The event of an MADV_FREE, and nothing is taken. */
+static void discard_first(struct mm *mm, struct mm_freeze *f)
+{
+	const struct mm_client *c = mm->client;
+	uintptr_t va = (uintptr_t)world_at(AT);
+
+	c->discard(c->priv, va, va + PAGE);
+	set_clear(&f->framed);
+	set_clear(&f->holes);
+}
+
+static void map_over_first(struct mm *mm, struct mm_freeze *f)
+{
+	uintptr_t va = (uintptr_t)world_at(AT);
+
+	fake_munmap(mm, va, va + PAGE);
+	CHECK_EQ(fake_map(mm, va, va + PAGE, MM_ANON), 0);
+	stash(mm, f);
+}
+
+static void test_overtaken(void (*first)(struct mm *mm, struct mm_freeze *f),
+			   enum page_state state)
+{
+	struct uhmm_params params = { .size = sizeof(params),
+				      .features_off = "move" };
+	struct world w = world_open(&params);
+	struct store s;
+	struct uhmm_device *dev = store_add(w.u, &s, STORE_PLAIN, 4 * N);
+
+	world_set_limit(&w, 64);
+	read_back(&w, dev, 0);
+	ops = *w.mm->ops;
+	stash = ops.stash;
+	ops.stash = first;
+	w.mm->ops = &ops;
+	uhmm_migrate(w.u, world_at(AT), PAGE, dev);
+	ops.stash = stash;
+	CHECK_EQ(world_state(&w, AT), state);
+	CHECK_EQ(device_used(dev), N - 1);
+	world_close(&w);
+}
+
 int main(void)
 {
 	static const char *const rungs[] = { NULL, "move" };
@@ -58,6 +105,8 @@ int main(void)
 		test_leave(rungs[i], FAKE_LOCKED, UHMM_WHY_LOCKED);
 		test_leave(rungs[i], FAKE_PINNED, UHMM_WHY_PINNED);
 	}
+	test_overtaken(discard_first, P_DROPPED);
+	test_overtaken(map_over_first, P_RAM);
 	test_leave("move", FAKE_LOCKS, UHMM_WHY_LOCKED);
 	return 0;
 }

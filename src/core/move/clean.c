@@ -114,6 +114,7 @@ struct drop {
 	uint64_t word[MM_BLOCK_PAGES];
 	uint64_t free[MM_BLOCK_PAGES];
 	unsigned nfree, went;
+	struct mm_set back; /* in frames, and to be at their addresses */
 };
 
 /* A frame is what is left of a page; a hole is gone already. */
@@ -154,12 +155,9 @@ static void keep(struct drop *d, unsigned i)
 static void dropped(struct drop *d, unsigned i)
 {
 	struct out *o = &d->o;
-	uint64_t w = block_word(o->b, i), was = d->word[i];
+	uint64_t was = d->word[i];
 
-	if (page_state(w) != P_STASHING) { /* unmapped meanwhile */
-		d->free[d->nfree++] = was;
-	} else if (w & PAGE_DROP) { /* or discarded by the application */
-		block_event(o->u, o->b, i, E_HOLE);
+	if (out_was_overtaken(o, i, &d->back)) {
 		d->free[d->nfree++] = was;
 	} else if (has_lost(o->u, was) || is_refused(o, i)) {
 		keep(d, i);
@@ -204,8 +202,11 @@ static void drop_by_stash(struct drop *d)
 
 	block_unlock(o->u, o->b);
 	out_take_aside(o);
+	set_clear(&d->back);
 	set_for_each(&o->left, i)
 		dropped(d, i);
+	out_give_back(o, &d->back);
+	o->b->stash = NULL;
 }
 
 static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)

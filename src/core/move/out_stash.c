@@ -174,20 +174,24 @@ static bool was_dropped(struct out *o, unsigned i)
 	return true;
 }
 
+bool out_was_overtaken(struct out *o, unsigned i, struct mm_set *back)
+{
+	uint64_t w = block_word(o->b, i);
+
+	if (page_state(w) != P_STASHING || !(w & PAGE_GONE))
+		return was_dropped(o, i);
+	if (was_replaced(o, i))
+		set_add(back, i);
+	return true;
+}
+
 void out_sort_aside(struct out *o)
 {
 	struct mm_set back;
 
 	set_clear(&back);
 	set_for_each(&o->f.want, i) {
-		uint64_t w = block_word(o->b, i);
-
-		if (page_state(w) == P_STASHING && w & PAGE_GONE) {
-			if (was_replaced(o, i))
-				set_add(&back, i);
-			continue;
-		}
-		if (was_dropped(o, i))
+		if (out_was_overtaken(o, i, &back))
 			continue;
 		if (block_word(o->b, i) & PAGE_AWAY) {
 			still_away(o, i);

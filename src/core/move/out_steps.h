@@ -64,6 +64,11 @@ int out_take_frames(struct out *o);
 void out_set_aside(struct out *o);
 /* Take what was set aside.  Locked on return. */
 void out_take_aside(struct out *o);
+/*
+ * After it: did the application unmap, move or discard the page meanwhile?  Its
+ * word says what is there now; what has to go back joins @back.  Locked.
+ */
+bool out_was_overtaken(struct out *o, unsigned i, struct mm_set *back);
 /* After it: what was wanted joins o->framed and o->zero, the rest goes back. */
 void out_sort_aside(struct out *o);
 /* Pages of o->f.framed that nobody wanted go back to their addresses. Locked */
