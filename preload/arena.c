@@ -10,8 +10,9 @@
 #include <jemalloc/jemalloc.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
+
+#include <uhmm/provider.h>
 
 #include "mutex.h"
 #include "preload.h"
@@ -118,7 +119,7 @@ static void set_decay(unsigned arena, const char *which, ssize_t ms)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "arena.%u.%s_decay_ms", arena, which);
+	uhmm_format(name, sizeof(name), "arena.%u.%s_decay_ms", arena, which);
 	mallctl(name, NULL, NULL, &ms, sizeof(ms));
 }
 

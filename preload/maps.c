@@ -4,7 +4,6 @@
  * are rare.
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "preload.h"
@@ -25,18 +24,41 @@ static bool is_frames(const char *flags)
 	       strstr(flags, " dd") && strstr(flags, " dc");
 }
 
+/* A number in hexadecimal and the one character behind it. */
+static bool parse_hex(const char **s, char behind, uintptr_t *ret)
+{
+	const char *p = *s;
+
+	for (*ret = 0; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f');
+	     p++)
+		*ret = *ret << 4 |
+		       (unsigned)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	if (p == *s || *p != behind)
+		return false;
+	*s = p + 1;
+	return true;
+}
+
+/* "start-end rwxp ..." */
+static bool parse_mapping(const char *s, struct vma *ret)
+{
+	*ret = (struct vma){ .prot = 0 };
+	if (!parse_hex(&s, '-', &ret->start) || !parse_hex(&s, ' ', &ret->end))
+		return false;
+	ret->prot |= s[0] == 'r' ? PROT_READ : 0;
+	ret->prot |= s[0] && s[1] == 'w' ? PROT_WRITE : 0;
+	ret->prot |= s[0] && s[1] && s[2] == 'x' ? PROT_EXEC : 0;
+	return true;
+}
+
 static void end_line(struct walk *w)
 {
-	unsigned long start, end;
-	char prot[5];
+	struct vma vma;
 
 	w->line[w->len] = '\0';
 	w->len = 0;
-	if (sscanf(w->line, "%lx-%lx %4s", &start, &end, prot) == 3) {
-		w->vma = (struct vma){ start, end, 0, false };
-		w->vma.prot |= prot[0] == 'r' ? PROT_READ : 0;
-		w->vma.prot |= prot[1] == 'w' ? PROT_WRITE : 0;
-		w->vma.prot |= prot[2] == 'x' ? PROT_EXEC : 0;
+	if (parse_mapping(w->line, &vma)) {
+		w->vma = vma;
 		if (!w->detailed)
 			w->fn(&w->vma, w->arg);
 	} else if (strncmp(w->line, "VmFlags:", 8) == 0) {

@@ -8,9 +8,10 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include <uhmm/provider.h>
 
 #include "preload.h"
 
@@ -57,16 +58,11 @@ void say(const char *fmt, ...)
 	char line[512];
 	size_t len = sizeof(prefix) - 1;
 	va_list ap;
-	int n;
 
 	memcpy(line, prefix, len);
 	va_start(ap, fmt);
-	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
+	len += uhmm_vformat(line + len, sizeof(line) - len - 1, fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return;
-	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n :
-						    sizeof(line) - len - 2;
 	line[len++] = '\n';
 	(void)write_all(error_fd >= 0 ? error_fd : STDERR_FILENO, line, len);
 }
@@ -74,15 +70,12 @@ void say(const char *fmt, ...)
 __attribute__((format(printf, 2, 3))) static void add(struct text *t,
 						      const char *fmt, ...)
 {
-	size_t room = sizeof(t->data) - t->len;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(t->data + t->len, room, fmt, ap);
+	t->len += uhmm_vformat(t->data + t->len, sizeof(t->data) - t->len, fmt,
+			       ap);
 	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n < room ? (size_t)n : room - 1;
 }
 
 static double mib(uint64_t pages)

@@ -15,6 +15,8 @@
 #ifndef UHMM_PROVIDER_H
 #define UHMM_PROVIDER_H
 
+#include <stdarg.h>
+
 #include <uhmm/uhmm.h>
 
 #ifdef __cplusplus
@@ -371,6 +373,29 @@ void uhmm_provider_free(void *p, size_t len);
  * copy is visible to all when it returns.
  */
 void uhmm_copy(void *dst, const void *src, size_t len);
+
+/**
+ * uhmm_vformat() - text from numbers and strings, by nothing of the C library
+ * @len: bytes at @buf, 1 at least
+ *
+ * As vsnprintf(3) in the C locale.  vsnprintf(3) reads the locale and the
+ * program's own conversions, which may be in memory that is away, and so must
+ * not be called in a callback.
+ *
+ * Conversions: d i u x c s p f %; flags: # 0 -; a width, a precision (of s and
+ * f, of the latter 9 at most); lengths: hh h l ll z j t.  Anything else is
+ * copied as it stands, and ends the conversions.
+ *
+ * Return: bytes written, without the final NUL.  What does not fit is cut off.
+ */
+size_t uhmm_vformat(char *buf, size_t len, const char *fmt, va_list ap);
+
+/** uhmm_format() - the same, as snprintf(3) */
+#ifdef __GNUC__
+__attribute__((format(printf, 3, 4)))
+#endif
+size_t
+uhmm_format(char *buf, size_t len, const char *fmt, ...);
 
 /** uhmm_parse_size() - "64K", "2M", "1.5G", "4096".  Return: 0 or -EINVAL. */
 int uhmm_parse_size(const char *s, uint64_t *ret_bytes);

@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,6 +21,8 @@
 #include <unistd.h>
 
 #include <uhmm/provider.h>
+
+#include "../sysfs.h"
 
 #define ALIGN ((uint64_t)2 << 20) /* of a mapping of devdax */
 
@@ -103,18 +104,14 @@ static const struct uhmm_device_ops dax_ops = {
 /* The size of a character device is in sysfs.  Return: bytes, 0: unknown. */
 static uint64_t size_of_device(dev_t dev)
 {
-	unsigned long long size = 0;
-	char path[64];
-	FILE *f;
+	char path[64], text[32];
+	const char *p = text;
+	uint64_t size = 0;
 
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(dev),
-		 minor(dev));
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &size) != 1)
-		size = 0;
-	fclose(f);
+	uhmm_format(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(dev),
+		    minor(dev));
+	if (sysfs_read(path, text, sizeof(text)))
+		sysfs_number(&p, &size);
 	return size;
 }
 

@@ -9,24 +9,19 @@
  * and to refuse one that cannot be spared.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <uhmm/provider.h>
+
+#include "../sysfs.h"
 
 #define NODES "/sys/devices/system/node/"
 
 static int parse_node(const char *s, int *ret)
 {
-	char *end;
-	long n;
+	uint64_t n;
 
-	if (*s < '0' || *s > '9')
-		return -EINVAL;
-	errno = 0;
-	n = strtol(s, &end, 10);
-	if (errno || *end || n > 1023)
+	if (!sysfs_number(&s, &n) || *s || n > 1023)
 		return -EINVAL;
 	*ret = (int)n;
 	return 0;
@@ -35,40 +30,38 @@ static int parse_node(const char *s, int *ret)
 /* Pages of memory that the node has; 0: none, or no such node. */
 static uint64_t node_pages(int node)
 {
-	unsigned long long kib = 0;
-	char path[64], line[128];
-	FILE *f;
+	static const char key[] = "MemTotal:";
+	char path[64], text[512];
+	const char *p;
+	uint64_t kib;
 
-	snprintf(path, sizeof(path), NODES "node%d/meminfo", node);
-	f = fopen(path, "re");
-	if (!f)
+	uhmm_format(path, sizeof(path), NODES "node%d/meminfo", node);
+	if (!sysfs_read(path, text, sizeof(text)))
 		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Node %*d MemTotal: %llu", &kib) == 1)
-			break;
-	fclose(f);
-	return kib >> (UHMM_PAGE_SHIFT - 10);
+	p = strstr(text, key);
+	if (!p)
+		return 0;
+	p += sizeof(key) - 1;
+	p += strspn(p, " ");
+	return sysfs_number(&p, &kib) ? kib >> (UHMM_PAGE_SHIFT - 10) : 0;
 }
 
 /* Is there memory elsewhere?  The list is as in "0-1,4". */
-static int others_have_memory(int node)
+static bool others_have_memory(uint64_t node)
 {
-	int first, last, n, any = 0;
-	char line[256], *p = line;
-	FILE *f = fopen(NODES "has_memory", "re");
+	uint64_t first, last;
+	const char *p;
+	bool any = false;
+	char text[256];
 
-	if (!f)
-		return 0;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	while (sscanf(p, "%d%n", &first, &n) == 1) {
-		p += n;
+	sysfs_read(NODES "has_memory", text, sizeof(text));
+	for (p = text; sysfs_number(&p, &first); p += *p == ',') {
 		last = first;
-		if (sscanf(p, "-%d%n", &last, &n) == 1)
-			p += n;
+		if (*p == '-') {
+			p++;
+			sysfs_number(&p, &last);
+		}
 		any |= first != node || last != node;
-		p += *p == ',';
 	}
 	return any;
 }
@@ -88,7 +81,7 @@ static int numa_open(const char *const *values, struct uhmm_device_desc *desc,
 	npages = node_pages(node);
 	if (!npages)
 		return -ENODEV;
-	if (!others_have_memory(node))
+	if (!others_have_memory((uint64_t)node))
 		return -EBUSY;
 	if (desc->npages > npages)
 		return -ENOMEM;

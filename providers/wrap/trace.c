@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,15 +32,12 @@ struct line {
 __attribute__((format(printf, 2, 3))) static void append(struct line *line,
 							 const char *fmt, ...)
 {
-	size_t room = sizeof(line->text) - line->len;
 	va_list args;
-	int n;
 
 	va_start(args, fmt);
-	n = vsnprintf(line->text + line->len, room, fmt, args);
+	line->len += uhmm_vformat(line->text + line->len,
+				  sizeof(line->text) - line->len, fmt, args);
 	va_end(args);
-	if (n > 0)
-		line->len += (size_t)n < room ? (size_t)n : room - 1;
 }
 
 static void append_runs(struct line *line, const struct uhmm_segment *seg,

@@ -6,9 +6,10 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "sys/format.h"
 
 enum {
 	MAX_HELD = 16,
@@ -51,12 +52,10 @@ void debug_die(const char *fmt, ...)
 	size_t len;
 	va_list ap;
 
-	len = (size_t)snprintf(text, sizeof(text), "uhmm: debug check: ");
+	len = sys_format(text, sizeof(text), "uhmm: debug check: ");
 	va_start(ap, fmt);
-	len += (size_t)vsnprintf(text + len, sizeof(text) - len - 1, fmt, ap);
+	len += sys_vformat(text + len, sizeof(text) - len - 1, fmt, ap);
 	va_end(ap);
-	if (len > sizeof(text) - 2)
-		len = sizeof(text) - 2;
 	text[len++] = '\n';
 	if (write(STDERR_FILENO, text, len) < 0)
 		abort();
