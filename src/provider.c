@@ -15,6 +15,7 @@
 #include "core/context/log.h"
 #include "module.h"
 #include "spec.h"
+#include "sys/fds.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 
@@ -129,6 +130,23 @@ void uhmm_provider_free(void *p, size_t len)
 void uhmm_copy(void *dst, const void *src, size_t len)
 {
 	sys_copy(dst, src, len);
+}
+
+/* ---- Descriptors ---- */
+
+int uhmm_fd_keep(int fd)
+{
+	return sys_fd_keep(fd, SYS_FD_FAR);
+}
+
+void uhmm_fd_close(int fd)
+{
+	sys_close(fd);
+}
+
+int uhmm_fd_next(int from)
+{
+	return sys_fd_next(from);
 }
 
 /* ---- Devices from specifications ---- */

@@ -367,6 +367,23 @@ void *uhmm_provider_alloc(size_t len);
 void uhmm_provider_free(void *p, size_t len);
 
 /**
+ * uhmm_fd_keep() - have a descriptor out of the application's way
+ * @fd: close-on-exec, or negative: then nothing is done
+ *
+ * For those that stay open.  It gets a high number, and uhmm_fd_next() tells of
+ * it until uhmm_fd_close().
+ *
+ * Return: its number from now on; @fd where no other can be had.
+ */
+int uhmm_fd_keep(int fd);
+
+/**
+ * uhmm_fd_close() - close what uhmm_fd_keep() returned
+ * @fd: nothing is done when it is negative, or another file by now
+ */
+void uhmm_fd_close(int fd);
+
+/**
  * uhmm_copy() - copy with non-temporal stores where that is faster
  *
  * For page-aligned runs between RAM and CPU-addressable device memory.  The

@@ -325,6 +325,20 @@ struct uhmm_completion {
 };
 
 /**
+ * uhmm_fd_next() - descriptors that are not the application's
+ * @from: the least number of interest
+ *
+ * An application that closes all descriptors of the process, or puts others in
+ * their places, leaves these out: memory that is away is lost without them.
+ * They have high numbers and are closed by execve(2).  May be called in a
+ * signal handler.
+ *
+ * Return: the lowest one of libuhmm and its providers from @from on, -1 when
+ * there is none.
+ */
+int uhmm_fd_next(int from);
+
+/**
  * uhmm_fd() - a file descriptor that poll(2) reports readable while
  * completions wait.  Owned by the context; do not read or close it.
  */

@@ -84,8 +84,7 @@ static void dax_release(void *priv)
 
 	if (dax->pages)
 		munmap(dax->pages, dax->len);
-	if (dax->fd >= 0)
-		close(dax->fd);
+	uhmm_fd_close(dax->fd);
 	uhmm_provider_free(dax, sizeof(*dax));
 }
 
@@ -163,6 +162,7 @@ static int open_file(struct dax *dax, const char *path, uint64_t npages)
 	err = *path ? open_path(dax, path, npages) : open_memfd(dax, npages);
 	if (err)
 		return err;
+	dax->fd = uhmm_fd_keep(dax->fd);
 	p = mmap(NULL, dax->len, PROT_READ | PROT_WRITE, MAP_SHARED, dax->fd,
 		 0);
 	if (p == MAP_FAILED)

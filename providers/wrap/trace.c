@@ -139,7 +139,7 @@ static void trace_release(void *priv)
 	append(&line, "release");
 	put(t, &line);
 	if (t->fd != STDERR_FILENO)
-		close(t->fd);
+		uhmm_fd_close(t->fd);
 	wrap_release(t);
 }
 
@@ -150,7 +150,7 @@ static int open_file(const char *path)
 	if (!*path)
 		return STDERR_FILENO;
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : uhmm_fd_keep(fd);
 }
 
 static int trace_wrap(const char *const *values,
@@ -165,7 +165,7 @@ static int trace_wrap(const char *const *values,
 	t = wrap_new(sizeof(*t), inner, inner_priv, desc);
 	if (!t) {
 		if (fd != STDERR_FILENO)
-			close(fd);
+			uhmm_fd_close(fd);
 		return -ENOMEM;
 	}
 	t->fd = fd;

@@ -13,14 +13,31 @@
 
 #include "sys/call.h"
 #include "sys/fail.h"
+#include "sys/fds.h"
 #include "sys/nodes.h"
 #include "sys/sys.h"
+
+/*
+ * Reading what another file has would take it from the program.  No time is
+ * spent on numbers where there can hardly be another.
+ */
+static void look_first(int fd)
+{
+	if (fd < SYS_FD_REACH)
+		sys_fd_mend(fd, 0);
+}
 
 int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
 {
 	if (sys_should_fail(name))
 		return -ENOMEM;
-	return (int)call(SYS_ioctl, fd, (long)request, (long)arg, 0, 0, 0);
+	for (;;) {
+		int ret = (int)call(SYS_ioctl, fd, (long)request, (long)arg, 0,
+				    0, 0);
+
+		if ((ret != -EBADF && ret != -ENOTTY) || !sys_fd_mend(fd, ret))
+			return ret;
+	}
 }
 
 int sys_open(const char *path, int flags)
@@ -37,9 +54,10 @@ ssize_t sys_read(int fd, void *buf, size_t len)
 
 	if (sys_should_fail("read"))
 		return -EAGAIN;
+	look_first(fd);
 	do {
 		ret = call(SYS_read, fd, (long)buf, (long)len, 0, 0, 0);
-	} while (ret == -EINTR);
+	} while (ret == -EINTR || (ret == -EBADF && sys_fd_mend(fd, -EBADF)));
 	return ret;
 }
 
@@ -49,11 +67,25 @@ ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
 
 	if (sys_should_fail("pread"))
 		return -EIO;
+	look_first(fd);
 	do {
 		ret = call(SYS_pread64, fd, (long)buf, (long)len, (long)offset,
 			   0, 0);
-	} while (ret == -EINTR);
+	} while (ret == -EINTR || (ret == -EBADF && sys_fd_mend(fd, -EBADF)));
 	return ret;
+}
+
+/* Return: whether one had been closed; then nothing is said of the others. */
+static bool mend_polled(struct pollfd *fds, unsigned nr)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < nr; i++)
+		if (fds[i].revents & POLLNVAL && sys_fd_mend(fds[i].fd, -EBADF))
+			any = true;
+	for (unsigned i = 0; any && i < nr; i++)
+		fds[i].revents = 0;
+	return any;
 }
 
 int sys_poll(struct pollfd *fds, unsigned nr, int timeout_ms)
@@ -66,8 +98,12 @@ int sys_poll(struct pollfd *fds, unsigned nr, int timeout_ms)
 
 	if (sys_should_fail("poll"))
 		return 0;
+	for (unsigned i = 0; i < nr; i++)
+		look_first(fds[i].fd);
 	ret = call(SYS_ppoll, (long)fds, nr,
 		   (long)(timeout_ms < 0 ? NULL : &ts), 0, 0, 0);
+	if (ret > 0 && mend_polled(fds, nr))
+		ret = 0;
 	return ret == -EINTR ? 0 : (int)ret;
 }
 
@@ -99,6 +135,7 @@ int sys_map_file(uintptr_t addr, size_t len, int prot, int flags, int fd,
 
 	if (sys_should_fail("mmap"))
 		return -ENOMEM;
+	sys_fd_mend(fd, 0);
 	ret = call(SYS_mmap, (long)addr, (long)len, prot, flags, fd,
 		   (long)offset);
 	if (ret < 0 && ret > -4096)
@@ -114,6 +151,7 @@ int sys_inode(int fd, uint64_t *ret)
 
 	if (sys_should_fail("fstat"))
 		return -ENOMEM;
+	sys_fd_mend(fd, 0);
 	if (fstat(fd, &st))
 		err = -errno;
 	else

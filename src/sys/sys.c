@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sys/fail.h"
+#include "sys/fds.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 
@@ -107,6 +108,8 @@ void sys_eventfd_set(int fd)
 	uint64_t one = 1;
 	int saved = errno;
 
+	if (!sys_fd_usable(fd))
+		return;
 	/* Fails only when the count is near 2^64: it is set then. */
 	if (write(fd, &one, sizeof(one)) < 0)
 		errno = saved;
@@ -117,15 +120,9 @@ void sys_eventfd_clear(int fd)
 	uint64_t count;
 	int saved = errno;
 
+	if (!sys_fd_usable(fd))
+		return;
 	if (read(fd, &count, sizeof(count)) < 0)
-		errno = saved;
-}
-
-void sys_close(int fd)
-{
-	int saved = errno;
-
-	if (fd >= 0 && close(fd))
 		errno = saved;
 }
 

@@ -95,6 +95,7 @@ uint64_t sys_now_ns(void);
 int sys_eventfd(void); /* (F) nonblocking, close-on-exec */
 void sys_eventfd_set(int fd);
 void sys_eventfd_clear(int fd);
+/* Nothing is done if it was kept, and is another's by now: see fds.h. */
 void sys_close(int fd);
 
 /* ---- Environment: NULL under AT_SECURE ---- */

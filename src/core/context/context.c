@@ -23,6 +23,7 @@
 #include "core/page/slab.h"
 #include "core/page/slot.h"
 #include "core/report/stat_socket.h"
+#include "sys/fds.h"
 
 #define POOL_DEFAULT (UINT64_C(64) << 20)
 
@@ -222,6 +223,12 @@ static int open_with(const struct uhmm_params *p, mm_open_fn *open, int fd,
 	}
 	if (u->flags & UHMM_OPEN_STAT)
 		serve_start(u);
+	err = sys_fds_hold();
+	if (err) {
+		fork_delist(u);
+		destroy(u);
+		return err;
+	}
 	*ret_u = u;
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include "core/page/region.h"
 #include "core/page/slot.h"
 #include "core/report/listing.h"
+#include "sys/fds.h"
 
 #define STACK_NEED (128 * 1024) /* what a call may use below its caller */
 
@@ -506,7 +507,7 @@ int request_init(struct uhmm *u)
 	for (uint32_t i = 0; i < NR_REQUESTS; i++)
 		q->slot[i].next = i + 1 < NR_REQUESTS ? i + 2 : 0;
 	q->free = 1;
-	q->fd = sys_eventfd();
+	q->fd = sys_fd_keep(sys_eventfd(), SYS_FD_SELECT);
 	return q->fd < 0 ? q->fd : 0;
 }
 

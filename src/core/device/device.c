@@ -19,6 +19,7 @@
 #include "core/move/home.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
+#include "sys/fds.h"
 
 struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 {
@@ -342,6 +343,8 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 		err = device_init(dev);
 	if (!err)
 		err = watchdog_start(u);
+	if (!err)
+		err = sys_fds_hold(); /* what the provider keeps */
 	if (!err)
 		err = attach(dev);
 	if (err) {

@@ -20,6 +20,7 @@
 #include "core/context/context.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
+#include "sys/fds.h"
 #include "sys/waits.h"
 
 #define DEFAULT_MS UINT64_C(5000)
@@ -317,6 +318,7 @@ static void watchdog_main(void *arg)
 	while (!atomic_load(&dog->stop)) {
 		sys_futex_wait(&dog->kick, 0, tick(dog));
 		atomic_store(&dog->kick, 0);
+		sys_fds_look();
 		look_round(u, atomic_exchange(&dog->closing, false));
 	}
 }

@@ -37,6 +37,7 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/report/stat_socket.h"
+#include "sys/fds.h"
 
 #define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
 #define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
@@ -270,6 +271,7 @@ static void bury_unnoticed(void)
 {
 	if (sys_is_marked_process())
 		return;
+	sys_fds_child();
 	bury();
 	sys_mutex_reset(&contexts_lock);
 	sys_remark_process();
@@ -364,6 +366,7 @@ static void child_first(void)
 	struct uhmm *list = contexts;
 
 	sys_own_child();
+	sys_fds_child();
 	region_forked(true);
 	serve_unlock();
 	for (struct uhmm *u = list; u; u = u->next) {
@@ -377,6 +380,17 @@ static void child_first(void)
 	for (struct uhmm *u = list; u; u = u->next)
 		take_over(u);
 	sys_freeze_env(false);
+}
+
+/* By any thread, in any state: no lock is taken. */
+static void say_lost(const char *why)
+{
+	struct uhmm *u = contexts;
+
+	sys_logf(u ? &u->log : NULL, SYS_ERR,
+		 "%s; memory that is away cannot be read without, so the "
+		 "process ends",
+		 why);
 }
 
 /* Once for the life of the process, and its children's. */
@@ -401,6 +415,7 @@ int fork_enlist(struct uhmm *u)
 	int err;
 
 	bury_unnoticed();
+	sys_fds_on_lost(say_lost);
 	sys_mutex_lock(&contexts_lock);
 	err = hook();
 	if (!err)

@@ -30,6 +30,7 @@
 #include "core/limit/charge.h"
 #include "core/report/listing.h"
 #include "core/report/stat_socket.h"
+#include "sys/fds.h"
 #include "sys/kernel.h"
 #include "sys/local.h"
 
@@ -326,10 +327,10 @@ static int start(struct uhmm *u)
 	if (sys_format(s->path, sizeof(s->path), "%s/%d-%u", dir, s->pid,
 		       atomic_fetch_add(&nr_served, 1)) == sizeof(s->path) - 1)
 		return -ENAMETOOLONG;
-	s->wake = sys_eventfd();
+	s->wake = sys_fd_keep(sys_eventfd(), SYS_FD_FAR);
 	if (s->wake < 0)
 		return s->wake;
-	s->fd = sys_socket_listen(s->path);
+	s->fd = sys_fd_keep(sys_socket_listen(s->path), SYS_FD_FAR);
 	if (s->fd < 0)
 		return s->fd;
 	err = sys_thread_start(&s->thread, serve_main, u, -1, "uhmm-stat");

@@ -14,6 +14,7 @@
 #include <limits.h>
 
 #include "mm/uffd/uffd.h"
+#include "sys/fds.h"
 
 enum {
 	SPINS = 64,
@@ -216,6 +217,8 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 		uffd_apply_in_order(b, msg);
 	}
 	end_read(b);
+	if (ret != sizeof(*msg) && ret != -EAGAIN)
+		sys_fd_mend(b->u, 0); /* no userfaultfd any more */
 	if (ret != sizeof(*msg))
 		return -EAGAIN;
 	return msg->event == UFFD_EVENT_PAGEFAULT;

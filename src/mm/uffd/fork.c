@@ -30,6 +30,7 @@
 #include <sys/mman.h>
 
 #include "mm/uffd/uffd.h"
+#include "sys/fds.h"
 #include "sys/local.h"
 
 /* ---- What nobody can guard ---- */
@@ -56,6 +57,15 @@ void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
 
 /* ---- Around a fork ---- */
 
+static int open_pair(struct uffd *b)
+{
+	int ret = sys_socket_pair(b->fork);
+
+	for (int i = 0; i < 2 && !ret; i++)
+		b->fork[i] = sys_fd_keep(b->fork[i], SYS_FD_BRIEF);
+	return ret;
+}
+
 int uffd_fork_begin(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
@@ -64,7 +74,7 @@ int uffd_fork_begin(struct mm *mm)
 	sys_mutex_lock(&b->event_lock);
 	atomic_store(&b->forking, true);
 	if (b->has.fork)
-		ret = sys_socket_pair(b->fork);
+		ret = open_pair(b);
 	sys_mutex_unlock(&b->event_lock);
 	return ret;
 }

@@ -11,6 +11,7 @@
 #include <uhmm/uhmm.h>
 
 #include "mm/uffd/uffd.h"
+#include "sys/fds.h"
 
 /* Names as in uhmm_params.features_off. */
 static const struct {
@@ -150,8 +151,13 @@ static int open_fd(bool *full, uint64_t want, int *ret_fd)
 		sys_close(fd);
 		return ret;
 	}
-	*ret_fd = fd;
+	*ret_fd = sys_fd_keep(fd, SYS_FD_FAR);
 	return 0;
+}
+
+static int open_kept(const char *path)
+{
+	return sys_fd_keep(sys_open(path, O_RDONLY), SYS_FD_FAR);
 }
 
 /* Whether we may have the fork event is not among the features. */
@@ -195,7 +201,7 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON |
 		       UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM);
 	if (params->inherits) /* it knows what it can do already */
-		b->u = params->inherited;
+		b->u = sys_fd_keep(params->inherited, SYS_FD_FAR);
 	else
 		ret = open_events(b, &full, want);
 	if (ret)
@@ -281,8 +287,8 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 		ret = uffd_slots_open(b, params->nr_slots);
 	if (ret)
 		return ret;
-	b->pagemap = sys_open("/proc/self/pagemap", O_RDONLY);
-	b->maps = sys_open("/proc/self/maps", O_RDONLY);
+	b->pagemap = open_kept("/proc/self/pagemap");
+	b->maps = open_kept("/proc/self/maps");
 	b->has.scan = try_scan(b);
 	b->has.procmap = try_procmap(b);
 	b->has.move = try_move(b);

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <uhmm/uhmm.h>
 
+#include "sys/fds.h"
+
 static void free_all(struct uffd *b)
 {
 	/* Unregisters all and wakes whoever waits. */
@@ -164,7 +166,7 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 	if (!ret)
 		ret = uffd_ranges_open(b);
 	if (!ret) {
-		b->stop_fd = sys_eventfd();
+		b->stop_fd = sys_fd_keep(sys_eventfd(), SYS_FD_FAR);
 		ret = b->stop_fd < 0 ? b->stop_fd : 0;
 	}
 	if (!ret && b->mm.is_inline)

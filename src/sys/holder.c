@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * holder.c - a thread that keeps our files open; see fds.h
+ *
+ * Its table of descriptors is a copy, made when it begins, of which it closes
+ * all that is not ours.  When more is kept another holder is made, and takes
+ * the place of the first.  When something of ours is closed it is told, as the
+ * file would stay open otherwise.
+ *
+ * To put one back is to take the holder's with pidfd_getfd(2), by a pidfd of
+ * the thread itself, which Linux 6.9 has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys/call.h"
+#include "sys/fds_int.h"
+#include "sys/sys.h"
+
+#define EXIT_LOST    125
+#define FREE	     64 /* numbers that are not all open */
+#define PIDFD_THREAD O_EXCL
+
+/*
+ * @asked, @done: orders to look what is not kept any more, ever; futexes
+ * @held: what it has, by the places of the record
+ */
+struct holder {
+	struct sys_thread thread;
+	_Atomic int tid;
+	_Atomic uint32_t asked, done;
+	_Atomic bool stop;
+	bool failed;
+	struct {
+		int fd;
+		uint32_t serial;
+	} held[SYS_MAX_KEPT];
+};
+
+static struct sys_mutex start_lock; /* before the lock of the record */
+static struct holder holders[2];
+static struct holder *holder; /* by both locks */
+static void (*_Atomic on_lost)(const char *why);
+
+/* ---- The thread ------------------------------------------------------- */
+
+static void list(struct holder *h)
+{
+	sys_mutex_lock(&sys_kept_lock);
+	for (int i = 0; i < atomic_load(&sys_nr_kept); i++) {
+		h->held[i].fd = atomic_load(&sys_kept[i].number);
+		h->held[i].serial = atomic_load(&sys_kept[i].serial);
+	}
+	sys_mutex_unlock(&sys_kept_lock);
+}
+
+/* The least number that it is to have, from @from on. */
+static unsigned next_held(const struct holder *h, unsigned from)
+{
+	unsigned best = ~0u;
+
+	for (int i = 0; i < SYS_MAX_KEPT; i++) {
+		unsigned fd = (unsigned)h->held[i].fd;
+
+		if (fd && fd >= from && fd < best)
+			best = fd;
+	}
+	return best;
+}
+
+/* First what is above all of ours, so that it is not even copied. */
+static int close_others(const struct holder *h)
+{
+	unsigned from = 0, fd;
+	long ret;
+
+	for (fd = 0; next_held(h, fd) != ~0u;)
+		fd = next_held(h, fd) + 1;
+	ret = call(SYS_close_range, fd, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0);
+	while (!ret && (fd = next_held(h, from)) != ~0u) {
+		if (fd > from)
+			ret = call(SYS_close_range, from, fd - 1, 0, 0, 0, 0);
+		from = fd + 1;
+	}
+	return (int)ret;
+}
+
+static void drop_old(struct holder *h)
+{
+	for (int i = 0; i < SYS_MAX_KEPT; i++) {
+		if (!h->held[i].fd ||
+		    atomic_load(&sys_kept[i].serial) == h->held[i].serial)
+			continue;
+		call(SYS_close, h->held[i].fd, 0, 0, 0, 0, 0);
+		h->held[i].fd = 0;
+		h->held[i].serial = 0;
+	}
+}
+
+static void hold(void *arg)
+{
+	struct holder *h = arg;
+	uint32_t asked;
+
+	list(h);
+	h->failed = close_others(h);
+	atomic_store(&h->tid, sys_gettid());
+	while (!atomic_load(&h->stop)) {
+		asked = atomic_load(&h->asked);
+		if (asked == atomic_load(&h->done)) {
+			sys_futex_wait(&h->asked, asked, 0);
+			continue;
+		}
+		drop_old(h);
+		atomic_store(&h->done, asked);
+		sys_futex_wake(&h->done, 1);
+	}
+}
+
+/* Wait until it has closed what is not kept any more. */
+static void ask(struct holder *h)
+{
+	uint32_t want = atomic_fetch_add(&h->asked, 1) + 1, done;
+
+	sys_futex_wake(&h->asked, 1);
+	while ((done = atomic_load(&h->done)) != want)
+		sys_futex_wait(&h->done, done, 0);
+}
+
+/* ---- Life ------------------------------------------------------------- */
+
+static void stop(struct holder *h)
+{
+	atomic_store(&h->stop, true);
+	atomic_fetch_add(&h->asked, 1);
+	sys_futex_wake(&h->asked, 1);
+	sys_thread_join(&h->thread);
+}
+
+static bool holds_all(const struct holder *h)
+{
+	bool all = true;
+
+	sys_mutex_lock(&sys_kept_lock);
+	for (int i = 0; h && i < atomic_load(&sys_nr_kept); i++)
+		all &= atomic_load(&sys_kept[i].serial) == h->held[i].serial;
+	sys_mutex_unlock(&sys_kept_lock);
+	return h && all;
+}
+
+static void replace(struct holder *new)
+{
+	struct holder *old = holder;
+
+	sys_mutex_lock(&sys_kept_lock);
+	holder = new;
+	if (new)
+		ask(new);
+	sys_mutex_unlock(&sys_kept_lock);
+	if (old)
+		stop(old);
+}
+
+static int start(struct holder *h)
+{
+	int err;
+
+	memset(h, 0, sizeof(*h));
+	err = sys_thread_start(&h->thread, hold, h, -1, "uhmm-files");
+	if (err)
+		return err;
+	ask(h);
+	if (h->failed)
+		stop(h);
+	else
+		replace(h);
+	return 0;
+}
+
+int sys_fds_hold(void)
+{
+	int err = 0;
+
+	sys_mutex_lock(&start_lock);
+	if (!holds_all(holder))
+		err = start(holder == holders ? holders + 1 : holders);
+	sys_mutex_unlock(&start_lock);
+	return err;
+}
+
+void sys_holder_drop(size_t place, uint32_t serial)
+{
+	if (holder && holder->held[place].serial == serial &&
+	    sys_is_marked_process())
+		ask(holder);
+}
+
+static bool is_idle(void)
+{
+	return sys_fd_next(1) < 0;
+}
+
+void sys_holder_idle(void)
+{
+	if (!is_idle() || !sys_is_marked_process())
+		return;
+	sys_mutex_lock(&start_lock);
+	if (holder && is_idle())
+		replace(NULL);
+	sys_mutex_unlock(&start_lock);
+}
+
+void sys_holder_child(void)
+{
+	sys_mutex_reset(&start_lock);
+	holder = NULL;
+}
+
+/* ---- To have one back ------------------------------------------------- */
+
+/* The holder's, under the lowest number that is free. */
+static int fetch(int fd)
+{
+	int pidfd = (int)call(SYS_pidfd_open, atomic_load(&holder->tid),
+			      PIDFD_THREAD, 0, 0, 0, 0);
+	int ret;
+
+	if (pidfd < 0)
+		return pidfd;
+	ret = (int)call(SYS_pidfd_getfd, pidfd, fd, 0, 0, 0, 0);
+	call(SYS_close, pidfd, 0, 0, 0, 0, 0);
+	return ret;
+}
+
+static int fetch_to(int fd)
+{
+	int got = fetch(fd), ret;
+
+	if (got < 0 || got == fd)
+		return got;
+	ret = (int)call(SYS_dup3, got, fd, O_CLOEXEC, 0, 0, 0);
+	call(SYS_close, got, 0, 0, 0, 0, 0);
+	return ret;
+}
+
+/* All that the program may open may be open. */
+static int put_back(const struct sys_kept *k)
+{
+	int fd = atomic_load(&k->number), ret;
+	struct sys_raised r;
+
+	if (!holder ||
+	    holder->held[k - sys_kept].serial != atomic_load(&k->serial))
+		return -ENOENT;
+	if (sys_limit_raise(&r, (uint64_t)fd + FREE))
+		return -EMFILE;
+	ret = fetch_to(fd);
+	sys_limit_restore(&r);
+	return ret;
+}
+
+static bool is_open(int fd)
+{
+	return call(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) >= 0;
+}
+
+_Noreturn static void lose(const char *why)
+{
+	void (*say)(const char *) = atomic_load(&on_lost);
+
+	if (say)
+		say(why);
+	_exit(EXIT_LOST);
+}
+
+/* Holds the lock.  Return: NULL, or what the process ends with. */
+static const char *mend(const struct sys_kept *k)
+{
+	bool taken = is_open(atomic_load(&k->number));
+
+	if (taken && k->vital)
+		return "the program put another file in the place of a "
+		       "descriptor of libuhmm";
+	if (taken)
+		return NULL;
+	for (int tries = 0; tries < 3; tries++)
+		if (put_back(k) >= 0)
+			return NULL;
+	return "the program closed descriptors of libuhmm, and this kernel "
+	       "cannot give them back";
+}
+
+bool sys_fd_mend(int fd, int err)
+{
+	const char *why = NULL;
+	struct sys_kept *k;
+	bool again = false;
+
+	if (!sys_kept_find(fd) || !sys_is_marked_process())
+		return false;
+	sys_mutex_lock(&sys_kept_lock);
+	k = sys_kept_find(fd);
+	if (k && sys_kept_is_same(k)) {
+		again = err == -EBADF; /* another thread was faster */
+	} else if (k) {
+		why = mend(k);
+		again = sys_kept_is_same(k);
+	}
+	sys_mutex_unlock(&sys_kept_lock);
+	if (why)
+		lose(why);
+	return again;
+}
+
+bool sys_fd_usable(int fd)
+{
+	struct sys_kept *k;
+	bool usable;
+
+	sys_fd_mend(fd, 0);
+	sys_mutex_lock(&sys_kept_lock);
+	k = sys_kept_find(fd);
+	usable = !k || sys_kept_is_same(k);
+	sys_mutex_unlock(&sys_kept_lock);
+	return usable;
+}
+
+void sys_fds_look(void)
+{
+	for (int fd = 0; (fd = sys_fd_next(fd + 1)) >= 0;)
+		sys_fd_mend(fd, 0);
+}
+
+void sys_fds_on_lost(void (*say)(const char *why))
+{
+	atomic_store(&on_lost, say);
+}
