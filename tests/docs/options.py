@@ -70,7 +70,7 @@ def documented_options():
 
 def features():
     """The names that the backend knows, in use on this machine or not."""
-    path = os.path.join(manual.SOURCE, 'src/mm/uffd_probe.c')
+    path = os.path.join(manual.SOURCE, 'src/mm/uffd/probe.c')
     with open(path, encoding='utf-8') as source:
         return FEATURE.findall(source.read())
 
