@@ -84,7 +84,9 @@ struct uhmm_mirror_ops {
  * @priv: given to each callback
  * @ret_mirror: to be removed by uhmm_mirror_remove(), before its device
  *
- * Mirrors may overlap.  Nothing is mapped yet.
+ * Mirrors may overlap.  Nothing is mapped yet.  When uhmm_snapshot() returns,
+ * of whatever memory, they were told of all unmaps and discards that were done
+ * before it began.
  *
  * Return: 0; -EINVAL for an unaligned or wrapping range, missing callbacks or
  * a device of another context; -E2BIG; -ENODEV for a device that was removed;
