@@ -194,7 +194,9 @@ typedef void uhmm_log_fn(void *arg, int syslog_level, const char *msg);
  *
  * @fn runs on any thread, handler threads too, possibly while the application
  * waits for it: it must not touch managed memory, nor call uhmm or malloc(3).
- * A NULL @fn goes back to stderr (warnings and worse only).
+ * A NULL @fn goes back to stderr (warnings and worse only).  It may be called
+ * at any time, on any thread.  Each message goes to one @fn with its own @arg;
+ * one that is under way may still go to the former @fn when this returns.
  */
 void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
 

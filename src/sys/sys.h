@@ -9,6 +9,7 @@
 #define UHMM_SYS_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -112,10 +113,15 @@ void sys_freeze_env(bool frozen);
 
 typedef void sys_log_fn(void *arg, int level, const char *msg);
 
+/* @fn: NULL: warnings and worse to stderr; @seq: odd while both are set */
 struct sys_log {
-	sys_log_fn *fn; /* NULL: warnings and worse to stderr */
-	void *arg;
+	_Atomic uint32_t seq;
+	_Atomic(sys_log_fn *) fn;
+	_Atomic(void *) arg;
 };
+
+/* A message that is under way may go where the former ones went. */
+void sys_log_set(struct sys_log *log, sys_log_fn *fn, void *arg);
 
 /* @err, negative or not, in a few words; never NULL. */
 const char *sys_error(int err);

@@ -18,8 +18,7 @@ void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg)
 {
 	if (!u)
 		return;
-	u->log.arg = arg;
-	u->log.fn = fn;
+	sys_log_set(&u->log, fn, arg);
 }
 
 static int64_t run_range(struct uhmm *u, const void *addr, size_t len,
