@@ -12,7 +12,7 @@
 #include "../mirror.h"
 
 static struct uhmm *u;
-static struct uhmm_device *dev;
+static struct uhmm_device *dev, *fixed;
 static struct uhmm_group *group;
 static struct test_table table;
 static char *p;
@@ -22,6 +22,7 @@ static char *p;
 static void check_memory(void)
 {
 	struct uhmm_completion done;
+	struct uhmm_range range;
 	uhmm_pfn_t pfn;
 	void *new;
 
@@ -37,6 +38,8 @@ static void check_memory(void)
 	DEAD(uhmm_unpin(u, p, PAGE));
 	DEAD(uhmm_fault_in(u, p, PAGE, false));
 	DEAD(uhmm_snapshot(u, p, PAGE, &pfn));
+	DEAD(uhmm_ranges(u, NULL, &range, 1));
+	DEAD(uhmm_range_pages(u, p, PAGE, dev));
 }
 
 static void check_context(void)
@@ -51,7 +54,32 @@ static void check_context(void)
 	DEAD(uhmm_charge(u, p, PAGE, group));
 	DEAD(uhmm_notify_begin(u, p, PAGE, UHMM_NOTIFY_UNMAP));
 	DEAD(uhmm_notify_end(u, p, PAGE));
+	DEAD(uhmm_rescue(u, 1));
 	DEAD(uhmm_close(u));
+}
+
+static const struct uhmm_device_ops fixed_ops = {
+	.size = sizeof(fixed_ops),
+	.copy_to_devmem = test_copy_in,
+	.copy_to_ram = test_copy_out,
+};
+static struct uhmm_device_desc desc = {
+	.size = sizeof(desc),
+	.name = "fixed",
+	.type = UHMM_MEMORY_DEVICE_COHERENT,
+	.flags = UHMM_DEVICE_FIXED,
+	.npages = 1,
+	.ops = &fixed_ops,
+};
+
+static void check_devices(void)
+{
+	struct uhmm_device *new;
+
+	DEAD(uhmm_device_add(u, &desc, NULL, &new));
+	DEAD(uhmm_device_open(u, "ram:1M", &new));
+	DEAD(uhmm_device_map(fixed, p, PAGE, 0));
+	DEAD(uhmm_device_unmap(fixed, p, PAGE));
 }
 
 static void check_objects(void)
@@ -111,6 +139,9 @@ int main(void)
 
 	u = test_open();
 	dev = test_device(u, "ram:4M");
+	desc.fd = memfd_create("fixed", MFD_CLOEXEC);
+	CHECK_EQ(ftruncate(desc.fd, PAGE), 0);
+	CHECK_EQ(uhmm_device_add(u, &desc, NULL, &fixed), 0);
 	p = test_map(1);
 	CHECK_EQ(uhmm_group_create(u, NULL, "a", &group), 0);
 	test_mirror(u, &table, p, NULL);
@@ -118,6 +149,7 @@ int main(void)
 	pid = fork();
 	if (!pid) {
 		check_memory();
+		check_devices();
 		check_context();
 		check_objects();
 		_exit(0);
