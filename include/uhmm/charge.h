@@ -119,7 +119,7 @@ struct uhmm_group_info {
  * While pages move the figures may be off by those.  A page that was only read
  * since it came home counts as RAM, although its device page is kept.
  *
- * Return: 0; -EINVAL; -ENOMEM; -ENODEV.
+ * Return: 0; -EINVAL; -E2BIG; -ENOMEM; -ENODEV.
  */
 int uhmm_group_query(struct uhmm_group *group, struct uhmm_device *dev,
 		     struct uhmm_group_info *info);
