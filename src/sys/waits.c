@@ -8,8 +8,12 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
-/* How long a call that waits keeps signals from being handled. */
-#define OPEN_NS (UINT64_C(10) * 1000 * 1000)
+/*
+ * How long a call keeps signals from being handled, at first and from then on.
+ * Few calls take that long: for most a handler finds them done or not begun.
+ */
+#define FIRST_NS (UINT64_C(100) * 1000 * 1000)
+#define OPEN_NS	 (UINT64_C(10) * 1000 * 1000)
 
 /* The name apart: the call may lie on a stack that is away. */
 static _Thread_local struct sys_call *current;
@@ -22,7 +26,7 @@ void sys_call_begin(struct sys_call *c, const char *name)
 	sys_signals_block(&c->mask);
 	c->name = call_name;
 	c->outer = current;
-	c->opened = 0;
+	c->opened = sys_now_ns() + FIRST_NS - OPEN_NS;
 	call_name = name;
 	current = c;
 }
@@ -56,7 +60,7 @@ void sys_name_thread(const char *name)
 
 static bool is_due(void)
 {
-	return current && sys_now_ns() - current->opened >= OPEN_NS;
+	return current && sys_now_ns() >= current->opened + OPEN_NS;
 }
 
 /* A handler that leaves by siglongjmp(3) finds no call under way. */

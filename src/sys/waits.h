@@ -68,8 +68,8 @@ void sys_wait_note(struct sys_wait *w);
 void sys_wait_on(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 		 uint64_t timeout_ns);
 /*
- * The same in a thread that holds no lock: every 10 ms signals that its caller
- * had open are handled.
+ * The same in a thread that holds no lock: signals that its caller had open are
+ * handled meanwhile, as by sys_call_open().
  */
 void sys_wait_open(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 		   uint64_t timeout_ns);
@@ -107,7 +107,10 @@ const char *sys_call_name(void);
 /* Without blocking signals.  Return: the former one, or NULL. */
 const char *sys_call_rename(const char *name);
 void sys_name_thread(const char *name);
-/* Between steps, without any lock: handlers run, if none did for 10 ms. */
+/*
+ * Between steps, without any lock: handlers run, if the call is 100 ms old and
+ * none did for 10 ms.
+ */
 void sys_call_open(void);
 
 #endif

@@ -33,11 +33,14 @@ static void on_signal(int sig)
 		siglongjmp(away, 1);
 }
 
-/* Comes up in the middle of a copy, and waits there. */
+/* Comes up in the middle of a copy that takes long, and waits there. */
 static void raise_once(void)
 {
-	if (ops.in == 1)
-		CHECK_EQ(pthread_kill(pthread_self(), SIGUSR1), 0);
+	if (ops.in != 1)
+		return;
+	CHECK_EQ(pthread_kill(pthread_self(), SIGUSR1), 0);
+	usleep(150 * 1000);
+	CHECK_EQ(handled, 0);
 }
 
 static void check_steps(struct uhmm_device *dev)
