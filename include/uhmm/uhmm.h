@@ -390,9 +390,10 @@ ssize_t uhmm_fault_in(struct uhmm *u, const void *addr, size_t len, bool write);
 
 /*
  * An entry of a page table, with the shape of the kernel's hmm_pfn: flags on
- * top, the order of the page (9: it is part of a huge page of 2 MiB, 18: of
- * 1 GiB), the device's number (0 is RAM), and for a device page its dpfn.  An
- * entry of RAM in a mirror has the number of the address to access it at.
+ * top, the order of the page (9: it is part of a huge page of 2 MiB, or of an
+ * aligned run on a device, 18: of 1 GiB), the device's number (0 is RAM), and
+ * for a device page its dpfn.  An entry of RAM in a mirror has the number of
+ * the address to access it at.
  */
 typedef uint64_t uhmm_pfn_t;
 #define UHMM_PFN_VALID	(UINT64_C(1) << 63) /* holds data */

@@ -2,7 +2,8 @@
 /*
  * Mirroring is wider than migrating: shared and file-backed memory, and huge
  * pages of either kind.  A device that may write sees WRITE; a private page of
- * a file is only readable until it is written to; a huge page has its order.
+ * a file is only readable until it is written to; a huge page has its order,
+ * and so has a block that is on a device in one piece.
  */
 #include <fcntl.h>
 
@@ -71,6 +72,40 @@ static void check_hugetlb(void)
 	munmap(p, BLOCK);
 }
 
+static unsigned count_huge(const uhmm_pfn_t *pfns)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < BLOCK_PAGES; i++)
+		n += uhmm_pfn_order(pfns[i]) == 9;
+	return n;
+}
+
+/* A block that lies on the device in one aligned run, until a page is home. */
+static void check_huge_away(void)
+{
+	struct uhmm_device *dev = test_device(u, "ram:8M");
+	uhmm_pfn_t pfns[BLOCK_PAGES];
+	char *p = test_map_blocks(1);
+
+	test_fill(p, BLOCK_PAGES, 1);
+	test_mirror(u, &t, p, dev);
+	test_move(u, p, BLOCK_PAGES, dev);
+	test_fault(&t, p, BLOCK_PAGES, UHMM_FAULT_WRITE);
+	CHECK_EQ(count_huge(t.pfn), BLOCK_PAGES);
+	CHECK_EQ(uhmm_mirror_snapshot(t.mirror, p, BLOCK, pfns), 0);
+	CHECK_EQ(count_huge(pfns), BLOCK_PAGES);
+	CHECK_EQ(uhmm_mirror_snapshot(t.mirror, p, BLOCK - PAGE, pfns), 0);
+	CHECK_EQ(uhmm_pfn_order(pfns[0]), 0);
+	test_verify(p, 1, 1);
+	CHECK_EQ(uhmm_mirror_snapshot(t.mirror, p, BLOCK, pfns), 0);
+	CHECK_EQ(count_huge(pfns), 0);
+	test_verify(p, BLOCK_PAGES, 1);
+	CHECK_EQ(uhmm_mirror_remove(t.mirror), 0);
+	munmap(p, BLOCK);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
 int main(void)
 {
 	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
@@ -84,6 +119,7 @@ int main(void)
 	check_private_file(fd);
 	check_huge();
 	check_hugetlb();
+	check_huge_away();
 	test_close(u);
 	return 0;
 }

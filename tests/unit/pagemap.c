@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A device page is handed out once at a time, all of them can be, and in long
- * runs while there are any.
+ * runs while there are any; a block's number of them in one that is aligned.
  */
 #include "core/context/context.h"
 #include "core/device/device.h"
@@ -67,6 +67,28 @@ static void test_runs(void)
 	pagemap_destroy(&pm);
 }
 
+/* As many as a block has, in one aligned run while there is one. */
+static void test_blocks(void)
+{
+	struct pagemap pm = { 0 };
+	uint64_t got[MAX];
+
+	CHECK_EQ(pagemap_init(&pm, 1600), 0);
+	CHECK_EQ(pagemap_alloc(&pm, 1, got), 1);
+	for (unsigned block = 1; block < 3; block++) {
+		CHECK_EQ(pagemap_alloc(&pm, 512, got), 512);
+		for (unsigned i = 0; i < 512; i++)
+			CHECK_EQ(got[i], block * 512 + i);
+	}
+	CHECK_EQ(pagemap_alloc(&pm, 512, got), 512);
+	CHECK_EQ(got[0], 1);
+	CHECK_EQ(got[511], 1536);
+	CHECK_EQ(pagemap_alloc(&pm, 512, got), 63);
+	CHECK_EQ(got[62], 1599);
+	CHECK_EQ(atomic_load(&pm.nused), 1600);
+	pagemap_destroy(&pm);
+}
+
 static void test_closed(void)
 {
 	struct pagemap pm = { 0 };
@@ -86,6 +108,7 @@ int main(void)
 	uint64_t seed = test_seed();
 
 	test_runs();
+	test_blocks();
 	test_closed();
 	for (uint64_t n = 1; n < MAX; n = n * 3 / 2 + 1)
 		test_model(&seed, n);

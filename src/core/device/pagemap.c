@@ -6,9 +6,13 @@
  * the device has any, and memory that was used before is used again before
  * any that the provider has yet to touch.
  *
+ * As many as a block has are given in one aligned run, if there is one near: a
+ * device may map that by one entry.
+ *
  * Pages that failed are marked in a second map, and stay taken for ever.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/context/context.h"
 #include "core/device/device.h"
@@ -72,6 +76,36 @@ static unsigned take(struct pagemap *pm, unsigned n, uint64_t *ret)
 	return got;
 }
 
+#define BLOCK_WORDS (MM_BLOCK_PAGES / 64)
+#define NEAR	    64 /* blocks that are looked at */
+
+static bool is_free(const struct pagemap *pm, uint64_t word)
+{
+	uint64_t any = 0;
+
+	for (unsigned k = 0; k < BLOCK_WORDS; k++)
+		any |= pm->used[word + k];
+	return !any;
+}
+
+/* An aligned run of MM_BLOCK_PAGES, or nothing.  Some are free. */
+static unsigned take_block(struct pagemap *pm, uint64_t *ret)
+{
+	uint64_t word = (pm->cursor + BLOCK_WORDS - 1) & -(uint64_t)BLOCK_WORDS;
+	uint64_t end = nr_words(pm) & -(uint64_t)BLOCK_WORDS;
+
+	for (unsigned k = 0; k < NEAR && word < end; k++) {
+		if (is_free(pm, word)) {
+			memset(pm->used + word, 0xff, MM_BLOCK_PAGES / 8);
+			for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+				ret[i] = word * 64 + i;
+			return MM_BLOCK_PAGES;
+		}
+		word += BLOCK_WORDS;
+	}
+	return 0;
+}
+
 unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 {
 	unsigned got = 0;
@@ -80,7 +114,11 @@ unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 	if (!pm->closed) {
 		uint64_t left = pagemap_room(pm);
 
-		got = take(pm, n < left ? n : (unsigned)left, ret);
+		n = n < left ? n : (unsigned)left;
+		if (n == MM_BLOCK_PAGES)
+			got = take_block(pm, ret);
+		if (!got)
+			got = take(pm, n, ret);
 		atomic_fetch_add(&pm->nused, got);
 	}
 	sys_mutex_unlock(&pm->lock);

@@ -203,6 +203,24 @@ static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
 			kept);
 }
 
+/*
+ * A block that lies on the device as it does at its address, all of it with the
+ * same rights, can be mapped there by one entry.
+ */
+static void join_entries(const struct walk *w, const uint64_t *words,
+			 uhmm_pfn_t *pfn)
+{
+	if (nr_pages(w) != MM_BLOCK_PAGES ||
+	    page_dpfn(words[0]) & (MM_BLOCK_PAGES - 1))
+		return;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (page_state(words[i]) != P_DEVICE ||
+		    !uhmm_pfn_device(pfn[i]) || pfn[i] != pfn[0] + i)
+			return;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		pfn[i] |= (uhmm_pfn_t)9 << 56;
+}
+
 static int collect(struct walk *w)
 {
 	uint64_t words[MM_BLOCK_PAGES];
@@ -218,8 +236,9 @@ static int collect(struct walk *w)
 		if (!w->err && w->pfn[w->n] & UHMM_PFN_ERROR)
 			w->err = -EFAULT;
 		if (w->err || !suits(w->pfn[w->n], w->word, w->flags))
-			break;
+			return 0;
 	}
+	join_entries(w, words, w->pfn);
 	return 0;
 }
 
@@ -439,6 +458,7 @@ static void snapshot_part(const struct walk *w, const uint64_t *words,
 		       !(entry & UHMM_PFN_ERROR);
 		ret[i] = entry;
 	}
+	join_entries(w, words, ret);
 }
 
 int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
