@@ -192,6 +192,10 @@ int access_return(struct file *f, struct dmirror_cmd *cmd);
 int migrate_to_device(struct file *f, struct dmirror_cmd *cmd);
 int migrate_to_system(struct file *f, struct dmirror_cmd *cmd);
 int snapshot_take(struct file *f, struct dmirror_cmd *cmd);
+/* Is it /proc/self/pagemap? */
+bool snapshot_is_pagemap(int fd);
+/* The kernel's entries of pages from @addr on get what device memory has. */
+void snapshot_mark(uint64_t *entries, size_t n, uintptr_t addr);
 int gup_ioctl(unsigned long request, void *arg);
 
 /* ---- coherent.c ---- */

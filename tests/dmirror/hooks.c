@@ -223,6 +223,29 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	return result(ret);
 }
 
+/* Not those of our own, which look at memory under locks. */
+static ssize_t read_at(const void *caller, int fd, void *to, size_t len,
+		       off64_t at)
+{
+	ssize_t ret = syscall(SYS_pread64, fd, to, len, at);
+
+	if (ret >= (ssize_t)sizeof(uint64_t) && shim_is_there() &&
+	    !is_own(caller) && snapshot_is_pagemap(fd))
+		snapshot_mark(to, (size_t)ret / sizeof(uint64_t),
+			      (uintptr_t)at / sizeof(uint64_t) * PAGE);
+	return ret;
+}
+
+EXPORT ssize_t pread(int fd, void *to, size_t len, off_t at)
+{
+	return read_at(CALLER(), fd, to, len, at);
+}
+
+EXPORT ssize_t pread64(int fd, void *to, size_t len, off64_t at)
+{
+	return read_at(CALLER(), fd, to, len, at);
+}
+
 /* ---- Mappings --------------------------------------------------------- */
 
 /**
