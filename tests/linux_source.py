@@ -43,11 +43,25 @@ def unpack(tarball, folder, names):
     return run.stderr
 
 
-def build(place, names, make):
+def newest():
+    """The tarball of the newest kernel, fetched by whoever comes first."""
+    folder = BUILD + '/newest-source'
+    with open(folder + '.lock', 'w', encoding='utf-8') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        run = subprocess.run(
+            [os.environ['UHMM_SOURCE'] + '/scripts/vm-kernel', 'source',
+             folder], stdout=subprocess.PIPE, text=True, check=False)
+    if run.returncode == 77:
+        skip(run.stdout.strip())
+    found = glob.glob(folder + '/kernel/usr/src/linux-source-*.tar.xz')
+    return found[0] if found else sys.exit('FAILED: ' + run.stdout)
+
+
+def build(place, names, make, tarball=None):
     """The folder, under PLACE of the build folder, with the files NAMES and
     what make(folder, errors of tar) made of them; once, by whoever comes
     first."""
-    tarball = find_tarball()
+    tarball = tarball or find_tarball()
     stat = os.stat(tarball)
     folder = f'{BUILD}/{place}/{os.path.basename(tarball)}.d'
     stamp = f'{tarball} {stat.st_size} {stat.st_mtime_ns}'

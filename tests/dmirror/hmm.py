@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Run the kernel's selftests for HMM, unchanged, against the shim.
 
-    hmm.py [--nobody] LIBRARY...
+    hmm.py [--nobody | --newest] LIBRARY...
 
 They are unpacked from Debian's package of the kernel's source and compiled
 here; nothing of them is in our tree. UHMM_HMM_SOURCE names another tarball
-than that of Linux 6.1. Every test must pass. One is skipped where the system
+than that of Linux 6.1; --newest takes that of the newest kernel that Debian's
+newer suites offer, and leaves out its benchmark. Every test must pass. One is skipped where the system
 has no huge pages; as root we lend it some. The one named snapshot may fail where
 reading untouched memory gives it a page of its own, and not that of zeroes.
 
@@ -36,6 +37,12 @@ FILES = ['tools/testing/selftests/kselftest.h',
          'tools/testing/selftests/vm/hmm-tests.c',
          'tools/testing/selftests/mm/hmm-tests.c',
          'lib/test_hmm_uapi.h', 'mm/gup_test.h']
+NEWER_FILES = ['tools/testing/selftests/mm/vm_util.[ch]',
+               'tools/testing/selftests/mm/hugepage_settings.[ch]',
+               'include/uapi/linux/fs.h', 'include/uapi/linux/userfaultfd.h']
+NEWER_FLAGS = ['-D__packed=__attribute__((packed))', '-Iinclude/uapi',
+               '-Itools/testing/selftests', '-Itools/testing/selftests/mm']
+BENCHMARK = 'benchmark_thp_migration'
 NOBODY = 65534
 TIMEOUT = 170
 REPEATED = 50
@@ -47,18 +54,22 @@ LENT = 16
 # ---- The program
 
 def compile_tests(folder, errors):
-    source = glob.glob(folder + '/tools/testing/selftests/*/hmm-tests.c')
+    source = glob.glob('tools/testing/selftests/*/hmm-tests.c',
+                       root_dir=folder)
     if not source:
         sys.exit(f'FAILED: no hmm-tests.c there\n{errors}')
-    subprocess.run(CC + ['-w', '-O2', '-I', folder, '-o',
-                         folder + '/hmm-tests', source[0], '-lpthread'],
-                   check=True)
+    more = [name for stem in ('vm_util', 'hugepage_settings') for name in
+            glob.glob(f'tools/testing/selftests/mm/{stem}.c', root_dir=folder)]
+    subprocess.run(CC + ['-w', '-O2', '-I.'] + (NEWER_FLAGS if more else []) +
+                   ['-o', 'hmm-tests', source[0]] + more + ['-lpthread'],
+                   check=True, cwd=folder)
 
 
-def build():
+def build(tarball=None):
     """The path of the compiled tests."""
-    return linux_source.build('tests/dmirror', FILES,
-                              compile_tests) + '/hmm-tests'
+    return linux_source.build(
+        'tests/dmirror', FILES + (NEWER_FILES if tarball else []),
+        compile_tests, tarball) + '/hmm-tests'
 
 
 # ---- Huge pages
@@ -160,7 +171,7 @@ def read_output(child):
     return ''.join(lines)
 
 
-def run_tests(program, libraries, nobody):
+def run_tests(program, args, libraries, nobody):
     identity = {}
     if nobody:
         identity = {'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
@@ -175,7 +186,7 @@ def run_tests(program, libraries, nobody):
         # Meson sets it; one of the tests writes beyond what it allocated.
         env.pop('MALLOC_PERTURB_', None)
         with subprocess.Popen(
-                [folder + '/' + os.path.basename(program)], env=env, cwd='/',
+                [folder + '/' + os.path.basename(program)] + args, env=env, cwd='/',
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 encoding='utf-8', errors='replace', **identity) as child:
@@ -219,14 +230,16 @@ def judge(status, output, may_skip):
 def main():
     args = sys.argv[1:]
     nobody = args[0] == '--nobody'
-    libraries = args[nobody:]
+    newest = args[0] == '--newest'
+    libraries = args[nobody or newest:]
     if nobody and os.geteuid() != 0:
         linux_source.skip('we are without privilege already')
     needs_userfaultfd(libraries[1])
-    program = build()
+    program = build(linux_source.newest() if newest else None)
+    args = ['-T', BENCHMARK] if newest else []
     with huge_pages():
         may_skip = free_huge_pages() == 0
-        status, output = run_tests(program, libraries, nobody)
+        status, output = run_tests(program, args, libraries, nobody)
     return 0 if judge(status, output, may_skip) else 1
 
 
