@@ -9,11 +9,16 @@
  * @ops; "space SECONDS OP..." runs those that are named.
  */
 #include <pthread.h>
+#include <sys/wait.h>
 
-#include "../context.h"
+#include "../mirror.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
+#endif
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
 #endif
 
 #define NPAGES	 96
@@ -26,6 +31,8 @@ static char *area, *spare; /* @spare: as large, and as it lies */
 static uint64_t want[NPAGES], tag, seed;
 static atomic_bool stop;
 static atomic_ulong nr_moved;
+static bool has_mirror;
+static struct test_table table;
 
 static char *at(size_t i)
 {
@@ -46,6 +53,10 @@ static void *move(void *arg)
 
 		if (ret > 0)
 			atomic_fetch_add(&nr_moved, (unsigned long)ret);
+		if (has_mirror && !test_below(&s, 2))
+			uhmm_mirror_fault(
+				table.mirror, at(i), n * PAGE,
+				test_below(&s, 2) ? UHMM_FAULT_EXCLUSIVE : 0);
 		if (!test_below(&s, 16) && !uhmm_pin(u, at(i), PAGE))
 			uhmm_unpin(u, at(i), PAGE);
 		if (!test_below(&s, 4))
@@ -231,9 +242,34 @@ static void protect(size_t i, size_t n)
 	CHECK_EQ(mprotect(at(i), n * PAGE, PROT_READ | PROT_WRITE), 0);
 }
 
+/* Where the kernel can, it is one huge page then. */
+static void collapse(size_t i, size_t n)
+{
+	(void)n;
+	madvise((char *)((uintptr_t)at(i) & ~(BLOCK - 1)), BLOCK,
+		MADV_COLLAPSE);
+}
+
 static void take_in(size_t i, size_t n)
 {
 	CHECK_EQ(uhmm_register(u, at(i), n * PAGE), 0);
+}
+
+/* The child reads what the parent would. */
+static void fork_child(size_t i, size_t n)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		for (size_t k = i; k < i + n; k++)
+			if (*(volatile uint64_t *)at(k) != want[k])
+				_exit(1);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
 }
 
 static const struct op {
@@ -246,6 +282,7 @@ static const struct op {
 	{ "remap-empty", remap_empty }, { "remap-away", remap_away },
 	{ "shrink", shrink },		{ "grow", grow },
 	{ "protect", protect },		{ "register", take_in },
+	{ "fork", fork_child },		{ "collapse", collapse },
 };
 #define NOPS (sizeof(ops) / sizeof(*ops))
 
@@ -279,13 +316,38 @@ static void one(const struct op *op)
 	verify(op, i, n);
 }
 
+/* UHMM_TEST_MIRROR: a device takes pages for itself, too. */
+static void add_mirror(void)
+{
+	has_mirror = getenv("UHMM_TEST_MIRROR") != NULL;
+	if (has_mirror)
+		test_mirror(u, &table, area, dev);
+}
+
+/* UHMM_TEST_LIMIT: pages of RAM, less than the range has. */
+static void set_limit(void)
+{
+	const char *env = getenv("UHMM_TEST_LIMIT");
+
+	if (!env)
+		return;
+	CHECK_EQ(uhmm_register(u, area, NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_set_ram_limit(u, strtoull(env, NULL, 0) * PAGE), 0);
+}
+
+/* Where nothing can be guarded, fork-remapped tells what a child has. */
+static bool is_usual(const struct op *op)
+{
+	return op->run != fork_child || test_has(u, "poison");
+}
+
 /* Those that are named, or all. */
 static size_t choose(const struct op **list, int argc, char **argv)
 {
 	size_t nr = 0;
 
 	for (size_t k = 0; k < NOPS; k++) {
-		bool named = argc < 3;
+		bool named = argc < 3 && is_usual(&ops[k]);
 
 		for (int a = 2; a < argc; a++)
 			named = named || !strcmp(argv[a], ops[k].name);
@@ -313,17 +375,20 @@ int main(int argc, char **argv)
 	int seconds = argc > 1 ? atoi(argv[1]) : test_is_soak() ? 300 : 2;
 	pthread_t t[NMOVERS + NTOUCHER];
 	const struct op *list[NOPS];
-	size_t nr = choose(list, argc, argv);
+	size_t nr;
 	struct sigaction act = { .sa_handler = on_segv };
 
 	seed = test_seed();
 	CHECK_EQ(sigaction(SIGSEGV, &act, NULL), 0);
 	u = test_open();
+	nr = choose(list, argc, argv);
 	alarm((unsigned)seconds + 60);
 	uhmm_set_log(u, test_no_log, NULL);
 	dev = test_any_device(u, "ram:4M");
 	area = (char *)test_map_blocks(2) + BLOCK - NPAGES / 2 * PAGE;
 	spare = (char *)test_map_blocks(2) + BLOCK - NPAGES / 2 * PAGE;
+	set_limit();
+	add_mirror();
 	for (size_t k = 0; k < NMOVERS + NTOUCHER; k++)
 		CHECK_EQ(pthread_create(&t[k], NULL, k < NMOVERS ? move : touch,
 					(void *)k),
