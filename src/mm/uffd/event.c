@@ -187,6 +187,8 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
+		/* Tracked no more, as far as we know, but perhaps mapped. */
+		uffd_fork_hide(&b->mm, from, from + msg->arg.remap.len, false);
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		break;

@@ -40,12 +40,22 @@ static bool hides(const struct uffd *b)
 	return !b->has.fork || !b->has.poison;
 }
 
-/* Across holes; what is unmapped, or another's by now, may be refused. */
+/*
+ * Across holes; what is unmapped, or another's by now, may be refused.  A
+ * mapping that mremap(2) made longer is hidden to its end, of which nobody was
+ * told.
+ */
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 {
-	if (hides(to_uffd(mm)))
-		sys_madvise(start, end - start,
-			    hide ? MADV_DONTFORK : MADV_DOFORK);
+	struct uffd *b = to_uffd(mm);
+	struct uffd_vma vma;
+
+	if (!hides(b))
+		return;
+	if (!hide && !uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) &&
+	    vma.start < end && vma.end > end && vma.anon)
+		end = vma.end;
+	sys_madvise(start, end - start, hide ? MADV_DONTFORK : MADV_DOFORK);
 }
 
 /* Once a fork has begun it is for whoever ends it. */
