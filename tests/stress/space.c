@@ -335,7 +335,10 @@ static void set_limit(void)
 	CHECK_EQ(uhmm_set_ram_limit(u, strtoull(env, NULL, 0) * PAGE), 0);
 }
 
-/* Where nothing can be guarded, fork-remapped tells what a child has. */
+/*
+ * Where nothing can be guarded a child has SIGSEGV at times.  fork-remapped
+ * tells what it has when nothing changes beside the fork.
+ */
 static bool is_usual(const struct op *op)
 {
 	return op->run != fork_child || test_has(u, "poison");
