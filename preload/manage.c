@@ -34,6 +34,7 @@ static _Atomic bool has_reserved; /* anything, ever */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under the lock: */
+static sigset_t before; /* what its holder had blocked */
 static struct ranges mappings;
 static struct ranges reserved; /* by the program, to be opened later */
 static struct ranges excluded; /* never to be managed, in arenas perhaps */
@@ -44,15 +45,25 @@ static size_t nr_devices, peak, unmanaged;
 static int open_error, why_unmanaged;
 static size_t allowance; /* of a child: bytes until it is managed */
 
+/* A handler of this thread would wait for the lock: libuhmm lets some run. */
 static void enter(void)
 {
+	sigset_t old;
+
 	inside_enter();
+	masks_block_all(&old);
 	mutex_lock(&lock);
+	before = old;
 }
 
 static void leave(void)
 {
+	const sigset_t old = before;
+	int err = errno;
+
 	mutex_unlock(&lock);
+	masks_restore(&old);
+	errno = err;
 	inside_leave();
 }
 

@@ -25,16 +25,27 @@ static struct {
 } held[MAX_HELD_PARTS];
 static size_t nr_held; /* none from here on */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sigset_t before; /* what the holder of the lock had blocked */
 
+/* As in manage.c: no handler of the holder waits for the lock. */
 static void enter(void)
 {
+	sigset_t old;
+
 	inside_enter();
+	masks_block_all(&old);
 	mutex_lock(&lock);
+	before = old;
 }
 
 static void leave(void)
 {
+	const sigset_t old = before;
+	int err = errno;
+
 	mutex_unlock(&lock);
+	masks_restore(&old);
+	errno = err;
 	inside_leave();
 }
 
