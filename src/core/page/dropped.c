@@ -162,6 +162,8 @@ void dropped_recall(struct uhmm *u, struct block *b)
 	if (!any)
 		atomic_store(&d->unknown, false);
 	sys_mutex_unlock(&d->lock);
+	if (any)
+		dropped_note(u);
 }
 
 /* ---- Where RAM is counted ---------------------------------------------- */
