@@ -19,7 +19,7 @@ int main(void)
 
 	test_fill(p, NPAGES, 1);
 	test_move(u, p, NPAGES, dev);
-	ops.bad_out = 333 + 1;
+	ops.bad_out = uhmm_pfn_dpfn(test_pfns(u, p + 333 * PAGE, 1)[0]) + 1;
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, NULL, why), NPAGES - 1);
 	for (size_t i = 0; i < NPAGES; i++)
 		failed += why[i] == UHMM_WHY_IO;
