@@ -2,11 +2,12 @@
 /*
  * Pages shared with a child since fork(2) either stay, for the reason
  * "shared", or go; in both cases parent and child keep their own data.  When
- * the child is gone and the parent has written, they all go.
+ * the child is gone and the parent has written, they all go.  When the child is
+ * gone and nobody has written, they go, too, and one device may have them.
  */
 #include <sys/wait.h>
 
-#include "../context.h"
+#include "../mirror.h"
 
 #define NPAGES 600
 
@@ -37,6 +38,35 @@ static void check_why(struct uhmm *u, struct uhmm_device *dev, char *p)
 		CHECK_EQ(shared, NPAGES);
 }
 
+/* Shared with a child that has ended: nothing says so but a refusal. */
+static void left_behind(char *p, uint64_t seed)
+{
+	int status;
+	pid_t pid;
+
+	test_fill(p, NPAGES, seed);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid)
+		_exit(0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+}
+
+static void check_left_behind(struct uhmm *u, struct uhmm_device *dev, char *p)
+{
+	struct test_table t;
+
+	left_behind(p, 3);
+	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES);
+	test_verify(p, NPAGES, 3);
+	left_behind(p, 4);
+	test_mirror(u, &t, p, dev);
+	test_fault(&t, p, 16, UHMM_FAULT_EXCLUSIVE);
+	CHECK_EQ(test_entries(&t, p, 16, UHMM_PFN_WRITE), 16);
+	CHECK_EQ(uhmm_mirror_remove(t.mirror), 0);
+	test_verify(p, NPAGES, 4);
+}
+
 int main(void)
 {
 	struct uhmm *u = test_open();
@@ -59,6 +89,7 @@ int main(void)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
 	test_verify(p, NPAGES, 2);
+	check_left_behind(u, dev, p);
 	test_close(u);
 	return 0;
 }

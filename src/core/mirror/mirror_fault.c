@@ -290,6 +290,19 @@ static int bring_home(struct walk *w)
 	return err;
 }
 
+static int try_exclusive(struct walk *w, struct block *b,
+			 const struct mm_set *want)
+{
+	struct uhmm *u = w->m->u;
+	int err;
+
+	gate_enter(u);
+	err = exclusive_take(w->m, b, want);
+	gate_leave(u);
+	return err;
+}
+
+/* What a fork(2) left behind is refused at first; see migrate_forked(). */
 static int take_exclusive(struct walk *w)
 {
 	struct uhmm *u = w->m->u;
@@ -303,9 +316,11 @@ static int take_exclusive(struct walk *w)
 	set_clear(&want);
 	set_add_run(&want, first + w->n, first + nr_pages(w));
 	dropped_wait(u, b, &want);
-	gate_enter(u);
-	err = exclusive_take(w->m, b, &want);
-	gate_leave(u);
+	err = try_exclusive(w, b, &want);
+	if (err == -EBUSY && u->mm->ops->unshare) {
+		u->mm->ops->unshare(u->mm, b->va, &want);
+		err = try_exclusive(w, b, &want);
+	}
 	return err == -EAGAIN ? 0 : err;
 }
 

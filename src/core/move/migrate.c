@@ -191,6 +191,46 @@ static void why_unmanaged(struct uhmm *u, uintptr_t start, uintptr_t end,
 	}
 }
 
+/* Pages that look pinned, but not by uhmm_pin(): a fork(2) may be why. */
+static void look_pinned(struct uhmm *u, struct block *b,
+			const struct mm_set *want, const uint8_t *why,
+			struct mm_set *ret)
+{
+	set_clear(ret);
+	block_lock(b);
+	set_for_each(want, i)
+		if (why[i] == UHMM_WHY_PINNED && !page_pins(block_word(b, i)))
+			set_add(ret, i);
+	block_unlock(u, b);
+}
+
+/*
+ * Once more for what a fork(2) left behind.  Pages that look pinned then are.
+ * Outside of the gate: the calling thread may wait for a fault of its own.
+ */
+static int migrate_forked(struct uhmm *u, uintptr_t va,
+			  const struct mm_set *want, struct uhmm_device *dev,
+			  uint8_t *why)
+{
+	struct block *b = block_find(u, va);
+	uint8_t again[MM_BLOCK_PAGES];
+	struct mm_set left;
+	int err;
+
+	if (!b || !u->mm->ops->unshare)
+		return 0;
+	look_pinned(u, b, want, why, &left);
+	if (set_empty(&left))
+		return 0;
+	u->mm->ops->unshare(u->mm, b->va, &left);
+	gate_enter(u);
+	err = migrate_block(u, va, &left, dev, again);
+	gate_leave(u);
+	set_for_each(&left, i)
+		why[i] = again[i];
+	return err;
+}
+
 /* One block's part.  Return: pages at the destination, -errno. */
 static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 			    struct uhmm_device *dev, uint8_t *ret_why,
@@ -216,6 +256,8 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	else if (managed)
 		err = block_to_ram(u, start, &want, why);
 	gate_leave(u);
+	if (managed && dev && !err)
+		err = migrate_forked(u, start, &want, dev, why);
 	if (set_count(&want) < last - first)
 		why_unmanaged(u, start, end, dev, &want, why + first);
 	for (unsigned i = first; i < last; i++)
