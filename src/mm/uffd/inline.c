@@ -37,7 +37,7 @@
 #include "mm/uffd/uffd.h"
 
 enum {
-	MAX_OPEN = 16,
+	MAX_OPEN = 256,
 	SPINS = 64,
 	NAP_NS = 1000 * 1000,
 };
@@ -51,6 +51,7 @@ struct slot {
 static struct {
 	struct sys_mutex lock; /* opening and closing */
 	struct slot open[MAX_OPEN];
+	_Atomic int top;	  /* slots from here on have never been used */
 	int nr;			  /* by lock */
 	_Atomic uint32_t closing; /* not in @open any more, but registered */
 	_Atomic uint32_t changes;
@@ -142,7 +143,7 @@ static bool resolve_unknown(uintptr_t va)
 {
 	bool ours = false;
 
-	for (int i = 0; i < MAX_OPEN && !ours; i++) {
+	for (int i = 0, top = atomic_load(&bus.top); i < top && !ours; i++) {
 		struct slot *s = &bus.open[i];
 		struct uffd *b = enter(s);
 
@@ -181,7 +182,7 @@ static bool serve(uintptr_t addr, unsigned flags)
 	uint32_t seen = atomic_load(&bus.changes);
 	uintptr_t va = addr & ~(MM_PAGE_SIZE - 1);
 
-	for (int i = 0; i < MAX_OPEN; i++) {
+	for (int i = 0, top = atomic_load(&bus.top); i < top; i++) {
 		struct slot *s = &bus.open[i];
 		struct uffd *b = enter(s);
 		bool has, ours = false;
@@ -258,14 +259,16 @@ static int add(struct uffd *b)
 		if (atomic_load(&bus.open[i].b))
 			continue;
 		atomic_store(&bus.open[i].b, b);
+		if (i >= atomic_load(&bus.top))
+			atomic_store(&bus.top, i + 1);
 		return 0;
 	}
-	return -ENOSPC;
+	return -EMFILE;
 }
 
 static struct slot *slot_of(const struct uffd *b)
 {
-	for (int i = 0; i < MAX_OPEN; i++)
+	for (int i = 0, top = atomic_load(&bus.top); i < top; i++)
 		if (atomic_load(&bus.open[i].b) == b)
 			return &bus.open[i];
 	return NULL;
