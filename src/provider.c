@@ -262,6 +262,8 @@ static const char *refusal(const struct opening *o, int err)
 		return "more memory than there is";
 	case -ENODEV:
 		return "there is no such device";
+	case -ENXIO:
+		return "its options name a file that is no device memory";
 	case -EBUSY:
 		return "nothing would be left for the CPU";
 	case -EOPNOTSUPP:

@@ -188,8 +188,9 @@ struct uhmm_device_desc {
  *	release()
  *
  * Return: 0; -EINVAL for a descriptor without name, size, required callbacks
- * or with unknown type or flags; -E2BIG; -ENOSPC for more than 255 devices;
- * -ENOMEM.
+ * or with unknown type or flags, or where the file of coherent memory has not
+ * as many pages; -EBADF for its descriptor; -E2BIG; -ENOSPC for more than 255
+ * devices; -ENOMEM.
  */
 int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 		    void *priv, struct uhmm_device **ret_dev);

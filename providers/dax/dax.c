@@ -14,10 +14,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <uhmm/provider.h>
@@ -124,6 +127,23 @@ static uint64_t size_of(int fd)
 				     (uint64_t)st.st_size;
 }
 
+/* Is it memory?  The data of a file on a disk would be overwritten. */
+static bool is_memory(int fd)
+{
+	struct statfs fs;
+	struct statx sx;
+	struct stat st;
+
+	if (fstat(fd, &st) || fstatfs(fd, &fs))
+		return false;
+	if (S_ISCHR(st.st_mode))
+		return size_of_device(st.st_rdev) != 0;
+	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+		return S_ISREG(st.st_mode);
+	return !statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &sx) &&
+	       sx.stx_attributes & STATX_ATTR_DAX;
+}
+
 static int open_memfd(struct dax *dax, uint64_t npages)
 {
 	if (!npages)
@@ -145,6 +165,8 @@ static int open_path(struct dax *dax, const char *path, uint64_t npages)
 	dax->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (dax->fd < 0)
 		return -errno;
+	if (!is_memory(dax->fd))
+		return -ENXIO;
 	size = size_of(dax->fd) & ~(ALIGN - 1);
 	dax->len = npages ? npages << UHMM_PAGE_SHIFT : size;
 	dax->len = (dax->len + ALIGN - 1) & ~(ALIGN - 1);

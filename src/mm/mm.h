@@ -318,6 +318,12 @@ struct mm_ops {
 	 * it is anonymous already there is nothing to do.  As place().
 	 */
 	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
+	/*
+	 * Has @fd a file with @npages from @offset on?  -EBADF, -EINVAL.  NULL:
+	 * there is no need to ask.
+	 */
+	int (*can_place)(struct mm *mm, int fd, uint64_t offset,
+			 uint64_t npages);
 	/* Is that device page mapped there? */
 	bool (*is_placed)(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 	/*

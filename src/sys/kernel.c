@@ -160,6 +160,23 @@ int sys_inode(int fd, uint64_t *ret)
 	return err;
 }
 
+int sys_file_size(int fd, uint64_t *ret)
+{
+	int saved = errno, err = 0;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (S_ISCHR(st.st_mode))
+		*ret = UINT64_MAX;
+	else if (S_ISREG(st.st_mode))
+		*ret = (uint64_t)st.st_size;
+	else
+		err = -EINVAL;
+	errno = saved;
+	return err;
+}
+
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 {
 	long ret;

@@ -31,6 +31,11 @@ int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,
 int sys_map_file(uintptr_t addr, size_t len, int prot, int flags, int fd,
 		 uint64_t offset, uintptr_t *ret_addr);
 int sys_inode(int fd, uint64_t *ret);
+/*
+ * Bytes of a file that can be mapped; UINT64_MAX for a device, which does not
+ * tell.  -EBADF; -EINVAL: it is no file.
+ */
+int sys_file_size(int fd, uint64_t *ret);
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 void sys_munmap(uintptr_t addr, size_t len);
 /* The same for memory that sys_own_next() is to know: a whole, or its ends. */

@@ -41,6 +41,29 @@ static int add(uint32_t type, uint32_t flags, int fd, int node, uint64_t offset)
 	return err;
 }
 
+/* 16 pages must be there from the offset on. */
+static void test_files(void)
+{
+	const uint32_t coherent = UHMM_MEMORY_DEVICE_COHERENT;
+	int fd = memfd_create("test", MFD_CLOEXEC), pipes[2];
+
+	CHECK(fd >= 0);
+	CHECK_EQ(pipe(pipes), 0);
+	CHECK_EQ(add(coherent, 0, 9999, -1, 0), -EBADF);
+	CHECK_EQ(add(coherent, 0, pipes[0], -1, 0), -EINVAL);
+	CHECK_EQ(add(coherent, 0, fd, -1, 0), -EINVAL);
+	CHECK_EQ(ftruncate(fd, 16 * PAGE), 0);
+	CHECK_EQ(add(coherent, 0, fd, -1, 0), 0);
+	CHECK_EQ(add(coherent, 0, fd, -1, PAGE), -EINVAL);
+	CHECK_EQ(add(coherent, 0, fd, -1, -(uint64_t)PAGE), -EINVAL);
+	CHECK_EQ(add(coherent, 0, fd, -1, (uint64_t)INT64_MAX + 1 - PAGE),
+		 -EINVAL);
+	CHECK_EQ(add(coherent, UHMM_DEVICE_FIXED, fd, -1, PAGE), -EINVAL);
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 static void test_kinds(void)
 {
 	const uint32_t private = UHMM_MEMORY_DEVICE_PRIVATE;
@@ -52,6 +75,7 @@ static void test_kinds(void)
 	CHECK_EQ(add(coherent, 0, -1, -1, 0), -EINVAL);
 	CHECK_EQ(add(coherent, 0, 0, -1, 1), -EINVAL);
 	CHECK_EQ(add(coherent, UHMM_DEVICE_NODE, -1, -1, 0), -EINVAL);
+	test_files();
 	CHECK_EQ(add(coherent, UHMM_DEVICE_NODE | UHMM_DEVICE_FIXED, -1, 0, 0),
 		 -EINVAL);
 	CHECK_EQ(add(coherent, 1u << 31, 0, -1, 0), -EINVAL);
@@ -69,7 +93,9 @@ int main(void)
 		{ "dax:100T", -ENOMEM },
 		{ "dax:1M,colour=red", -EINVAL },
 		{ "dax,path=/nonexistent", -ENOENT },
-		{ "dax,path=/dev/null", -EINVAL },
+		{ "dax,path=/dev/null", -ENXIO },
+		{ "dax,path=/proc/self/comm", -ENXIO },
+		{ "dax:2M,path=/proc/self/comm", -ENXIO },
 		{ "dax:1M,path=/", -EISDIR },
 	};
 	struct uhmm_device *dev = NULL;

@@ -66,6 +66,8 @@ for spec in '' nosuch:1G ram ram: ram:0 ram:-1 ram:12Q zram:1G,nosuch=1 \
 	refused 125 "device $spec cannot be opened" \
 		run --device "$spec" touch "$marker"
 done
+refused 125 'no device memory' \
+	run --device dax:2M,path=/proc/self/comm touch "$marker"
 refused 125 'line break' run --device 'ram:1M
 ram:1M' touch "$marker"
 many=$(seq -f '--device ram:%gM' 17)

@@ -275,10 +275,24 @@ static int check_desc(const struct uhmm_device_desc *d)
 	return check_kind(d);
 }
 
+/* What the CPU is to map must be there. */
+static int check_file(const struct uhmm_device *dev)
+{
+	const struct uhmm_device_desc *d = &dev->desc;
+	struct mm *mm = dev->u->mm;
+
+	if (d->type != UHMM_MEMORY_DEVICE_COHERENT ||
+	    d->flags & UHMM_DEVICE_NODE || !mm->ops->can_place)
+		return 0;
+	return mm->ops->can_place(mm, d->fd, d->offset, d->npages);
+}
+
 static int device_init(struct uhmm_device *dev)
 {
 	int err = check_desc(&dev->desc);
 
+	if (!err)
+		err = check_file(dev);
 	if (!err)
 		err = copy_struct(&dev->ops, sizeof(dev->ops), dev->desc.ops,
 				  dev->desc.ops->size);

@@ -297,6 +297,21 @@ ssize_t uffd_unplace(struct mm *mm, struct mm_place *p)
 	return va > p->va ? (ssize_t)((va - p->va) >> MM_PAGE_SHIFT) : err;
 }
 
+int uffd_can_place(struct mm *mm, int fd, uint64_t offset, uint64_t npages)
+{
+	uint64_t have, end;
+	int err = sys_file_size(fd, &have);
+
+	(void)mm;
+	if (err)
+		return err;
+	if (npages > UINT64_MAX >> MM_PAGE_SHIFT ||
+	    __builtin_add_overflow(offset, npages << MM_PAGE_SHIFT, &end) ||
+	    end > INT64_MAX || end > have)
+		return -EINVAL;
+	return 0;
+}
+
 bool uffd_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset)
 {
 	struct mm_place p = { .va = va, .fd = fd, .offset = offset };

@@ -91,6 +91,7 @@ static const struct mm_ops ops = {
 	.stamp = stamp,
 	.place = uffd_place,
 	.unplace = uffd_unplace,
+	.can_place = uffd_can_place,
 	.is_placed = uffd_is_placed,
 	.resume = uffd_resume,
 	.poison = uffd_poison,

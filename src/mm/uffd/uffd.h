@@ -289,6 +289,7 @@ bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
 
 ssize_t uffd_place(struct mm *mm, struct mm_place *p);
 ssize_t uffd_unplace(struct mm *mm, struct mm_place *p);
+int uffd_can_place(struct mm *mm, int fd, uint64_t offset, uint64_t npages);
 bool uffd_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 int uffd_resume(struct mm *mm, uintptr_t va, size_t npages);
 void uffd_fences_close(struct uffd *b);
