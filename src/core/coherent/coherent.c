@@ -14,15 +14,16 @@
  *	discard	PAGE_DROP; the mover zeroes the page, or frees it
  *	unmap	the word goes, the mover frees the device page
  *	remap	the page goes along with what is mapped there by now, and the
- *		mover learns that it is not his any more (carried_take())
+ *		mover learns that the page left (carried_take())
  *
  * A page that is discarded at rest stays and is zeroed; until that is done it
  * has PAGE_DROP, too: the kernel took it from the CPU, and faults wait.
  *
  * A page that is lost while it is mapped, or may be, is P_POISONED with
- * PAGE_SWAPPING, and still says where on the device it was, until its mapping
- * has been taken away: by who marked it, or who was swapping it.  One that the
- * application moves meanwhile is PAGE_ORPHAN; at the end they look for such.
+ * PAGE_SWAPPING.  The word still says where on the device the page was, until
+ * the thread that marked the page, or the mover that was swapping it, has taken
+ * the mapping away.  If the application moves the page meanwhile, it becomes
+ * PAGE_ORPHAN; the same thread looks for orphans at the end (coherent_adopt()).
  */
 #include <errno.h>
 

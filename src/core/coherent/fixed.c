@@ -3,11 +3,11 @@
  * fixed.c - device memory that is mapped, counted and mirrored, and never
  * migrated: persistent memory under a filesystem, a window of a device.
  *
- * The application mapped it and goes on to own the mapping; userfaultfd knows
+ * The application maps such memory and owns the mapping.  userfaultfd knows
  * nothing of it, so it costs the CPU nothing, and no event tells of its end:
- * who maps it says so, before it is unmapped.  These ranges are no regions.
- * Where their pages are asked for, fixed_words() puts in a word as a coherent
- * device has it.
+ * the application calls uhmm_device_unmap() before it unmaps the memory.  These
+ * ranges are no regions.  Where their pages are asked for, fixed_words() puts
+ * in a word as a coherent device has it.
  *
  * Few and seldom changed: a sorted list under a lock.
  */

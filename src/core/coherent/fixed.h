@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fixed.h - mappings of devices whose pages are never migrated; see fixed.c */
+/* fixed.h - mappings of device memory that never migrates; see fixed.c */
 #ifndef UHMM_FIXED_H
 #define UHMM_FIXED_H
 

@@ -267,7 +267,7 @@ unsigned node_recount(struct uhmm *u, struct block *b,
 	block_lock(b);
 	recount_locked(&r);
 	block_unlock(u, b);
-	/* Who looked meanwhile found them where they are no more. */
+	/* A mirror fault may have entered the old place: invalidate again. */
 	if (r.came)
 		mirror_invalidate_set(u, b, &r.set, UHMM_NOTIFY_MIGRATE);
 	count_add(&u->count.to_ram, r.came);

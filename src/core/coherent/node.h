@@ -49,9 +49,9 @@ int node_home(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      const struct uhmm_device *only, uint8_t *why);
 
 /*
- * After a move: who of the block's pages is not on its node any more is home.
- * @want: pages that should be; @why as above.  Return: how many of them are
- * still there.
+ * After a move: pages of the block that are not on their node any more become
+ * P_RAM.  @want: pages that were to come home; @why as above.  Return: how many
+ * of @want are still on a node.
  */
 unsigned node_recount(struct uhmm *u, struct block *b,
 		      const struct mm_set *want, const struct uhmm_device *only,

@@ -279,7 +279,7 @@ static void arrive(struct node_move *m)
 	count_add(&m->u->count.to_device, m->went);
 }
 
-/* Who came home with a stray did not go. */
+/* Pages that came home with a stray have not arrived: correct @why, @went. */
 static void unsay(struct node_move *m)
 {
 	block_lock(m->b);
@@ -343,7 +343,7 @@ static int move_once(struct node_move *m, const struct mm_set *want)
 		m->u->mm->ops->node_move(m->u->mm, &m->n);
 		arrive(m);
 		send_back(m);
-		/* Who looked meanwhile found it where it is no more. */
+		/* A mirror fault may have entered the old place. */
 		mirror_invalidate_set(m->u, m->b, &m->n.set,
 				      UHMM_NOTIFY_MIGRATE);
 	}
@@ -352,8 +352,8 @@ static int move_once(struct node_move *m, const struct mm_set *want)
 }
 
 /*
- * As a write of the application would.  That may be a fault, and a fault wait
- * for a page to be demoted: so nothing is held that could keep that back.
+ * As a write of the application would.  The write may fault, and the fault may
+ * wait until the demoter makes room: so neither gate nor mover lock is held.
  */
 static void write_to(struct node_move *m)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* coherent.h - device memory that the CPU maps by a file; see coherent.c */
+/* placed.h - device memory that the CPU maps by a file; see coherent.c */
 #ifndef UHMM_COHERENT_H
 #define UHMM_COHERENT_H
 
@@ -9,7 +9,7 @@
  * Mappings of one block to be replaced.
  * @set: pages marked by coherent_mark(), on @dev, at @dpfn
  * @lost: or by coherent_mark_lost()
- * @done: those whose mapping has been replaced; @err: why not all, or 0
+ * @done: pages that have their new mapping; @err: why not all, or 0
  */
 struct swap {
 	struct uhmm *u;
@@ -28,11 +28,11 @@ struct swap {
 void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
- * Both without locks, by the mover, who has the device held by call_hold()
- * since before the block was unlocked: its file must stay.  Afterwards what was
- * placed is P_COHERENT and the rest P_DEVICE; or what was taken back is
- * P_COMING and in @s->done, and the rest as before (@placed: P_COHERENT), or
- * settled.
+ * Both are called by the mover, without locks.  The mover holds the device by
+ * call_hold() since before it unlocked the block: the device's file must stay.
+ * After coherent_place() what was placed is P_COHERENT and the rest P_DEVICE.
+ * After coherent_unplace() what was taken back is P_COMING and in @s->done, and
+ * the rest as before (@placed: P_COHERENT), or settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);

@@ -4,10 +4,11 @@
  *
  * DOC: Locks
  *
- * In this order; whoever holds a later one must not take an earlier one:
+ * In this order; a thread that holds a later one must not take an earlier one:
  *
- *	gate		shared by whoever moves pages; exclusive around fork
- *	mover		one a block: who takes pages from it.  Held over copies
+ *	gate		shared by all movers; exclusive around fork
+ *	mover		one a block: the right to take pages from it.  Held over
+ *			copies
  *	nodes		devices that are nodes come and go, one at a time
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
@@ -28,11 +29,11 @@
  * DOC: Moves
  *
  * A page under way has a state that names its mover (P_LEAVING, P_STASHING,
- * P_CLEARING: the holder of the block's mover lock; P_COMING: who
- * set it).  Copies run without the block's lock.  Afterwards the mover looks
- * again: if the word is as it left it, the page is its own and goes on;
- * otherwise the CPU or the application was faster and wins.  Words cannot
- * come back in between, because the mover owns the dpfn or the frame.
+ * P_CLEARING: the holder of the block's mover lock; P_COMING: the thread that
+ * set the state).  Copies run without the block's lock.  Afterwards the mover
+ * looks again.  If the word is as the mover left it, the page goes on;
+ * otherwise the CPU or the application was faster and wins.  A word cannot
+ * change and change back in between: the mover owns the dpfn or the frame.
  */
 #ifndef UHMM_CONTEXT_CONTEXT_H
 #define UHMM_CONTEXT_CONTEXT_H
@@ -111,7 +112,7 @@ struct uhmm {
 typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u);
-/* Was it opened by another process, whose memory this is a copy of? */
+/* Was it opened by another process, which this one is a forked copy of? */
 bool context_is_dead(const struct uhmm *u);
 
 #endif

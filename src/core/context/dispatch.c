@@ -3,10 +3,10 @@
  * dispatch.c - where the body of a public call runs.
  *
  * Usually in place, with asynchronous signals blocked so that no handler of
- * the application runs while locks are held.  A caller whose own stack is
- * managed, or about to be, is served by the worker while it sleeps: its stack
- * may move, and no lock is ever held on it.  Background moves are the worker's
- * too.
+ * the application runs while locks are held.  If the caller's own stack is
+ * managed, or about to be, the worker runs the body while the caller sleeps:
+ * the stack may move, and no lock is ever held on a managed stack.  Background
+ * moves run in the worker too.
  */
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request.h - work for the worker: calls whose stack may be managed, and
- * moves in the background.  See dispatch.c.
+ * dispatch.h - work for the worker: calls made on a stack that may be managed,
+ * and moves in the background.  See dispatch.c.
  */
 #ifndef UHMM_CORE_REQUEST_H
 #define UHMM_CORE_REQUEST_H

@@ -2,12 +2,13 @@
 /*
  * rescue.c - all pages come home, since the process is about to die.
  *
- * Who asks is a handler of a fatal signal, which may have interrupted anything,
- * the library too: it takes no lock and makes no thread, and it waits only as
- * long as pages come home.  A thread that has nothing else to do works for it.
+ * A handler of a fatal signal asks for it, and may have interrupted anything,
+ * the library too: so the handler takes no lock and makes no thread, and waits
+ * only as long as pages come home.  uhmm-rescue, a thread that has nothing else
+ * to do, brings them home.
  *
  * From then on no page leaves any more: the gate is shut for good, limits hold
- * no longer, and who wanted to move pages waits for the end of the process.
+ * no longer, and movers wait for the end of the process.
  */
 #include <errno.h>
 

@@ -55,9 +55,9 @@ int check_struct(const void *p, size_t ksize, size_t usize)
 }
 
 /*
- * A struct that may grow, from a caller who knows @usize bytes of it, into one
- * of ours with @ksize: what he does not know is zero, what we do not know must
- * be.  Return: 0, -EINVAL or -E2BIG.
+ * Copy a struct that may grow.  The caller knows @usize bytes of it, the
+ * library @ksize.  Bytes that the caller does not know become zero; bytes that
+ * the library does not know must be zero.  Return: 0, -EINVAL or -E2BIG.
  */
 int copy_struct(void *dst, size_t ksize, const void *src, size_t usize)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callback.c - see call.h.
+ * callback.c - see callback.h.
  *
  * A callback runs without any lock of ours, except the device's own where its
  * provider did not claim UHMM_DEVICE_CONCURRENT.  While it runs the thread is
@@ -82,7 +82,7 @@ static struct call *claim(struct uhmm_device *dev)
 	return c ? c : wait_to_claim(dev);
 }
 
-/* Pairs with call_wait(): who waits has said why before it looked. */
+/* The waiter sets is_lost or is_retiring before call_any(): see call_wait(). */
 static void wake_waiter(struct uhmm_device *dev, bool waits)
 {
 	if (!waits)
@@ -172,7 +172,7 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 		stamp(c, what);
 		callback_depth++;
 	}
-	/* Pairs with set_lost(): it sees our slot, or we its mark. */
+	/* Either set_lost()'s caller sees this slot, or we see is_lost. */
 	if (c && device_is_lost(dev)) {
 		call_end(dev, c);
 		return NULL;
@@ -182,7 +182,7 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 	return c;
 }
 
-/* Said now, while the slot still says what it was about. */
+/* Report the end before the slot is freed: the slot says what was called. */
 static void tell_end(struct uhmm_device *dev, struct call *c)
 {
 	uint64_t start = atomic_load_explicit(&c->start, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call.h - calls into providers while they run: who is in one, since when, and
+ * callback.h - calls into providers while they run: which ones, since when, and
  * whether the device is still there.
  *
  * Every callback but release() runs between call_begin() and call_end().  Both
@@ -63,7 +63,7 @@ bool call_end(struct uhmm_device *dev, struct call *c);
  */
 bool call_hold(struct uhmm_device *dev);
 void call_drop(struct uhmm_device *dev);
-/* Is any call under way, or somebody holding it? */
+/* Is any call under way, or is the device held by call_hold()? */
 bool call_any(struct uhmm_device *dev);
 /* Wait until none is, at most @timeout_ns; 0: as long as it takes. */
 void call_wait(struct uhmm_device *dev, uint64_t timeout_ns);

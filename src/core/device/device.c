@@ -440,8 +440,9 @@ static bool has_pages(struct uhmm_device *dev, struct block *b)
 }
 
 /*
- * Pages that are home may not be free yet: whoever brought one home woke its
- * toucher first.  That thread may not run for long, but nothing stops it.
+ * Pages that are home may not be free yet: a thread that brings a page home
+ * wakes the toucher first and frees the device page then.  The kernel may not
+ * run that thread for a while, but nothing else stops it.
  */
 static void wait_for_frees(struct uhmm_device *dev)
 {
@@ -518,7 +519,7 @@ int uhmm_device_remove(struct uhmm_device *dev)
 	return dev ? (int)request_run(dev->u, &req) : 0;
 }
 
-/* A call that is stuck holds up nobody who only asks: what it said last. */
+/* If a call is stuck this does not wait: what the provider said last. */
 static uint64_t stored(struct uhmm_device *dev)
 {
 	struct call_what what = { .op = CALL_STORED };

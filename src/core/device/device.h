@@ -40,17 +40,6 @@ struct pagemap {
 /* ---- Devices (device.c) ---- */
 
 /*
- * @is_lost: uhmm_device_lost() was called; never cleared
- * @is_retiring: its number and provider are being given up
- * @is_released: release() was called
- * @is_stuck: the watchdog has reported a call that goes on
- * @has_orphans: see coherent.c
- * @stored: what the provider said last
- * @ended: futex; calls that ended since one of these was set
- * @holds: who needs its number to stay
- * @longest: ns; of calls that the watchdog reported
- */
-/*
  * What a device did not take (refuse.c).  Hints: read and written without lock.
  * @until: ns; the demoter passes over the device till then, 0: it does not
  * @pause: ns, the last pause
@@ -62,6 +51,17 @@ struct refusal {
 	_Atomic uint32_t in_row;
 };
 
+/*
+ * @is_lost: uhmm_device_lost() was called; never cleared
+ * @is_retiring: its number and provider are being given up
+ * @is_released: release() was called
+ * @is_stuck: the watchdog has reported a call that goes on
+ * @has_orphans: see coherent.c
+ * @stored: what the provider said last
+ * @ended: futex; calls that ended since @is_lost or @is_retiring was set
+ * @holds: how many call_hold() without call_drop(): its number stays
+ * @longest: ns; of calls that the watchdog reported
+ */
 struct uhmm_device {
 	struct uhmm *u;
 	struct uhmm_device *next; /* of those removed */
@@ -175,8 +175,8 @@ static inline bool device_is_lost(const struct uhmm_device *dev)
 	return atomic_load(&dev->is_lost);
 }
 /*
- * Are the data of its page @dpfn gone?  Asked with the block locked by whoever
- * puts the page into a word there: a word that was there before is found.
+ * Are the data of its page @dpfn gone?  A thread that puts the page into a word
+ * asks with the block locked: the walk in lost.c finds words put there earlier.
  */
 static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
 {

@@ -5,15 +5,15 @@
  * DOC: Finding pages
  *
  * There is no map from device pages to addresses: the blocks are walked.  What
- * is gone is marked first, the device or the pages of its pagemap; whoever puts
- * a device page into a word afterwards asks device_has_lost() under the block's
- * lock, and takes the page for lost by himself.  So each word is either found
+ * is gone is marked first, the device or the pages of its pagemap.  A thread
+ * that puts a device page into a word afterwards asks device_has_lost() under
+ * the block's lock, and treats the page as lost.  So each word is either found
  * by the walk, which locks every block, or never written.
  *
- * A page that is on its way home is lost at once, and who waits for it gets its
- * SIGBUS, although the copy goes on: whoever made it finds the word changed,
- * and gives up.  Until it returns it keeps its frame and its device page.
- * Nothing here waits for a callback.
+ * A page that is on its way home is lost at once, and the faulting threads that
+ * wait for it get their SIGBUS, although the copy goes on.  The thread that
+ * copies finds the word changed, and gives up.  Until its copy returns it keeps
+ * the frame and the device page.  Nothing here waits for a callback.
  */
 #include <errno.h>
 
@@ -40,7 +40,7 @@ struct loss {
 	uint64_t npages; /* lost so far */
 };
 
-/* What one block loses.  @free: device pages that nobody is at work on */
+/* What one block loses.  @free: device pages that no thread is at work on */
 struct part {
 	struct mm_set lost, clean;
 	struct mm_set kept;   /* at rest on the device, and in RAM as well */
@@ -65,7 +65,7 @@ static bool has_any(const struct block *b)
 	       b->nr[P_CLEAN] + b->nr[P_STASHING];
 }
 
-/* A mapping is moving: who moves it must not find a page of ours there. */
+/* Its mapping is moving (out_stash.c): look again when the move has ended. */
 static bool is_stashed(uint64_t w)
 {
 	return page_state(w) == P_STASHING && w & (PAGE_AWAY | PAGE_CHARGED);
@@ -113,7 +113,7 @@ static void find(struct loss *l, struct block *b, struct part *ret)
 			sort_page(l, b, i, ret);
 }
 
-/* It may be mapped where it is, still. */
+/* The CPU may still map the device's memory there. */
 static void poison_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
@@ -125,9 +125,9 @@ static void poison_page(struct uhmm *u, struct block *b, unsigned i)
 }
 
 /*
- * The one place where pages at rest on a device become lost.  A run that cannot
- * be poisoned now, because the address space is changing, is when it is
- * touched. Locked.
+ * The one place where pages at rest on a device become lost.  If a run cannot
+ * be poisoned now, because the address space is changing, its pages are
+ * poisoned when they are touched.  Locked.
  */
 static void poison_pages(struct loss *l, struct block *b,
 			 const struct mm_set *set)
@@ -245,9 +245,9 @@ static int poison_lost(struct uhmm *u, struct block *b,
 }
 
 /*
- * A lost page could not be poisoned if the address space was changing; the next
- * touch makes up for that.  Soon nobody will see that touch, which would find
- * zeroes: so do it now.
+ * A lost page could not be poisoned if the address space was changing; the
+ * fault of the next touch does it.  HOME_RESCUE comes before a time when the
+ * library sees no faults, and a touch would read zeroes: so poison it now.
  */
 void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
@@ -260,7 +260,7 @@ void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want)
 
 /* ---- A device --------------------------------------------------------- */
 
-/* From here on nobody enters it, and who waits to leaves. */
+/* From here on no call enters it, and calls that wait to enter leave. */
 static bool set_lost(struct uhmm_device *dev)
 {
 	if (atomic_exchange(&dev->is_lost, true))

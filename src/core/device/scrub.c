@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scrub.c - device pages that nobody has a use for any more.
+ * scrub.c - device pages that have no use any more.
  *
  * Where others may read the memory afterwards (UHMM_DEVICE_SHARED) a page is
- * cleared before it can be handed out again.  That is after its data are at
- * home and whoever waited for them was woken, and all pages come this way, at
- * removal and close too.  One that cannot be cleared is given up.
+ * cleared before it can be handed out again.  That is after its data are home
+ * and the faulting threads were woken.  All pages come this way, at removal and
+ * close too.  A page that cannot be cleared is given up.
  */
 #include <errno.h>
 
