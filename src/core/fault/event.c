@@ -26,7 +26,7 @@
 
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
 
-/* Nobody is at work on its device page. */
+/* No mover is at work on its device page. */
 static bool is_at_rest(uint64_t w)
 {
 	return page_has(w, PAGE_OWNS_DPFN) ||
@@ -55,7 +55,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 
 	switch (page_state(w)) {
-	case P_STASHING: /* its mover looks */
+	case P_STASHING: /* its mover looks at PAGE_DROP */
 		if (!(w & PAGE_AWAY)) {
 			b->table[i] |= PAGE_DROP;
 			return 0;
@@ -63,7 +63,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.discarded, 1);
 		block_set(u, b, i, P_STASHING | PAGE_DROP);
 		return w;
-	case P_POISONED: /* so does who takes it away */
+	case P_POISONED: /* so does the thread that unmaps it */
 		if (w & PAGE_SWAPPING)
 			b->table[i] |= PAGE_DROP;
 		else
@@ -451,7 +451,7 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 			 (unsigned long)from);
 }
 
-/* Its frame will be copied: nobody may write to it any more. */
+/* Its frame will be copied: no device may write to it any more. */
 static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
 			 unsigned last)
 {

@@ -33,7 +33,7 @@
 
 /* ---- Streams ---------------------------------------------------------- */
 
-/* Hints: read of a neighbour too, whose lock is not held. */
+/* Hints: also read of a neighbour block that is not locked. */
 static unsigned next_fault(const struct block *b)
 {
 	return atomic_load_explicit(&b->next_fault, memory_order_relaxed);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault_in.c - what a system call is about to use is made present.
+ * fault_in.c - make present what a system call is about to use.
  *
- * For who may not serve the kernel's own faults: a system call on a page that
- * is away fails there, and works once this has run.  Nothing is touched, so
- * that an address which is no good is an answer and not a signal.
+ * For processes that may not serve the kernel's own faults: there a system call
+ * on a page that is away fails, and works once this has run.  Nothing is
+ * touched here: a bad address yields -EFAULT and no signal.
  */
 #include <errno.h>
 

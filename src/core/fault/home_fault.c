@@ -131,7 +131,7 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	enum mm_outcome out;
 	int err;
 
-	if (bit == NR_BOUNCE) { /* who has them may wait for this lock */
+	if (bit == NR_BOUNCE) { /* their holders may wait for this lock */
 		block_unlock(l->u, l->b);
 		sys_yield();
 		return MM_RETRY;

@@ -7,21 +7,21 @@
  * The child of a fork shares nothing with our userfaultfd: a page that is away
  * would read as zeroes there.  So before a fork the gate closes, moves under
  * way end, and every page comes home that the child could not bring home by
- * itself, see inherit.c; it opens again in the parent.  In the child the
- * context is dead, and memory its own, or its heir's.
+ * itself, see inherit.c; the gate opens again in the parent.  In the child the
+ * context is dead, and memory is the child's own, or its heir's.
  *
  * A process that is made past these handlers has signals where pages were
  * away: core_forked() where the kernel tells of it, hide_all() elsewhere.
  *
- * There are two sets of handlers.  The first to be registered, whose prepare
- * comes last and whose child comes first, is for what is the process's and not
- * a context's.  The other one's prepare makes threads, which allocates.  In
- * between are the handlers of those who registered later: they may still need
- * faults, and those do go on.
+ * There are two sets of handlers.  The set that is registered first is for what
+ * is the process's and not a context's: its prepare runs last, and its child
+ * handler first.  The prepare of the second set makes threads, which allocates.
+ * Between the two run handlers that others registered in between: these may
+ * still fault, and faults are still served.
  *
- * They go on during the fork itself, too: the kernel holds it until we have
- * read its event.  So no lock is held meanwhile that serving faults or events
- * needs.  What the child goes on using is whole at any moment instead.
+ * Faults are served during the fork itself, too: the kernel holds the fork
+ * until we have read its event.  So no lock is held meanwhile that serving
+ * faults or events needs.  What the child goes on using is whole at any moment.
  */
 #include <errno.h>
 
@@ -114,7 +114,7 @@ void gate_reopen(struct uhmm *u)
 
 /* ---- Coming home ------------------------------------------------------ */
 
-/* What is private will be shared until it is written to. */
+/* After the fork a private page is shared until it is written to. */
 static void rescue_all(void *arg)
 {
 	struct uhmm *u = arg;
@@ -217,9 +217,9 @@ static bool keep(struct uhmm *u)
 	return atomic_load(&u->on_device) && !atomic_load(&u->frozen);
 }
 
-/* ---- Processes that nobody announced ---------------------------------- */
+/* ---- Processes made past the handlers ---------------------------------- */
 
-/* In a child nobody else is there, and who was may have held the lock. */
+/* @alone: in a child, where a thread that does not exist may hold the lock. */
 static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
 {
 	struct mm_set away;
@@ -254,7 +254,7 @@ void core_forked(void *priv, int child)
 
 /* ---- fork(2) ---------------------------------------------------------- */
 
-/* Those of the process that this one is a copy of. */
+/* Mark inherited contexts dead, and close what is theirs. */
 static void bury(void)
 {
 	for (struct uhmm *u = contexts; u; u = u->next) {
@@ -266,7 +266,7 @@ static void bury(void)
 	contexts = NULL;
 }
 
-/* After a bare clone(2) nobody has. */
+/* The same after a bare clone(2), which runs no handlers. */
 static void bury_unnoticed(void)
 {
 	if (sys_is_marked_process())
@@ -277,7 +277,7 @@ static void bury_unnoticed(void)
 	sys_remark_process();
 }
 
-/* What is managed, from processes that nobody announces. */
+/* Hide what is managed from processes that are made past the handlers. */
 static void hide_all(struct uhmm *u, bool hide)
 {
 	uintptr_t at = 0, start, end;
@@ -329,7 +329,7 @@ static void parent_first(void)
 	serve_unlock();
 }
 
-/* What it would read are zeroes. */
+/* Kill the child: it would read zeroes where pages were away. */
 _Noreturn static void die(struct uhmm *u, int err)
 {
 	sys_logf(&u->log, SYS_ERR,
@@ -360,7 +360,7 @@ static int take_fd(struct uhmm *u)
 	return ops->fork_take ? ops->fork_take(u->mm) : -ENODATA;
 }
 
-/* The lock may be another's, who opens the first context. */
+/* A thread of the parent that opened the first context may hold the lock. */
 static void child_first(void)
 {
 	struct uhmm *list = contexts;
@@ -440,7 +440,7 @@ static void untrack_all(struct uhmm *u)
 		u->mm->ops->untrack(u->mm, start, end);
 }
 
-/* A fork under way hides all again as it ends: so under its lock. */
+/* A fork hides all ranges again as it ends: so untrack under its lock. */
 void fork_delist(struct uhmm *u)
 {
 	struct uhmm **p = &contexts;

@@ -24,7 +24,7 @@ struct fork {
 int fork_enlist(struct uhmm *u);
 void fork_delist(struct uhmm *u);
 
-/* What is away, of a process that nobody announced: mm_client.forked */
+/* Guard what is away in a child made past the handlers: mm_client.forked */
 void core_forked(void *priv, int child);
 
 /* inherit.c: go on in a child, by its own userfaultfd @fd, which is used up. */

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inherit.c - the context of a child of fork(2) whose pages stayed away.
+ * inherit.c - the context of a child of fork(2) where pages stayed away.
  *
  * DOC: Heirs
  *
- * Pages on a device whose memory is the process's own (UHMM_DEVICE_FORKS) need
+ * If a device's memory is the process's own (UHMM_DEVICE_FORKS), its pages need
  * not come home before a fork: the child has a copy of that memory, which the
  * kernel shares until it is written to.  The child opens a context anew, on
  * the userfaultfd that the fork event brought, and takes over from its copy of
- * the old one what is away, and where.  Its devices are only read: nothing new
- * comes there, and what it frees stays as it is.
+ * the old context which pages are away, and where.  The heir's devices are only
+ * read: no page goes there, and a device page that is freed stays as it is.
  *
  * The old context is not at rest at that moment.  Other threads may have been
  * in faults, in events and in calls of devices, and hold any lock.  But a
  * fork sees all memory as it is at one moment, and the words are such that
  * each is true by itself at any moment:
  *
- * - moves to devices have ended, since the gate is closed, so a page whose word
- *   says that it is on a device has all its data there;
- * - its device page is freed only when the word has changed;
- * - the word changes after the page is mapped: where it is mapped, it is home.
+ * - moves to devices have ended, since the gate is closed: if a word says that
+ *   its page is on a device, the device has all the page's data;
+ * - the device page is freed only when the word has changed;
+ * - the word changes after the page is mapped: if it is mapped, it is home.
  *
  * Nothing here takes a lock of the old context, and the child is alone.  No
  * page is frozen then.  A page that was home and on a device as well is home:
- * the first write to it finds it protected, which is put right.
+ * it is protected, and the fault of the first write unprotects it.
  */
 #include <errno.h>
 
@@ -184,8 +184,8 @@ static int adopt(struct uhmm *u, struct uhmm *old)
 }
 
 /*
- * Until this is done nobody may touch a page that is away: he would wait, or
- * find zeroes.  The child is alone, and prepare() has looked at its stack.
+ * Until this returns a touch of a page that is away blocks or reads zeroes.
+ * The child has one thread, and prepare() has looked at its stack.
  */
 int heir_open(struct uhmm *old, int fd)
 {

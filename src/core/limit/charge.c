@@ -54,7 +54,7 @@ static uint64_t positive(int64_t n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* Of the root: device pages, less those whose page is in RAM all the same. */
+/* Of the root: device pages in use, without those of P_CLEAN pages. */
 static uint64_t root_pages_on(struct uhmm *u, unsigned id)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
@@ -81,7 +81,7 @@ uint64_t charge_pages(const struct uhmm_group *g, unsigned tier)
 		return positive(atomic_load(&g->tier[tier].pages));
 	if (tier)
 		return root_pages_on(u, tier);
-	if (u->charge.keep) /* whose limit is for pages, not for our frames */
+	if (u->charge.keep) /* the limit is for pages, not for our frames */
 		return positive(atomic_load(&u->ram));
 	return positive(atomic_load(&u->ram)) + atomic_load(&u->slots.pages);
 }
@@ -94,7 +94,7 @@ uint64_t charge_all(const struct uhmm_group *g)
 	return charge_pages(g, 0) + positive(away);
 }
 
-/* The sums of @b so far are for one device. */
+/* Add what @b has summed up, which is for one device, to its groups. */
 static void flush_device(struct uhmm *u, struct block *b)
 {
 	struct uhmm_group *g;
@@ -252,7 +252,7 @@ static unsigned book(struct uhmm_group *g, unsigned id, unsigned n)
 	return n;
 }
 
-/* Two at once may both find that it was too much, and then get too little. */
+/* Two threads at once may both find it too much, and both get too little. */
 static unsigned alloc_within(struct uhmm_device *dev, unsigned n, uint64_t *ret)
 {
 	struct charge_tier *t = &dev->u->charge.root.tier[dev->id];

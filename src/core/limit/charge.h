@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * charge.h - charge groups: who pays for a page.
+ * charge.h - charge groups: which group pays for a page.
  *
- * A block belongs to one group, and all its pages with it, so a page needs no
- * word about it.  A block counts its changes under its lock and hands the sums
- * to its group and all above when the lock is let go; blocks of the root, which
- * the context's own counters are for, do nothing at all.
+ * A block belongs to one group with all its pages, so no page says its group.
+ * A block counts its changes under its lock.  block_unlock() adds the sums to
+ * the block's group and all groups above, but not to the root, which has the
+ * context's own counters.
  *
  * A group's number is never used again while pages on their way are booked on
- * it; its struct stays until the context is closed, so that whoever looked it
- * up without a lock may read it.
+ * it.  Its struct stays until the context is closed: a thread that looked the
+ * group up without a lock may still read it.
  */
 #ifndef UHMM_CORE_CHARGE_H
 #define UHMM_CORE_CHARGE_H
@@ -28,8 +28,8 @@ struct block;
 #define NR_TIERS   256	/* number 0 is RAM, the others are devices */
 
 /*
- * @pages: with those of the groups below; on a device also what has a page
- *	there and is on its way.  Not of the root, see charge_pages()
+ * @pages: with those of the groups below; on a device also pages on their way
+ *	that have a device page there.  Not of the root, see charge_pages()
  * @limit: pages; 0: none.  With charge=keep that of RAM is for all pages
  * @exceeded: times it was passed, or something refused for it
  */
@@ -117,7 +117,7 @@ unsigned charge_alloc(struct uhmm *u, const struct block *b,
 		      struct uhmm_device *dev, unsigned n, uint64_t *ret,
 		      struct booking *book);
 void charge_booked(const struct uhmm_device *dev, struct booking *book);
-/* Its number may be another's soon. */
+/* A device that is added later may get its number. */
 void charge_device_gone(struct uhmm *u, unsigned id);
 
 /* ---- Which group a block is of (group.c); no block locked ---- */

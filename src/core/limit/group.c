@@ -68,7 +68,7 @@ static bool is_settled(const struct uhmm_group *g)
 	return !atomic_load(&g->away);
 }
 
-/* Who looked it up before may read it: it is below some other at all times. */
+/* A thread that looked it up earlier may still read it: it keeps a parent. */
 static void clear(struct uhmm_group *g)
 {
 	for (unsigned i = 0; i < NR_TIERS; i++) {

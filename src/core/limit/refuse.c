@@ -20,7 +20,7 @@
 #define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
 #define MAX_IN_ROW 64 /* pages refused, and none taken, until it is a rule */
-#define FREED_MIN  64 /* device pages whose freeing ends the pause */
+#define FREED_MIN  64 /* freed device pages that end the pause */
 
 static void begin_pause(struct refusal *r, uint64_t used)
 {

@@ -2,8 +2,8 @@
 /*
  * mirror.c - the mirrors of a context, and telling them; see mirror.h.
  *
- * A mirror is found by its number, without a lock: who uses it counts himself
- * in first, and a removal waits until nobody is counted any more.
+ * A mirror is found by its number, without a lock: the caller counts itself in
+ * first (mirror_hold()), and a removal waits until the count is zero.
  */
 #include "core/mirror/mirror.h"
 #include "core/context/context.h"
@@ -71,7 +71,7 @@ static void begin_call(struct uhmm_mirror *m, const char *what, uintptr_t at)
 	callback_enter();
 }
 
-/* Pairs with is_due() of watchdog.c: it sees that this ended, or we @next. */
+/* Either is_due() of watchdog.c sees that the call ended, or we see @next. */
 static void end_call(struct uhmm_mirror *m)
 {
 	struct sys_wait_slot *s = call_of(m);
@@ -136,7 +136,7 @@ static bool has_none(struct uhmm *u)
 void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
 		       enum uhmm_notify why)
 {
-	/* Pairs with the one in do_mirror_add(): it sees our word or we it. */
+	/* Either a mirror being added reads our word, or we read its count. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (has_none(u))
 		return;

@@ -4,13 +4,14 @@
  *
  * DOC: Mark, invalidate, do
  *
- * Whatever takes a page from its place changes the page's word first, under
- * the block's lock; then, without it, tells the mirrors; and only then copies.
- * A fault of a mirror reads @seq before it looks at words, and enters what it
- * found under @lock only if @seq is still the same: so it has either seen the
- * changed word, or is told, or is told after it entered.
+ * A thread that takes a page from its place changes the page's word first,
+ * under the block's lock.  Then it tells the mirrors, with the block unlocked,
+ * and only then it copies.  A fault of a mirror reads @seq before it looks at
+ * words, and enters what it found under @lock only if @seq is still the same.
+ * So the fault sees the changed word, or sees @seq change and tries again, or
+ * its entry is invalidated afterwards.
  *
- * Lock order: @lock, then a block's.  It is the one lock that is held over
+ * Lock order: @lock, then a block's.  @lock is held over the mirror's
  * callbacks, and is never taken with a block locked.
  */
 #ifndef UHMM_CORE_MIRROR_H
@@ -64,7 +65,7 @@ int mirror_map(struct uhmm_mirror *m, uintptr_t start, const uhmm_pfn_t *pfns,
  */
 int exclusive_take(struct uhmm_mirror *m, struct block *b,
 		   const struct mm_set *want);
-/* The CPU gets back what is exclusive to @id; 0: to anyone. */
+/* The CPU gets back what is exclusive to mirror @id; 0: to any mirror. */
 void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
 		   unsigned id);
 

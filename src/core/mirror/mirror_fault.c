@@ -2,14 +2,14 @@
 /*
  * mirror_fault.c - pages are entered in a device's page table.
  *
- * One block at a time: look at what is there, under the block's lock; what has
- * to be faulted in is, without locks, as if the CPU had touched it, and then
- * one looks again; what was found is entered if nothing has been invalidated
- * since.  The retry loop is that of the kernel's hmm_range_fault() and
- * mmu_interval_read_retry(), in one.
+ * One block at a time: look at what is there, under the block's lock.  If a
+ * page has to be faulted in, fault it in without locks, as if the CPU had
+ * touched it, and look again.  Enter what was found if nothing has been
+ * invalidated since.  The retry loop is that of the kernel's hmm_range_fault()
+ * and mmu_interval_read_retry(), in one.
  *
- * An entry of RAM is the page's address: whoever accesses it faults like the
- * CPU, so that moving the page without telling would be slow, but no loss.
+ * An entry of RAM is the page's address: a device's access faults like that of
+ * the CPU, so moving the page without telling would be slow, but no loss.
  */
 #include <errno.h>
 
@@ -77,7 +77,7 @@ static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
 	return pfn | (uhmm_pfn_t)order_of(look) << 56;
 }
 
-/* In the frame, for whom it is taken. */
+/* In the frame, for the mirror that the page is exclusive to. */
 static uhmm_pfn_t frame_entry(struct uhmm *u, uintptr_t va)
 {
 	uintptr_t slot = block_slot_va(u, block_find(u, va));
@@ -95,8 +95,8 @@ static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
 }
 
 /*
- * As the kernel's entry of device-coherent memory, it is where everybody finds
- * the page; for its own device with the device's number.
+ * As the kernel's entry of device-coherent memory: the page's address, and for
+ * the page's own device also the device's number.
  */
 static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
 {
@@ -155,7 +155,7 @@ static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
 
 /* ---- Looking ---------------------------------------------------------- */
 
-/* Who is to write to them has their entries a moment later.  Locked. */
+/* The device may write these pages next: forget their kept frames.  Locked. */
 static void forget_kept(const struct walk *w, struct block *b)
 {
 	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
@@ -268,11 +268,11 @@ static int populate(struct walk *w, uintptr_t va, size_t npages)
 	int err = u->mm->ops->populate(u->mm, va, npages,
 				       w->flags & UHMM_FAULT_WRITE);
 
-	/* gone meanwhile, or about to be: that shows when one looks again */
+	/* gone meanwhile, or about to be: the next look shows it */
 	return err == -ENOMEM || err == -EFAULT || err == -EAGAIN ? 0 : err;
 }
 
-/* What another device can reach too is nobody's own. */
+/* A page that others can reach in place cannot be exclusive: bring it home. */
 static int bring_home(struct walk *w)
 {
 	struct uhmm *u = w->m->u;
