@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clean.c - pages in RAM whose copy on a device is still good.
+ * clean.c - pages in RAM that have a good copy on a device.
  *
  * A page that comes home for a read is mapped write-protected, and keeps its
- * device page: P_CLEAN.  If nobody writes to it, it leaves again for nothing:
+ * device page: P_CLEAN.  If it is not written to, it leaves again for nothing:
  * it is removed from its address and that is all.  The first write, or a wish
  * to have it in RAM for good, gives the copy up.
  *
@@ -11,8 +11,8 @@
  * the device has room to spare, and no limit; and only where every write fault
  * is served, those of system calls too.
  *
- * Nothing can be lost to DMA here: whoever writes to the page through the
- * kernel has to fault first.
+ * Nothing can be lost to DMA here: a write to the page through the kernel has
+ * to fault first.
  */
 #include <errno.h>
 
@@ -69,9 +69,9 @@ static void free_words(struct uhmm *u, const uint64_t *words, unsigned n)
 }
 
 /*
- * Whoever waits for a page that could not be unprotected, because the address
- * space is changing, must be woken to try again: it is plain RAM by then, and
- * a fault on protected RAM unprotects it.
+ * If a page cannot be unprotected, because the address space is changing, this
+ * fails, and a fault ends with MM_RETRY: the thread touches the page again.  By
+ * then it is plain RAM, and a fault on protected RAM unprotects it.
  */
 int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only)
@@ -108,7 +108,7 @@ out:
 
 /* ---- Leaving ---------------------------------------------------------- */
 
-/* Pages of @o whose mapping has moved, with what they were. */
+/* Pages of @o that leave, with the words that they had. */
 struct drop {
 	struct out o;
 	uint64_t word[MM_BLOCK_PAGES];
@@ -135,7 +135,7 @@ static bool has_lost(struct uhmm *u, uint64_t word)
 	return device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
 }
 
-/* Protected where it still is at its address: a write makes up for that. */
+/* A page still at its address stays protected: a write unprotects it. */
 static void keep(struct drop *d, unsigned i)
 {
 	struct out *o = &d->o;

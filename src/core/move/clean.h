@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* clean.h - pages in RAM whose copy on a device is still good. */
+/* clean.h - pages in RAM that have a good copy on a device. */
 #ifndef UHMM_MOVE_CLEAN_H
 #define UHMM_MOVE_CLEAN_H
 
@@ -10,14 +10,14 @@ struct mm_set;
 struct uhmm;
 struct uhmm_device;
 
-/* clean.c: pages in RAM whose copy on a device is still good */
+/* clean.c */
 bool clean_wanted(struct uhmm *u, struct block *b,
 		  const struct uhmm_device *dev);
 void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
 int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
 		const struct uhmm_device *only);
-/* Out of RAM again, without a copy.  The mover's.  Return: pages that went. */
+/* Out of RAM again, without a copy; by the mover.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 #endif

@@ -4,9 +4,9 @@
  *
  * A page on its way is P_COMING; the copy runs without the block's lock, into
  * frames or a bounce page, and is mapped in one step afterwards.  Until then
- * the device's copy is the truth, and stays there when the copy fails, when
- * the address space is changing, or when the application drops the page: the
- * word tells, and whoever set P_COMING frees the device page.
+ * the device's copy is the truth: it stays if the copy fails, or if the address
+ * space is changing.  If the application drops the page meanwhile, the thread
+ * that set P_COMING finds the word changed, and frees the device page.
  */
 #include <errno.h>
 
@@ -361,7 +361,7 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 	return all;
 }
 
-/* A lost page whose mapping is about to go is none yet, see coherent.c. */
+/* A lost page is not settled before its mapping is gone, see coherent.c. */
 static bool is_settled(uint64_t w)
 {
 	enum page_state s = page_state(w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * home_map.c - pages appear at their addresses: from frames, from a bounce
- * page, or straight from a device whose memory the CPU can read.  One block,
- * locked, but not while its device is asked where that memory is.
+ * page, or straight from device memory that the CPU can read.  One block, which
+ * is locked except while the provider is asked where that memory is.
  */
 #include <errno.h>
 

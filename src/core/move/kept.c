@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kept.c - pages on a device that nobody has written to since they left RAM.
+ * kept.c - pages on a device that were not written to since they left RAM.
  *
  * The frame that such a page was copied from is kept, in the slot of its block,
- * and given back when the page comes home: nothing is copied from the device.
+ * and mapped again when the page comes home: nothing is copied from the device.
  * Only for devices that say when they begin to write to a page
  * (UHMM_DEVICE_TELLS_WRITES); only without a limit on RAM, for frames are RAM;
  * and only for half of all slots, for moves need some.
@@ -17,9 +17,9 @@
  * its frame is good until that has mapped it.
  *
  * A frame that is kept no more is stock with old data.  The slot goes back to
- * the pool with the last of them, and before that memory is dropped where much
- * of it is of no use any more; both by a mover, so that nobody else is at work
- * with the slot.
+ * the pool with the last of them.  Before that memory is dropped where much of
+ * it is of no use any more.  Both are done with the mover lock held: no other
+ * thread is at work with the slot then.
  */
 #include <errno.h>
 
@@ -112,8 +112,8 @@ static void shed(struct uhmm *u, struct block *b)
 }
 
 /*
- * While a mover is at work it is left alone: who lets go of that lock looks
- * again, block_let_go().
+ * If a mover holds its lock, leave the slot alone: block_let_go() calls this
+ * again.
  */
 void kept_tidy(struct uhmm *u, struct block *b)
 {
@@ -153,7 +153,7 @@ void kept_limit_all(struct uhmm *u)
 
 /* ---- Lost devices ------------------------------------------------------- */
 
-/* Its device page is no more: the page is at rest in its frame.  Locked. */
+/* The device page is lost: the page is at rest in its frame.  Locked. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i)
 {
 	block_event(u, b, i, E_PARK);

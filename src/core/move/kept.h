@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kept.h - pages on a device whose frame in RAM is still good. */
+/* kept.h - pages on a device that have a good frame in RAM. */
 #ifndef UHMM_MOVE_KEPT_H
 #define UHMM_MOVE_KEPT_H
 
@@ -11,18 +11,18 @@ struct mm_set;
 struct uhmm;
 struct uhmm_device;
 
-/* kept.c: pages on a device whose frames are good still.  Locked, all of it */
+/* kept.c: called with the block locked, except as said */
 bool kept_wanted(struct uhmm *u, const struct block *b,
 		 const struct uhmm_device *dev);
 void kept_add(struct uhmm *u, struct block *b, unsigned i);
 bool kept_has(struct uhmm *u, const struct block *b, unsigned i);
 void kept_forget(struct uhmm *u, struct block *b, unsigned i);
-/* Give up what nobody needs: as a block is unlocked. */
+/* Give up frames that are of no use any more.  Called as a block is unlocked */
 void kept_tidy(struct uhmm *u, struct block *b);
-/* Limits of RAM changed; the second for all blocks, none locked. */
+/* A limit on RAM changed; kept_limit_all() for all blocks, none locked. */
 void kept_limit(struct uhmm *u, struct block *b);
 void kept_limit_all(struct uhmm *u);
-/* Its device page is lost, and the frame all there is. */
+/* The device page is lost, and the frame has the only data. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i);
 /*
  * What is kept of @want comes home, of one device.  Return: -ENOENT: there is

@@ -33,7 +33,7 @@
 /* ---- To a device ------------------------------------------------------ */
 
 /*
- * Pages whose copy is good leave at once.  One that cannot gives its copy up
+ * Clean pages leave at once.  A clean page that cannot leave gives its copy up
  * and is tried like any other, if only to learn why.
  */
 static void drop_copies(struct uhmm *u, struct block *b,
@@ -388,7 +388,7 @@ static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-/* What of @want is on a node stays there, and is no page of ours any more. */
+/* Pages of @want that are on a node stay there, and count no more. */
 static void forget_words(struct uhmm *u, struct block *b,
 			 const struct mm_set *want)
 {
@@ -410,8 +410,8 @@ static void forget_words(struct uhmm *u, struct block *b,
 }
 
 /*
- * Pages come home and are managed no more, in one step to every mover: we are
- * the mover until it is done, and whoever comes then finds no region.
+ * Pages come home and are managed no more, in one step for other movers: this
+ * thread is the mover until both are done, and the next mover finds no region.
  */
 static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 			uintptr_t end)

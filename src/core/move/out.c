@@ -248,7 +248,7 @@ static void place_all(struct out *o)
 
 /* ---- The whole -------------------------------------------------------- */
 
-/* For who chooses the device of the next move. */
+/* The demoter chooses the device of its next move by this. */
 static void note_answer(struct out *o)
 {
 	struct mm_set all = set_or(&o->framed, &o->zero);
@@ -261,7 +261,7 @@ static void note_answer(struct out *o)
 			!set_empty(&o->full));
 }
 
-/* From here on nobody can write to the frames. */
+/* Afterwards no device can write to the frames. */
 static void tell_mirrors(struct out *o)
 {
 	mirror_invalidate_set(o->u, o->b, &o->framed, UHMM_NOTIFY_MIGRATE);

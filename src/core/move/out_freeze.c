@@ -63,9 +63,8 @@ static bool is_new(uint64_t w)
 }
 
 /*
- * Nothing becomes a page of zeroes on the device, if that was asked for. Not
- * for the limit's sake: nothing is no RAM, and perhaps the program has just
- * unmapped what was there, and wants to know what is touched of the new.
+ * Holes become pages of zeroes on the device only on request.  Under the limit
+ * they stay: they free no RAM.
  */
 bool out_takes_holes(const struct out *o)
 {
@@ -272,9 +271,9 @@ int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
 }
 
 /*
- * What was managed when the caller looked may not be any more, and something
- * new be there.  From here on it cannot change unseen: a pending event makes
- * freeze() fail, and whoever unregisters is the mover.  Locked.
+ * What was managed when the caller looked may have been unmapped, and something
+ * new mapped there.  From here on that cannot change unseen: a pending event
+ * makes freeze() fail, and unregistering needs the mover lock.  Locked.
  */
 static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {

@@ -6,8 +6,8 @@
  * Changing a mapping raises an event, which waits for a handler thread, so the
  * block cannot be locked: the pages are P_STASHING for that long, and faults on
  * them wait.  A call costs more than bringing a few pages back, so gaps between
- * the pages that are wanted are closed where what lies there is plain RAM, or
- * nothing: a page on a device is P_STASHING with PAGE_AWAY then.
+ * the pages that are wanted are closed where plain RAM lies there, or nothing:
+ * a page on a device is P_STASHING with PAGE_AWAY then.
  */
 #include "core/device/device.h"
 #include "core/move/home.h"
@@ -17,7 +17,7 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define GAP 16 /* pages whose return costs less than another call */
+#define GAP 16 /* bringing back so many pages costs less than another call */
 
 /* May [first, last) go along, and is little of it RAM? */
 static bool is_cheap(const struct out *o, unsigned first, unsigned last)
@@ -87,7 +87,7 @@ void out_take_aside(struct out *o)
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
 }
 
-/* It is in its frame, but was locked on the way, or merely went along. */
+/* The page is in its frame, but was locked on the way, or merely went along. */
 static bool goes_back(struct out *o, unsigned i)
 {
 	if (!set_has(&o->left, i))

@@ -2,9 +2,10 @@
 /*
  * peer_copy.c - pages go from one device to another.
  *
- * They are P_COMING for that long, as on their way home: faults wait, and who
- * drops one leaves its device page to us.  Straight from device to device where
- * the provider can; else through frames, which nobody maps.
+ * They are P_COMING for that long, as on their way home: faults wait, and an
+ * event that drops one leaves its device page to the mover.  The copy goes
+ * straight from device to device where the provider can do that, else through
+ * frames, which are mapped nowhere else.
  */
 #include <errno.h>
 
@@ -156,8 +157,8 @@ static bool is_ours(const struct peer *p, unsigned i)
 }
 
 /*
- * A page ends on the new device, on the old one, or is lost with it.  Whoever
- * dropped it left both device pages to us.
+ * A page ends on the new device, on the old one, or is lost with the old one.
+ * An event that dropped it left both device pages to the mover.
  */
 struct landing {
 	uint64_t old[MM_BLOCK_PAGES];

@@ -38,7 +38,7 @@ struct block {
 	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
 	const struct mm_freeze
 		*stash;		/* the mover's, while pages are P_STASHING */
-	_Atomic uint16_t group; /* who pays: charge.h; a hint unlocked */
+	_Atomic uint16_t group; /* that pays: charge.h; a hint unlocked */
 	int16_t ram_delta;	/* not yet in uhmm.ram */
 	int16_t device_delta;	/* nor in uhmm.on_device */
 	int16_t frozen_delta;	/* nor in uhmm.frozen */
@@ -48,12 +48,12 @@ struct block {
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
 	uint16_t nr_pinned;
-	uint16_t nr_kept;	     /* pages whose frames are kept: kept.c */
-	_Atomic uint16_t spent;	     /* that were; written under @lock */
+	uint16_t nr_kept;	     /* pages with kept frames: kept.c */
+	_Atomic uint16_t spent;	     /* kept no more; written under @lock */
 	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0 it does not pay here */
-	uint16_t coherent_runs;	     /* mappings of their own; by mover */
+	uint16_t coherent_runs;	     /* mappings of their own; under @lock */
 	uint16_t parked; /* pages with which it is on the policy's queue */
 	_Atomic uint16_t accessed; /* by devices, of late; a hint */
 	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
@@ -75,20 +75,21 @@ struct block *block_find(struct uhmm *u, uintptr_t addr);
 struct block *block_get(struct uhmm *u, uintptr_t addr);
 /*
  * Go on from *@at, or stay, to the first address below @end that has a block.
- * Return: false when none has.  Costs what is there, not the range's width.
+ * Return: false when none has.  The cost is that of the blocks that are there,
+ * not of the range's width.
  */
 bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
 /*
- * While it is held the block of @addr, if there is none, does not appear: who
- * faults where nothing has moved yet is done before the first move begins.
+ * While it is held, no block is created for @addr.  A fault where there is no
+ * block takes it, so the fault is done before the first move begins.
  */
 struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);
-/* Lock the block's mover lock.  Copies of other movers are waited for. */
+/* Take the block's mover lock.  Waits until copies of other movers end. */
 void block_take_mover(struct uhmm *u, struct block *b);
-/* Not a mover any more.  Not locked. */
+/* Drop the mover lock, then run deferred frame clean-up.  Unlocked. */
 void block_let_go(struct uhmm *u, struct block *b);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);
 void block_wait(struct block *b, uint32_t seen);

@@ -4,9 +4,9 @@
  *
  * The kernel's event of a discard is the same for MADV_DONTNEED and MADV_FREE,
  * and comes before the pages go.  After MADV_DONTNEED a page goes in a moment:
- * whoever moved it before would bring old data back.  After MADV_FREE it stays
- * for as long as the kernel likes, and for good once it is written to, of which
- * nobody tells us.
+ * a mover that took it before would bring old data back.  After MADV_FREE it
+ * stays for as long as the kernel likes, and for good once it is written to; no
+ * event tells of that write.
  *
  * So a page that is P_DROPPED carries the time of its last event.  If it is not
  * there it is a hole.  If it is still there a second later no discard is under
@@ -15,7 +15,7 @@
  * Where there is no table no word can say so.  Most of the addresses that a
  * program discards never move, so they get no table for it; a few ranges are
  * remembered for as long as they are in doubt, and entered in a table that is
- * made meanwhile.  Are there too many they become one.
+ * made meanwhile.  If there are too many they become one.
  */
 #include "core/page/dropped.h"
 #include "core/context/context.h"

@@ -119,8 +119,8 @@ static unsigned fit(const struct slot *s, const struct mm_set *want)
 }
 
 /*
- * A slot whose stock serves @want.  Looks at the oldest few only: its fit is
- * a matter of speed, not of right.
+ * A slot with stock that serves @want.  Looks at the oldest few only: a bad fit
+ * costs time and breaks nothing.
  */
 static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
 			     bool huge)

@@ -19,7 +19,7 @@ struct uhmm;
 #define MAX_SLOTS 16384u
 
 /*
- * @stock: pages that hold memory; kept true by whoever has the slot
+ * @stock: pages that hold memory; the block or mover with the slot updates it
  * @kept: of these, pages that are on a device too, and the same there: kept.c
  * @huge: that memory is one huge page
  * @stashed: a part is mapped as it was elsewhere: not to be used again so

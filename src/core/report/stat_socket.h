@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* serve.h - who answers "uhmm stat" for a context: stat_socket.c */
+/* stat_socket.h - answers to "uhmm stat" about a context: stat_socket.c */
 #ifndef UHMM_CORE_SERVE_H
 #define UHMM_CORE_SERVE_H
 
@@ -14,7 +14,7 @@ struct uhmm;
 /*
  * @next: of all in this process
  * @fd, @wake: the socket, and an event to end with; -1: none
- * @pid: whose socket it is, of those that a fork(2) makes
+ * @pid: the process that made the socket; a child of a fork(2) has another one
  */
 struct serve {
 	struct serve *next;
