@@ -68,9 +68,9 @@ struct mm_client {
 	/* the mapping and what is known about it went from @from to @to */
 	void (*remap)(void *priv, uintptr_t from, uintptr_t to, size_t len);
 	/*
-	 * A process was made of which nobody knew before; or, in a child, a
-	 * sibling like that.  Calls fork_guard(@child) for what is not at its
-	 * address.  May be NULL.
+	 * A process was made that fork_begin() did not announce; or, in a
+	 * child, a sibling made like that.  The client calls fork_guard(@child)
+	 * for what is not at its address.  May be NULL.
 	 */
 	void (*forked)(void *priv, int child);
 	/* Where threads of the backend that wait say so, or NULL. */
@@ -183,8 +183,8 @@ struct mm_ops {
 			   size_t npages);
 	/*
 	 * Where fork_guard() cannot be, what is tracked is not mapped at all in
-	 * a process that nobody announces: @hide it, or not for a fork, between
-	 * begin() and end().
+	 * a process that is not announced: @hide it, but not during a fork,
+	 * between begin() and end().
 	 */
 	void (*fork_hide)(struct mm *mm, uintptr_t start, uintptr_t end,
 			  bool hide);
@@ -194,8 +194,9 @@ struct mm_ops {
 	/* ---- Which addresses ---- */
 
 	/*
-	 * Wait until each event whose causer has returned is applied: what a
-	 * thread did is known before its next call.  NULL: events never lag.
+	 * Wait until the events of all system calls that have returned are
+	 * applied: what a thread did is known before its next call.  NULL:
+	 * events never lag.
 	 */
 	void (*sync)(struct mm *mm);
 	/*
@@ -272,7 +273,7 @@ struct mm_ops {
 	 */
 	void (*unshare)(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
-	/* ---- In.  All wake those who wait for the pages ---- */
+	/* ---- In.  All wake the threads that wait for the pages ---- */
 
 	/*
 	 * Copy @src (not managed memory) to @va where nothing is.  Return:
@@ -299,7 +300,7 @@ struct mm_ops {
 	ssize_t (*zero)(struct mm *mm, uintptr_t va, size_t npages, bool write);
 	/* Any touch of these pages raises SIGBUS until they are unmapped. */
 	int (*poison)(struct mm *mm, uintptr_t va, size_t npages);
-	/* Wake those who wait for the pages, so that they look again. */
+	/* Wake the threads that wait for the pages: they touch them again. */
 	void (*wake)(struct mm *mm, uintptr_t va, size_t npages);
 
 	/* ---- Device memory that the CPU maps; see uffd/place.c ---- */
@@ -314,8 +315,9 @@ struct mm_ops {
 	 */
 	ssize_t (*place)(struct mm *mm, struct mm_place *p);
 	/*
-	 * Map anonymous memory there again, empty: who touches it waits.  Where
-	 * it is anonymous already there is nothing to do.  As place().
+	 * Map anonymous memory there again, empty: a thread that touches it
+	 * waits.  If it is anonymous already there is nothing to do.  As
+	 * place().
 	 */
 	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
 	/*
@@ -327,7 +329,7 @@ struct mm_ops {
 	/* Is that device page mapped there? */
 	bool (*is_placed)(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 	/*
-	 * Let who waits for device pages that are mapped there go on.  -EFAULT:
+	 * Let threads go on that wait for device pages mapped there.  -EFAULT:
 	 * there is no such page in the file.
 	 */
 	int (*resume)(struct mm *mm, uintptr_t va, size_t npages);

@@ -4,7 +4,7 @@
  *
  * Long copies use non-temporal stores: they do not read the destination first
  * and leave the cache to others, 1.3 times as fast as memcpy(3) here.  Short
- * ones go through the cache, where whoever faulted will look next.
+ * ones go through the cache, which the faulting thread reads next.
  */
 #include <stdatomic.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * debug.h - checks of -Ddebug_checks=true: rules that hold at any moment, and
- * whose breach shows much later, or never on the machine of a developer.  The
- * first breach ends the process with a sentence.  Elsewhere all of this is
- * nothing.
+ * debug.h - checks of -Ddebug_checks=true: rules that hold at any moment.  A
+ * breach of one shows much later, or never on the machine of a developer; here
+ * the first breach ends the process with a sentence.  In other builds all of
+ * this is nothing.
  *
  * Each lock may be given a rank.  A thread takes ranked locks in rising order,
  * and none of a rank that it holds already.  A lock that is only tried for is
- * free of this, since nobody waits for it.
+ * free of this, since no thread waits for it.
  */
 #ifndef UHMM_DEBUG_H
 #define UHMM_DEBUG_H

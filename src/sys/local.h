@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * local.h - a Unix socket for one's own processes: reachable by the user who
- * owns it and by no one else.  Results are 0, a count, a descriptor or -errno.
+ * local.h - a Unix socket for one's own processes: only the user that owns the
+ * socket can reach it.  Results are 0, a count, a descriptor or -errno.
  */
 #ifndef UHMM_SYS_LOCAL_H
 #define UHMM_SYS_LOCAL_H
@@ -23,7 +23,7 @@ bool sys_is_own_dir(const char *path);
 int sys_socket_listen(const char *path);
 /*
  * (F) The next caller, if it is of our own user; others are hung up on:
- * -EPERM.  Who does not read or write for a second is given up.
+ * -EPERM.  If a caller does not read or write for a second, the call fails.
  */
 int sys_socket_accept(int fd);
 ssize_t sys_socket_read(int fd, void *buf, size_t len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.c - see lock.h; the mutex is the third one of Drepper's paper, and hands
- * itself over to a waiter it has spurned, as the kernel's does
+ * lock.c - see lock.h.  The mutex is the third one of Drepper's paper; a waiter
+ * that was woken in vain gets it next, as with the kernel's mutex.
  */
 #include "sys/lock.h"
 
@@ -45,9 +45,9 @@ static bool spin(struct sys_mutex *m)
 }
 
 /*
- * A waiter's step: true with the lock, else with the word to sleep on.  Who
- * unlocks and locks again at once is back long before the thread that was
- * woken runs: so one that was @woken in vain is owed the lock.
+ * A waiter's step: true with the lock, else with the word to sleep on.  A
+ * thread that unlocks and locks again at once is back long before the waiter
+ * that it woke runs: so a waiter that was @woken in vain is owed the lock.
  */
 static bool take(struct sys_mutex *m, bool woken, uint32_t *word)
 {

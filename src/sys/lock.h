@@ -15,7 +15,7 @@
 
 /*
  * @SYS_MUTEX_OWED: held, and a waiter was woken in vain
- * @SYS_MUTEX_RESERVED: let go, and nobody who has not slept may take it
+ * @SYS_MUTEX_RESERVED: let go, and only a waiter that has slept may take it
  */
 enum {
 	SYS_MUTEX_FREE,

@@ -10,7 +10,8 @@
  * is bound to the others.
  *
  * A change is made in a second table, which is whole when it takes the place of
- * the first: so the child of a fork(2) finds it whole whoever held the lock.
+ * the first: so the child of a fork(2) finds a whole table, even if a thread of
+ * the parent held the lock.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -234,7 +235,7 @@ static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
 	return ret;
 }
 
-/* Whoever held the lock does not live here. */
+/* A thread of the parent may have held the lock: it does not exist here. */
 void sys_own_child(void)
 {
 	sys_mutex_reset(&lock);

@@ -44,10 +44,10 @@ struct sys_thread {
 };
 
 /*
- * (F) @cpu: pin it there, or -1.  The stack is our own and touched.  On return
- * the thread runs: as it begins, it reads the C library's locale, which lies in
- * the heap and may be managed.  So who moves pages starts no thread, and a
- * thread that others need to have their faults served is there before.
+ * (F) @cpu: pin the thread there, or -1.  The stack is our own and touched.  On
+ * return the thread runs: as it begins, it reads the C library's locale, which
+ * lies in the heap and may be managed.  So a mover starts no thread, and a
+ * thread that serves faults is started before it is needed.
  */
 int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 		     int cpu, const char *name);
@@ -78,8 +78,8 @@ int sys_atfork(void (*prepare)(void), void (*parent)(void),
 	       void (*child)(void));
 
 /*
- * Note that this process is who it is.  The first call maps a page which the
- * kernel wipes in every child, however that was made.  (F)
+ * Mark this process.  The first call maps a page for the mark, which the kernel
+ * wipes in every child, however that was made.  (F)
  */
 int sys_mark_process(void);
 /* The same where that page is mapped already. */

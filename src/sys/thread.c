@@ -135,10 +135,11 @@ static int map_stack(struct sys_thread *t)
 }
 
 /*
- * As the kernel counts, bit n - 1 for signal n.  Left open: what an instruction
- * raises, and that by which glibc changes credentials in all threads, as who
- * does that waits for each.  The one by which it cancels a thread is blocked in
- * calls, which must not be left with a lock held, but not in threads of ours.
+ * As the kernel counts, bit n - 1 for signal n.  Left open: the signals that an
+ * instruction raises, and SETXID, by which glibc changes credentials in all
+ * threads, because the thread that changes them waits for each.  CANCEL, by
+ * which glibc cancels a thread, is blocked in calls, which must not be left
+ * with a lock held, but not in threads of ours.
  */
 #define SIG_BIT(n) (UINT64_C(1) << ((n)-1))
 #define CANCEL	   SIG_BIT(32)

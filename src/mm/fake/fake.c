@@ -41,8 +41,8 @@ bool fake_refuses(struct fake *f)
 }
 
 /*
- * Before and after the client is told: who reads the number together with what
- * the client knows learns of any change between the two.
+ * Called before and after the client is told: a thread that reads the number
+ * together with the client's words learns of any change between the two.
  */
 static void count_mapping(struct fake *f)
 {

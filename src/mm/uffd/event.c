@@ -30,7 +30,7 @@ static inline void spin_once(void)
 #endif
 }
 
-/* Wait for @word to change from @value: at first for who runs meanwhile. */
+/* Wait for @word to change from @value: spin first, then yield, then sleep. */
 static void relax(struct sys_wait *w, int spins, _Atomic uint32_t *word,
 		  uint32_t value)
 {
@@ -200,7 +200,7 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
  * Return: 1 for a fault, 0 for an event, -EAGAIN when there is none, -EBUSY
  * when the gate could not be closed at once: try again.
  *
- * Who is in the gate has most likely read what the caller was woken for.
+ * A thread in the gate has most likely read the message that woke the caller.
  */
 static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 {
@@ -264,7 +264,7 @@ void uffd_drain(struct uffd *b)
 		uffd_wake_range(b, low, high + MM_PAGE_SIZE - low);
 }
 
-/* A causer returns once its event is read; that is under the same lock. */
+/* A thread that raised an event goes on once it is read, under this lock. */
 void uffd_sync(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
@@ -334,8 +334,8 @@ static void serve(struct uffd *b, const struct uffd_msg *msg)
 /*
  * Read and serve one message.  Return: false to try again soon.
  *
- * Who finds the lock taken was woken for a message that is being read; to read
- * on its heels would only hold up the fault that is being served.
+ * If the lock is taken, another handler reads the message that woke this one.
+ * To read on its heels would only hold up the fault that is being served.
  */
 static bool handle(struct uffd *b, int tries)
 {

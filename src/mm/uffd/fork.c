@@ -5,21 +5,23 @@
  * DOC: The fork event
  *
  * With UFFD_FEATURE_EVENT_FORK, which needs CAP_SYS_PTRACE, the kernel holds
- * whoever forks until we have read an event, and the event brings a userfaultfd
- * for the child: all that is registered here is registered there, and a touch
- * of a page that is not there waits for whoever has that descriptor.  From the
- * copy of the page table until the event is read no ioctl on @u changes
- * anything, so that what the client says of a page then was so in the copy.
+ * the forking thread until we have read an event, and the event brings a
+ * userfaultfd for the child.  All that is registered here is registered there,
+ * and a touch of a page that is not there waits for the process that has that
+ * descriptor.  From the copy of the page table until the event is read no ioctl
+ * on @u changes anything, so that what the client says of a page then was so in
+ * the copy.
  *
  * A fork(2) is announced by fork_begin(), which makes a pair of sockets.  The
  * descriptor goes to the child by them, and the child is its owner from then
  * on: it does not depend on its parent any more.  A child that finds its end
  * closed has lost its parent before that.
  *
- * Nobody announces the bare system call clone(2), nor _Fork(3).  In such a
+ * The bare system call clone(2) is not announced, nor is _Fork(3).  In such a
  * child the pages that are away are poisoned: a touch is SIGBUS, not zeroes.
- * If another thread does that while a fork is announced, the child gets two
- * descriptors; it knows its own by its effect, and poisons the other's.
+ * If another thread does that while a fork is announced, the announced child
+ * gets two descriptors.  It tries which one works on its own memory, and
+ * poisons the other child's pages.
  *
  * Without the event, or without UFFDIO_POISON, what is tracked is MADV_DONTFORK
  * but for the time of a fork that is announced: a touch in such a child is
@@ -33,7 +35,7 @@
 #include "sys/fds.h"
 #include "sys/local.h"
 
-/* ---- What nobody can guard ---- */
+/* ---- What fork_guard() cannot guard ---- */
 
 static bool hides(const struct uffd *b)
 {
@@ -58,7 +60,7 @@ void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 	sys_madvise(start, end - start, hide ? MADV_DONTFORK : MADV_DOFORK);
 }
 
-/* Once a fork has begun it is for whoever ends it. */
+/* While a fork is under way this is left to hide_all() at the fork's end. */
 void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	if (!atomic_load(&b->forking))
@@ -121,7 +123,7 @@ static void forked(struct uffd *b, int child, bool is_announced);
 
 /*
  * The child runs already, and has changed its mappings or made a child, which
- * nobody knows either.  What it moved is poisoned whole.
+ * is not announced either.  What it moved is poisoned whole.
  */
 static void catch_up(struct uffd *b, int child)
 {

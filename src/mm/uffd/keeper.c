@@ -2,10 +2,11 @@
 /*
  * keeper.c - the thread that lets the gate open when a mapping has moved.
  *
- * Who moves a mapping is held by the kernel until the event of it has been
- * read, and no event is read while he is in the gate; see stash.c.
+ * The kernel holds the thread that moves a mapping until the event of the move
+ * has been read, and no event is read while that thread is in the gate: so the
+ * keeper leaves the gate in its place; see stash.c.
  *
- * It is there from the start: see sys_thread_start().
+ * The keeper runs from the start: see sys_thread_start().
  */
 #include <errno.h>
 
@@ -82,8 +83,8 @@ static bool take_over(struct uffd_keeper *k)
 }
 
 /*
- * What has been swapped does not always show: the gate must be opened at last.
- * A mapping that arrives in a slot does.
+ * A swap (place.c) does not always show: bound the polling, then open the gate.
+ * A mapping that arrives in a slot always shows.
  */
 static void keep(struct uffd *b)
 {

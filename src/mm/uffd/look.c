@@ -102,7 +102,7 @@ static void note_region(uint16_t *ret, size_t n, uint64_t categories)
 	}
 }
 
-/* Whose page it is takes long to find out, and matters for files only. */
+/* @files: ask for UAPI_PAGE_FILE too, which is slow, and only files need it. */
 static int scan(const struct uffd *b, uintptr_t start, uintptr_t end,
 		bool files, uint16_t *ret)
 {

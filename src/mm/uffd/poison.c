@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poison.c - pages whose data are lost.
+ * poison.c - pages that have lost their data.
  *
  * UFFDIO_POISON (6.6) makes the kernel raise SIGBUS for each touch.  Before,
  * the page stays missing: each touch is a fault, which the client answers with
@@ -9,17 +9,17 @@
  * the page's address, but with si_code SI_QUEUE; a system call on such a page,
  * in a program that catches SIGBUS, spins in the kernel until it is killed.
  *
- * Whoever waits for a page that gets lost must be woken, once, and then faults
- * again.  To signal a thread that has been woken would hit it somewhere else;
- * so lost pages are remembered, a few of them, and the first poison() only
- * wakes.
+ * Threads that wait for a page that gets lost must be woken, once, and then
+ * fault again.  A signal to a thread that has been woken would hit it somewhere
+ * else.  So lost pages are remembered, a few of them, and the first poison()
+ * only wakes.
  */
 #include <errno.h>
 #include <signal.h>
 
 #include "mm/uffd/uffd.h"
 
-/* This thread has woken whoever waits for the page that it serves. */
+/* This handler has woken the threads that wait for the page it serves. */
 static _Thread_local bool woken;
 
 static _Atomic uintptr_t *lost_at(struct uffd *b, uintptr_t va)

@@ -52,7 +52,7 @@ void uffd_relieve(struct mm *mm)
 		uffd_relief_start(b);
 }
 
-/* Whoever is in reserve goes to work, and finds that there is none. */
+/* The threads in reserve go to work, find @stop_fd set, and end. */
 void uffd_relief_stop(struct uffd *b)
 {
 	atomic_store(&b->relief.called, UINT32_MAX);

@@ -7,13 +7,13 @@
  * the protection and the registration of the application's, and has to be made
  * one of ours.
  *
- * DOC: Whose pages
+ * DOC: Which pages
  *
- * mremap(2) does not ask whose the pages are (see "Order" in uffd.h), so it is
- * done in the gate: no event is under way, and none was applied to the block
- * since it was locked (@stamp).  The gate must open for the event of the move
- * itself, once the mapping has moved: keeper.c does that, because the
- * mover is held, too.  The last that is done before is to mark the pages, with
+ * mremap(2) does not fail when the mapping is changing (see "Order" in uffd.h),
+ * so it is called in the gate: no event is under way, and none was applied to
+ * the block since it was locked (@stamp).  The gate must open for the event of
+ * the move itself, once the mapping has moved.  The keeper does that, because
+ * the kernel holds the mover.  The last step before is to mark the pages, with
  * write-protection: that fails if anything has changed by then.  What can
  * still come between the two calls is told apart afterwards:
  *
@@ -219,7 +219,7 @@ static void return_lock(const struct uffd *b, uintptr_t va, uintptr_t frame,
 		sys_munlock(frame, len);
 }
 
-/* The mark has come along: whoever touched the frame would get the signal. */
+/* The poison has come along: a touch of the frame would raise SIGBUS. */
 static void sort_out_poisoned(const struct uffd *b, struct mm_freeze *f,
 			      struct mm_set *there)
 {

@@ -17,7 +17,7 @@ enum {
 	SLEEP_NS = 100000,
 };
 
-/* Let whoever raised an event run, on another CPU perhaps. */
+/* Let the thread that raised an event run, on another CPU perhaps. */
 static void back_off(int tries)
 {
 	_Atomic uint32_t never = 0;

@@ -10,7 +10,7 @@
 
 static void free_all(struct uffd *b)
 {
-	/* Unregisters all and wakes whoever waits. */
+	/* Unregisters all and wakes all threads that wait. */
 	sys_close(b->u);
 	sys_close(b->s);
 	sys_close(b->stop_fd);

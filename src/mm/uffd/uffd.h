@@ -100,7 +100,7 @@ struct uffd_ranges {
 	struct uffd_range *v;  /* UFFD_MAX_RANGES */
 };
 
-/* Who lets the gate open when a mapping has moved; see keeper.c. */
+/* The keeper lets the gate open when a mapping has moved; see keeper.c. */
 enum uffd_keeper_state {
 	UFFD_KEEPER_IDLE,
 	UFFD_KEEPER_ARMED,
@@ -240,7 +240,7 @@ int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
 			 uint64_t *ret);
 /* One entry of pagemap, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
-/* It is marked as lost: perhaps by who managed it before. */
+/* Is the page marked as lost, perhaps since before it was managed? */
 bool uffd_is_poisoned(const struct uffd *b, uintptr_t va);
 void uffd_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
