@@ -23,7 +23,7 @@ bool sys_is_own_dir(const char *path);
 int sys_socket_listen(const char *path);
 /*
  * (F) The next caller, if it is of our own user; others are hung up on:
- * -EPERM.  If a caller does not read or write for a second, the call fails.
+ * -EPERM.  A read or write that waits a second for the caller fails.
  */
 int sys_socket_accept(int fd);
 ssize_t sys_socket_read(int fd, void *buf, size_t len);

@@ -5,9 +5,9 @@
  *
  * The application maps such memory and owns the mapping.  userfaultfd knows
  * nothing of it, so it costs the CPU nothing, and no event tells of its end:
- * the application calls uhmm_device_unmap() before it unmaps the memory.  These
- * ranges are no regions.  Where their pages are asked for, fixed_words() puts
- * in a word as a coherent device has it.
+ * the application calls uhmm_device_unmap() or uhmm_notify_begin() before it
+ * unmaps the memory.  These ranges are no regions.  Where their pages are asked
+ * for, fixed_words() puts in a word as a coherent device has it.
  *
  * Few and seldom changed: a sorted list under a lock.
  */

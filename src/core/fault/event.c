@@ -3,8 +3,9 @@
  * event.c - what the application does to managed addresses.
  *
  * The backend calls one at a time, and before any fault that comes after.
- * Nothing here waits for a move: a mover finds the changed word and gives up,
- * which also frees its device page; pages at rest are freed here.
+ * A discard or an unmap waits for no move: the mover finds the word changed,
+ * gives up, and frees its device page.  Pages at rest are freed here.  A remap
+ * waits only for a copy home (wait_while_coming()).
  */
 #include <errno.h>
 
@@ -63,7 +64,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.discarded, 1);
 		block_set(u, b, i, P_STASHING | PAGE_DROP);
 		return w;
-	case P_POISONED: /* so does the thread that unmaps it */
+	case P_POISONED: /* so does the thread that unplaces it */
 		if (w & PAGE_SWAPPING)
 			b->table[i] |= PAGE_DROP;
 		else
