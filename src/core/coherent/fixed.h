@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fixed.h - mappings of device memory that never migrates; see fixed.c */
-#ifndef UHMM_FIXED_H
-#define UHMM_FIXED_H
+#ifndef UHMM_COHERENT_FIXED_H
+#define UHMM_COHERENT_FIXED_H
 
 #include "core/context/context.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* node.h - devices that are NUMA nodes; see node.c and node_out.c */
-#ifndef UHMM_NODE_H
-#define UHMM_NODE_H
+#ifndef UHMM_COHERENT_NODE_H
+#define UHMM_COHERENT_NODE_H
 
 #include "core/context/context.h"
 #include "core/move/out.h"

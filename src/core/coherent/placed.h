@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* placed.h - device memory that the CPU maps by a file; see coherent.c */
-#ifndef UHMM_COHERENT_H
-#define UHMM_COHERENT_H
+#ifndef UHMM_COHERENT_PLACED_H
+#define UHMM_COHERENT_PLACED_H
 
 #include "core/context/context.h"
 

@@ -3,8 +3,8 @@
  * dispatch.h - work for the worker: calls made on a stack that may be managed,
  * and moves in the background.  See dispatch.c.
  */
-#ifndef UHMM_CORE_REQUEST_H
-#define UHMM_CORE_REQUEST_H
+#ifndef UHMM_CONTEXT_DISPATCH_H
+#define UHMM_CONTEXT_DISPATCH_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * hist.h - a log-linear histogram: 16 steps an octave, so a percentile is
  * right within 6 %.  Recording is one relaxed add; no locks.
  */
-#ifndef UHMM_HIST_H
-#define UHMM_HIST_H
+#ifndef UHMM_CONTEXT_HIST_H
+#define UHMM_CONTEXT_HIST_H
 
 #include <stdatomic.h>
 #include <stdint.h>

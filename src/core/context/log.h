@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* log.h - where messages about a context go; for sys_logf(). */
-#ifndef UHMM_CORE_LOG_H
-#define UHMM_CORE_LOG_H
+#ifndef UHMM_CONTEXT_LOG_H
+#define UHMM_CONTEXT_LOG_H
 
 #include "sys/sys.h"
 

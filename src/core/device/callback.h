@@ -9,8 +9,8 @@
  * A device that is lost lets nobody in any more, and waits for those inside
  * only to release its provider: nothing else may depend on their return.
  */
-#ifndef UHMM_CORE_CALL_H
-#define UHMM_CORE_CALL_H
+#ifndef UHMM_DEVICE_CALLBACK_H
+#define UHMM_DEVICE_CALLBACK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * device.h - device memory as the core sees it: its pages, calls into its
  * provider, and what happens when either fails.
  */
-#ifndef UHMM_CORE_DEVICE_H
-#define UHMM_CORE_DEVICE_H
+#ifndef UHMM_DEVICE_DEVICE_H
+#define UHMM_DEVICE_DEVICE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

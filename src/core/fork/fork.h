@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fork.h - what fork(2) has to find: fork.c */
-#ifndef UHMM_CORE_FORK_H
-#define UHMM_CORE_FORK_H
+#ifndef UHMM_FORK_FORK_H
+#define UHMM_FORK_FORK_H
 
 #include <stdbool.h>
 #include <stdint.h>

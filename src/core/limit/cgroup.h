@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cgroup.h - the memory limit that the kernel holds us to: cgroup.c */
-#ifndef UHMM_CGROUP_H
-#define UHMM_CGROUP_H
+#ifndef UHMM_LIMIT_CGROUP_H
+#define UHMM_LIMIT_CGROUP_H
 
 #include <stdbool.h>
 #include <stddef.h>

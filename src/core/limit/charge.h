@@ -11,8 +11,8 @@
  * it.  Its struct stays until the context is closed: a thread that looked the
  * group up without a lock may still read it.
  */
-#ifndef UHMM_CORE_CHARGE_H
-#define UHMM_CORE_CHARGE_H
+#ifndef UHMM_LIMIT_CHARGE_H
+#define UHMM_LIMIT_CHARGE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -14,8 +14,8 @@
  * Lock order: @lock, then a block's.  @lock is held over the mirror's
  * callbacks, and is never taken with a block locked.
  */
-#ifndef UHMM_CORE_MIRROR_H
-#define UHMM_CORE_MIRROR_H
+#ifndef UHMM_MIRROR_MIRROR_H
+#define UHMM_MIRROR_MIRROR_H
 
 #include <uhmm/mirror.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* out.h - one move of pages of one block to a device, in steps; see out.c */
-#ifndef UHMM_OUT_H
-#define UHMM_OUT_H
+/* out_steps.h - the steps of one move of pages of a block; see out.c */
+#ifndef UHMM_MOVE_OUT_STEPS_H
+#define UHMM_MOVE_OUT_STEPS_H
 
 #include "core/context/context.h"
 #include "core/move/out.h"

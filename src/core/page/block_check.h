@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* block_check.h - see block_check.c; nothing without debug checks */
-#ifndef UHMM_CORE_BLOCK_CHECK_H
-#define UHMM_CORE_BLOCK_CHECK_H
+#ifndef UHMM_PAGE_BLOCK_CHECK_H
+#define UHMM_PAGE_BLOCK_CHECK_H
 
 #include "sys/debug.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dropped.h - pages that the application discarded: dropped.c */
-#ifndef UHMM_CORE_DROPPED_H
-#define UHMM_CORE_DROPPED_H
+#ifndef UHMM_PAGE_DROPPED_H
+#define UHMM_PAGE_DROPPED_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

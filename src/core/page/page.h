@@ -17,8 +17,8 @@
  * E_PLACE from P_COMING, or from P_RAM where the page moves as it is (numa),
  * and E_FETCH back.  The table in page.c has every state and event.
  */
-#ifndef UHMM_PAGE_H
-#define UHMM_PAGE_H
+#ifndef UHMM_PAGE_PAGE_H
+#define UHMM_PAGE_PAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* slab.h - small objects of one size, from memory that is never managed. */
-#ifndef UHMM_SLAB_H
-#define UHMM_SLAB_H
+#ifndef UHMM_PAGE_SLAB_H
+#define UHMM_PAGE_SLAB_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* listing.h - what is where, by range: listing.c */
-#ifndef UHMM_LISTING_H
-#define UHMM_LISTING_H
+#ifndef UHMM_REPORT_LISTING_H
+#define UHMM_REPORT_LISTING_H
 
 #include "core/context/context.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stat_socket.h - answers to "uhmm stat" about a context: stat_socket.c */
-#ifndef UHMM_CORE_SERVE_H
-#define UHMM_CORE_SERVE_H
+#ifndef UHMM_REPORT_STAT_SOCKET_H
+#define UHMM_REPORT_STAT_SOCKET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
