@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * charge.h - who pays for a page: groups, and their limits.  See
+ * charge.h - groups that pages are charged to, and their limits.  See
  * uhmm_group_create(3).
  *
  * Groups are a tree, as memory cgroups are.  A page is charged to one group,
- * in RAM or on its device, and to all groups above that.  What belongs to no
- * group is the root's.  The first call of this header begins to count what is
- * there, which takes a look at all managed memory once.
+ * in RAM or on its device, and to all groups above that group.  A page that was
+ * put into no group is charged to the root.  The first call of this header
+ * starts the counting: it looks at all managed memory once.
  *
- * How a limit is meant is said by uhmm_params.charge, enum uhmm_charge.  A CPU
- * fault never fails for a limit, whichever it is.
+ * uhmm_params.charge, enum uhmm_charge, says what a limit means.  A CPU fault
+ * never fails because of a limit, with either meaning.
  */
 #ifndef UHMM_CHARGE_H
 #define UHMM_CHARGE_H

@@ -19,7 +19,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 struct uhmm;
-struct uhmm_device; /* device memory: a pagemap and who copies it */
+struct uhmm_device; /* a pagemap, and the provider that copies its pages */
 
 /**
  * uhmm_device_open() - make a device from a specification
@@ -56,15 +56,16 @@ int uhmm_device_tier(struct uhmm_device *dev, bool on);
 /**
  * uhmm_device_lost() - the device is gone, without warning
  *
- * No callback is made any more but release(), when those under way have ended.
- * Pages whose only copy was there are poisoned: a touch raises SIGBUS.  Those
- * that were on their way to it are mapped again from RAM.  Whoever waits for a
- * page of it gets its SIGBUS at once, also while the device's calls hang: this
- * waits for no call, and touches nothing of the device.
+ * From now on the only callback of the provider is release(), made when the
+ * callbacks under way have ended.  A page that had its only copy on the device
+ * is poisoned: a touch raises SIGBUS.  A page on its way to the device is
+ * mapped again from RAM.  A thread that waits for a poisoned page gets SIGBUS
+ * at once, also while the device's callbacks hang: uhmm_device_lost() waits for
+ * none of them, and touches nothing of the device.
  *
  * @dev stays valid, and keeps its number, until uhmm_device_remove() (which
- * waits for the calls) or uhmm_close().  May be called at any time and by any
- * thread, while @dev is being removed too; a second call does nothing.
+ * waits for the callbacks) or uhmm_close().  May be called at any time and by
+ * any thread, also while @dev is being removed; a second call does nothing.
  *
  * Return: 0; -EINVAL; -EOPNOTSUPP for a NUMA node, which is the kernel's;
  * -EDEADLK from a callback; -ENOMEM on a managed stack.
@@ -73,15 +74,15 @@ int uhmm_device_lost(struct uhmm_device *dev);
 
 /**
  * uhmm_device_failed() - pages of the device have lost their data
- *
- * What is there is poisoned, unless RAM still has a good copy: that becomes the
- * page.  The device pages are never handed out again.  Everything else on the
- * device goes on.
  * @dpfn, @n: the device pages
+ *
+ * A page that is stored there is poisoned, unless RAM still has a good copy:
+ * that copy becomes the page.  The device pages are never handed out again.
+ * Everything else on the device goes on.
  *
  * Blocks while a page changes its address, not on the device.
  *
- * Return: 0; -EINVAL when they are none of its pages; -EOPNOTSUPP for a NUMA
+ * Return: 0; -EINVAL when @dev has no such pages; -EOPNOTSUPP for a NUMA
  * node; -ENODEV when the device is lost or removed; -ENOMEM, and nothing
  * changed; -EDEADLK from a callback.
  */

@@ -49,11 +49,12 @@ enum uhmm_notify {
 /**
  * struct uhmm_mirror_ops - what a device does with its page table
  *
- * Both run under the mirror's lock, on any thread, also while a CPU fault
- * waits for them.  They may sleep for the device; they must not call uhmm
- * (-EDEADLK), touch managed memory or call malloc(3).  An entry of RAM at the
- * page's own address is as good as the address: who uses it on the CPU needs no
- * lock, and must not hold one that ->invalidate() takes, for it may fault.
+ * Both callbacks run under the mirror's lock, on any thread, also while a CPU
+ * fault waits for them.  They may sleep for the device; they must not call uhmm
+ * (-EDEADLK), touch managed memory or call malloc(3).  Where an entry of RAM is
+ * the page's own address, the CPU may access that address without a lock.  The
+ * access may fault, so the accessing thread must hold no lock that
+ * ->invalidate() takes.
  */
 struct uhmm_mirror_ops {
 	size_t size;
@@ -79,14 +80,14 @@ struct uhmm_mirror_ops {
 /**
  * uhmm_mirror_add() - have a device's page table kept equal to the CPU's
  * @addr, @len: the range; NULL and 0 mean all addresses
- * @dev: whose pages are entered as dpfns; NULL: none
+ * @dev: pages of this device are entered as dpfns; NULL: no pages are
  * @ops: must outlive the mirror
  * @priv: given to each callback
  * @ret_mirror: to be removed by uhmm_mirror_remove(), before its device
  *
- * Mirrors may overlap.  Nothing is mapped yet.  When uhmm_snapshot() returns,
- * of whatever memory, they were told of all unmaps and discards that were done
- * before it began.
+ * Mirrors may overlap.  A new mirror has no entries.  When a call of
+ * uhmm_snapshot(), for any memory, returns, each mirror has been told of all
+ * unmaps and discards that were done before the call began.
  *
  * Return: 0; -EINVAL for an unaligned or wrapping range, missing callbacks or
  * a device of another context; -E2BIG; -ENODEV for a device that was removed;
@@ -178,12 +179,12 @@ int uhmm_notify_begin(struct uhmm *u, void *addr, size_t len,
 int uhmm_notify_end(struct uhmm *u, void *addr, size_t len);
 
 /**
- * uhmm_device_accessed() - what a device touched of late
- * @dev: who touched; only the device knows
+ * uhmm_device_accessed() - report that a device touched a range of late
+ * @dev: the device; nothing else sees its accesses
  * @count: accesses; also 0, which does nothing
  *
- * Placement policy reads it: what a device uses is not cold.  Cheap, does not
- * block, may be called from callbacks.
+ * Placement policy reads the counts: memory that a device uses is not cold.
+ * The call is cheap, does not block and may be made in callbacks.
  *
  * Return: 0; -EINVAL for an unaligned or wrapping range.
  */

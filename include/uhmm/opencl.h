@@ -8,8 +8,8 @@
  * memory than the device has.
  *
  * In libuhmm-opencl.  Calls return 0 or -errno and never set errno.  A struct
- * uhmm_cl runs one kernel at a time: who comes second waits.  None may be
- * called from a callback of a provider.
+ * uhmm_cl runs one kernel at a time: a second caller waits.  No call may be
+ * made in a callback of a provider.
  */
 #ifndef UHMM_OPENCL_H
 #define UHMM_OPENCL_H
@@ -70,7 +70,7 @@ const char *uhmm_cl_message(struct uhmm_cl *cl);
  * uhmm_cl_build() - compile a program
  * @source: OpenCL C; <uhmm/uhmm.cl.h> is put in front of it
  * @options: for the compiler, or NULL
- * @name: of the kernel, whose first parameters are UHMM_ARGS
+ * @name: of the kernel; the kernel's first parameters are UHMM_ARGS
  *
  * Return: 0; -ENOEXEC: it does not compile; -ENOENT: it has no such kernel;
  * -EINVAL; -ENOMEM; -EOPNOTSUPP: there is no compiler; -ENODEV.
@@ -189,21 +189,22 @@ struct uhmm_cl_stats {
  * @ret_stats: filled in, also on failure; or NULL
  *
  * Launches the kernel, brings the pages that it missed and launches again.  A
- * work-item begins anew each time until it reaches UHMM_END.  What does not
- * fit on the device at once is run in parts; pages that were not used for
- * long go home to make room.  The CPU may use all memory meanwhile, also that
- * of the kernel: a page that it touches comes home when the launch that runs
- * has ended.  On return the kernel's results can be read at their addresses.
+ * work-item begins anew each time until it reaches UHMM_END.  Where the pages
+ * of a launch do not fit on the device at once, it is run in parts; pages that
+ * were not used for long go home to make room.  The CPU may use all memory
+ * meanwhile, also the kernel's: a page that the CPU touches comes home when the
+ * current launch has ended.  On return the kernel's results can be read at
+ * their addresses.
  *
  * Blocks on the device.
  *
  * Return: 0; -EINVAL for a malformed launch; -E2BIG; -EFAULT: the kernel
- * accessed what is not mapped, or whose data were lost; -EPERM: it wrote to
- * what the CPU may not write to; -EOPNOTSUPP: it accessed memory that cannot
- * migrate, as that of a file; -EBUSY: a page stays in RAM, since it is pinned,
- * locked, or in steady use by the CPU; -ENOSPC: one work-group needs
- * more pages than the device has; -ENODEV: the device is lost; -ENOMEM; -EIO.
- * Work-items that ran before have had their effects.
+ * accessed memory that is not mapped, or that has lost its data; -EPERM: the
+ * kernel wrote to memory that the CPU may not write to; -EOPNOTSUPP: the kernel
+ * accessed memory that cannot migrate, such as a file's; -EBUSY: a page stays
+ * in RAM, since it is pinned, locked, or in steady use by the CPU; -ENOSPC: one
+ * work-group needs more pages than the device has; -ENODEV: the device is lost;
+ * -ENOMEM; -EIO.  Work-items that ran before an error have had their effects.
  */
 int uhmm_cl_run(struct uhmm_cl_kernel *kernel,
 		const struct uhmm_cl_launch *launch,

@@ -144,9 +144,10 @@ struct uhmm_device_ops {
 	void (*release)(void *priv);
 
 	/**
-	 * @copy_peer: from another device straight to this one.  @src says
-	 * whose: compare its ops.  0: every segment is copied.  -EOPNOTSUPP or
-	 * any other error, or NULL: the core copies through RAM.
+	 * @copy_peer: from another device straight to this one.  @src is that
+	 * device: compare its ops to know its provider.  0: every segment is
+	 * copied.  -EOPNOTSUPP or any other error, or NULL: the core copies
+	 * through RAM.
 	 */
 	int (*copy_peer)(void *priv, const struct uhmm_device_desc *src,
 			 void *src_priv, const struct uhmm_peer_segment *seg,
@@ -161,9 +162,9 @@ struct uhmm_device_ops {
  * @flags: enum uhmm_device_flags
  * @npages: dpfn 0..npages-1 will be handed out
  * @ops: must outlive the device
- * @fd: coherent and not a node: mmap(2) of it with MAP_SHARED, at @offset +
- * dpfn
- *	in bytes, is device page dpfn.  Stays the provider's
+ * @fd: of coherent memory that is no node: mmap(2) with MAP_SHARED, at
+ *	@offset + dpfn * UHMM_PAGE_SIZE, maps device page dpfn.  Stays the
+ *	provider's
  * @node: of UHMM_DEVICE_NODE
  * @offset: bytes
  * @gone: NULL, or a futex word that becomes 1 when the device is lost: a call
@@ -265,7 +266,7 @@ typedef void uhmm_found_fn(void *arg, const struct uhmm_found *found);
  * @name: the word before the colon
  * @summary: one line
  * @options: ends with a NULL key; NULL for none
- * @open: fill in @desc (whose name and size are set, npages from SIZE) and
+ * @open: fill in @desc (its name and size are set, npages from SIZE) and
  *	*@ret_priv.  @values are in the order of @options, and valid during the
  *	call only.  -errno refuses.
  * @wrap: a wrapper instead of a provider: as @open, on top of the device

@@ -46,7 +46,7 @@ uint32_t uhmm_version(void);
 /* ---- Context ---------------------------------------------------------- */
 
 /**
- * enum uhmm_fault_mode - who resolves a CPU fault on a page that is away
+ * enum uhmm_fault_mode - the thread that resolves CPU faults on away pages
  * @UHMM_FAULTS_AUTO: threads where the kernel allows it, else inline
  * @UHMM_FAULTS_THREADS: handler threads, one pinned to each CPU.  System calls
  *	on migrated buffers work.  Needs the right to serve kernel-mode faults
