@@ -17,12 +17,12 @@
 #define BARE_MAX_HANDLERS 2
 
 /**
- * struct bare - memory whose faults are resolved by the shortest program
+ * struct bare - memory, and the shortest program that resolves its faults
  * @reg, @len: the memory
- * @dev: where the data of @reg are, byte for byte
- * @pool: as large, for what is moved
+ * @dev: the data of @reg, byte for byte
+ * @pool: as large as @reg, for data that are moved
  * @granule: bytes to resolve at once
- * @resolve: brings @granule bytes to @addr, which is aligned to them
+ * @resolve: brings @granule bytes to @addr, which is aligned to @granule
  */
 struct bare {
 	int uffd;

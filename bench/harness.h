@@ -4,12 +4,12 @@
  *
  * DOC: How to measure here
  *
- * Bare primitive and uhmm take turns, round by round, in one process, so that
- * whatever else the machine does meets both; the figure is the median of the
- * rounds' ratios.  Whoever measures is pinned to the first CPU it may use, the
- * "second thread" spins on the second one.  Memory is touched just before it
- * is timed: a hypervisor that takes free memory back makes a first touch five
- * times slower (warm()).
+ * The bare primitive and uhmm take turns, round by round, in one process, so
+ * that other load on the machine meets both; the figure is the median of the
+ * rounds' ratios.  The measuring thread is pinned to the first CPU that it may
+ * use, and the "second thread" spins on the second one.  Memory is touched just
+ * before it is timed: a hypervisor that takes free memory back makes a first
+ * touch five times slower (warm()).
  */
 #ifndef UHMM_BENCH_HARNESS_H
 #define UHMM_BENCH_HARNESS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What uhmm keeps about memory: the growth of the resident set of a process
- * whose device stores nothing.
+ * The memory that uhmm needs for its own records: the growth of the resident
+ * set of a process.  The process's device stores nothing.
  */
 #include <errno.h>
 #include <stdio.h>

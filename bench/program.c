@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs whose memory fits in RAM, under "uhmm run" and with jemalloc alone.
+ * Programs that fit in RAM, under "uhmm run" and with jemalloc alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* Of whom; the programs read and write nothing else. */
+/* The programs read and write in this directory only. */
 static char dir[] = "/tmp/uhmm-bench-XXXXXX";
 static char input[sizeof(dir) + 16];
 

@@ -2,9 +2,10 @@
 /*
  * own-provider.c - a device in two functions.
  *
- * The device keeps its pages with every bit inverted, so that what comes back
- * can only be right if both functions ran.  A real one would start a DMA
- * engine here.  The core serializes the calls and remembers who is where.
+ * The device keeps its pages with every bit inverted, so that a page that comes
+ * back is right only if both functions ran.  A real device would start a DMA
+ * engine here.  The core serializes the calls and remembers which device page
+ * holds which page.
  */
 #include <stdio.h>
 #include <stdlib.h>
