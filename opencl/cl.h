@@ -2,15 +2,15 @@
 /*
  * cl.h - what the files of libuhmm-opencl share.
  *
- * DOC: Who calls OpenCL
+ * DOC: The threads that call OpenCL
  *
  * Implementations of OpenCL call malloc, take locks and start threads.  While
- * one copies a page, a thread of the application may wait for that page with
- * any lock held, and any memory of the application's may be away.  So every
- * call of OpenCL is made on a worker of ours (worker.c), a thread that begins
- * with the device: what is allocated there comes from the thread's own arena,
- * in which the application has nothing, or under "uhmm run" from memory that
- * is not managed.  Nobody else allocates or locks there.
+ * an implementation copies a page, a thread of the application may wait for
+ * that page with any lock held, and any memory of the application may be away.
+ * So every call of OpenCL is made on a worker of ours (worker.c), a thread that
+ * begins with the device: its allocations come from the thread's own arena, in
+ * which the application has nothing, or under "uhmm run" from memory that is
+ * not managed.  No other thread allocates or locks there.
  *
  * A device has one worker for its memory; a struct uhmm_cl has another one for
  * its kernels, so that copies do not wait for kernels.

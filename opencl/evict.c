@@ -69,7 +69,7 @@ static void note_use(struct table *t, uint32_t index)
 		*uses = USED_OFTEN;
 }
 
-/* Who has the highest goes first; from NR_USES on one may go. */
+/* Pages of the highest rank go first; pages below NR_USES stay. */
 static uint32_t rank_of(const struct table *t, uint32_t index)
 {
 	uint32_t age = t->epoch - t->stamp[index];

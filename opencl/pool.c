@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * pool.c - a device's memory: one buffer, whose n-th page is device page n.
+ * pool.c - a device's memory: one buffer; its n-th page is device page n.
  *
- * A device that is a CPU uses memory of ours as it is, and then pages are
- * copied without asking OpenCL at all.  Whether that is so is tried: what
- * either side writes the other must see.  All else is copied by a queue.
+ * A device that is a CPU may use memory of ours in place; then pages are copied
+ * without OpenCL.  A test finds out: each side must see at once the bytes that
+ * the other side writes.  On all other devices a queue copies.
  *
  * All devices of a platform share a context, so that they can copy from one to
  * another.

@@ -65,7 +65,7 @@ struct leaf {
 	bool is_dirty, is_pushed;
 };
 
-/* How often a page was seen to be used; who has the lower one stays longer. */
+/* How often a page was seen to be used; the lower value stays longer. */
 enum uses {
 	USED_OFTEN,
 	NOT_YET_USED,

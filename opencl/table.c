@@ -57,7 +57,7 @@ static void drop_leaf(struct table *t, struct leaf *leaf)
 	t->dir_is_dirty = true;
 }
 
-/* One that is free, or whose entries are all gone. */
+/* A leaf that is free, or has no valid entry left; NULL: there is none. */
 static struct leaf *take_leaf(struct table *t)
 {
 	struct leaf *empty = NULL;
@@ -243,8 +243,9 @@ static cl_int push(struct table *t, cl_command_queue q, bool dir)
 }
 
 /*
- * Whoever clears an entry from now on finds that a launch runs, which may have
- * got it, and waits; so what is pushed may be older than what is there.
+ * The launch may get an entry that is cleared from now on: the clearing thread
+ * finds that a launch runs, and waits for its end.  So the pushed table may be
+ * older than the current one.
  */
 cl_int table_begin(struct table *t, cl_command_queue q)
 {

@@ -2,8 +2,8 @@
 /*
  * worker.c - threads that make the calls of OpenCL; see cl.h.
  *
- * State goes IDLE - POSTED - DONE - IDLE.  Whoever posts waits for DONE; a word
- * and a futex, so that signal handlers may post as well.
+ * State goes IDLE - POSTED - DONE - IDLE.  The posting thread waits for DONE.
+ * State is a word and a futex, so that signal handlers may post as well.
  */
 #include <errno.h>
 #include <limits.h>

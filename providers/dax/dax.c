@@ -5,12 +5,12 @@
  *	dax:[SIZE][,path=/dev/daxX.Y]
  *
  * Without a path the device is a memfd, for machines that have no such memory.
- * Device page n is the n-th page of the file; the file is mapped here once, for
- * the copies, and by the core wherever a page of it belongs.
+ * Device page n is the n-th page of the file.  The provider maps the file once,
+ * for copies; the core maps each page of it at the address where it belongs.
  *
- * Others may open a device, so pages of it are cleared when they are freed.  A
- * memfd is ours alone; it keeps its memory as a device does, and whoever gets
- * the page next overwrites it.
+ * Other processes may open a device's file, so its pages are cleared when they
+ * are freed.  A memfd is ours alone: its pages keep their memory and contents,
+ * and the next page that is moved there overwrites them.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -318,9 +318,9 @@ static void drain(struct store *s, struct store_class *class)
 }
 
 /*
- * Nothing is left returned for long: who cannot get the lock knows that its
- * holder comes here after giving it up (all of these accesses are in one
- * total order).
+ * No object stays on the list of returns for long: a thread that cannot get the
+ * lock leaves the list to the lock's holder, which comes here after it has
+ * dropped the lock (all of these accesses are in one total order).
  */
 static void settle(struct store *s, struct store_class *class)
 {

@@ -9,8 +9,9 @@
  * few its memory goes back to the kernel.  Both calls take constant time.
  *
  * Freeing never waits, so that a signal handler may do it at any moment: an
- * object is put on its class's list of returns, which whoever can get the
- * lock of the class, now or later, empties.  Allocating takes that lock.
+ * object is put on its class's list of returns.  The next thread that gets the
+ * lock of the class, perhaps the freeing one, empties the list.  Allocating
+ * takes that lock.
  */
 #ifndef ZRAM_STORE_H
 #define ZRAM_STORE_H
