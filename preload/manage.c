@@ -128,7 +128,7 @@ static int open_devices(void)
 		err = uhmm_device_open(context, one, &devices[nr_devices]);
 		if (err)
 			return err;
-		/* Who names a device here wants cold pages there. */
+		/* A device that the user names takes cold pages. */
 		uhmm_device_tier(devices[nr_devices], true);
 		nr_devices++;
 		spec += len + (spec[len] == '\n');

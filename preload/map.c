@@ -15,7 +15,7 @@
 
 #define MAX_OWN 4
 
-/* Code whose mappings are never managed. */
+/* Libraries.  Mappings that their code makes are never managed. */
 static struct range own[MAX_OWN];
 static size_t nr_own;
 static struct range library;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals that an instruction raises are never blocked, although the program
- * thinks so: the kernel kills who faults with SIGBUS blocked, and inline that
- * is each touch of a page that is away; and who faults with another of them
- * blocked dies without a handler of ours, and its core lacks what is away.
+ * Signals that instructions raise are never blocked in the kernel, also where
+ * the program has blocked them.  The kernel kills a process that faults while
+ * SIGBUS is blocked, and inline each touch of an away page is such a fault.  A
+ * process that faults while another of these signals is blocked dies without a
+ * handler of ours, and its core lacks the away pages.
  *
- * One that was sent to a thread which thinks it blocked is blocked then, and
- * sent again.
+ * When such a signal is sent to a thread that thinks it blocks the signal, our
+ * handler blocks the signal and sends it again.
  */
 #include <signal.h>
 #include <string.h>
@@ -148,8 +149,8 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 			masks_open(&given);
 	}
 	if (asked)
-		signals_arm(); /* who holds what is sent meanwhile */
-	/* Inline, what @ret is in may be away. */
+		signals_arm(); /* our handlers hold signals sent meanwhile */
+	/* Inline, the page of @ret may be away. */
 	err = real(how, set ? &given : NULL, &had);
 	if (err)
 		return err;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the program keeps from its children, by MADV_DONTFORK.
+ * Memory that the program keeps from its children, by MADV_DONTFORK.
  *
- * Where the kernel does not tell of forks libuhmm uses this advice itself: all
- * that is managed has it but during a fork(2), so the program's own would be
- * over with the first one.  It is remembered here, and given again when libuhmm
- * has made ready for the fork.
+ * Where the kernel does not tell of forks, libuhmm uses this advice itself: all
+ * managed memory has it except during a fork(2), so the first fork would end
+ * the program's own advice.  The program's advice is remembered here, and given
+ * again when libuhmm is ready for the fork.
  *
- * The lock is held during a fork, and over calls that change what the list
- * tells of.  Whoever holds it has blocked all signals, as a handler could fork,
- * and waits for nobody who could wait for it: not for a lock of manage.c, and
- * not for libuhmm, where a fork makes callers wait.
+ * The lock is held during a fork, and over calls that change mappings or advice
+ * in the list.  The holder has blocked all signals, as a handler could fork.
+ * The holder waits for no thread that could wait for the lock: it takes no lock
+ * of manage.c, and calls no function of libuhmm, where a fork makes callers
+ * wait.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ranges list;   /* under the lock */
 static _Atomic bool is_used; /* there was ever something in it */
-static sigset_t before_fork; /* of who forks, under the lock */
+static sigset_t before_fork; /* the forking thread's, under the lock */
 
 static void enter(sigset_t *old)
 {

@@ -2,19 +2,19 @@
 /*
  * preload.h - the library that "uhmm run" loads into a program.
  *
- * It answers the program's malloc family from jemalloc arenas whose memory
- * lies in ranges that uhmm can manage, and sees its large anonymous mappings.
+ * It answers the program's malloc family from jemalloc arenas in ranges that
+ * uhmm can manage, and sees the program's large anonymous mappings.
  *
- * Management is lazy.  Everything that the program might touch is counted
- * before it is handed out.  While the sum is within the limit, nothing is
+ * Management is lazy.  All memory that the program might touch is counted
+ * before the program gets it.  While the sum is within the limit, nothing is
  * registered, no context is open and no thread runs: a program that fits pays
  * nothing.  The request that would pass the limit opens the context first and
  * registers all there is; from then on each range is registered before the
  * program gets it.  So the limit cannot be passed unseen.
  *
- * What libuhmm, jemalloc's metadata and the dynamic linker need must not lie
- * in managed ranges, or serving a fault could fault.  A thread that is inside
- * us or libuhmm, and each thread created there, has @inside set: its
+ * Memory of libuhmm, of the dynamic linker and for jemalloc's metadata must not
+ * lie in managed ranges, or serving a fault could fault.  A thread that runs
+ * inside us or libuhmm, and each thread created there, has @inside set: its
  * allocations come from jemalloc's default arena, its mappings are its own.
  *
  * Locks, in this order: jemalloc's own, then the one of manage.c.  Neither is
@@ -62,7 +62,7 @@ struct settings {
 	const char *devices; /* separated by line breaks */
 	const char *features_off;
 	const char *summary; /* NULL: none; "-": standard error */
-	pid_t pid;	     /* who writes the summary */
+	pid_t pid;	     /* the process that writes the summary */
 };
 
 extern struct settings settings;

@@ -2,9 +2,9 @@
 /*
  * real.h - the functions of the libraries behind ours, by the names of ours.
  *
- * All are found at the start.  dlsym() takes the loader's lock: later a signal
- * handler may be the first to need one, or a thread of libuhmm, which serves a
- * fault of who holds that lock.
+ * All are found at the start.  dlsym() takes the loader's lock: later the first
+ * thread to need a function may run a signal handler, or may be a thread of
+ * libuhmm that serves a fault of the lock's holder.
  */
 #ifndef UHMM_PRELOAD_REAL_H
 #define UHMM_PRELOAD_REAL_H

@@ -2,16 +2,18 @@
 /*
  * Mutexes that the kernel touches by itself.
  *
- * When a thread ends the kernel walks through the robust mutexes that it has,
- * and marks them; it takes and hands on those that lend their priority.  It
- * waits for no page then, in any mode: an owner's death would not be seen, or
- * the C library would end the program.  So their pages stay in RAM from when
- * they are made, and from the start those that are there already.
+ * When a thread ends, the kernel walks the robust mutexes that the thread holds
+ * and marks them.  The kernel also takes and hands on mutexes that lend their
+ * priority.  There it waits for no away page, in any mode: an owner's death
+ * would not be seen, or the C library would end the program.  So the pages of
+ * these mutexes stay in RAM: from when a mutex is made, or from the start of
+ * management if the mutex is older.
  *
  * The table is read and changed without a lock.  An entry is the address of a
- * mutex, and whether it is pinned.  Each is changed only by who makes or
- * destroys that mutex, and pinned once: by the start, which manage.c's lock
- * keeps apart from other pins, or by who made it.
+ * mutex, and a bit that says whether the mutex is pinned.  Only the thread that
+ * makes or destroys a mutex changes the address.  A mutex is pinned once: by
+ * the start of management, which manage.c's lock keeps apart from other pins,
+ * or by the thread that made the mutex.
  */
 #include <pthread.h>
 

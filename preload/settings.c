@@ -41,8 +41,9 @@ static enum uhmm_fault_mode fault_mode(void)
 }
 
 /*
- * Of a child: "uhmm run" refuses others.  Who watches all memory would report
- * what libuhmm does with it, and cannot have its own moved.
+ * True in children only: "uhmm run" itself refuses such programs.  A sanitizer
+ * watches all memory: it would report libuhmm's accesses, and its own memory
+ * must not move.
  */
 static bool has_sanitizer(void)
 {

@@ -74,9 +74,9 @@ static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
 }
 
 /*
- * libuhmm makes them in its handlers of fork(2), too, which we do not call.
- * Waiting for manage.c's lock there would be for ever: a handler of a signal
- * may be what forks, and have interrupted who holds it.
+ * libuhmm also makes threads in its handlers of fork(2), which we do not call.
+ * There a wait for manage.c's lock would not end: a signal handler may fork
+ * after it has interrupted the lock's holder.
  */
 EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
@@ -104,7 +104,7 @@ EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
 	return err;
 }
 
-/* A child made by vfork(2) shares our memory, and is not who writes. */
+/* A child made by vfork(2) shares our memory; it writes no summary. */
 EXPORT _Noreturn void _exit(int status)
 {
 	summary_write();

@@ -130,8 +130,9 @@ static void let_go(unsigned long queue, const void *key)
 /*
  * ---- libaio ----
  *
- * Its functions are the kernel's calls, and errors their return values.  They
- * are made here, as the library may be loaded later, for whom we do not see.
+ * libaio's functions are the kernel's calls, with errors as return values.  The
+ * ones here make the calls themselves: libaio may be loaded later, for a
+ * library that we do not see.
  */
 
 typedef unsigned long queue_t;

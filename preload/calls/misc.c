@@ -142,7 +142,7 @@ AGAIN(int, timer_settime,
 AGAIN(int, timer_gettime, (timer_t id, struct itimerspec *t), (id, t), RES(t))
 AGAIN(clock_t, times, (struct tms * t), (t), RES(t))
 
-/* ---- Who, where, how much ---------------------------------------------- */
+/* ---- Names, users, limits, random bytes --------------------------------- */
 
 AGAIN(int, uname, (struct utsname * u), (u), RES(u))
 AGAIN(int, gethostname, (char *p, size_t len), (p, len), OUT(p, len))
