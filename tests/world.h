@@ -606,7 +606,7 @@ static inline uint64_t world_check_list(struct uhmm *u, struct world_sum *sum,
 }
 
 /*
- * A handler thread wakes who waits for a page before it has done its sums:
+ * A handler thread wakes the waiters for a page before it updates the counts:
  * give it the time.
  */
 static inline bool world_is_quiet(struct world *w)

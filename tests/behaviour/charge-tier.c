@@ -107,7 +107,7 @@ static void test_changes(void)
 	CHECK_EQ(uhmm_group_destroy(a), 0);
 }
 
-/* Whoever brings pages home at the limit waits until others have gone. */
+/* A move home at the limit waits until other pages have left. */
 static void test_home(void)
 {
 	struct uhmm_group *g = test_group(u, NULL, "home");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What was on a coherent device that is lost, or on pages of it that failed, is
- * a SIGBUS to whoever touches it; everything else goes on.
+ * A coherent device is lost, or some of its pages fail.  A touch of a page that
+ * was there raises SIGBUS; everything else goes on.
  */
 #include <uhmm/provider.h>
 

@@ -45,7 +45,7 @@ static void test_limits(void)
 	CHECK_EQ(uhmm_group_query(NULL, NULL, &info), -EINVAL);
 	CHECK_EQ(uhmm_group_query(g, NULL, NULL), -EINVAL);
 	CHECK_EQ(test_ask(g, dev).limit, 0);
-	test_limit(g, dev, PAGE); /* not inherited by who has its number next */
+	test_limit(g, dev, PAGE); /* not for the next device of its number */
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 	dev = test_device(u, "ram:1M");
 	CHECK_EQ(test_ask(g, dev).limit, 0);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * uhmm_open() refuses what it does not know: modes, flags, features, and a
- * newer struct whose tail says something; an older and a newer but silent one
- * are fine.  Structs that it fills are filled as far as the caller knows them.
+ * uhmm_open() refuses unknown modes, flags and features, and a newer struct
+ * with a tail that is not zero.  An older struct, and a newer one with a zero
+ * tail, are fine.  A struct that the library fills in is filled in as far as
+ * the caller knows it.
  */
 #include "../context.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several threads touch a page whose copy home takes long: all of them wait,
+ * Several threads touch a page, and its copy home takes long: all threads wait,
  * then all see the data, and the device is read once.
  */
 #include "../device.h"

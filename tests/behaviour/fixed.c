@@ -134,7 +134,7 @@ static void check_mirrored(void)
 	CHECK_EQ(uhmm_device_unmap(dev, p, 8 * PAGE), -EINVAL);
 	CHECK_EQ(test_info(dev).used, 7);
 	CHECK_EQ(uhmm_device_map(dev, p + 2 * PAGE, PAGE, 6), 0);
-	/* who says that it is unmapped need not say it twice */
+	/* UHMM_NOTIFY_UNMAP does what uhmm_device_unmap() does */
 	CHECK_EQ(uhmm_notify_begin(u, p, PAGE, UHMM_NOTIFY_UNMAP), 0);
 	CHECK_EQ(uhmm_notify_end(u, p, PAGE), 0);
 	CHECK_EQ(test_info(dev).used, 7);

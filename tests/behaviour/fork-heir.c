@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * With UHMM_OPEN_FORK pages stay on devices during a fork(2), where the kernel
- * tells of it and faults are served by threads: the child has a context that
- * goes on, without any page coming home.  Each process sees what was there at
- * the fork and what it wrote itself, whoever writes, ends or is killed first.
- * The devices it inherits take nothing new; ones of its own do.
+ * tells of forks and threads serve faults: the child has a context that goes
+ * on, and no page comes home.  Each process sees the data of the time of the
+ * fork and its own writes, whichever process writes, ends or is killed first.
+ * The devices that a child inherits take no new pages; its own devices do.
  */
 #include <sched.h>
 #include <signal.h>

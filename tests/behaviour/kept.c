@@ -58,7 +58,7 @@ static void check_written(size_t first, size_t n, char value)
 
 static void check_home(void)
 {
-	/* a thread wakes who waits for a page before it has done its sums */
+	/* a handler wakes the waiters before it updates the counts */
 	CHECK_SOON(test_info(dev).used == 0);
 	CHECK_SOON(test_stats(u).kept_pages == 0);
 	CHECK_EQ(test_entries(&table, p, N, UHMM_PFN_VALID), 0);

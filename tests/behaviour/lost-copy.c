@@ -14,7 +14,7 @@ static void check_lost(struct uhmm *u, struct uhmm_device *dev, char *p)
 {
 	uint32_t calls = ops.in + ops.out;
 
-	/* Who has touched a page may go on before the others are found. */
+	/* A touch may return before the other lost pages are found. */
 	CHECK_SOON(test_info(dev).used == 0);
 	CHECK_EQ(test_info(dev).lost, 1);
 	CHECK_EQ(test_stats(u).poisoned, HALF);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device hangs while it is asked where the CPU can read its memory.  Other
- * pages of that block are served all the same, and the device can be lost: who
- * waits for the page gets SIGBUS.
+ * A device hangs in direct(), which says where the CPU can read its memory.
+ * Other pages of that block are served all the same, and the device can be
+ * lost: a thread that waits for the page gets SIGBUS.
  */
 #include "../stuck.h"
 

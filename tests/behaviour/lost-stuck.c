@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device is lost while its calls hang.  Who waits for one of its pages gets
- * SIGBUS, and does not wait for the call; pages on their way to it are whole;
- * what the call writes when it comes back at last is seen nowhere.  release()
- * comes after it.
+ * A device is lost while its callback hangs.  A thread that waits for one of
+ * the device's pages gets SIGBUS, and does not wait for the callback.  Pages on
+ * their way to the device are whole.  Data that the callback writes when it
+ * comes back at last are seen nowhere.  release() comes after the callback.
  */
 #include "../stuck.h"
 
@@ -102,7 +102,7 @@ static void lose_leaving(uint32_t flags)
 	CHECK_EQ(munmap(p, BLOCK), 0);
 }
 
-/* A migration home, whose pages a thread waits for. */
+/* A migration home, and a thread that waits for its pages. */
 static void lose_migrating(void)
 {
 	struct test_toucher t = { 0 };

@@ -656,7 +656,7 @@ static void test_wait(void)
 	unmap_area();
 }
 
-/* Who waits where device memory came meanwhile goes on with that. */
+/* A waiting thread goes on when device memory is placed at its address. */
 static void test_resume(void)
 {
 	struct mm_place p = { .npages = 1 };

@@ -61,8 +61,8 @@ static void fill_ram(void)
 }
 
 /*
- * With RAM full, [p, p + SPECIMEN MiB) is touched.  Who is killed for want of
- * memory has not been given the device's.
+ * Touches [p, p + SPECIMEN MiB) with RAM full.  Return: 1 if a page lies on the
+ * device.  A process that is killed for want of memory has got no device page.
  */
 static size_t touch_under_pressure(char *p)
 {

@@ -138,7 +138,7 @@ static void test_preferred(void)
 	CHECK_SOON(test_info(dev).used == 0);
 }
 
-/* As the others by name only, but for who makes it a tier. */
+/* Pages go there by name only, as to the others, unless it is a tier. */
 static void test_tier(void)
 {
 	struct uhmm *v =

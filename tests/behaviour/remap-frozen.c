@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap(2) and partial munmap(2) of memory under a limit, whose pages are in
- * part in RAM, in part waiting in frames and in part on a device: all data are
- * at the new address.
+ * mremap(2) and partial munmap(2) of memory under a limit.  Some of its pages
+ * are in RAM, some wait in frames and some are on a device: all data are at the
+ * new address.
  */
 #include "../context.h"
 

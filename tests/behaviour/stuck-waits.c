@@ -183,7 +183,7 @@ static void check_pin(void)
 	end();
 }
 
-/* ---- A page whose mapping moves meanwhile ---- */
+/* ---- A page that moves with its mapping ---- */
 
 static void *remapper(void *arg)
 {

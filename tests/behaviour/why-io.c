@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages whose copy to the device fails stay in RAM with their data, for the
- * reason "io-error"; the others go.  A later try succeeds.
+ * When the copy to the device fails, its pages stay in RAM with their data, for
+ * the reason "io-error"; the other pages go.  A later try succeeds.
  */
 #include "../device.h"
 

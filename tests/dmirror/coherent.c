@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coherent.c - what differs on devices 2 and 3, whose memory is
- * coherent.
+ * coherent.c - the differences of devices 2 and 3, which have coherent memory.
  *
- * It is: a file, mapped for the program where it has migrated pages.  What is
- * here are answers that a mirror does not give: that a page is on the other
- * coherent device, and whether it may stay there.
+ * That memory is a file, mapped for the program where it has migrated pages.
+ * This file gives the answers that a mirror does not give: that a page is on
+ * the other coherent device, and whether the page may stay there.
  */
 #include <sys/mman.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device.c - the four devices: a context of uhmm, and a provider whose memory
- * the program cannot reach.
+ * device.c - the four devices: a context of uhmm, and a provider with memory
+ * that the program cannot reach.
  */
 #include <errno.h>
 #include <stdlib.h>

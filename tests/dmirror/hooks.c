@@ -29,7 +29,7 @@
 #define EXPORT	 __attribute__((visibility("default")))
 #define CALLER() __builtin_return_address(0)
 
-/* ---- Who calls -------------------------------------------------------- */
+/* ---- The caller ------------------------------------------------------- */
 
 /**
  * struct code - the addresses of a library

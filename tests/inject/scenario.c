@@ -18,7 +18,7 @@
 #define ALL	    INT64_MAX
 #define OPENING	    60 /* about as many calls open a context */
 
-/* ---- What goes on, for whoever reads of a failure ---- */
+/* ---- The current step, for reports of failures ---- */
 
 static struct {
 	_Atomic int64_t nth;
@@ -407,7 +407,7 @@ static uint64_t used(struct uhmm_device *dev)
 	return info.used;
 }
 
-/* A fault wakes who waits for it before it frees its device page. */
+/* The fault handler wakes the waiters before it frees the device page. */
 static void check_unused(struct uhmm_device *dev)
 {
 	struct timespec ms = { 0, 1000 * 1000 };

@@ -416,7 +416,7 @@ static void do_unreg(struct model *m, struct range r)
 	int err;
 
 	if (m->s->is_inline && m->s->is_lossy)
-		return; /* who knows what it forgets? */
+		return; /* the model does not know which pages are lost */
 	err = uhmm_unregister(m->s->u, addr(m, r.first), r.n * PAGE);
 	TRACE("unregister %zu+%zu: %d\n", r.first, r.n, err);
 	if (any_pinned(m, r))

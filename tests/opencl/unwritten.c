@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a kernel only reads comes home without a copy, and what it writes to
- * with what it wrote: also a page that was read by one kernel and is written
- * to by the next, by the same one through one iterator, or through the table
- * of another who uses the device.  With keep=no all is copied.
+ * A page that a kernel only reads comes home without a copy; a page that a
+ * kernel writes to comes home with the written data.  That holds for a page
+ * that one kernel has read and the next one writes to, that one kernel reads
+ * and writes through one iterator, or that is written through the table of
+ * another struct uhmm_cl on the device.  With keep=no all pages are copied.
  */
 #include "opencl.h"
 

@@ -322,7 +322,7 @@ static void *read_for_ever(void *arg)
 	return NULL;
 }
 
-/* Who is cancelled while it waits holds nothing any more. */
+/* A thread that is cancelled while it waits no longer holds any memory. */
 static void check_cancel(void *(*fn)(void *))
 {
 	struct locks *l = heap(sizeof(*l));
@@ -341,7 +341,7 @@ static void check_cancel(void *(*fn)(void *))
 	free(l);
 }
 
-/* Many who wait, on pages that come and go. */
+/* Many waiting threads, on pages that come and go. */
 #define NR_COUNTERS 64
 #define ROUNDS	    2000
 

@@ -173,7 +173,7 @@ static void check_datagrams(bool touched)
 	close(fd[1]);
 }
 
-/* A message, all of whose parts are away. */
+/* A message; all of its parts are away. */
 struct parts {
 	struct msghdr *m;
 	char *data;
@@ -381,7 +381,7 @@ static ssize_t by_sendmsg(int fd, char *p)
 	return sendmsg(fd, &m, 0);
 }
 
-/* Blocking: whoever writes does not expect that less is taken. */
+/* Blocking: the writer expects that all is taken. */
 static void check_stream(send_fn *how, bool is_pipe)
 {
 	char *p = away_filled(MUCH, 9);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A library whose constructor runs before those of what is preloaded, and frees
- * what operator new gave it, as ones in C++ do.
+ * A library with a constructor that runs before those of preloaded libraries,
+ * and frees memory from operator new, as constructors in C++ do.
  */
 #include <malloc.h>
 #include <stdlib.h>

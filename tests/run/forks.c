@@ -271,7 +271,7 @@ static void in_handler(void)
 	setitimer(ITIMER_REAL, &never, NULL);
 }
 
-/* ---- Who ends first ---- */
+/* ---- A parent that ends first ---- */
 
 static void orphan(void)
 {

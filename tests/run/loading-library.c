@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A library whose constructor uses more memory than there is. */
+/* A library with a constructor that uses more memory than there is. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -11,7 +11,7 @@
 
 #define LEN (4 * MIB)
 
-/* Where nobody maps anything who does not ask for just that. */
+/* No mapping is made here unless a call asks for the address. */
 #define FAR  ((char *)(1ul << 44))
 #define FAR2 (FAR + 64 * MIB)
 

@@ -2,8 +2,8 @@
 /*
  * Memory that is away, seen from elsewhere: by process_vm_readv(2), through
  * /proc/PID/mem, by ptrace(2), in a pipe after vmsplice(2), in a socket, and
- * by a userfaultfd of the program's own.  Whoever looks gets the data, or an
- * error; never others.
+ * by a userfaultfd of the program's own.  The reader gets the data or an error,
+ * never other data.
  *
  * MEMORY_REMOTE says what is promised for other processes: "data" or "error".
  */

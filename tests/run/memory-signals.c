@@ -328,8 +328,8 @@ static int by_epoll_pwait2(const sigset_t *mask)
 #endif
 
 /*
- * Who is let in by a mask that is away itself touches what is away; who is not
- * waits.
+ * @mask is away itself.  The handler of the signal that @mask lets in touches
+ * away memory; the other signal waits.
  */
 static void waits_by(int (*fn)(const sigset_t *), sigset_t *mask)
 {

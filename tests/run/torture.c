@@ -2,8 +2,8 @@
 /*
  * Torture of the allocator and of anonymous mappings: many threads take, grow,
  * check, exchange and free blocks of all sizes with all functions of the
- * malloc family, while the process forks.  Every byte of a block says whose it
- * is.  It is an ordinary program; torture.sh runs it under "uhmm run".
+ * malloc family, while the process forks.  Every byte of a block tells the
+ * block's owner.  torture.sh runs this ordinary program under "uhmm run".
  *
  *	torture THREADS OPERATIONS MIB FORKS [inline]
  *

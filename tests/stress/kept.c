@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pages go to a device that tells of writes, and come home, while the device
- * adds to some of them by its entries, and a CPU to others: whatever came from
- * a frame that was kept, and whatever was copied, no addition is lost, and who
- * only reads on the device never sees a counter go back.
+ * adds to some of them by its entries, and a CPU to others.  Whether a page
+ * comes home from a kept frame or by a copy, no addition is lost, and a reader
+ * on the device never sees a counter go back.
  */
 #include "../mirror.h"
 

@@ -20,7 +20,7 @@ static uint64_t counts[NPAGES]; /* what each page must say; by its owner */
 static _Atomic bool stop, vanish;
 static _Atomic uint64_t losses, moved;
 
-/* @lock: shared by who uses @dev, exclusive for who removes it */
+/* @lock: shared by users of @dev, exclusive for its removal */
 static struct slot {
 	pthread_rwlock_t lock;
 	struct uhmm_device *dev;
@@ -119,7 +119,7 @@ static void *mover(void *arg)
 	return NULL;
 }
 
-/* ---- Who plugs and pulls ---- */
+/* ---- Plugging and pulling ---- */
 
 static void *loser(void *arg)
 {

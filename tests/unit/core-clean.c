@@ -9,7 +9,7 @@
 #define N  8
 #define AT 3 /* a page that differs */
 
-/* N pages in RAM, whose copies on @dev are good; one of them is marked. */
+/* N pages in RAM, with good copies on @dev; page AT is marked. */
 static void read_back(struct world *w, struct uhmm_device *dev, unsigned mark)
 {
 	world_map(w, 0, N);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The demoter cannot keep pages from where they were asked to be: whoever
- * moves pages home ends, however little room there is.
+ * The demoter cannot keep pages away that a mover brings home: the move ends,
+ * however little room there is.
  *
  * The pages are on two devices, so that they come home one device after the
  * other; each copy home gives the demoter time to send away what came before.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A page whose data are lost never reads as zeroes, also when uhmm has no more
- * to do with it and the page table could not be changed at the time of the
- * loss.
+ * A page that has lost its data never reads as zeroes, also when the page table
+ * could not be changed at the time of the loss and uhmm no longer manages the
+ * page.
  */
 #include "world.h"
 

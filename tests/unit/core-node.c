@@ -326,7 +326,7 @@ static void test_stuck(void)
 	finish();
 }
 
-/* The kernel says what has failed of its memory, and to whom it matters. */
+/* The kernel itself reports failed memory, to the processes that use it. */
 static void test_lost(void)
 {
 	setup();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who waits for a lock gets it, though its holder takes it again at once.
+ * A thread that waits for a lock gets it, though the lock's holder takes the
+ * lock again at once.
  */
 #include <pthread.h>
 
@@ -43,7 +44,7 @@ static bool spurn(void)
 	return false;
 }
 
-/* It is owed the lock now: who tries gets it afterwards at the earliest. */
+/* The waiter is owed the lock: a try gets it only after the waiter. */
 static void pay(int before)
 {
 	sys_mutex_unlock(&lock);

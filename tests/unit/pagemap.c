@@ -9,7 +9,7 @@
 
 #define MAX 2000
 
-/* One who holds pages at random, against an array of booleans. */
+/* Takes and frees pages at random, against an array of booleans. */
 static void test_model(uint64_t *seed, uint64_t npages)
 {
 	static bool used[MAX];
