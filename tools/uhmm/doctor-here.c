@@ -128,7 +128,7 @@ static void say_builtin(void)
 	finding(FINE, "providers", "%s", NULL, list);
 }
 
-/* Devices whose hardware may be missing. */
+/* Devices of hardware that may be missing. */
 static void say_dax(void)
 {
 	glob_t g;

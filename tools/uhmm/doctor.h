@@ -23,7 +23,7 @@ __attribute__((format(printf, 3, 5))) void finding(enum finding how,
 						   const char *text,
 						   const char *mend, ...);
 
-/* The privilege that serving faults takes, and who has it here. */
+/* The privileges to serve faults and to hear of forks. */
 void doctor_privilege(void);
 /* What the kernel offers, in use or not. */
 void doctor_features(void);

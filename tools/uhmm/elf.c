@@ -201,7 +201,7 @@ static void unmap_file(struct image *im)
 	munmap((void *)im->data, im->len);
 }
 
-/* The same machine and word size as this tool, whose own header is loaded. */
+/* The same machine and word size as this tool: its own header is loaded. */
 static bool same_machine(const ElfW(Ehdr) * eh)
 {
 	extern const ElfW(Ehdr) __ehdr_start;

@@ -17,7 +17,7 @@
 
 #include "tool.h"
 
-#define MAX_SCRIPTS 4 /* a script whose interpreter is a script ... */
+#define MAX_SCRIPTS 4 /* a script with a script as its interpreter ... */
 
 struct answer {
 	char *why;
