@@ -40,15 +40,27 @@ static cl_int make_context(const struct found *f, cl_context *ret)
 	return err;
 }
 
+/* That of the platform, or else a free one; MAX_CLS: there is none.  Locked. */
+static unsigned slot_for(cl_platform_id platform)
+{
+	unsigned free = MAX_CLS;
+
+	for (unsigned i = MAX_CLS; i-- > 0;) {
+		if (!contexts.slot[i].users)
+			free = i;
+		else if (contexts.slot[i].platform == platform)
+			return i;
+	}
+	return free;
+}
+
 static cl_int get_context(const struct found *f, cl_context *ret)
 {
 	cl_int err = CL_OUT_OF_HOST_MEMORY;
-	unsigned i = 0;
+	unsigned i;
 
 	pthread_mutex_lock(&contexts.lock);
-	while (i < MAX_CLS && contexts.slot[i].users &&
-	       contexts.slot[i].platform != f->platform)
-		i++;
+	i = slot_for(f->platform);
 	if (i < MAX_CLS && contexts.slot[i].users)
 		err = CL_SUCCESS;
 	else if (i < MAX_CLS)
