@@ -48,22 +48,13 @@ static size_t allowance; /* of a child: bytes until it is managed */
 /* A handler of this thread would wait for the lock: libuhmm lets some run. */
 static void enter(void)
 {
-	sigset_t old;
-
 	inside_enter();
-	masks_block_all(&old);
-	mutex_lock(&lock);
-	before = old;
+	mutex_lock_quiet(&lock, &before);
 }
 
 static void leave(void)
 {
-	const sigset_t old = before;
-	int err = errno;
-
-	mutex_unlock(&lock);
-	masks_restore(&old);
-	errno = err;
+	mutex_unlock_quiet(&lock, &before);
 	inside_leave();
 }
 

@@ -8,6 +8,7 @@
  * has seen no lock.  All of these functions are the C library's.
  */
 #include "mutex.h"
+#include "preload.h"
 #include "real.h"
 
 FIND(pthread_mutex_lock);
@@ -27,6 +28,25 @@ bool mutex_trylock(pthread_mutex_t *m)
 void mutex_unlock(pthread_mutex_t *m)
 {
 	REAL(pthread_mutex_unlock)(m);
+}
+
+void mutex_lock_quiet(pthread_mutex_t *m, sigset_t *before)
+{
+	sigset_t old;
+
+	masks_block_all(&old);
+	mutex_lock(m);
+	*before = old;
+}
+
+void mutex_unlock_quiet(pthread_mutex_t *m, const sigset_t *before)
+{
+	const sigset_t old = *before;
+	int err = errno;
+
+	mutex_unlock(m);
+	masks_restore(&old);
+	errno = err;
 }
 
 void mutex_reset(pthread_mutex_t *m)

@@ -30,22 +30,13 @@ static sigset_t before; /* what the holder of the lock had blocked */
 /* As in manage.c: no handler of the holder waits for the lock. */
 static void enter(void)
 {
-	sigset_t old;
-
 	inside_enter();
-	masks_block_all(&old);
-	mutex_lock(&lock);
-	before = old;
+	mutex_lock_quiet(&lock, &before);
 }
 
 static void leave(void)
 {
-	const sigset_t old = before;
-	int err = errno;
-
-	mutex_unlock(&lock);
-	masks_restore(&old);
-	errno = err;
+	mutex_unlock_quiet(&lock, &before);
 	inside_leave();
 }
 
