@@ -45,6 +45,7 @@ static struct sys_mutex start_lock; /* before the lock of the record */
 static struct holder holders[2];
 static struct holder *holder; /* by both locks */
 static void (*_Atomic on_lost)(const char *why);
+static _Atomic uint32_t loser; /* the thread that ends the process */
 
 /* ---- The thread ------------------------------------------------------- */
 
@@ -217,6 +218,7 @@ void sys_holder_idle(void)
 void sys_holder_child(void)
 {
 	sys_mutex_reset(&start_lock);
+	atomic_store(&loser, 0);
 	holder = NULL;
 }
 
@@ -268,10 +270,21 @@ static bool is_open(int fd)
 	return call(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) >= 0;
 }
 
+/*
+ * The first thread says why and ends the process; the others wait for that.
+ * What the process does at its end may bring the first here again.
+ */
 _Noreturn static void lose(const char *why)
 {
 	void (*say)(const char *) = atomic_load(&on_lost);
+	uint32_t tid = (uint32_t)sys_gettid(), first = 0;
 
+	while (!atomic_compare_exchange_strong(&loser, &first, tid)) {
+		if (first == tid)
+			call(SYS_exit_group, EXIT_LOST, 0, 0, 0, 0, 0);
+		sys_futex_wait(&loser, first, 0);
+		first = 0;
+	}
 	if (say)
 		say(why);
 	_exit(EXIT_LOST);
