@@ -85,6 +85,29 @@ struct uhmm_segment {
 struct uhmm_device_desc;
 
 /**
+ * struct uhmm_device_usage - what a device holds, and in how much memory
+ * @size: sizeof(struct uhmm_device_usage), set by the library
+ * @ram: bytes of this machine's RAM that the device takes now, its tables among
+ *	them; 0 for memory that is not the machine's
+ * @data: bytes of the pages that are held, before they were packed
+ * @compressed: bytes that they are packed in; of @ram
+ * @same: pages that repeat one word, kept without memory; of @data
+ * @zero: those of them that are zeroes
+ * @huge: pages that do not compress, kept as they are; of @data
+ *
+ * A figure that the provider does not have stays 0.
+ */
+struct uhmm_device_usage {
+	size_t size;
+	uint64_t ram;
+	uint64_t data;
+	uint64_t compressed;
+	uint64_t same;
+	uint64_t zero;
+	uint64_t huge;
+};
+
+/**
  * struct uhmm_peer_segment - one run of pages from device to device
  * @src, @dst: the first device page on either; consecutive on both
  * @npages: length of the run
@@ -152,6 +175,13 @@ struct uhmm_device_ops {
 	int (*copy_peer)(void *priv, const struct uhmm_device_desc *src,
 			 void *src_priv, const struct uhmm_peer_segment *seg,
 			 size_t nr);
+
+	/**
+	 * @usage: fill in @ret, which is zeroed but for its size.  Called
+	 * often, beside every other callback: it only reads counters, and takes
+	 * no lock.  0, or -errno: it cannot tell now.
+	 */
+	int (*usage)(void *priv, struct uhmm_device_usage *ret);
 };
 
 /**

@@ -26,6 +26,7 @@
 #include <uhmm/provider.h>
 
 #include "../sysfs.h"
+#include "../touched.h"
 
 #define ALIGN ((uint64_t)2 << 20) /* of a mapping of devdax */
 
@@ -34,6 +35,7 @@ struct dax {
 	size_t len;
 	int fd;
 	bool memfd;
+	touched_pages touched;
 };
 
 static void *page_at(const struct dax *dax, uint64_t dpfn)
@@ -41,11 +43,17 @@ static void *page_at(const struct dax *dax, uint64_t dpfn)
 	return dax->pages + (dpfn << UHMM_PAGE_SHIFT);
 }
 
+static void *touch(struct dax *dax, uint64_t dpfn, size_t npages)
+{
+	touched_add(&dax->touched, dpfn, npages);
+	return page_at(dax, dpfn);
+}
+
 static int dax_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 			      size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(page_at(priv, seg->dpfn), seg->ram,
+		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
 			  seg->npages << UHMM_PAGE_SHIFT);
 	return 0;
 }
@@ -61,7 +69,7 @@ static int dax_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 
 static int dax_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(page_at(priv, dpfn), 0, npages << UHMM_PAGE_SHIFT);
+	memset(touch(priv, dpfn, npages), 0, npages << UHMM_PAGE_SHIFT);
 	return 0;
 }
 
@@ -81,6 +89,17 @@ static uint64_t dax_stored(void *priv)
 	return (uint64_t)st.st_blocks * 512;
 }
 
+/* A memfd is RAM, and keeps what it got. */
+static int dax_usage(void *priv, struct uhmm_device_usage *ret)
+{
+	const struct dax *dax = priv;
+
+	if (dax->memfd)
+		ret->ram = touched_bytes(&dax->touched, UHMM_PAGE_SIZE,
+					 UHMM_PAGE_SIZE);
+	return 0;
+}
+
 static void dax_release(void *priv)
 {
 	struct dax *dax = priv;
@@ -98,6 +117,7 @@ static const struct uhmm_device_ops dax_ops = {
 	.clear = dax_clear,
 	.direct = dax_direct,
 	.stored = dax_stored,
+	.usage = dax_usage,
 	.release = dax_release,
 };
 

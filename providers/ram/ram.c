@@ -19,12 +19,16 @@
 
 #include <uhmm/provider.h>
 
+#include "../touched.h"
+
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
 
 struct ram {
 	unsigned char *pages; /* aligned to huge pages */
+	size_t len;
 	void *mapping;
 	size_t mapping_len;
+	touched_pages touched;
 };
 
 static void *page_at(const struct ram *ram, uint64_t dpfn)
@@ -32,11 +36,18 @@ static void *page_at(const struct ram *ram, uint64_t dpfn)
 	return ram->pages + (dpfn << UHMM_PAGE_SHIFT);
 }
 
+/* Where to write: the pages have memory from then on. */
+static void *touch(struct ram *ram, uint64_t dpfn, size_t npages)
+{
+	touched_add(&ram->touched, dpfn, npages);
+	return page_at(ram, dpfn);
+}
+
 static int ram_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 			      size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(page_at(priv, seg->dpfn), seg->ram,
+		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
 			  seg->npages << UHMM_PAGE_SHIFT);
 	return 0;
 }
@@ -60,14 +71,15 @@ static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
 	if (src->ops != &ram_ops)
 		return -EOPNOTSUPP;
 	for (; nr; seg++, nr--)
-		uhmm_copy(page_at(priv, seg->dst), page_at(src_priv, seg->src),
+		uhmm_copy(touch(priv, seg->dst, seg->npages),
+			  page_at(src_priv, seg->src),
 			  seg->npages << UHMM_PAGE_SHIFT);
 	return 0;
 }
 
 static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(page_at(priv, dpfn), 0, npages << UHMM_PAGE_SHIFT);
+	memset(touch(priv, dpfn, npages), 0, npages << UHMM_PAGE_SHIFT);
 	return 0;
 }
 
@@ -79,6 +91,18 @@ static const void *ram_direct(void *priv, uint64_t dpfn, size_t npages)
 static void ram_page_free(void *priv, uint64_t dpfn, size_t npages)
 {
 	ram_clear(priv, dpfn, npages);
+}
+
+/* In whole huge pages, as the kernel gives it.  Freed pages keep theirs. */
+static int ram_usage(void *priv, struct uhmm_device_usage *ret)
+{
+	const struct ram *ram = priv;
+	uint64_t len =
+		touched_bytes(&ram->touched, UHMM_PAGE_SIZE, HUGE_PAGE_SIZE);
+
+	ret->ram = sizeof(*ram);
+	ret->ram += len < ram->len ? len : ram->len;
+	return 0;
 }
 
 static void ram_release(void *priv)
@@ -96,6 +120,7 @@ static const struct uhmm_device_ops ram_ops = {
 	.copy_peer = ram_copy_peer,
 	.clear = ram_clear,
 	.direct = ram_direct,
+	.usage = ram_usage,
 	.release = ram_release,
 };
 
@@ -106,6 +131,7 @@ static const struct uhmm_device_ops ram_scrub_ops = {
 	.clear = ram_clear,
 	.direct = ram_direct,
 	.page_free = ram_page_free,
+	.usage = ram_usage,
 	.release = ram_release,
 };
 
@@ -114,6 +140,7 @@ static int ram_map(struct ram *ram, size_t len)
 {
 	uintptr_t start;
 
+	ram->len = len;
 	ram->mapping_len = len + HUGE_PAGE_SIZE;
 	ram->mapping = uhmm_provider_alloc(ram->mapping_len);
 	if (!ram->mapping)

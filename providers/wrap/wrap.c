@@ -3,6 +3,7 @@
 #include "wrap.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -48,6 +49,20 @@ static uint64_t stored(void *priv)
 	return w->inner->stored(w->priv);
 }
 
+static int usage(void *priv, struct uhmm_device_usage *ret)
+{
+	const struct wrap *w = priv;
+
+	return w->inner->usage(w->priv, ret);
+}
+
+/* Has it been there when the provider below was built? */
+static bool has_usage(const struct uhmm_device_ops *ops)
+{
+	return ops->size > offsetof(struct uhmm_device_ops, usage) &&
+	       ops->usage;
+}
+
 void wrap_release(void *priv)
 {
 	struct wrap *w = priv;
@@ -75,6 +90,7 @@ void *wrap_new(size_t size, const struct uhmm_device_desc *inner,
 		.direct = w->inner->direct ? direct : NULL,
 		.page_free = w->inner->page_free ? page_free : NULL,
 		.stored = w->inner->stored ? stored : NULL,
+		.usage = has_usage(w->inner) ? usage : NULL,
 		.release = wrap_release,
 	};
 	desc->type = inner->type;

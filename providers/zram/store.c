@@ -21,6 +21,11 @@ struct store_object {
 	struct store_object *returned; /* next on the list of returns */
 };
 
+static uint64_t in_pages(uint64_t bytes)
+{
+	return (bytes + UHMM_PAGE_SIZE - 1) & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
+}
+
 /* ---- Locks of classes ---- */
 
 static bool try_lock(struct store_class *class)
@@ -361,6 +366,14 @@ void store_free(struct store *s, void *p)
 uint64_t store_bytes(struct store *s)
 {
 	return atomic_load(&s->resident);
+}
+
+uint64_t store_ram(struct store *s)
+{
+	uint64_t table =
+		(atomic_load(&s->nr_fresh) + UINT64_C(1)) * sizeof(*s->chunks);
+
+	return store_bytes(s) + in_pages(table);
 }
 
 /* ---- The whole ---- */

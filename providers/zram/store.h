@@ -86,7 +86,9 @@ void store_fini(struct store *s);
 void *store_alloc(struct store *s, size_t len);
 void store_free(struct store *s, void *object);
 
-/* Bytes of memory in use. */
+/* Bytes of memory that objects are in. */
 uint64_t store_bytes(struct store *s);
+/* With the store's own tables. */
+uint64_t store_ram(struct store *s);
 
 #endif

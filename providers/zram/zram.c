@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../touched.h"
 #include "store.h"
 
 #define LZ4_MAX_LEN   ((int)UHMM_PAGE_SIZE * 7 / 8)
@@ -64,7 +66,10 @@ struct zram {
 	struct entry *entries; /* by dpfn */
 	uint64_t npages;
 	int level;
+	touched_pages touched; /* of the entries */
 	_Atomic uint64_t used; /* entries that are not EMPTY */
+	_Atomic uint64_t compressed, same, zero, huge; /* as usage() says */
+	_Atomic uint64_t nr_scratch;		       /* ever claimed */
 	struct scratch scratch[NR_SCRATCH];
 };
 
@@ -93,6 +98,28 @@ static void fill(void *page, uint64_t word)
 		w[i] = word;
 }
 
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* The entry is there from now on, or (@sign is -1) no more. */
+static void count(struct zram *z, const struct entry *e, int64_t sign)
+{
+	uint64_t one = (uint64_t)sign;
+
+	add(&z->used, one);
+	if (e->kind != FILL) {
+		add(&z->compressed, one * e->len);
+		if (e->kind == RAW)
+			add(&z->huge, one);
+		return;
+	}
+	add(&z->same, one);
+	if (!e->word)
+		add(&z->zero, one);
+}
+
 static void drop(struct zram *z, uint64_t dpfn)
 {
 	struct entry *e = &z->entries[dpfn];
@@ -101,8 +128,8 @@ static void drop(struct zram *z, uint64_t dpfn)
 		return;
 	if (e->kind != FILL)
 		store_free(&z->store, e->object);
+	count(z, e, -1);
 	e->kind = EMPTY;
-	atomic_fetch_sub_explicit(&z->used, 1, memory_order_relaxed);
 }
 
 static void drop_all(struct zram *z, const struct uhmm_segment *seg, size_t nr)
@@ -117,7 +144,7 @@ static void set_entry(struct zram *z, uint64_t dpfn, const struct entry *new)
 {
 	drop(z, dpfn);
 	z->entries[dpfn] = *new;
-	atomic_fetch_add_explicit(&z->used, 1, memory_order_relaxed);
+	count(z, new, 1);
 }
 
 static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
@@ -175,8 +202,10 @@ static struct scratch *claim_scratch(struct zram *z)
 		if (!atomic_load_explicit(&scratch->is_claimed,
 					  memory_order_relaxed) &&
 		    !atomic_exchange_explicit(&scratch->is_claimed, true,
-					      memory_order_acquire))
+					      memory_order_acquire)) {
+			touched_add(&z->nr_scratch, i, 1);
 			return scratch;
+		}
 		if (i == NR_SCRATCH - 1)
 			sched_yield();
 	}
@@ -191,6 +220,7 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 	for (size_t s = 0; !err && s < nr; s++) {
 		const char *page = seg[s].ram;
 
+		touched_add(&z->touched, seg[s].dpfn, seg[s].npages);
 		for (size_t i = 0; !err && i < seg[s].npages; i++)
 			err = store_page(z, scratch, seg[s].dpfn + i,
 					 page + i * UHMM_PAGE_SIZE);
@@ -220,9 +250,11 @@ static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 static int clear(void *priv, uint64_t dpfn, size_t npages)
 {
 	const struct entry zeroes = { .kind = FILL };
+	struct zram *z = priv;
 
+	touched_add(&z->touched, dpfn, npages);
 	for (; npages; dpfn++, npages--)
-		set_entry(priv, dpfn, &zeroes);
+		set_entry(z, dpfn, &zeroes);
 	return 0;
 }
 
@@ -240,6 +272,28 @@ static uint64_t stored(void *priv)
 	return store_bytes(&z->store) +
 	       atomic_load_explicit(&z->used, memory_order_relaxed) *
 		       sizeof(struct entry);
+}
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static int usage(void *priv, struct uhmm_device_usage *ret)
+{
+	struct zram *z = priv;
+
+	ret->ram = store_ram(&z->store) + offsetof(struct zram, scratch) +
+		   touched_bytes(&z->touched, sizeof(struct entry),
+				 UHMM_PAGE_SIZE) +
+		   touched_bytes(&z->nr_scratch, sizeof(struct scratch),
+				 UHMM_PAGE_SIZE);
+	ret->data = load(&z->used) << UHMM_PAGE_SHIFT;
+	ret->compressed = load(&z->compressed);
+	ret->same = load(&z->same);
+	ret->zero = load(&z->zero);
+	ret->huge = load(&z->huge);
+	return 0;
 }
 
 static size_t entries_len(const struct zram *z)
@@ -263,6 +317,7 @@ static const struct uhmm_device_ops ops = {
 	.clear = clear,
 	.page_free = page_free,
 	.stored = stored,
+	.usage = usage,
 	.release = release,
 };
 

@@ -73,6 +73,30 @@ static void test_nth(void)
 	close_provider(&d);
 }
 
+/* A provider that is older than usage() may lie behind a wrapper. */
+static void test_usage(void)
+{
+	struct uhmm_device_usage usage = { .size = sizeof(usage) };
+	struct test_device ram = open_provider("ram", 64, NULL);
+	struct test_device d = wrap_provider("error", ram, NULL);
+	struct uhmm_device_ops old;
+
+	CHECK_EQ(d.desc.ops->usage(d.priv, &usage), 0);
+	CHECK(usage.ram < 64 * PAGE);
+	CHECK_EQ(put_pages(&ram, 0, page, 1), 0);
+	CHECK_EQ(d.desc.ops->usage(d.priv, &usage), 0);
+	CHECK(usage.ram >= 64 * PAGE); /* a huge page, or all there is */
+	close_provider(&d);
+
+	ram = open_provider("ram", 64, NULL);
+	old = *ram.desc.ops;
+	old.size = offsetof(struct uhmm_device_ops, usage);
+	ram.desc.ops = &old;
+	d = wrap_provider("error", ram, NULL);
+	CHECK(!d.desc.ops->usage);
+	close_provider(&d);
+}
+
 /* How many of 1000 calls fail, and in which order: as a hash. */
 static unsigned count_failures(const char *seed, uint64_t *ret_hash)
 {
@@ -220,6 +244,7 @@ static void test_threads(void)
 int main(void)
 {
 	test_ram();
+	test_usage();
 	test_nth();
 	test_rate();
 	test_delay();

@@ -117,6 +117,86 @@ static void test_model(void)
 	close_provider(&m.dev);
 }
 
+/* ---- Figures ---- */
+
+static struct uhmm_device_usage usage_of(const struct test_device *d)
+{
+	struct uhmm_device_usage usage = { .size = sizeof(usage) };
+
+	CHECK_EQ(d->desc.ops->usage(d->priv, &usage), 0);
+	return usage;
+}
+
+/* Every page is counted once, under what it became last. */
+static void test_usage(void)
+{
+	struct test_device d = open_provider("zram", 300, NULL);
+	static unsigned char pages[3][PAGE];
+	struct uhmm_device_usage usage;
+	uint64_t rng = 1;
+
+	memset(pages[1], 'x', PAGE); /* repeats a word */
+	for (size_t at = 0; at < PAGE; at++)
+		pages[2][at] = (unsigned char)test_random(&rng);
+	CHECK_EQ(put_pages(&d, 0, pages[0], 3), 0);
+	CHECK_EQ(put_pages(&d, 3, pages[0], 3), 0);
+	CHECK_EQ(d.desc.ops->clear(d.priv, 6, 4), 0);
+	usage = usage_of(&d);
+	CHECK_EQ(usage.data, 10 * PAGE);
+	CHECK_EQ(usage.same, 8);
+	CHECK_EQ(usage.zero, 6);
+	CHECK_EQ(usage.huge, 2);
+	CHECK_EQ(usage.compressed, 2 * PAGE);
+	CHECK(usage.ram >= 2 * PAGE);
+
+	CHECK_EQ(d.desc.ops->clear(d.priv, 1, 2), 0);
+	d.desc.ops->page_free(d.priv, 3, 3);
+	usage = usage_of(&d);
+	CHECK_EQ(usage.data, 7 * PAGE);
+	CHECK_EQ(usage.same, 7);
+	CHECK_EQ(usage.zero, 7);
+	CHECK_EQ(usage.huge, 0);
+	CHECK_EQ(usage.compressed, 0);
+	close_provider(&d);
+}
+
+/* What the kernel counts as ours, bytes. */
+static uint64_t resident(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long kb = 0;
+	char line[200];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file) &&
+	       sscanf(line, "Rss: %lu", &kb) != 1)
+		;
+	fclose(file);
+	CHECK(kb);
+	return (uint64_t)kb << 10;
+}
+
+/* The RAM that a device says it takes is what the kernel sees. */
+static void test_ram(const char *name)
+{
+	enum {
+		N = 4096
+	};
+	uint64_t before = resident(), ram, seen;
+	struct test_device d = open_provider(name, N, NULL);
+	static unsigned char page[PAGE];
+
+	for (uint64_t i = 0; i < N; i++) {
+		make_page(page, i);
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	ram = usage_of(&d).ram;
+	seen = resident() - before;
+	CHECK(ram + (1 << 20) > seen);
+	CHECK(seen + (1 << 20) > ram);
+	close_provider(&d);
+}
+
 /* ---- Forms and sizes ---- */
 
 static void test_forms(void)
@@ -236,6 +316,10 @@ static void test_threads(void)
 
 int main(void)
 {
+	test_usage();
+	test_ram("ram");
+	test_ram("dax");
+	test_ram("zram");
 	test_forms();
 	test_limit();
 	test_model();
