@@ -128,12 +128,11 @@ void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len)
 }
 
 /* Put the mapping back over what it left behind. */
-static void undo(struct uffd *b, uintptr_t va, uintptr_t frame, size_t len)
+static void move_back(uintptr_t va, uintptr_t frame, size_t len)
 {
 	for (int i = 0; i < 2; i++)
 		if (!sys_mremap(frame, va, len, MREMAP_MAYMOVE | MREMAP_FIXED))
 			break;
-	uffd_slot_renew(b, frame, len);
 }
 
 /* ---- One range of one mapping ---- */
@@ -146,6 +145,26 @@ static void unmark(struct uffd *b, uintptr_t va, size_t len)
 			return;
 		sys_yield();
 	}
+}
+
+/*
+ * Since Linux 6.17 a range of several mappings moves one by one, until one is
+ * tracked that is not the last: what an application has just mapped over the
+ * beginning of the range may have moved.  Nothing else is in these frames.
+ */
+static void return_part(struct uffd *b, uintptr_t va, uintptr_t frame,
+			size_t len)
+{
+	uintptr_t slot = frame & ~(MM_BLOCK_SIZE - 1), off = frame - slot;
+	unsigned first = (unsigned)(off >> MM_PAGE_SHIFT);
+	struct mm_set there, huge;
+
+	if (uffd_scan(b, slot, first, first + (unsigned)(len >> MM_PAGE_SHIFT),
+		      &there, &huge))
+		return;
+	set_for_each_run(&there, i, last)
+		move_back(va - off + i * MM_PAGE_SIZE, slot + i * MM_PAGE_SIZE,
+			  (last - i) * MM_PAGE_SIZE);
 }
 
 /* In the gate, which is left.  Return: -errno when nothing has changed. */
@@ -161,9 +180,10 @@ static int move_watched(struct uffd *b, struct mm_freeze *f, uintptr_t va,
 		return 0;
 	}
 	if (ret)
-		uffd_slot_renew(b, frame, len);
+		return_part(b, va, frame, len);
 	else
-		undo(b, va, frame, len);
+		move_back(va, frame, len);
+	uffd_slot_renew(b, frame, len);
 	uffd_gate_passed(b);
 	if (ret)
 		unmark(b, va, len);
