@@ -116,6 +116,8 @@ enum mm_look {
  * @holes: wanted, but there was nothing (they stay untouched)
  * @late: set by stash() before events are applied again: its frame holds, if
  *	anything, the page of a mapping that remap() brought to the address
+ * @unsure: set by stash(): before is_still() is true once, the page of a hole
+ *	may be where an event that is not applied yet says
  * @why: enum uhmm_why for each wanted page that is in none of the three, or
  *	that stash() framed but that must go back
  * @huge: the whole block went as one huge page
@@ -127,7 +129,7 @@ struct mm_freeze {
 	uint32_t stamp;
 	struct mm_set framed, left, holes, late;
 	uint8_t why[MM_BLOCK_PAGES];
-	bool huge;
+	bool huge, unsure;
 };
 
 /*

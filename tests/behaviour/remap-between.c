@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pages are taken by their mapping, in two steps: they are protected, and their
- * mapping moves.  Between the two another thread moves a mapping over them: each page is where the kernel has put it, with its
+ * mapping moves.  Between the two another thread moves a mapping over them, or
+ * them to another place: each page is where the kernel has put it, with its
  * data.
  *
  * The step is a function of the library, which is wrapped here.  Pages that may
@@ -10,19 +11,22 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "../context.h"
+#include "../held.h"
 
 #define NPAGES 64
 #define NMOVED 8
 
 int __real_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
+bool __real_uffd_is_still(void *mm);
+bool __wrap_uffd_is_still(void *mm);
 
 static struct uhmm *u;
 static struct uhmm_device *dev;
 static char *area, *other;
 static void (*between)(void);
 static pthread_t thread;
+static bool is_held;
 
 /* ---- The library's steps ------------------------------------------------ */
 
@@ -35,6 +39,20 @@ int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 		fn();
 	}
 	return __real_sys_mremap(from, to, len, flags);
+}
+
+static void let_go(void)
+{
+	if (is_held)
+		held_let_go();
+	is_held = false;
+}
+
+/* The library waits for what is under way. */
+bool __wrap_uffd_is_still(void *mm)
+{
+	let_go();
+	return __real_uffd_is_still(mm);
 }
 
 /* ---- What another thread does ------------------------------------------- */
@@ -55,6 +73,22 @@ static void start_move_over(void)
 	CHECK_EQ(pthread_create(&thread, NULL, move_over, NULL), 0);
 	while (!mincore(other, PAGE, &vec))
 		sched_yield();
+}
+
+static void *move_away(void *arg)
+{
+	const int how = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+
+	(void)arg;
+	CHECK(mremap(area, NMOVED * PAGE, NMOVED * PAGE, how, other) == other);
+	return NULL;
+}
+
+static void start_move_away(void)
+{
+	CHECK_EQ(pthread_create(&thread, NULL, move_away, NULL), 0);
+	held_wait();
+	is_held = true;
 }
 
 /* ---- Tests -------------------------------------------------------------- */
@@ -82,6 +116,7 @@ static void race(void (*start)(void))
 	between = start;
 	CHECK(uhmm_migrate(u, area, NPAGES * PAGE, dev) >= 0);
 	CHECK(!between);
+	let_go();
 	pthread_join(thread, NULL);
 }
 
@@ -94,11 +129,24 @@ static void test_over(void)
 	verify_rest();
 }
 
+static void test_away(void)
+{
+	set_up();
+	held_watch(other);
+	race(start_move_away);
+	CHECK_EQ(test_count_on(u, other, NMOVED, dev), 0);
+	test_verify(other, NMOVED, 1);
+	for (size_t i = 0; i < NMOVED; i++)
+		CHECK_EQ(area[i * PAGE], 0);
+	verify_rest();
+}
+
 int main(void)
 {
 	u = test_open();
 	dev = test_device(u, "ram:16M");
 	test_over();
+	test_away();
 	test_close(u);
 	return 0;
 }

@@ -78,7 +78,7 @@ void out_take_aside(struct out *o)
 	struct slot *s = slot_of(o->u, o->b->slot);
 
 	o->u->mm->ops->stash(o->u->mm, &o->f);
-	while (!is_known(o))
+	while (o->f.unsure || !is_known(o))
 		if (o->u->mm->ops->is_still(o->u->mm))
 			break;
 	block_lock(o->b);
