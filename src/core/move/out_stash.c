@@ -97,12 +97,22 @@ static bool goes_back(struct out *o, unsigned i)
 	return o->f.why[i];
 }
 
-/* It is on a device still, unless that is lost. */
-static void still_away(struct out *o, unsigned i)
+/*
+ * It is on a device still, unless that is lost.  If a page has come along it
+ * was in RAM after all: that one counts.
+ */
+static void still_away(struct out *o, unsigned i, struct mm_set *back)
 {
 	uint64_t w = block_word(o->b, i);
 	struct uhmm_device *dev = device_get(o->u, page_dev(w));
 
+	if (set_has(&o->f.framed, i)) {
+		sys_logf(&o->u->log, SYS_INFO, "page %#lx was there already",
+			 (unsigned long)block_addr(o->b, i));
+		o->gone[o->ngone++] = w;
+		set_add(back, i);
+		return;
+	}
 	if (!device_has_lost(dev, page_dpfn(w))) {
 		block_arrive(o->u, o->b, i, dev->id, page_dpfn(w), E_ARRIVE);
 		return;
@@ -194,7 +204,7 @@ void out_sort_aside(struct out *o)
 		if (out_was_overtaken(o, i, &back))
 			continue;
 		if (block_word(o->b, i) & PAGE_AWAY) {
-			still_away(o, i);
+			still_away(o, i, &back);
 		} else if (set_has(&o->f.holes, i)) {
 			found_hole(o, i);
 		} else if (!set_has(&o->f.framed, i)) {
