@@ -140,13 +140,16 @@ static void move_back(uintptr_t va, uintptr_t frame, size_t len)
 
 /* ---- One range of one mapping ---- */
 
-/* It did not move: what is there is to be written to again. */
+/*
+ * It did not move.  A mark that stays would be taken for one of the next time,
+ * wherever its page is by then: so events are read until it is gone.
+ */
 static void unmark(struct uffd *b, uintptr_t va, size_t len)
 {
 	for (int i = 0; i < TRIES; i++) {
-		if (uffd_protect(b, va, len, false) != -EAGAIN)
+		if (uffd_unprotect(&b->mm, va, len >> MM_PAGE_SHIFT) != -EAGAIN)
 			return;
-		sys_yield();
+		uffd_is_still(&b->mm);
 	}
 }
 
