@@ -288,6 +288,32 @@ static const struct op {
 
 /* ---- All of it --------------------------------------------------------- */
 
+/* The last calls, for the message of a failure. */
+static struct {
+	const char *name;
+	size_t i, n;
+	bool filled;
+} past[8];
+static unsigned long nr_past;
+
+static void note(const struct op *op, size_t i, size_t n, bool filled)
+{
+	size_t k = nr_past++ % 8;
+
+	past[k].name = op->name;
+	past[k].i = i;
+	past[k].n = n;
+	past[k].filled = filled;
+}
+
+static void print_past(void)
+{
+	for (unsigned long k = nr_past < 8 ? 0 : nr_past - 8; k < nr_past; k++)
+		fprintf(stderr, "%s%s of %zu from %zu\n",
+			past[k % 8].filled ? "all written; " : "",
+			past[k % 8].name, past[k % 8].n, past[k % 8].i);
+}
+
 static void verify(const struct op *op, size_t i, size_t n)
 {
 	for (size_t k = 0; k < NPAGES; k++) {
@@ -298,6 +324,7 @@ static void verify(const struct op *op, size_t i, size_t n)
 		fprintf(stderr,
 			"%s of %zu from %zu: page %zu has %#jx, not %#jx\n",
 			op->name, n, i, k, (uintmax_t)got, (uintmax_t)want[k]);
+		print_past();
 		test_fail();
 	}
 }
@@ -307,7 +334,10 @@ static void one(const struct op *op)
 	size_t i = test_below(&seed, NPAGES);
 	size_t n = 1 + test_below(&seed, NPAGES - i);
 
-	if (test_below(&seed, 2))
+	bool filled = test_below(&seed, 2);
+
+	note(op, i, n, filled);
+	if (filled)
 		fill(0, NPAGES);
 	if (test_below(&seed, 2))
 		usleep((useconds_t)test_below(&seed, 300));
