@@ -70,6 +70,13 @@ void sys_signals_block(uint64_t *ret_old);
 void sys_signals_restore(uint64_t old);
 /* The same, but for the one by which pthread_cancel(3) ends a thread. */
 void sys_signals_restore_most(uint64_t old);
+/*
+ * Let nothing that this thread calls end it: not all that pthread_cancel(3)
+ * does is done by a signal, and a library may unblock that signal.  Return: for
+ * the other call, which may end the thread.
+ */
+int sys_cancel_block(void);
+void sys_cancel_restore(int old);
 
 /* ---- Fork: run these around fork(2), for the life of the process ---- */
 

@@ -239,6 +239,19 @@ void sys_signals_block(uint64_t *ret_old)
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, ret_old, sizeof(set));
 }
 
+int sys_cancel_block(void)
+{
+	int old = PTHREAD_CANCEL_ENABLE;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return old;
+}
+
+void sys_cancel_restore(int old)
+{
+	pthread_setcancelstate(old, NULL);
+}
+
 void sys_signals_restore_most(uint64_t old)
 {
 	sys_signals_restore(old | CANCEL);

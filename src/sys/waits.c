@@ -23,6 +23,7 @@ static _Thread_local const char *call_name, *thread_name;
 
 void sys_call_begin(struct sys_call *c, const char *name)
 {
+	c->cancel = sys_cancel_block();
 	sys_signals_block(&c->mask);
 	c->name = call_name;
 	c->outer = current;
@@ -36,6 +37,7 @@ void sys_call_end(const struct sys_call *c)
 	current = c->outer;
 	call_name = c->name;
 	sys_signals_restore(c->mask);
+	sys_cancel_restore(c->cancel);
 }
 
 const char *sys_call_name(void)

@@ -97,6 +97,7 @@ struct sys_call {
 	uint64_t mask, opened;
 	const char *name;
 	struct sys_call *outer;
+	int cancel;
 };
 
 /* Signals are blocked until its end.  @name: a string that stays */

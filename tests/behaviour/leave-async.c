@@ -5,6 +5,7 @@
  * left held.
  */
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "../context.h"
 
@@ -96,6 +97,43 @@ static void jump(uint64_t *rnd)
 	CHECK_EQ(timer_delete(timer), 0);
 }
 
+/* ---- While a device is slow --------------------------------------------- */
+
+static sem_t begun;
+static atomic_bool touched;
+
+static void *touch(void *type)
+{
+	CHECK_EQ(pthread_setcanceltype(*(int *)type, NULL), 0);
+	sem_post(&begun);
+	CHECK_EQ(area[0], test_word(1, 0));
+	touched = true;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* The touch ends before its thread does: nobody else would bring it home. */
+static void cancel_touch(int type)
+{
+	struct uhmm_device *slow = test_device(u, "delay(us=30000)/ram:1M");
+	struct timespec nap = { 0, 10000000 };
+	pthread_t t;
+
+	CHECK_EQ(uhmm_migrate(u, (void *)area, 4 * PAGE, slow), 4);
+	touched = false;
+	CHECK_EQ(sem_init(&begun, 0, 0), 0);
+	CHECK_EQ(pthread_create(&t, NULL, touch, &type), 0);
+	while (sem_wait(&begun))
+		;
+	nanosleep(&nap, NULL);
+	CHECK_EQ(pthread_cancel(t), 0);
+	CHECK_EQ(pthread_join(t, NULL), 0);
+	CHECK(touched || type == PTHREAD_CANCEL_ASYNCHRONOUS);
+	test_verify((void *)area, 4, 1);
+	CHECK_EQ(uhmm_device_remove(slow), 0);
+}
+
 int main(void)
 {
 	uint64_t rnd = test_seed();
@@ -112,6 +150,8 @@ int main(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(uhmm_migrate(u, (void *)area, NPAGES * PAGE, dev), NPAGES);
 	jump(&rnd);
+	cancel_touch(PTHREAD_CANCEL_ASYNCHRONOUS);
+	cancel_touch(PTHREAD_CANCEL_DEFERRED);
 	test_verify((void *)area, NPAGES, 1);
 	test_close(u);
 	return 0;

@@ -445,16 +445,16 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 
 int request_start(struct uhmm *u, const struct request *req)
 {
-	uint64_t mask;
+	struct sys_call call;
 	int slot;
 
 	if (context_is_dead(u))
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
-	sys_signals_block(&mask);
+	sys_call_begin(&call, name_of(req));
 	slot = submit(u, req);
-	sys_signals_restore(mask);
+	sys_call_end(&call);
 	if (slot < 0)
 		return slot;
 	return slot ? 0 : -EAGAIN;
@@ -464,7 +464,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 {
 	struct uhmm_completion list[NR_REQUESTS];
 	struct requests *q;
-	uint64_t mask;
+	struct sys_call call;
 	size_t n = 0;
 
 	if (!u || (!ret && max))
@@ -472,7 +472,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	if (context_is_dead(u))
 		return -ENODEV;
 	q = &u->requests;
-	sys_signals_block(&mask);
+	sys_call_begin(&call, "uhmm_complete()");
 	sys_mutex_lock(&q->lock);
 	while (n < max && n < NR_REQUESTS && q->done_head) {
 		uint32_t slot = pop(q, &q->done_head, &q->done_tail);
@@ -484,7 +484,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	if (!q->done_head)
 		sys_eventfd_clear(q->fd);
 	sys_mutex_unlock(&q->lock);
-	sys_signals_restore(mask);
+	sys_call_end(&call);
 	memcpy(ret, list, n * sizeof(*ret));
 	return (ssize_t)n;
 }

@@ -231,16 +231,19 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	/* What a bare clone(2) made has our descriptors, but other memory. */
 	bool may_be = info->si_code == BUS_ADRERR && sys_is_marked_process();
 	bool ours = false;
+	int cancel;
 
 	if (must_wait(info))
 		return;
 	if (may_be)
 		debug_holds_none(RANK_NONE, RANK_DEVICE, "a touch of memory");
+	cancel = sys_cancel_block();
 	sent.serving++;
 	if (may_be)
 		ours = serve((uintptr_t)info->si_addr, fault_flags(context));
 	sent.serving--;
 	errno = saved;
+	sys_cancel_restore(cancel);
 	if (!ours)
 		uffd_bus_pass_on(sig, info, context);
 	if (sent.has && !sent.serving)
