@@ -197,14 +197,20 @@ static void start(void)
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
-/* A handler of the program's could fork, and find our locks held. */
+/*
+ * A handler of the program's could fork, and find our locks held; and what asks
+ * for memory is not to be a point of cancellation.
+ */
 static void start_quietly(void)
 {
 	sigset_t old;
+	int cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	masks_block_all(&old);
 	start();
 	masks_restore(&old);
+	pthread_setcancelstate(cancel, NULL);
 }
 
 /* After something was counted, before the program gets it. */
@@ -433,12 +439,17 @@ static void clip(const struct range *r, uintptr_t start_, uintptr_t end,
 static void clip_mappings(uintptr_t start_, uintptr_t end, struct range *best)
 {
 	struct range r;
+	sigset_t old;
 
-	if (end <= lowest || start_ >= highest || !try_lock())
+	if (end <= lowest || start_ >= highest || best->start == start_)
 		return;
-	if (ranges_next(&mappings, start_, &r))
-		clip(&r, start_, end, best);
-	mutex_unlock(&lock);
+	masks_block_all(&old);
+	if (try_lock()) {
+		if (ranges_next(&mappings, start_, &r))
+			clip(&r, start_, end, best);
+		mutex_unlock(&lock);
+	}
+	masks_restore(&old);
 }
 
 bool manage_part(uintptr_t start_, uintptr_t end, struct range *ret)
@@ -500,6 +511,7 @@ void manage_forked(void)
 	peak = unmanaged = 0;
 	allowance = 0;
 	stacks_forked();
+	calls_forked();
 	robust_forked();
 	aio_forked();
 	nofork_child(manage_unmapping);

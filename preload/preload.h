@@ -69,6 +69,10 @@ extern struct settings settings;
 
 void settings_read(void);
 
+struct range {
+	uintptr_t start, end;
+};
+
 /* ---- This thread ------------------------------------------------------- */
 
 struct thread {
@@ -82,6 +86,7 @@ struct thread {
 	void *stack;	   /* for handlers, ours: stacks.c */
 	unsigned stack_nr; /* the program's own for that, + 1 */
 	stack_t small;	   /* the program's, too small: ours stands for it */
+	struct range own;  /* its stack, as far as known: stacks.c */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -121,10 +126,6 @@ static inline void *own_alloc(size_t len)
 }
 
 /* ---- ranges.c: a set of address ranges ---------------------------------- */
-
-struct range {
-	uintptr_t start, end;
-};
 
 /* Sorted, neither touching nor overlapping. */
 struct ranges {
@@ -328,6 +329,13 @@ void calls_started(struct uhmm *u);
 /* How often it mattered.  False: the kernel's faults are served. */
 bool calls_count(uint64_t *ret_again, uint64_t *ret_held);
 
+/* ---- calls/held.c: memory that calls have pinned ------------------------ */
+
+/* A child has none. */
+void calls_forked(void);
+/* This thread ends. */
+void calls_ended(void);
+
 /* ---- signals.c: handlers ------------------------------------------------ */
 
 /* Before the context is opened. */
@@ -364,8 +372,20 @@ bool masks_hold(int sig, const siginfo_t *info, void *context);
 /* ---- stacks.c: for handlers --------------------------------------------- */
 
 void stacks_init(void);
-/* This thread begins. */
-void stacks_enter(void);
+/* This thread begins, on a stack of @size bytes that has @top. */
+void stacks_enter(const void *top, size_t size);
+/* The size of the stack of a thread with @attr, perhaps NULL. */
+size_t stacks_size(const pthread_attr_t *attr);
+/*
+ * What was at @addr when the stack ended there: was it left, now that the same
+ * thread's stack ends at @now?
+ */
+enum stacks_left {
+	STACKS_LIVE,
+	STACKS_LEFT,
+	STACKS_UNKNOWN
+};
+enum stacks_left stacks_left(uintptr_t addr, uintptr_t now);
 /* The other threads are not here. */
 void stacks_forked(void);
 /* A thread of the program begins on this one. */

@@ -15,6 +15,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "preload.h"
 #include "real.h"
@@ -23,6 +24,7 @@
 #define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */
 #define END	   ((size_t)64 << 10)  /* of a stack, what threads have there */
 #define MAX_STACKS 1024
+#define MOST	   ((size_t)64 << 20) /* where there is no limit */
 
 FIND(sigaltstack);
 static pthread_key_t key;
@@ -172,20 +174,34 @@ void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
 
 /* ---- Threads ------------------------------------------------------------ */
 
+extern void *__libc_stack_end;
+
+/* Of the first thread: what it may grow to. */
+static size_t first_size(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_STACK, &l) || l.rlim_cur > MOST)
+		return MOST;
+	return (size_t)l.rlim_cur;
+}
+
 static void leave(void *stack)
 {
 	stack_t none = { .ss_flags = SS_DISABLE };
 
+	calls_ended();
 	forget(thread.stack_nr);
 	REAL(sigaltstack)(&none, NULL);
 	thread.stack = NULL;
 	sys_munmap(stack, SIZE);
 }
 
-void stacks_enter(void)
+void stacks_enter(const void *top, size_t size)
 {
 	stack_t has;
 
+	thread.own = (struct range){ (uintptr_t)top - size, (uintptr_t)top };
 	if (!has_key || REAL(sigaltstack)(NULL, &has) ||
 	    !(has.ss_flags & SS_DISABLE))
 		return;
@@ -205,7 +221,59 @@ void stacks_init(void)
 	if (!manage_is_on())
 		return;
 	has_key = !pthread_key_create(&key, leave);
-	stacks_enter();
+	stacks_enter(__libc_stack_end, first_size());
+}
+
+size_t stacks_size(const pthread_attr_t *attr)
+{
+	pthread_attr_t now;
+	size_t size = 0;
+
+	if (attr) {
+		pthread_attr_getstacksize(attr, &size);
+	} else if (!pthread_getattr_default_np(&now)) {
+		pthread_attr_getstacksize(&now, &size);
+		pthread_attr_destroy(&now);
+	}
+	return size;
+}
+
+/* ---- What was left by a jump -------------------------------------------- */
+
+static bool has(const struct range *r, uintptr_t addr)
+{
+	return addr >= r->start && addr < r->end;
+}
+
+static struct range of_handlers(int *flags)
+{
+	stack_t ss;
+
+	if (REAL(sigaltstack)(NULL, &ss) || ss.ss_flags & SS_DISABLE)
+		return (struct range){ 0, 0 };
+	*flags = ss.ss_flags;
+	return (struct range){ (uintptr_t)ss.ss_sp,
+			       (uintptr_t)ss.ss_sp + ss.ss_size };
+}
+
+/*
+ * A stack grows down, and nothing that runs is below its end.  The stack of
+ * handlers is empty while none runs there.  Of stacks that the program made for
+ * itself, for coroutines say, nothing is known.
+ */
+enum stacks_left stacks_left(uintptr_t addr, uintptr_t now)
+{
+	int flags = 0;
+	struct range handlers = of_handlers(&flags);
+
+	if (has(&handlers, addr))
+		return !(flags & SS_ONSTACK) || addr <= now ? STACKS_LEFT :
+							      STACKS_LIVE;
+	if (!has(&thread.own, addr) || flags & SS_ONSTACK)
+		return has(&thread.own, addr) ? STACKS_LIVE : STACKS_UNKNOWN;
+	if (!has(&thread.own, now))
+		return STACKS_LIVE;
+	return addr <= now ? STACKS_LEFT : STACKS_LIVE;
 }
 
 /* Less than the kernel takes is for the kernel to refuse. */

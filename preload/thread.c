@@ -19,6 +19,7 @@ struct start {
 	_Atomic bool used;
 	bool inside;
 	uint64_t hidden;
+	size_t stack;
 	void *(*fn)(void *);
 	void *arg;
 };
@@ -39,7 +40,7 @@ static void *run(void *arg)
 	if (s.inside)
 		return s.fn(s.arg);
 	thread.hidden = s.hidden;
-	stacks_enter();
+	stacks_enter(__builtin_frame_address(0), s.stack);
 	inside_leave();
 	return s.fn(s.arg);
 }
@@ -65,6 +66,7 @@ static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
 				   REAL(pthread_create)(t, attr, fn, arg);
 	s->inside = is_inside;
 	s->hidden = thread.hidden;
+	s->stack = is_inside ? 0 : stacks_size(attr);
 	s->fn = fn;
 	s->arg = arg;
 	err = REAL(pthread_create)(t, attr, run, s);

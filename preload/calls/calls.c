@@ -3,7 +3,9 @@
  * How memory is brought home for a system call; see calls.h.
  *
  * It may be asked for in a signal handler: nothing here waits for a lock that
- * the interrupted thread could hold.
+ * the interrupted thread could hold.  And a handler may leave a call by
+ * longjmp(3), or the thread be cancelled in it: while one of our locks is held,
+ * or one of libuhmm's, signals are blocked.
  */
 #include <sched.h>
 #include <string.h>
@@ -12,10 +14,9 @@
 
 #define MAX_TRIES 64 /* of which each brought something home */
 #define NR_CALM	  3  /* and this many that brought nothing */
-#define MAX_PAGES 1024
 
 _Atomic bool calls_active;
-static _Atomic uint64_t nr_again, nr_held;
+static _Atomic uint64_t nr_again;
 
 void calls_started(struct uhmm *u)
 {
@@ -33,16 +34,25 @@ void calls_started(struct uhmm *u)
 bool calls_count(uint64_t *ret_again, uint64_t *ret_held)
 {
 	*ret_again = atomic_load(&nr_again);
-	*ret_held = atomic_load(&nr_held);
+	*ret_held = calls_nr_held();
 	return atomic_load(&calls_active);
 }
 
-/* ---- Bringing home ----------------------------------------------------- */
-
-static size_t least(size_t a, size_t b)
+void calls_enter(struct quiet *old)
 {
-	return a < b ? a : b;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old->cancel);
+	masks_block_all(&old->mask);
+	inside_enter();
 }
+
+void calls_leave(const struct quiet *old)
+{
+	inside_leave();
+	masks_restore(&old->mask);
+	pthread_setcancelstate(old->cancel, NULL);
+}
+
+/* ---- Bringing home ----------------------------------------------------- */
 
 /*
  * What is there already is not read again: more of it each time, as long as the
@@ -51,7 +61,8 @@ static size_t least(size_t a, size_t b)
 static ssize_t bring(unsigned n, const struct buf *b)
 {
 	size_t most = settings.ram / 4 > WINDOW ? settings.ram / 4 : WINDOW;
-	size_t len = least(b->len, least(WINDOW << least(n, 12), most));
+	size_t len = calls_least(
+		b->len, calls_least(WINDOW << calls_least(n, 12), most));
 
 	if (!b->p || !len)
 		return 0;
@@ -81,10 +92,11 @@ bool calls_again(unsigned n, const struct buf *bufs, size_t nr)
 {
 	size_t brought = 0;
 	bool is_bad = false, worth;
+	struct quiet old;
 
 	if (!calls_on())
 		return false;
-	inside_enter();
+	calls_enter(&old);
 	if (n)
 		sched_yield();
 	for (size_t i = 0; i < nr; i++) {
@@ -94,7 +106,7 @@ bool calls_again(unsigned n, const struct buf *bufs, size_t nr)
 		is_bad = is_bad || got < 0;
 	}
 	worth = is_worth_it(n, brought, is_bad);
-	inside_leave();
+	calls_leave(&old);
 	if (worth)
 		atomic_fetch_add_explicit(&nr_again, 1, memory_order_relaxed);
 	errno = worth ? 0 : EFAULT;
@@ -109,120 +121,50 @@ bool calls_window(unsigned n, const void *p, size_t len, bool write)
 bool calls_stopped(const void *p, size_t len, bool write)
 {
 	ssize_t brought;
+	struct quiet old;
 
 	if (!calls_on() || !calls_may_be_away(p, len))
 		return false;
-	inside_enter();
+	calls_enter(&old);
 	brought = bring(0, &(struct buf){ p, len, write });
-	inside_leave();
+	calls_leave(&old);
 	return brought > 0;
+}
+
+bool calls_can_read(const void *p, size_t len)
+{
+	struct quiet old;
+	bool can;
+
+	if (!calls_on())
+		return false;
+	calls_enter(&old);
+	can = uhmm_fault_in(manage_context(), p, len, false) >= 0;
+	calls_leave(&old);
+	return can;
 }
 
 /* The array is there once its pages were brought home; it is ours to read. */
 bool calls_again_vector(unsigned n, char *const *vector)
 {
 	bool some = calls_again(n, BUFS({ vector, sizeof(*vector), false }));
+	struct quiet old;
 
 	if (!calls_on() || !vector || !some)
 		return some;
-	inside_enter();
+	calls_enter(&old);
 	for (; *vector; vector++)
 		bring(n, &(struct buf)STR(*vector));
-	inside_leave();
+	calls_leave(&old);
 	errno = 0;
 	return true;
 }
 
-/* ---- Holding ----------------------------------------------------------- */
-
-static size_t page_down(uintptr_t addr)
-{
-	return addr & ~(PAGE - 1);
-}
-
-static bool pin(struct hold *h, uintptr_t start, uintptr_t end)
-{
-	struct range *last = h->nr ? &h->part[h->nr - 1] : NULL;
-	bool joins = last && start <= last->end && start >= last->start;
-
-	if (joins && end <= last->end)
-		return true;
-	if (joins)
-		start = last->end;
-	else if (h->nr == MAX_HELD)
-		return false;
-	if (uhmm_pin(manage_context(), (void *)start, end - start))
-		return false;
-	if (joins)
-		last->end = end;
-	else
-		h->part[h->nr++] = (struct range){ start, end };
-	return true;
-}
-
-static bool hold_one(struct hold *h, const struct buf *b)
-{
-	uintptr_t at = page_down((uintptr_t)b->p);
-	size_t len = least(b->len, MAX_PAGES * PAGE);
-	uintptr_t end = page_up((uintptr_t)b->p + len);
-	struct range part;
-	bool all = len == b->len;
-
-	if (!b->p || !b->len || end < at)
-		return true;
-	for (; at < end && manage_part(at, end, &part); at = part.end) {
-		if (pin(h, part.start, part.end))
-			uhmm_fault_in(manage_context(), (void *)part.start,
-				      part.end - part.start, b->write);
-		else
-			all = false;
-	}
-	return all;
-}
-
-bool calls_hold(struct hold *h, const struct buf *bufs, size_t nr)
-{
-	int err = errno;
-	bool all = true;
-
-	inside_enter();
-	for (size_t i = 0; i < nr; i++)
-		all = hold_one(h, &bufs[i]) && all;
-	inside_leave();
-	if (h->nr)
-		atomic_fetch_add_explicit(&nr_held, 1, memory_order_relaxed);
-	errno = err;
-	return all;
-}
-
-void calls_release(struct hold *h)
-{
-	int err = errno;
-
-	if (likely(!h->nr))
-		return;
-	inside_enter();
-	while (h->nr) {
-		const struct range *r = &h->part[--h->nr];
-
-		uhmm_unpin(manage_context(), (void *)r->start,
-			   r->end - r->start);
-	}
-	inside_leave();
-	errno = err;
-}
-
 bool calls_may_be_away(const void *p, size_t len)
 {
-	uintptr_t start = page_down((uintptr_t)p);
+	uintptr_t start = (uintptr_t)p & ~(PAGE - 1);
 	uintptr_t end = page_up((uintptr_t)p + len);
 	struct range part;
-	bool may;
 
-	if (!len || end < start)
-		return false;
-	inside_enter();
-	may = manage_part(start, end, &part);
-	inside_leave();
-	return may;
+	return len && start < end && manage_part(start, end, &part);
 }

@@ -71,6 +71,20 @@ static inline bool calls_on(void)
 	       !thread.inside;
 }
 
+/* Around what takes locks: nothing ends it early. */
+struct quiet {
+	sigset_t mask;
+	int cancel;
+};
+
+void calls_enter(struct quiet *old);
+void calls_leave(const struct quiet *old);
+
+static inline size_t calls_least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * After EFAULT: bring @bufs home.  @n: which time it is, from 0.  False: the
  * program is to have the EFAULT.  Else errno is 0.
@@ -85,6 +99,9 @@ bool calls_window(unsigned n, const void *p, size_t len, bool write);
 		sizeof((const struct buf[]){ __VA_ARGS__ }) / \
 			sizeof(struct buf)
 
+/* What is ours to read is home. */
+bool calls_can_read(const void *p, size_t len);
+
 /* Strings of an array that ends with NULL, and the array. */
 bool calls_again_vector(unsigned n, char *const *vector);
 
@@ -96,22 +113,32 @@ bool calls_stopped(const void *p, size_t len, bool write);
 
 #define WINDOW	 ((size_t)256 << 10) /* brought home at a time */
 #define PATIENCE 4 /* tries until what was brought home is held there */
-#define MAX_HELD 32
+/* ---- Memory that is held: held.c --------------------------------- */
 
+/* By a call in the function that has the frame. */
 struct hold {
+	uintptr_t frame;
 	unsigned nr;
-	struct range part[MAX_HELD];
 };
 
 /* Pin what of it is managed, and have it there.  False: not all. */
 bool calls_hold(struct hold *h, const struct buf *bufs, size_t nr);
 void calls_release(struct hold *h);
+uint64_t calls_nr_held(void);
 
-/* Held until the end of the block, even if the thread is cancelled. */
-#define HOLD(...)                                                        \
-	__attribute__((                                                  \
-		cleanup(calls_release))) struct hold hold = { .nr = 0 }; \
-	if (unlikely(calls_on()))                                        \
+/*
+ * Until the end of the block, even if the thread is cancelled.  A function that
+ * holds and is called by one that does is not inlined there: of two with the
+ * same frame the older is taken to have been left by a jump.
+ */
+#define HOLD_NOTHING                                                 \
+	__attribute__((cleanup(calls_release))) struct hold hold = { \
+		.frame = (uintptr_t)__builtin_frame_address(0)       \
+	}
+
+#define HOLD(...)                 \
+	HOLD_NOTHING;             \
+	if (unlikely(calls_on())) \
 	(void)calls_hold(&hold, BUFS(__VA_ARGS__))
 
 /*

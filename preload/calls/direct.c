@@ -59,36 +59,29 @@ static bool is_vec_aligned(const struct iovec *vec, size_t nr)
 {
 	bool managed = false;
 
-	inside_enter();
 	for (size_t i = 0; i < nr; i++) {
-		struct range part;
-		uintptr_t at = (uintptr_t)vec[i].iov_base;
-
-		if (!calls_is_aligned(vec[i].iov_base, vec[i].iov_len)) {
-			managed = false;
-			break;
-		}
+		if (!calls_is_aligned(vec[i].iov_base, vec[i].iov_len))
+			return false;
 		managed = managed ||
-			  (at <= at + vec[i].iov_len &&
-			   manage_part(at, at + vec[i].iov_len, &part));
+			  calls_may_be_away(vec[i].iov_base, vec[i].iov_len);
 	}
-	inside_leave();
 	return managed;
 }
 
 bool calls_is_direct_vec(int fd, const struct iovec *vec, int nr)
 {
 	int err = errno;
+	struct quiet old;
 	bool is;
 
 	if (nr <= 0 || nr > MAX_VEC || !is_direct_file(fd)) {
 		errno = err;
 		return false;
 	}
-	inside_enter();
+	calls_enter(&old);
 	is = uhmm_fault_in(manage_context(), vec, (size_t)nr * sizeof(*vec),
 			   false) >= 0;
-	inside_leave();
+	calls_leave(&old);
 	errno = err;
 	return is && is_vec_aligned(vec, (size_t)nr);
 }
@@ -123,7 +116,7 @@ static size_t cut(const struct direct *d, size_t done, size_t most,
 static ssize_t transfer(const struct direct *d, const struct iovec *vec,
 			size_t nr, off64_t at)
 {
-	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	HOLD_NOTHING;
 
 	for (size_t i = 0; i < nr; i++)
 		calls_hold(&hold, BUFS({ vec[i].iov_base, vec[i].iov_len,

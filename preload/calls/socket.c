@@ -44,7 +44,7 @@ static bool gives_all(int fd, int flags)
 	       calls_kind_of_socket(fd) == STREAM_KIND;
 }
 
-static ssize_t recv_on(struct transfer *t)
+APART ssize_t recv_on(struct transfer *t)
 {
 	bool whole = (t->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
 
@@ -143,8 +143,7 @@ EXPORT ssize_t send(int fd, const void *p, size_t len, int flags)
 /* A copy that can be read; false: it is for the kernel to say what it is. */
 static bool copy_header(const struct msghdr *m, struct msghdr *ret)
 {
-	if (!calls_on() ||
-	    uhmm_fault_in(manage_context(), m, sizeof(*m), false) < 0)
+	if (!calls_can_read(m, sizeof(*m)))
 		return false;
 	*ret = *m;
 	return !ret->msg_iovlen ||
@@ -170,7 +169,7 @@ static bool hold_message(struct hold *h, struct msghdr *m)
 FIND(recvmsg);
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
-	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	HOLD_NOTHING;
 
 	PLAIN(ssize_t, REAL(recvmsg)(fd, m, flags));
 	hold_message(&hold, m);
@@ -182,7 +181,7 @@ FIND(recvmmsg);
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags,
 		    struct timespec *timeout)
 {
-	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	HOLD_NOTHING;
 	unsigned n = 0;
 
 	PLAIN(int, REAL(recvmmsg)(fd, m, nr, flags, timeout));

@@ -216,9 +216,7 @@ size_t calls_vec_bytes(const struct iovec *vec, size_t nr)
 
 bool calls_vec_home(const struct iovec *vec, size_t nr)
 {
-	return nr && nr <= MAX_VEC && calls_on() &&
-	       uhmm_fault_in(manage_context(), vec, nr * sizeof(*vec), false) >=
-		       0;
+	return nr && nr <= MAX_VEC && calls_can_read(vec, nr * sizeof(*vec));
 }
 
 bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr, bool write)
@@ -284,9 +282,9 @@ static void hold_first(struct hold *h, const struct vec_transfer *t)
 }
 
 /* The n-th time. */
-static ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
+APART ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
 {
-	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	HOLD_NOTHING;
 
 	if (unlikely(n >= PATIENCE) && calls_vec_home(t->vec, (size_t)t->nr))
 		hold_first(&hold, t);
@@ -326,7 +324,7 @@ static ssize_t go_on_vec(const struct vec_transfer *all)
 
 static ssize_t transfer_vec(struct vec_transfer t)
 {
-	__attribute__((cleanup(calls_release))) struct hold hold = { .nr = 0 };
+	HOLD_NOTHING;
 	enum kind kind = STREAM_KIND;
 
 	if (t.nr <= 0 || t.nr > MAX_VEC)

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that calls have pinned until they return.
+ *
+ * A call may never return: a signal handler jumps out of it, or the thread is
+ * cancelled at an instruction where nothing is cleaned up.  So what is pinned
+ * is kept in a table of the thread, with the frame of the function that holds
+ * it.  The next call that holds something drops what belongs to frames that
+ * were left, and so does the end of the thread.
+ */
+#include "calls/calls.h"
+
+#define MAX_PAGES 1024
+#define MAX_HELD  32 /* parts of one call */
+#define MAX_OPEN  64 /* of calls that handlers have interrupted, too */
+
+static __thread struct {
+	unsigned nr;
+	struct {
+		uintptr_t frame;
+		struct range part;
+	} list[MAX_OPEN];
+} held __attribute__((tls_model("initial-exec")));
+
+static _Atomic uint64_t nr_held;
+
+uint64_t calls_nr_held(void)
+{
+	return atomic_load(&nr_held);
+}
+
+/* What was unmapped meanwhile is pinned no more: then each page by itself. */
+static void unpin(struct range part)
+{
+	struct uhmm *u = manage_context();
+	uintptr_t at = part.start;
+
+	if (!uhmm_unpin(u, (void *)at, part.end - at))
+		return;
+	for (; at < part.end; at += PAGE)
+		uhmm_unpin(u, (void *)at, PAGE);
+}
+
+static void drop(unsigned i)
+{
+	struct range part = held.list[i].part;
+
+	held.nr--;
+	for (; i < held.nr; i++)
+		held.list[i] = held.list[i + 1];
+	unpin(part);
+}
+
+/* Before a function with @frame holds anything. */
+static void drop_left(uintptr_t frame)
+{
+	for (unsigned i = held.nr; i-- > 0;)
+		if (held.list[i].frame == frame ||
+		    stacks_left(held.list[i].frame, frame) == STACKS_LEFT)
+			drop(i);
+}
+
+/* The oldest on a stack that is not known is most likely left. */
+static bool make_room(uintptr_t frame)
+{
+	for (unsigned i = 0; held.nr == MAX_OPEN && i < held.nr; i++)
+		if (held.list[i].frame != frame &&
+		    stacks_left(held.list[i].frame, frame) == STACKS_UNKNOWN)
+			drop(i);
+	return held.nr < MAX_OPEN;
+}
+
+/* The part that @h has pinned last. */
+static struct range *last_of(const struct hold *h)
+{
+	bool has = h->nr && held.list[held.nr - 1].frame == h->frame;
+
+	return has ? &held.list[held.nr - 1].part : NULL;
+}
+
+static bool pin(struct hold *h, uintptr_t start, uintptr_t end)
+{
+	struct range *last = last_of(h);
+	bool joins = last && start <= last->end && start >= last->start;
+
+	if (joins && end <= last->end)
+		return true;
+	if (joins)
+		start = last->end;
+	else if (h->nr == MAX_HELD || !make_room(h->frame))
+		return false;
+	if (uhmm_pin(manage_context(), (void *)start, end - start))
+		return false;
+	if (joins) {
+		last->end = end;
+		return true;
+	}
+	held.list[held.nr].frame = h->frame;
+	held.list[held.nr++].part = (struct range){ start, end };
+	h->nr++;
+	return true;
+}
+
+static bool hold_one(struct hold *h, const struct buf *b)
+{
+	uintptr_t at = (uintptr_t)b->p & ~(PAGE - 1);
+	size_t len = calls_least(b->len, MAX_PAGES * PAGE);
+	uintptr_t end = page_up((uintptr_t)b->p + len);
+	struct range part;
+	bool all = len == b->len;
+
+	if (!b->p || !b->len || end < at)
+		return true;
+	for (; at < end && manage_part(at, end, &part); at = part.end) {
+		if (pin(h, part.start, part.end))
+			uhmm_fault_in(manage_context(), (void *)part.start,
+				      part.end - part.start, b->write);
+		else
+			all = false;
+	}
+	return all;
+}
+
+bool calls_hold(struct hold *h, const struct buf *bufs, size_t nr)
+{
+	int err = errno;
+	bool all = true;
+	struct quiet old;
+
+	calls_enter(&old);
+	if (unlikely(held.nr && !h->nr))
+		drop_left(h->frame);
+	for (size_t i = 0; i < nr; i++)
+		all = hold_one(h, &bufs[i]) && all;
+	calls_leave(&old);
+	if (h->nr)
+		atomic_fetch_add_explicit(&nr_held, 1, memory_order_relaxed);
+	errno = err;
+	return all;
+}
+
+/* Handlers that were left may have held something since. */
+void calls_release(struct hold *h)
+{
+	int err = errno;
+	struct quiet old;
+
+	if (likely(!h->nr))
+		return;
+	calls_enter(&old);
+	h->nr = 0;
+	for (unsigned i = held.nr; i-- > 0;)
+		if (held.list[i].frame == h->frame)
+			drop(i);
+	calls_leave(&old);
+	errno = err;
+}
+
+void calls_ended(void)
+{
+	struct quiet old;
+
+	if (!held.nr)
+		return;
+	calls_enter(&old);
+	while (held.nr)
+		drop(held.nr - 1);
+	calls_leave(&old);
+}
+
+void calls_forked(void)
+{
+	held.nr = 0;
+}
