@@ -64,6 +64,7 @@ static void child(void)
 
 static void late_child(void)
 {
+	streams_forked();
 	heap_lock(false);
 	inside_enter();
 	manage_forked_late();
@@ -72,7 +73,8 @@ static void late_child(void)
 
 void fork_late_init(void)
 {
-	pthread_atfork(NULL, NULL, late_child);
+	streams_init();
+	pthread_atfork(streams_lock, streams_unlock, late_child);
 }
 
 /* Where pthread_atfork(3) of any library ends, in jemalloc's constructor too */

@@ -316,6 +316,15 @@ void nofork_end(void);
 /* In the child: what was kept from it is @gone. */
 void nofork_child(void (*gone)(uintptr_t start, uintptr_t end));
 
+/* ---- streams.c: stdio in a fork ----------------------------------------- */
+
+void streams_init(void);
+/* Before jemalloc's locks, around the fork. */
+void streams_lock(void);
+void streams_unlock(void);
+/* In the child, instead of streams_unlock(). */
+void streams_forked(void);
+
 /* ---- fork.c ------------------------------------------------------------ */
 
 int fork_init(void);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * sandbox WAY WHEN: a program that gives up system calls, files or its place in
+ * the system, "before" or "after" its memory grew beyond the limit, or
+ * "between" its halves, and uses the data: by itself, in system calls and in a
+ * child.  It prints nothing, as long as all is right.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LEN  ((size_t)6 << 20)
+#define PAGE ((size_t)4096)
+
+#define NR(list) (sizeof(list) / sizeof(*(list)))
+
+static char *data;
+static size_t grown;
+static int file;
+
+static void die(const char *what)
+{
+	dprintf(1, "%s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static char pattern(size_t i)
+{
+	return (char)(i / PAGE * 31 + (i >> 20) + 1);
+}
+
+static void grow(size_t to)
+{
+	if (!data)
+		data = malloc(LEN);
+	for (; grown < to; grown += PAGE)
+		data[grown] = pattern(grown);
+}
+
+static size_t nr_bad(void)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < grown; i += PAGE)
+		nr += data[i] != pattern(i);
+	return nr;
+}
+
+static void check(const char *where)
+{
+	size_t nr = nr_bad();
+
+	if (!nr)
+		return;
+	dprintf(1, "%zu pages are bad %s\n", nr, where);
+	_exit(1);
+}
+
+/* It goes through the kernel and comes back. */
+static void transfer(void)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	for (; done < LEN && n > 0; done += (size_t)n)
+		n = write(file, data + done, LEN - done);
+	if (n < 0)
+		die("write");
+	memset(data, 0, LEN);
+	if (lseek(file, 0, SEEK_SET))
+		die("lseek");
+	for (done = 0; done < LEN && n > 0; done += (size_t)n)
+		n = read(file, data + done, LEN - done);
+	if (n < 0)
+		die("read");
+}
+
+static void in_child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		check("in a child");
+		data[0]++;
+		data = NULL; /* it grows as well */
+		grown = 0;
+		grow(LEN);
+		check("that a child made");
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status) {
+		dprintf(1, "a child ended with %x\n", status);
+		_exit(1);
+	}
+}
+
+/* ---- Filters ---- */
+
+#define LOAD(member)                       \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+		 offsetof(struct seccomp_data, member))
+#define MAX_FILTER 128
+
+/* @listed for the calls of @list, @others for the others. */
+static int filter(const int *list, size_t nr, unsigned listed, unsigned others)
+{
+	struct sock_filter f[MAX_FILTER];
+	struct sock_fprog prog = { .filter = f };
+	unsigned short at = 0;
+
+	f[at++] = (struct sock_filter)LOAD(nr);
+	for (size_t i = 0; i < nr; i++) {
+		f[at++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)list[i], 0, 1);
+		f[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, listed);
+	}
+	f[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, others);
+	prog.len = at;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
+}
+
+#define KILLED	SECCOMP_RET_KILL_PROCESS
+#define ALLOWED SECCOMP_RET_ALLOW
+
+static int harmless(void)
+{
+	static const int list[] = { SYS_reboot };
+
+	return filter(list, NR(list), KILLED, ALLOWED);
+}
+
+/* ---- Files ---- */
+
+static int landlock(void)
+{
+	struct landlock_ruleset_attr attr = { .handled_access_fs = 0x1fff };
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr),
+			      0);
+
+	if (fd < 0)
+		return 0; /* this kernel has none */
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       syscall(SYS_landlock_restrict_self, fd, 0) || close(fd);
+}
+
+/* The working directory is an empty one. */
+static int empty_root(void)
+{
+	return geteuid() ? 0 : chroot(".") || chdir("/");
+}
+
+/* ---- Places ---- */
+
+static int new_mounts(void)
+{
+	return geteuid() ? 0 : unshare(CLONE_NEWNS);
+}
+
+/* ---- Time ---- */
+
+static int idle(void)
+{
+	const struct sched_param p = { 0 };
+
+	return sched_setscheduler(0, SCHED_IDLE, &p);
+}
+
+static int one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int mourns(void)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) ||
+	       prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static const struct {
+	const char *name;
+	int (*become)(void);
+} ways[] = {
+	{ "harmless", harmless },
+	{ "landlock", landlock },
+	{ "empty-root", empty_root },
+	{ "new-mounts", new_mounts },
+	{ "idle", idle },
+	{ "one-cpu", one_cpu },
+	{ "mourns", mourns },
+};
+
+static void become(const char *name)
+{
+	for (size_t i = 0; i < NR(ways); i++) {
+		if (strcmp(ways[i].name, name) == 0) {
+			if (ways[i].become())
+				die(name);
+			return;
+		}
+	}
+	dprintf(1, "%s is no way\n", name);
+	_exit(2);
+}
+
+static void prepare(void)
+{
+	FILE *f = tmpfile();
+
+	file = f ? fileno(f) : -1;
+	if (file < 0)
+		die("prepare");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3)
+		return 2;
+	alarm(30); /* what hangs is a failure */
+	prepare();
+	if (strcmp(argv[2], "after") == 0)
+		grow(LEN);
+	else if (strcmp(argv[2], "between") == 0)
+		grow(LEN / 2);
+	become(argv[1]);
+	grow(LEN);
+	check("at first");
+	transfer();
+	check("after a transfer");
+	in_child();
+	return 0;
+}
