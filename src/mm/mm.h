@@ -214,6 +214,11 @@ struct mm_ops {
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
 			  struct mm_extent *ret, size_t max);
 	/*
+	 * All of the mapping that @addr lies in, as far as it is MM_ANON.
+	 * -ENOENT: @addr is not.  NULL: never.
+	 */
+	int (*mapping)(struct mm *mm, uintptr_t addr, struct mm_extent *ret);
+	/*
 	 * Have faults and events of [start, end) delivered.  The range is all
 	 * MM_ANON.  Stale events for it have been delivered before: called
 	 * without locks that they need.  -EBUSY: it belongs to another

@@ -237,3 +237,25 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 	}
 	return (ssize_t)n;
 }
+
+int uffd_mapping(struct mm *mm, uintptr_t addr, struct mm_extent *ret)
+{
+	struct uffd_vma vma;
+	uintptr_t first, last;
+	int err = uffd_find_vma(to_uffd(mm), addr, &vma);
+
+	if (err)
+		return err;
+	if (vma.start > addr || !vma.anon)
+		return -ENOENT;
+	*ret = (struct mm_extent){ vma.start, vma.end, MM_ANON };
+	while (sys_own_next(vma.start, &first, &last) && first < ret->end) {
+		if (first > addr)
+			ret->end = first;
+		else if (last > addr)
+			return -ENOENT;
+		else
+			ret->start = vma.start = last;
+	}
+	return 0;
+}

@@ -253,6 +253,7 @@ int uffd_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
 
 ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 		    struct mm_extent *ret, size_t max);
+int uffd_mapping(struct mm *mm, uintptr_t addr, struct mm_extent *ret);
 /* The mapping that @addr lies in, or the next one.  -ENOENT: none. */
 struct uffd_vma {
 	uintptr_t start, end;
