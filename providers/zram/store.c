@@ -2,185 +2,46 @@
 /*
  * store.c - small objects in chunks, see store.h.
  *
- * A class's lock covers its groups, its chunks' fields and the links in its
- * free objects.  Chunks without a class are on two lock-free stacks.
+ * A class's lock covers its groups, its chunks' fields, the owners of its
+ * objects and the links in its free ones.
  */
 #include "store.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 #include <uhmm/provider.h>
 
-#define NR_SPARE_MAX 32u /* empty chunks that keep their memory */
-#define NR_SPINS     100
+#include "../touched.h"
+#include "parts.h"
 
-/* What a free object holds. */
-struct store_object {
-	struct store_object *returned; /* next on the list of returns */
-};
+#define MOVES_A_FREE  4u  /* objects moved for each that is freed, at most */
+#define MOVES_MAX     16u /* and in one go */
+#define BIG_CLASS     (8 * STORE_CHUNK) /* a chunk is little beside it */
+#define PER_CHUNK_MIN (STORE_CHUNK / STORE_MAX)
 
 static uint64_t in_pages(uint64_t bytes)
 {
 	return (bytes + UHMM_PAGE_SIZE - 1) & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
 }
 
-/* ---- Locks of classes ---- */
-
-static bool try_lock(struct store_class *class)
-{
-	return !atomic_exchange(&class->lock, 1);
-}
-
-static void lock(struct store_class *class)
-{
-	for (unsigned spins = 1; !try_lock(class); spins++) {
-		while (atomic_load_explicit(&class->lock,
-					    memory_order_relaxed) &&
-		       spins % NR_SPINS)
-			spins++;
-		if (spins % NR_SPINS == 0)
-			sched_yield();
-	}
-}
-
-static void unlock(struct store_class *class)
-{
-	atomic_store(&class->lock, 0);
-}
-
-/* ---- Stacks of chunks ---- */
-
-static void push(struct store *s, store_stack *stack, uint32_t nr)
-{
-	uint64_t old = atomic_load(stack);
-	uint64_t new;
-
-	do {
-		atomic_store(&s->chunks[nr].next, (uint32_t)old);
-		new = ((old >> 32) + 1) << 32 | nr;
-	} while (!atomic_compare_exchange_weak(stack, &old, new));
-}
-
-/* Return: a chunk, or 0. */
-static uint32_t pop(struct store *s, store_stack *stack)
-{
-	uint64_t old = atomic_load(stack);
-	uint64_t new;
-
-	do {
-		if (!(uint32_t)old)
-			return 0;
-		/* stale where another was faster; the count shows it */
-		new = ((old >> 32) + 1) << 32 |
-		      atomic_load(&s->chunks[(uint32_t)old].next);
-	} while (!atomic_compare_exchange_weak(stack, &old, new));
-	return (uint32_t)old;
-}
-
-/* ---- Chunks and their memory ---- */
-
-static unsigned char *chunk_memory(struct store *s, uint32_t nr)
-{
-	return s->memory + (size_t)(nr - 1) * STORE_CHUNK;
-}
-
-static uint32_t chunk_of(struct store *s, const void *object)
-{
-	size_t offset = (size_t)((const unsigned char *)object - s->memory);
-
-	return (uint32_t)(offset / STORE_CHUNK) + 1;
-}
-
-/* Give the memory of an empty chunk back. */
-static void vacate(struct store *s, uint32_t nr)
-{
-	struct store_chunk *chunk = &s->chunks[nr];
-
-	(void)madvise(chunk_memory(s, nr), STORE_CHUNK, MADV_DONTNEED);
-	atomic_fetch_sub(&s->resident, chunk->resident);
-	chunk->resident = 0;
-	push(s, &s->vacant, nr);
-}
-
-static void vacate_spares(struct store *s)
-{
-	uint32_t nr;
-
-	while ((nr = pop(s, &s->spare))) {
-		atomic_fetch_sub(&s->nr_spare, 1);
-		vacate(s, nr);
-	}
-}
-
-static void put_chunk(struct store *s, uint32_t nr)
-{
-	if (atomic_fetch_add(&s->nr_spare, 1) < NR_SPARE_MAX) {
-		push(s, &s->spare, nr);
-	} else {
-		atomic_fetch_sub(&s->nr_spare, 1);
-		vacate(s, nr);
-	}
-}
-
-/* An empty chunk, or 0. */
-static uint32_t get_chunk(struct store *s)
-{
-	uint32_t nr = pop(s, &s->spare);
-
-	if (nr) {
-		atomic_fetch_sub(&s->nr_spare, 1);
-		return nr;
-	}
-	nr = pop(s, &s->vacant);
-	if (nr)
-		return nr;
-	nr = atomic_load(&s->nr_fresh);
-	do {
-		if (nr == s->nr_chunks)
-			return pop(s, &s->vacant);
-	} while (!atomic_compare_exchange_weak(&s->nr_fresh, &nr, nr + 1));
-	return nr + 1;
-}
-
-/* Have memory for the first @bytes of a chunk. */
-static bool grow(struct store *s, struct store_chunk *chunk, uint32_t bytes)
-{
-	uint32_t more;
-
-	bytes = (bytes + STORE_MAX - 1) & ~(STORE_MAX - 1);
-	if (bytes <= chunk->resident)
-		return true;
-	more = bytes - chunk->resident;
-	if (atomic_fetch_add(&s->resident, more) + more > s->limit) {
-		vacate_spares(s);
-		if (atomic_load(&s->resident) > s->limit) {
-			atomic_fetch_sub(&s->resident, more);
-			return false;
-		}
-	}
-	chunk->resident = bytes;
-	return true;
-}
-
 /* ---- Groups of a class ---- */
 
-/* STORE_GROUPS: none, being full or still carved. */
+/* STORE_GROUPS: none, being full, or not for new objects in general. */
 static uint8_t group_of(const struct store_class *class,
-			const struct store_chunk *chunk)
+			const struct store_chunk *chunk, uint32_t nr)
 {
-	if (chunk->carved < class->per_chunk)
+	if (nr == class->carving || nr == class->source)
 		return STORE_GROUPS;
 	return (uint8_t)(chunk->used * STORE_GROUPS / class->per_chunk);
 }
 
-static void link_chunk(struct store *s, struct store_class *class, uint32_t nr)
+void chunk_link(struct store *s, struct store_class *class, uint32_t nr)
 {
 	struct store_chunk *chunk = &s->chunks[nr];
 	uint32_t first;
 
-	chunk->group = group_of(class, chunk);
+	chunk->group = group_of(class, chunk, nr);
 	if (chunk->group == STORE_GROUPS)
 		return;
 	first = class->groups[chunk->group];
@@ -189,10 +50,10 @@ static void link_chunk(struct store *s, struct store_class *class, uint32_t nr)
 	if (first)
 		s->chunks[first].prev = nr;
 	class->groups[chunk->group] = nr;
+	class->has_groups |= 1u << chunk->group;
 }
 
-static void unlink_chunk(struct store *s, struct store_class *class,
-			 uint32_t nr)
+void chunk_unlink(struct store *s, struct store_class *class, uint32_t nr)
 {
 	struct store_chunk *chunk = &s->chunks[nr];
 	uint32_t next;
@@ -207,47 +68,59 @@ static void unlink_chunk(struct store *s, struct store_class *class,
 		class->groups[chunk->group] = next;
 	if (next)
 		s->chunks[next].prev = chunk->prev;
+	if (!class->groups[chunk->group])
+		class->has_groups &= ~(1u << chunk->group);
+	chunk->group = STORE_GROUPS;
 }
 
 /* The number of objects in use, or carved, changed. */
 static void regroup(struct store *s, struct store_class *class, uint32_t nr)
 {
-	if (group_of(class, &s->chunks[nr]) == s->chunks[nr].group)
+	struct store_chunk *chunk = &s->chunks[nr];
+
+	if (group_of(class, chunk, nr) == chunk->group)
 		return;
-	unlink_chunk(s, class, nr);
-	link_chunk(s, class, nr);
+	chunk_unlink(s, class, nr);
+	chunk_link(s, class, nr);
 }
 
 /* The fullest chunk with a free object, else the one being carved, else 0. */
 static uint32_t chunk_with_room(struct store *s, struct store_class *class)
 {
+	uint64_t bytes = class->carved * class->size;
 	struct store_chunk *chunk;
 
-	for (unsigned i = STORE_GROUPS; i-- > 0;) {
-		if (class->groups[i])
-			return class->groups[i];
-	}
+	if (class->has_groups)
+		return class->groups[31 - __builtin_clz(class->has_groups)];
 	if (class->carving)
 		return class->carving;
-	class->carving = get_chunk(s);
+	class->carving = chunk_get(s, bytes > BIG_CLASS);
 	if (!class->carving)
 		return 0;
 	chunk = &s->chunks[class->carving];
 	chunk->class = (uint16_t)(class - s->classes);
-	chunk->used = chunk->carved = chunk->free = 0;
+	chunk->used = chunk->moved = chunk->carved = chunk->free = 0;
 	chunk->group = STORE_GROUPS;
+	if (class->per_chunk == PER_CHUNK_MIN)
+		touched_add(&s->owned,
+			    (uint64_t) class->carving * PER_CHUNK_MIN, 0);
 	return class->carving;
 }
 
-static void drop_if_empty(struct store *s, struct store_class *class,
-			  uint32_t nr)
+void chunk_drop_if_empty(struct store *s, struct store_class *class,
+			 uint32_t nr)
 {
-	if (s->chunks[nr].used)
+	struct store_chunk *chunk = &s->chunks[nr];
+
+	if (chunk->used != chunk->moved)
 		return;
-	unlink_chunk(s, class, nr);
+	chunk_unlink(s, class, nr);
 	if (class->carving == nr)
 		class->carving = 0;
-	put_chunk(s, nr);
+	if (class->source == nr)
+		class->source = 0;
+	class->carved -= chunk->carved;
+	chunk_drop(s, nr);
 }
 
 /* ---- Objects ---- */
@@ -257,23 +130,37 @@ static uint16_t *link_of(unsigned char *object)
 	return (uint16_t *)(void *)object;
 }
 
-/* Under the lock: cut a new object from the chunk being carved, or NULL. */
-static unsigned char *carve(struct store *s, struct store_class *class,
-			    struct store_chunk *chunk)
+/*
+ * At the end of the object's place; an object that is a whole page leaves no
+ * room there.
+ */
+uint32_t *object_owner(struct store *s, const struct store_class *class,
+		       void *object)
 {
-	uint32_t end = (chunk->carved + 1u) * class->size;
+	size_t offset = (size_t)((unsigned char *)object - s->memory);
 
-	if (!grow(s, chunk, end))
-		return NULL;
-	chunk->carved++;
-	if (chunk->carved == class->per_chunk)
-		class->carving = 0;
-	return chunk_memory(s, (uint32_t)(chunk - s->chunks)) + end -
-	       class->size;
+	if (class->per_chunk == PER_CHUNK_MIN)
+		return &s->owners[offset / STORE_MAX];
+	return (uint32_t *)(void *)((unsigned char *)object + class->size) - 1;
 }
 
-/* Under the lock. */
-static void *take_object(struct store *s, struct store_class *class)
+/* Cut a new object from the chunk, or NULL. */
+static unsigned char *carve(struct store *s, struct store_class *class,
+			    uint32_t nr)
+{
+	struct store_chunk *chunk = &s->chunks[nr];
+	uint32_t end = (chunk->carved + 1u) * class->size;
+
+	if (!chunk_grow(s, chunk, end))
+		return NULL;
+	chunk->carved++;
+	class->carved++;
+	if (chunk->carved == class->per_chunk && class->carving == nr)
+		class->carving = 0;
+	return chunk_memory(s, nr) + end - class->size;
+}
+
+void *object_take(struct store *s, struct store_class *class, uint32_t owner)
 {
 	uint32_t nr = chunk_with_room(s, class);
 	struct store_chunk *chunk = &s->chunks[nr];
@@ -285,41 +172,47 @@ static void *take_object(struct store *s, struct store_class *class)
 		object = chunk_memory(s, nr) + (chunk->free - 1u) * class->size;
 		chunk->free = *link_of(object);
 	} else {
-		object = carve(s, class, chunk);
+		object = carve(s, class, nr);
 	}
 	if (!object) {
-		drop_if_empty(s, class, nr);
+		chunk_drop_if_empty(s, class, nr);
 		return NULL;
 	}
 	chunk->used++;
+	class->used++;
+	*object_owner(s, class, object) = owner;
 	regroup(s, class, nr);
 	return object;
 }
 
-/* Under the lock. */
-static void put_object(struct store *s, struct store_class *class, void *object)
+void object_put(struct store *s, struct store_class *class, void *object)
 {
 	uint32_t nr = chunk_of(s, object);
 	struct store_chunk *chunk = &s->chunks[nr];
 	size_t offset = (size_t)((unsigned char *)object - chunk_memory(s, nr));
 
+	*object_owner(s, class, object) = OWNER_NONE;
 	*link_of(object) = chunk->free;
 	chunk->free = (uint16_t)(offset / class->size + 1);
 	chunk->used--;
+	class->used--;
 	regroup(s, class, nr);
-	drop_if_empty(s, class, nr);
+	chunk_drop_if_empty(s, class, nr);
 }
 
-/* Under the lock: take back what was returned. */
-static void drain(struct store *s, struct store_class *class)
+unsigned class_drain(struct store *s, struct store_class *class)
 {
 	struct store_object *next, *object;
+	unsigned n = 0;
 
+	if (!atomic_load_explicit(&class->returned, memory_order_relaxed))
+		return 0;
 	object = atomic_exchange(&class->returned, NULL);
-	for (; object; object = next) {
+	for (; object; object = next, n++) {
 		next = object->returned;
-		put_object(s, class, object);
+		object_put(s, class, object);
 	}
+	return n;
 }
 
 /*
@@ -329,24 +222,43 @@ static void drain(struct store *s, struct store_class *class)
  */
 static void settle(struct store *s, struct store_class *class)
 {
-	while (atomic_load(&class->returned) && try_lock(class)) {
-		drain(s, class);
-		unlock(class);
+	unsigned moves;
+
+	while (atomic_load(&class->returned) && store_try_lock(&class->lock)) {
+		moves = class_drain(s, class) * MOVES_A_FREE;
+		class_compact(s, class, moves < MOVES_MAX ? moves : MOVES_MAX);
+		store_unlock(&class->lock);
 	}
+	chunk_reap(s);
 }
 
-void *store_alloc(struct store *s, size_t len)
+static void *alloc(struct store *s, struct store_class *class, uint32_t owner)
 {
-	size_t steps = (len + STORE_STEP - 1) / STORE_STEP;
-	struct store_class *class = &s->classes[s->class_of[steps]];
 	void *object;
 
-	lock(class);
-	if (atomic_load_explicit(&class->returned, memory_order_relaxed))
-		drain(s, class);
-	object = take_object(s, class);
-	unlock(class);
+	store_lock(&class->lock);
+	class_drain(s, class);
+	object = object_take(s, class, owner);
+	class_compact(s, class, 1);
+	store_unlock(&class->lock);
 	settle(s, class);
+	return object;
+}
+
+void *store_alloc(struct store *s, size_t len, uint32_t owner)
+{
+	size_t steps = (len + sizeof(owner) + STORE_STEP - 1) / STORE_STEP;
+	struct store_class *class;
+	void *object;
+
+	if (steps > STORE_MAX / STORE_STEP)
+		steps = STORE_MAX / STORE_STEP;
+	class = &s->classes[s->class_of[steps]];
+	object = alloc(s, class, owner);
+	if (!object) {
+		store_squeeze(s);
+		object = alloc(s, class, owner);
+	}
 	return object;
 }
 
@@ -370,10 +282,10 @@ uint64_t store_bytes(struct store *s)
 
 uint64_t store_ram(struct store *s)
 {
-	uint64_t table =
-		(atomic_load(&s->nr_fresh) + UINT64_C(1)) * sizeof(*s->chunks);
+	uint64_t nr = atomic_load(&s->nr_fresh) + UINT64_C(1);
 
-	return store_bytes(s) + in_pages(table);
+	return store_bytes(s) + in_pages(nr * sizeof(*s->chunks)) +
+	       touched_bytes(&s->owned, sizeof(*s->owners), UHMM_PAGE_SIZE);
 }
 
 /* ---- The whole ---- */
@@ -406,6 +318,11 @@ static size_t chunks_len(const struct store *s)
 	return ((size_t)s->nr_chunks + 1) * sizeof(*s->chunks);
 }
 
+static size_t owners_len(const struct store *s)
+{
+	return (size_t)s->nr_chunks * PER_CHUNK_MIN * sizeof(*s->owners);
+}
+
 /*
  * The addresses to have: twice the bytes asked for, since chunks are not full
  * all the time, and a chunk for each class; but no more than may be used.
@@ -416,14 +333,17 @@ static uint64_t arena_bytes(const struct store *s, uint64_t bytes)
 	return bytes + (uint64_t)s->nr_classes * STORE_CHUNK;
 }
 
-int store_init(struct store *s, uint64_t bytes, uint64_t limit)
+int store_init(struct store *s, const struct store_user *user, uint64_t bytes,
+	       uint64_t limit)
 {
 	make_classes(s);
+	s->user = *user;
 	s->limit = limit;
 	s->nr_chunks = (uint32_t)(arena_bytes(s, bytes) / STORE_CHUNK);
 	s->memory = uhmm_provider_alloc(memory_len(s));
 	s->chunks = uhmm_provider_alloc(chunks_len(s));
-	if (!s->memory || !s->chunks) {
+	s->owners = uhmm_provider_alloc(owners_len(s));
+	if (!s->memory || !s->chunks || !s->owners) {
 		store_fini(s);
 		return -ENOMEM;
 	}
@@ -438,4 +358,6 @@ void store_fini(struct store *s)
 		uhmm_provider_free(s->memory, memory_len(s));
 	if (s->chunks)
 		uhmm_provider_free(s->chunks, chunks_len(s));
+	if (s->owners)
+		uhmm_provider_free(s->owners, owners_len(s));
 }

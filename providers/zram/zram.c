@@ -12,10 +12,13 @@
  *	RAW	as it is
  *
  * Nothing is locked here: the core never uses a device page for two things at
- * once, except for reading it twice.  copy_to_ram() reads the page's entry and
- * object only, page_free() never waits (see store.h): both are safe in a
- * signal handler.  Compressing needs scratch memory, which a call of
- * copy_to_devmem() claims from a fixed number; it may wait for one.
+ * once, except for reading it twice.  The store does, when it moves an object:
+ * so an entry names its object by one word that is changed at once.  The store
+ * holds an object by a bit there; an entry that is dropped meanwhile leaves the
+ * object to the store.  copy_to_ram() reads the page's entry and object only,
+ * page_free() never waits (see store.h): both are safe in a signal handler.
+ * Compressing needs scratch memory, which a call of copy_to_devmem() claims
+ * from a fixed number; it may wait for one.
  */
 #include <errno.h>
 #include <sched.h>
@@ -45,14 +48,14 @@ enum kind {
 	RAW,
 };
 
+#define KIND_MASK UINT64_C(7)
+#define HELD	  UINT64_C(8) /* the store moves the object */
+#define ADDRESS	  (~UINT64_C(15))
+
 /* Where one device page is. */
 struct entry {
-	union {
-		uint64_t word; /* FILL */
-		void *object;  /* LZ4, RAW */
-	};
-	uint32_t kind;
-	uint32_t len; /* of the object */
+	_Atomic uint64_t ref; /* kind, and (LZ4, RAW) the object's address */
+	uint64_t value;	      /* FILL: the word; else the object's length */
 };
 
 struct scratch {
@@ -103,33 +106,43 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* The entry is there from now on, or (@sign is -1) no more. */
-static void count(struct zram *z, const struct entry *e, int64_t sign)
+/* What was there: it is no more.  What is there: @sign is 1. */
+static void count(struct zram *z, enum kind kind, uint64_t value, int64_t sign)
 {
 	uint64_t one = (uint64_t)sign;
 
 	add(&z->used, one);
-	if (e->kind != FILL) {
-		add(&z->compressed, one * e->len);
-		if (e->kind == RAW)
+	if (kind != FILL) {
+		add(&z->compressed, one * value);
+		if (kind == RAW)
 			add(&z->huge, one);
 		return;
 	}
 	add(&z->same, one);
-	if (!e->word)
+	if (!value)
 		add(&z->zero, one);
+}
+
+static enum kind kind_of(uint64_t ref)
+{
+	return (enum kind)(ref & KIND_MASK);
+}
+
+static void *object_of(uint64_t ref)
+{
+	return (void *)(uintptr_t)(ref & ADDRESS);
 }
 
 static void drop(struct zram *z, uint64_t dpfn)
 {
 	struct entry *e = &z->entries[dpfn];
+	uint64_t ref = atomic_exchange(&e->ref, EMPTY);
 
-	if (e->kind == EMPTY)
+	if (kind_of(ref) == EMPTY)
 		return;
-	if (e->kind != FILL)
-		store_free(&z->store, e->object);
-	count(z, e, -1);
-	e->kind = EMPTY;
+	count(z, kind_of(ref), e->value, -1);
+	if (kind_of(ref) != FILL && !(ref & HELD))
+		store_free(&z->store, object_of(ref));
 }
 
 static void drop_all(struct zram *z, const struct uhmm_segment *seg, size_t nr)
@@ -140,56 +153,104 @@ static void drop_all(struct zram *z, const struct uhmm_segment *seg, size_t nr)
 	}
 }
 
-static void set_entry(struct zram *z, uint64_t dpfn, const struct entry *new)
+static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
+		      void *object, uint64_t value)
 {
+	struct entry *e = &z->entries[dpfn];
+
 	drop(z, dpfn);
-	z->entries[dpfn] = *new;
-	count(z, new, 1);
+	e->value = value;
+	atomic_store(&e->ref, (uintptr_t)object | kind);
+	count(z, kind, value, 1);
 }
 
 static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
 		      const char *page)
 {
-	struct entry e = { .kind = FILL };
 	const char *from = scratch->out;
+	enum kind kind = LZ4;
+	uint64_t word;
+	void *object;
 	int len;
 
-	if (is_fill(page, &e.word)) {
-		set_entry(z, dpfn, &e);
+	if (is_fill(page, &word)) {
+		set_entry(z, dpfn, FILL, NULL, word);
 		return 0;
 	}
 	len = LZ4_compress_fast_extState(&scratch->lz4, page, scratch->out,
 					 UHMM_PAGE_SIZE, LZ4_MAX_LEN, z->level);
-	e.kind = len > 0 ? LZ4 : RAW;
-	e.len = len > 0 ? (uint32_t)len : UHMM_PAGE_SIZE;
-	if (e.kind == RAW)
+	if (len <= 0) {
+		kind = RAW;
 		from = page;
-	e.object = store_alloc(&z->store, e.len);
-	if (!e.object)
+		len = UHMM_PAGE_SIZE;
+	}
+	object = store_alloc(&z->store, (size_t)len, (uint32_t)dpfn);
+	if (!object)
 		return -ENOSPC;
-	memcpy(e.object, from, e.len);
-	set_entry(z, dpfn, &e);
+	memcpy(object, from, (size_t)len);
+	set_entry(z, dpfn, kind, object, (uint64_t)len);
 	return 0;
 }
 
-static int load_page(const struct entry *e, char *page)
+/* The object stays where it is while it is read. */
+static uint64_t ref_for_reading(const struct entry *e,
+				_Atomic uintptr_t *reading)
 {
+	uint64_t ref = atomic_load(&e->ref), seen;
+
+	do {
+		seen = ref;
+		if (!(ref & ADDRESS))
+			break;
+		store_read(reading, object_of(ref));
+		ref = atomic_load(&e->ref);
+	} while (ref != seen);
+	return ref;
+}
+
+static int load_page(const struct entry *e, _Atomic uintptr_t *reading,
+		     char *page)
+{
+	uint64_t ref = ref_for_reading(e, reading);
 	int len;
 
-	switch (e->kind) {
+	switch (kind_of(ref)) {
 	case FILL:
-		fill(page, e->word);
+		fill(page, e->value);
 		return 0;
 	case LZ4:
-		len = LZ4_decompress_safe(e->object, page, (int)e->len,
+		len = LZ4_decompress_safe(object_of(ref), page, (int)e->value,
 					  UHMM_PAGE_SIZE);
 		return len == (int)UHMM_PAGE_SIZE ? 0 : -EIO;
 	case RAW:
-		memcpy(page, e->object, UHMM_PAGE_SIZE);
+		memcpy(page, object_of(ref), UHMM_PAGE_SIZE);
 		return 0;
 	default:
 		return -EIO;
 	}
+}
+
+/* ---- Objects that the store moves ---- */
+
+static bool hold(void *arg, uint32_t owner, void *object)
+{
+	struct zram *z = arg;
+	_Atomic uint64_t *at = &z->entries[owner].ref;
+	uint64_t ref = atomic_load(at);
+
+	return ref & ADDRESS && object_of(ref) == object &&
+	       atomic_compare_exchange_strong(at, &ref, ref | HELD);
+}
+
+static bool moved(void *arg, uint32_t owner, void *object, void *to)
+{
+	struct zram *z = arg;
+	_Atomic uint64_t *at = &z->entries[owner].ref;
+	uint64_t ref = atomic_load(at);
+
+	return ref & HELD && object_of(ref) == object &&
+	       atomic_compare_exchange_strong(
+		       at, &ref, (uintptr_t)to | (ref & KIND_MASK));
 }
 
 /* ---- Callbacks ---- */
@@ -234,27 +295,28 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 
 static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
-	const struct zram *z = priv;
+	struct zram *z = priv;
+	_Atomic uintptr_t *reading = store_read_begin(&z->store);
 	int err = 0;
 
 	for (; !err && nr; seg++, nr--) {
 		char *page = seg->ram;
 
 		for (size_t i = 0; !err && i < seg->npages; i++)
-			err = load_page(&z->entries[seg->dpfn + i],
+			err = load_page(&z->entries[seg->dpfn + i], reading,
 					page + i * UHMM_PAGE_SIZE);
 	}
+	store_read_end(&z->store, reading);
 	return err;
 }
 
 static int clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	const struct entry zeroes = { .kind = FILL };
 	struct zram *z = priv;
 
 	touched_add(&z->touched, dpfn, npages);
 	for (; npages; dpfn++, npages--)
-		set_entry(z, dpfn, &zeroes);
+		set_entry(z, dpfn, FILL, NULL, 0);
 	return 0;
 }
 
@@ -337,6 +399,7 @@ static int parse_options(const char *const *values, int *ret_level,
 static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
 {
 	struct zram *z = uhmm_provider_alloc(sizeof(*z));
+	const struct store_user user = { hold, moved, z };
 
 	if (!z)
 		return -ENOMEM;
@@ -345,7 +408,7 @@ static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
 	z->entries = uhmm_provider_alloc(entries_len(z));
 	if (!z->entries)
 		goto err_free;
-	if (store_init(&z->store, npages << UHMM_PAGE_SHIFT, limit))
+	if (store_init(&z->store, &user, npages << UHMM_PAGE_SHIFT, limit))
 		goto err_free_entries;
 	*ret_z = z;
 	return 0;
@@ -369,7 +432,8 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 	err = parse_options(values, &level, &limit);
 	if (err || !desc->npages)
 		return -EINVAL;
-	if (desc->npages / RATIO_MAX >= ram_pages)
+	if (desc->npages / RATIO_MAX >= ram_pages ||
+	    desc->npages > STORE_OWNERS)
 		return -ENOMEM;
 	if (!limit || limit > ram)
 		limit = ram;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* parts.h - what the files of the store have of each other. */
+#ifndef ZRAM_PARTS_H
+#define ZRAM_PARTS_H
+
+#include "store.h"
+
+/* What a free object holds. */
+struct store_object {
+	struct store_object *returned; /* next on the list of returns */
+};
+
+/* Owners of places without an object in use. */
+#define OWNER_NONE UINT32_MAX
+
+/* ---- Locks ---- */
+
+static inline bool store_try_lock(_Atomic uint32_t *lock)
+{
+	return !atomic_exchange(lock, 1);
+}
+
+void store_lock(_Atomic uint32_t *lock);
+
+static inline void store_unlock(_Atomic uint32_t *lock)
+{
+	atomic_store(lock, 0);
+}
+
+/* ---- chunk.c: chunks without a class ---- */
+
+unsigned char *chunk_memory(struct store *s, uint32_t nr);
+uint32_t chunk_of(struct store *s, const void *object);
+void chunk_push(struct store *s, store_stack *stack, uint32_t nr);
+/* Return: a chunk, or 0. */
+uint32_t chunk_pop(struct store *s, store_stack *stack);
+/* An empty chunk, one that has memory if there is, or 0. */
+uint32_t chunk_get(struct store *s, bool with_memory);
+/* Have memory for the first @bytes of a chunk. */
+bool chunk_grow(struct store *s, struct store_chunk *chunk, uint32_t bytes);
+/* No object is in it any more: chunk_reap() puts it away. */
+void chunk_drop(struct store *s, uint32_t nr);
+/* Put away what can be.  Without any lock of the store held. */
+void chunk_reap(struct store *s);
+
+/* ---- store.c: objects of a class; the caller holds its lock ---- */
+
+void *object_take(struct store *s, struct store_class *class, uint32_t owner);
+void object_put(struct store *s, struct store_class *class, void *object);
+uint32_t *object_owner(struct store *s, const struct store_class *class,
+		       void *object);
+void chunk_link(struct store *s, struct store_class *class, uint32_t nr);
+void chunk_unlink(struct store *s, struct store_class *class, uint32_t nr);
+void chunk_drop_if_empty(struct store *s, struct store_class *class,
+			 uint32_t nr);
+
+/* ---- compact.c ---- */
+
+/*
+ * Move up to @moves objects of the class, if there is more room in its chunks
+ * than there should be.  The caller holds the lock.
+ */
+void class_compact(struct store *s, struct store_class *class, unsigned moves);
+/* The same for all classes, until there is hardly any room. */
+void store_squeeze(struct store *s);
+
+/* store.c: take back what was returned.  Return: objects. */
+unsigned class_drain(struct store *s, struct store_class *class);
+
+#endif
