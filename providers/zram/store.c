@@ -343,10 +343,8 @@ int store_init(struct store *s, const struct store_user *user, uint64_t bytes,
 	s->memory = uhmm_provider_alloc(memory_len(s));
 	s->chunks = uhmm_provider_alloc(chunks_len(s));
 	s->owners = uhmm_provider_alloc(owners_len(s));
-	if (!s->memory || !s->chunks || !s->owners) {
-		store_fini(s);
+	if (!s->memory || !s->chunks || !s->owners)
 		return -ENOMEM;
-	}
 	/* memory is counted, and given back, in small pages */
 	(void)madvise(s->memory, memory_len(s), MADV_NOHUGEPAGE);
 	return 0;

@@ -123,7 +123,7 @@ struct store {
 
 /*
  * For @bytes of objects at once, but never more memory than @limit.  @s is
- * zeroed.  Return: 0 or -ENOMEM.
+ * zeroed.  store_fini() ends it, after a failure too.  Return: 0 or -ENOMEM.
  */
 int store_init(struct store *s, const struct store_user *user, uint64_t bytes,
 	       uint64_t limit);

@@ -2,7 +2,7 @@
 /*
  * zram.c - compressed RAM: pages packed with lz4.
  *
- *	zram:SIZE[,level=1..9][,limit=SIZE]
+ *	zram:SIZE[,level=-65537..-1|1..9][,limit=SIZE]
  *
  * SIZE is what the device seems to hold; the memory that it takes depends on
  * the data, and stored() tells.  A page is kept in the cheapest form:
@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include <lz4.h>
+#include <lz4hc.h>
 
 #include <uhmm/provider.h>
 
@@ -39,6 +40,8 @@
 #define LZ4_MAX_LEN   ((int)UHMM_PAGE_SIZE * 7 / 8)
 #define RATIO_MAX     64 /* SIZE over the RAM of the machine */
 #define NR_SCRATCH    64
+#define BEST	      9	    /* those above allocate memory */
+#define FASTEST	      65537 /* below 0 */
 #define WORDS_IN_PAGE (UHMM_PAGE_SIZE / sizeof(uint64_t))
 
 enum kind {
@@ -58,10 +61,11 @@ struct entry {
 	uint64_t value;	      /* FILL: the word; else the object's length */
 };
 
+/* As long as scratch_len() says. */
 struct scratch {
 	_Alignas(64) _Atomic bool is_claimed;
-	LZ4_stream_t lz4;
 	char out[UHMM_PAGE_SIZE];
+	_Alignas(64) char state[]; /* of lz4 */
 };
 
 struct zram {
@@ -73,7 +77,7 @@ struct zram {
 	_Atomic uint64_t used; /* entries that are not EMPTY */
 	_Atomic uint64_t compressed, same, zero, huge; /* as usage() says */
 	_Atomic uint64_t nr_scratch;		       /* ever claimed */
-	struct scratch scratch[NR_SCRATCH];
+	unsigned char *scratch;			       /* NR_SCRATCH of them */
 };
 
 /* ---- Forms of a page ---- */
@@ -164,6 +168,19 @@ static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
 	count(z, kind, value, 1);
 }
 
+/* Return: bytes; 0: it does not get shorter. */
+static int compress(const struct zram *z, struct scratch *scratch,
+		    const char *page)
+{
+	if (z->level >= LZ4HC_CLEVEL_MIN)
+		return LZ4_compress_HC_extStateHC(scratch->state, page,
+						  scratch->out, UHMM_PAGE_SIZE,
+						  LZ4_MAX_LEN, z->level);
+	return LZ4_compress_fast_extState(scratch->state, page, scratch->out,
+					  UHMM_PAGE_SIZE, LZ4_MAX_LEN,
+					  -z->level);
+}
+
 static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
 		      const char *page)
 {
@@ -177,8 +194,7 @@ static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
 		set_entry(z, dpfn, FILL, NULL, word);
 		return 0;
 	}
-	len = LZ4_compress_fast_extState(&scratch->lz4, page, scratch->out,
-					 UHMM_PAGE_SIZE, LZ4_MAX_LEN, z->level);
+	len = compress(z, scratch, page);
 	if (len <= 0) {
 		kind = RAW;
 		from = page;
@@ -255,10 +271,20 @@ static bool moved(void *arg, uint32_t owner, void *object, void *to)
 
 /* ---- Callbacks ---- */
 
+static size_t scratch_len(const struct zram *z)
+{
+	int state = z->level >= LZ4HC_CLEVEL_MIN ? LZ4_sizeofStateHC() :
+						   LZ4_sizeofState();
+
+	return (sizeof(struct scratch) + (size_t)state + 63) & ~(size_t)63;
+}
+
 static struct scratch *claim_scratch(struct zram *z)
 {
+	size_t len = scratch_len(z);
+
 	for (size_t i = 0;; i = (i + 1) % NR_SCRATCH) {
-		struct scratch *scratch = &z->scratch[i];
+		struct scratch *scratch = (void *)(z->scratch + i * len);
 
 		if (!atomic_load_explicit(&scratch->is_claimed,
 					  memory_order_relaxed) &&
@@ -345,11 +371,11 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 {
 	struct zram *z = priv;
 
-	ret->ram = store_ram(&z->store) + offsetof(struct zram, scratch) +
-		   touched_bytes(&z->touched, sizeof(struct entry),
-				 UHMM_PAGE_SIZE) +
-		   touched_bytes(&z->nr_scratch, sizeof(struct scratch),
-				 UHMM_PAGE_SIZE);
+	ret->ram =
+		store_ram(&z->store) + sizeof(*z) +
+		touched_bytes(&z->touched, sizeof(struct entry),
+			      UHMM_PAGE_SIZE) +
+		touched_bytes(&z->nr_scratch, scratch_len(z), UHMM_PAGE_SIZE);
 	ret->data = load(&z->used) << UHMM_PAGE_SHIFT;
 	ret->compressed = load(&z->compressed);
 	ret->same = load(&z->same);
@@ -368,7 +394,10 @@ static void release(void *priv)
 	struct zram *z = priv;
 
 	store_fini(&z->store);
-	uhmm_provider_free(z->entries, entries_len(z));
+	if (z->entries)
+		uhmm_provider_free(z->entries, entries_len(z));
+	if (z->scratch)
+		uhmm_provider_free(z->scratch, NR_SCRATCH * scratch_len(z));
 	uhmm_provider_free(z, sizeof(*z));
 }
 
@@ -385,15 +414,28 @@ static const struct uhmm_device_ops ops = {
 
 /* ---- Opening ---- */
 
+/* As lz4(1): below 0 faster, above 2 smaller; 0 is no level. */
+static int parse_level(const char *s, int *ret_level)
+{
+	bool below = *s == '-';
+	int level = 0, max = below ? FASTEST : BEST;
+
+	for (s += below; *s >= '0' && *s <= '9' && level <= max; s++)
+		level = level * 10 + *s - '0';
+	if (*s || !level || level > max)
+		return -EINVAL;
+	*ret_level = below ? -level : level;
+	if (*ret_level > 0 && *ret_level < LZ4HC_CLEVEL_MIN)
+		*ret_level = -1; /* the same */
+	return 0;
+}
+
 static int parse_options(const char *const *values, int *ret_level,
 			 uint64_t *ret_limit)
 {
-	const char *level = values[0];
+	int err = parse_level(values[0], ret_level);
 
-	if (level[0] < '1' || level[0] > '9' || level[1])
-		return -EINVAL;
-	*ret_level = level[0] - '0';
-	return uhmm_parse_size(values[1], ret_limit);
+	return err ? err : uhmm_parse_size(values[1], ret_limit);
 }
 
 static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
@@ -406,18 +448,14 @@ static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
 	z->npages = npages;
 	z->level = level;
 	z->entries = uhmm_provider_alloc(entries_len(z));
-	if (!z->entries)
-		goto err_free;
-	if (store_init(&z->store, &user, npages << UHMM_PAGE_SHIFT, limit))
-		goto err_free_entries;
+	z->scratch = uhmm_provider_alloc(NR_SCRATCH * scratch_len(z));
+	if (!z->entries || !z->scratch ||
+	    store_init(&z->store, &user, npages << UHMM_PAGE_SHIFT, limit)) {
+		release(z);
+		return -ENOMEM;
+	}
 	*ret_z = z;
 	return 0;
-
-err_free_entries:
-	uhmm_provider_free(z->entries, entries_len(z));
-err_free:
-	uhmm_provider_free(z, sizeof(*z));
-	return -ENOMEM;
 }
 
 static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
@@ -447,7 +485,7 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 }
 
 static const struct uhmm_option options[] = {
-	{ "level", "1", "1 compresses best, 9 fastest" },
+	{ "level", "1", "3 to 9 compress better, below 0 faster" },
 	{ "limit", "0", "most memory that the pages may take; 0: all of it" },
 	{ NULL, NULL, NULL },
 };

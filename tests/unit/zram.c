@@ -266,6 +266,58 @@ static void test_limit(void)
 	close_provider(&d);
 }
 
+/* ---- Levels ---- */
+
+/* Words in no order: there is something to find for those that look longer. */
+static void make_text(unsigned char *page, uint64_t id)
+{
+	static const char *const words[] = { "page",   "device",     "of the",
+					     "memory", "compressed", "a",
+					     "moves",  "is",	     "and",
+					     "back" };
+	uint64_t rng = id;
+	size_t at = 0;
+
+	memset(page, '.', PAGE);
+	while (at < PAGE - 16)
+		at += (size_t)sprintf((char *)page + at, "%s ",
+				      words[test_below(&rng, 10)]);
+}
+
+/* Bytes that a hundred pages take at this level; they come back. */
+static uint64_t compressed_at(const char *level)
+{
+	struct test_device d = open_provider("zram", 100, PAIRS(level));
+	static unsigned char page[PAGE], want[PAGE];
+	uint64_t bytes;
+
+	for (uint64_t i = 0; i < 100; i++) {
+		make_text(page, i + 1);
+		CHECK_EQ(put_pages(&d, i, page, 1), 0);
+	}
+	bytes = usage_of(&d).compressed;
+	for (uint64_t i = 0; i < 100; i++) {
+		make_text(want, i + 1);
+		CHECK_EQ(get_pages(&d, i, page, 1), 0);
+		CHECK_MEM(page, want, PAGE);
+	}
+	close_provider(&d);
+	return bytes;
+}
+
+/* A higher level compresses better, as it does everywhere. */
+static void test_levels(void)
+{
+	uint64_t plain = compressed_at("level=1");
+
+	CHECK_EQ(compressed_at("level=2"), plain);
+	CHECK_EQ(compressed_at("level=-1"), plain);
+	CHECK(compressed_at("level=-100") > plain);
+	CHECK(compressed_at("level=3") < plain);
+	CHECK(compressed_at("level=9") <= compressed_at("level=3"));
+	CHECK(compressed_at("level=-65537") >= plain);
+}
+
 /* ---- Many threads ---- */
 
 #define NR_THREADS 4
@@ -322,6 +374,7 @@ int main(void)
 	test_ram("zram");
 	test_forms();
 	test_limit();
+	test_levels();
 	test_model();
 	test_threads();
 	return 0;
