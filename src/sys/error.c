@@ -43,6 +43,7 @@ static const struct {
 	{ ETIMEDOUT, "timed out" },
 	{ ECANCELED, "cancelled" },
 	{ EHWPOISON, "memory has a hardware error" },
+	{ EOWNERDEAD, "its owner died" },
 };
 
 const char *sys_error(int err)

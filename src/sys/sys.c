@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,15 @@ void sys_eventfd_clear(int fd)
 		return;
 	if (read(fd, &count, sizeof(count)) < 0)
 		errno = saved;
+}
+
+uint64_t sys_address_limit(void)
+{
+	struct rlimit all = { .rlim_cur = RLIM_INFINITY }, data = all;
+
+	getrlimit(RLIMIT_AS, &all);
+	getrlimit(RLIMIT_DATA, &data);
+	return all.rlim_cur < data.rlim_cur ? all.rlim_cur : data.rlim_cur;
 }
 
 enum {

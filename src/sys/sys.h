@@ -55,6 +55,8 @@ void sys_thread_join(struct sys_thread *t);
 int sys_gettid(void);
 /* By SIGKILL. */
 _Noreturn void sys_die(void);
+/* Bytes of addresses, or of private memory, that it may have at most. */
+uint64_t sys_address_limit(void);
 /* CPUs this process may use: count, and the n-th one's number. */
 int sys_nr_cpus(void);
 int sys_nth_cpu(int n);

@@ -93,7 +93,7 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 	struct mm_params mp = {
 		.fault_mode = p->fault_mode,
 		.nr_threads = p->nr_threads,
-		.nr_slots = MAX_SLOTS,
+		.nr_slots = u->slots.nr,
 		.features_off = p->features_off,
 		.client = &u->client,
 		.inherits = u->fork.fd >= 0,
@@ -131,6 +131,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 	uint64_t pool = p->pool_limit ? p->pool_limit : POOL_DEFAULT;
 	int err = init_memory(u);
 
+	u->slots.nr = slot_most();
 	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
 		err = open_mm(u, p, open);

@@ -333,9 +333,9 @@ static void parent_first(void)
 _Noreturn static void die(struct uhmm *u, int err)
 {
 	sys_logf(&u->log, SYS_ERR,
-		 "a child of fork(2) cannot have its pages that are away: %s "
-		 "(%d); it is killed",
-		 err == -EOWNERDEAD ? "its parent died" : "error", -err);
+		 "a child of fork(2) cannot have its pages that are away: %s; "
+		 "it is killed",
+		 err == -EOWNERDEAD ? "its parent died" : sys_error(err));
 	sys_die();
 }
 

@@ -51,7 +51,7 @@ bool kept_wanted(struct uhmm *u, const struct block *b,
 	       b->slot != NO_SLOT && !slot_of(u, b->slot)->stashed &&
 	       !charge_is_limited(u, b, 0) &&
 	       (b->nr_kept ||
-		atomic_load(&u->slots.nr_keeping) < MAX_SLOTS / 2);
+		atomic_load(&u->slots.nr_keeping) < u->slots.nr / 2);
 }
 
 static void count(struct uhmm *u, struct block *b, int by)

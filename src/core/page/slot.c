@@ -16,7 +16,21 @@
 #include "core/context/context.h"
 #include "core/page/slot.h"
 
+#define SHARE	   8  /* of the addresses */
 #define THIN_STOCK 64 /* less is of no use to a copy home */
+
+/*
+ * Where a limit counts addresses or private memory (RLIMIT_AS, RLIMIT_DATA),
+ * most of it is the program's.
+ */
+uint32_t slot_most(void)
+{
+	uint64_t nr = sys_address_limit() / SHARE / MM_BLOCK_SIZE;
+
+	if (nr < MIN_SLOTS)
+		return MIN_SLOTS;
+	return nr < MAX_SLOTS ? (uint32_t)nr : MAX_SLOTS;
+}
 
 int slot_init(struct uhmm *u, uint64_t limit)
 {
@@ -24,14 +38,14 @@ int slot_init(struct uhmm *u, uint64_t limit)
 
 	sys_mutex_set_rank(&p->lock, RANK_LEAF);
 	p->limit = limit;
-	p->base = u->mm->ops->slots(u->mm, MAX_SLOTS);
-	p->slots = sys_alloc(MAX_SLOTS * sizeof(struct slot));
+	p->base = u->mm->ops->slots(u->mm, p->nr);
+	p->slots = sys_alloc(p->nr * sizeof(struct slot));
 	return p->base && p->slots ? 0 : -ENOMEM;
 }
 
 void slot_destroy(struct uhmm *u)
 {
-	sys_free(u->slots.slots, MAX_SLOTS * sizeof(struct slot));
+	sys_free(u->slots.slots, u->slots.nr * sizeof(struct slot));
 }
 
 uintptr_t slot_va(struct uhmm *u, uint32_t slot)
@@ -91,7 +105,7 @@ static uint32_t take_bare(struct slot_pool *p)
 {
 	uint32_t slot = list_take(p, &p->bare);
 
-	if (!slot && p->nr_used < MAX_SLOTS)
+	if (!slot && p->nr_used < p->nr)
 		slot = ++p->nr_used;
 	return slot;
 }

@@ -17,6 +17,7 @@
 struct uhmm;
 
 #define MAX_SLOTS 16384u
+#define MIN_SLOTS 16u /* where addresses are few */
 
 /*
  * @stock: pages that hold memory; the block or mover with the slot updates it
@@ -42,7 +43,8 @@ struct slot_pool {
 	struct sys_mutex lock;
 	struct slot *slots;
 	uintptr_t base;
-	uint32_t nr_used;	     /* of the backend's slots, ever */
+	uint32_t nr;		     /* of the backend's slots */
+	uint32_t nr_used;	     /* of those, ever */
 	_Atomic uint32_t nr_keeping; /* with kept frames */
 	struct slot_list bare;	     /* without stock */
 	struct slot_list thin;	     /* with a little */
@@ -59,6 +61,8 @@ struct bounce {
 };
 
 /* slot.c */
+/* How many the addresses of this process are enough for. */
+uint32_t slot_most(void);
 int slot_init(struct uhmm *u, uint64_t limit);
 #define NO_SLOT UINT32_MAX
 /* A slot, or NO_SLOT.  @want: offsets where stock would help. */
