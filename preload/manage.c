@@ -180,9 +180,9 @@ static void start(void)
 	open_error = open_context();
 	if (open_error) {
 		atomic_store(&state, FAILED);
-		say("memory cannot be managed: %s; the program goes on "
+		say("memory cannot be managed: %s%s; the program goes on "
 		    "without a limit",
-		    strerrordesc_np(-open_error));
+		    strerrordesc_np(-open_error), settings_space(open_error));
 		return;
 	}
 	stacks_pin(pin_stack);

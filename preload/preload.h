@@ -68,6 +68,8 @@ struct settings {
 extern struct settings settings;
 
 void settings_read(void);
+/* After @err: which limit of the process is the reason, or "". */
+const char *settings_space(int err);
 
 struct range {
 	uintptr_t start, end;

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "preload.h"
 
@@ -75,4 +76,18 @@ void settings_read(void)
 		settings.ram = 0;
 	if (settings.min_size < PAGE)
 		settings.min_size = (size_t)1 << 20;
+}
+
+const char *settings_space(int err)
+{
+	struct rlimit all, data;
+
+	if (err != -ENOMEM || getrlimit(RLIMIT_AS, &all) ||
+	    getrlimit(RLIMIT_DATA, &data))
+		return "";
+	if (all.rlim_cur != RLIM_INFINITY && all.rlim_cur <= data.rlim_cur)
+		return " (RLIMIT_AS is too low, see uhmm-run(1))";
+	if (data.rlim_cur != RLIM_INFINITY)
+		return " (RLIMIT_DATA is too low, see uhmm-run(1))";
+	return "";
 }

@@ -53,7 +53,7 @@ done
 refused 125 'too small' run --ram 4K touch "$marker"
 refused 125 'too small' run --min-size 1 touch "$marker"
 refused 125 'no size' run --min-size huge touch "$marker"
-refused 125 'no mode sometimes' run --mode sometimes touch "$marker"
+refused 125 '--mode sometimes is no mode; write' run --mode sometimes touch "$marker"
 refused 125 'nosuchfeature' run --features-off nosuchfeature touch "$marker"
 for mode in auto threads inline; do
 	"$UHMM" run --mode $mode --features-off kernel-faults true ||
@@ -63,16 +63,43 @@ done
 # Devices
 for spec in '' nosuch:1G ram ram: ram:0 ram:-1 ram:12Q zram:1G,nosuch=1 \
 	zram:1G,level=frob ram:99999999G 'delay(/ram:1M' error/nosuch:1M; do
-	refused 125 "device $spec cannot be opened" \
+	refused 125 "--device $spec cannot be opened: .*; " \
 		run --device "$spec" touch "$marker"
 done
 refused 125 'no device memory' \
 	run --device dax:2M,path=/proc/self/comm touch "$marker"
-refused 125 'line break' run --device 'ram:1M
+refused 125 '--device .*line break' run --device 'ram:1M
 ram:1M' touch "$marker"
 many=$(seq -f '--device ram:%gM' 17)
 # shellcheck disable=SC2086
-refused 125 'more than 16 devices' run $many touch "$marker"
+refused 125 'more than 16 devices; .* --device' run $many touch "$marker"
+
+# Addresses: a limit is named, and what is needed; else less is reserved.
+seq 200000 | sort -r >"$tmp/input"
+sort -S 20M "$tmp/input" >"$tmp/sorted"
+tool=$UHMM
+for limit in v:AS:350000 d:DATA:250000; do
+	option=${limit%%:*}
+	enough=${limit##*:}
+	limit=${limit#*:}
+	for kib in 60000 "$enough"; do
+		printf '#!/bin/sh\nulimit -%s %s\nexec %s "$@"\n' \
+			"$option" "$kib" "$tool" >"$tmp/few"
+		chmod +x "$tmp/few"
+		UHMM=$tmp/few
+		[ "$kib" = "$enough" ] || refused 125 \
+			"RLIMIT_${limit%:*} (ulimit -$option) .* MiB.*; raise" \
+			run --ram 4M touch "$marker"
+	done
+	"$UHMM" run --ram 4M --summary="$tmp/summary" \
+		sort -S 20M "$tmp/input" >"$tmp/out" 2>"$tmp/err"
+	check "few addresses, $option: $?, $(cat "$tmp/err")" \
+		cmp "$tmp/sorted" "$tmp/out"
+	check "few addresses, $option: $(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+	check "few addresses, $option: nothing was demoted" \
+		grep -q 'moved to devices  *[1-9]' "$tmp/summary"
+	UHMM=$tool
+done
 
 # The summary
 refused 125 'names no file' run --summary= touch "$marker"
@@ -228,13 +255,11 @@ fi
 
 # No room on the device is no reason to lose anything: the limit is exceeded,
 # which is said once, and the summary says so.
-seq 200000 | sort -r >"$tmp/input"
-sort -S 20M "$tmp/input" >"$tmp/wanted"
 "$UHMM" run --ram 4M --device ram:1M --summary="$tmp/summary" \
 	sort -S 20M "$tmp/input" >"$tmp/out" 2>"$tmp/err"
 status=$?
 check "full device: status $status" [ $status -eq 0 ]
-check "full device: output" cmp "$tmp/wanted" "$tmp/out"
+check "full device: output" cmp "$tmp/sorted" "$tmp/out"
 check "full device: $(cat "$tmp/err")" grep -q 'devices are full' "$tmp/err"
 check "full device: $(cat "$tmp/err")" [ "$(wc -l <"$tmp/err")" -eq 1 ]
 check "full device: summary" grep -qE 'limit exceeded +[1-9]' "$tmp/summary"

@@ -13,6 +13,9 @@
 #include "run.h"
 #include "tool.h"
 
+/* Measured: the least that a program can be managed with. */
+#define NEEDED_MIB 160
+
 static const char name[] = "run";
 
 /* The first message of the library that explains a failure. */
@@ -42,6 +45,21 @@ static const char *reason_of(const struct reason *r, const char *spec, int err)
 	return *text ? text : strerror(-err);
 }
 
+static void complain_space(void)
+{
+	const char *what;
+	uint64_t bytes = run_space(&what);
+
+	if (bytes)
+		complain(name,
+			 "%s leaves %llu MiB, and uhmm takes %d beside the "
+			 "program and its devices; raise it",
+			 what, (unsigned long long)bytes >> 20, NEEDED_MIB);
+	else
+		complain(name, "memory cannot be managed here: %s; free some",
+			 strerror(ENOMEM));
+}
+
 static int open_context(const struct run_options *o, struct uhmm **ret)
 {
 	const struct uhmm_params params = {
@@ -68,8 +86,13 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 			 "root, or set vm.unprivileged_userfaultfd=1",
 			 strerror(-err));
 		break;
+	case -ENOMEM:
+		complain_space();
+		break;
 	default:
-		complain(name, "memory cannot be managed here: %s",
+		complain(name,
+			 "memory cannot be managed here: %s; \"uhmm doctor\" "
+			 "says what is missing",
 			 strerror(-err));
 	}
 	return EXIT_OURS;
@@ -94,7 +117,9 @@ static const char *hint(int err)
 	case -ENOENT:
 		return "\"uhmm providers\" lists what there is";
 	case -ENOMEM:
-		return "make it smaller";
+		return run_space(NULL) ? "make it smaller, or raise the "
+					 "limits of ulimit -v and -d" :
+					 "make it smaller";
 	default:
 		return "see \"uhmm providers\" and uhmm(7)";
 	}
@@ -116,7 +141,7 @@ int run_check_devices(struct run_options *o)
 
 		if (!err)
 			continue;
-		complain(name, "device %s cannot be opened: %s; %s",
+		complain(name, "--device %s cannot be opened: %s; %s",
 			 o->devices[i], reason_of(&reason, o->devices[i], err),
 			 hint(err));
 		status = EXIT_OURS;

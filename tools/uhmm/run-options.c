@@ -19,6 +19,7 @@
 /* Of what the machine has available, and the device of the limit. */
 #define DEFAULT_RAM_PERCENT 75
 #define DEFAULT_DEVICE_SIZE 4
+#define SPACE_SHARE	    8 /* of the addresses, where those are few */
 
 static const char name[] = "run";
 
@@ -87,18 +88,22 @@ static int parse_mode(const char *arg, struct run_options *o)
 			o->mode_name = modes[i].name;
 			return -1;
 		}
-	complain(name, "there is no mode %s; use threads, inline or auto", arg);
+	complain(name, "--mode %s is no mode; write threads, inline or auto",
+		 arg);
 	return EXIT_OURS;
 }
 
 static int add_device(const char *spec, struct run_options *o)
 {
 	if (strchr(spec, '\n')) {
-		complain(name, "a device is one line; remove the line break");
+		complain(name,
+			 "--device takes one line; remove the line break");
 		return EXIT_OURS;
 	}
 	if (o->nr_devices == RUN_MAX_DEVICES) {
-		complain(name, "there are more than %d devices; leave some out",
+		complain(name,
+			 "there are more than %d devices; leave some --device "
+			 "out",
 			 RUN_MAX_DEVICES);
 		return EXIT_OURS;
 	}
@@ -121,7 +126,8 @@ static int set_summary(const char *file, struct run_options *o)
 static int parse_follow(const char *arg, struct run_options *o)
 {
 	if (strcmp(arg, "yes") && strcmp(arg, "no")) {
-		complain(name, "--follow-fork %s is neither yes nor no", arg);
+		complain(name, "--follow-fork %s is neither; write yes or no",
+			 arg);
 		return EXIT_OURS;
 	}
 	o->follow_fork = *arg == 'y';
@@ -171,15 +177,21 @@ static uint64_t available_ram(void)
 	return (uint64_t)kib << 10;
 }
 
-/* Four times the limit, though no more than there is RAM to compress into. */
+/*
+ * Four times the limit, though no more than there is RAM to compress into, or
+ * addresses to do it at.
+ */
 static uint64_t device_size(uint64_t ram)
 {
 	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * UHMM_PAGE_SIZE;
 	uint64_t size = ram > all / DEFAULT_DEVICE_SIZE ?
 				all :
 				ram * DEFAULT_DEVICE_SIZE;
+	uint64_t space = run_space(NULL) / SPACE_SHARE;
 
-	return size / MIB;
+	if (space && size > space)
+		size = space;
+	return size < MIB ? 1 : size / MIB;
 }
 
 static int set_defaults(struct run_options *o)

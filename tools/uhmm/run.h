@@ -28,6 +28,14 @@ struct run_options {
 	char **program;
 };
 
+/* ---- run-space.c ---- */
+
+/*
+ * Bytes that are the most a process may have, by RLIMIT_AS or RLIMIT_DATA; 0:
+ * there is no such limit.  @ret_what: NULL, or which of them.
+ */
+uint64_t run_space(const char **ret_what);
+
 /* ---- run-options.c: each complains itself and returns an exit status --- */
 
 /* -1: go on; anything else: exit with it. */
