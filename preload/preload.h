@@ -59,6 +59,7 @@ struct settings {
 	enum uhmm_fault_mode mode;
 	bool follow_fork;
 	bool calls;	     /* the kernel's faults will not be served */
+	bool rings;	     /* io_uring(7) works on memory that moves */
 	const char *devices; /* separated by line breaks */
 	const char *features_off;
 	const char *summary; /* NULL: none; "-": standard error */

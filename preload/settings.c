@@ -67,6 +67,7 @@ void settings_read(void)
 		.mode = fault_mode(),
 		.follow_fork = number("UHMM_RUN_FOLLOW_FORK"),
 		.calls = number("UHMM_RUN_CALLS"),
+		.rings = number("UHMM_RUN_RINGS"),
 		.devices = copy("UHMM_RUN_DEVICES"),
 		.features_off = copy("UHMM_FEATURES_OFF"),
 		.summary = copy("UHMM_RUN_SUMMARY"),

@@ -113,6 +113,9 @@ bool calls_stopped(const void *p, size_t len, bool write);
 
 #define WINDOW	 ((size_t)256 << 10) /* brought home at a time */
 #define PATIENCE 4 /* tries until what was brought home is held there */
+/* ring.c */
+bool ring_is_refused(void);
+
 /* ---- Memory that is held: held.c --------------------------------- */
 
 /* By a call in the function that has the frame. */

@@ -283,6 +283,10 @@ EXPORT long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
+	if (unlikely(number == SYS_io_uring_setup) && ring_is_refused()) {
+		errno = ENOSYS;
+		return -1;
+	}
 	ret = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&
 			     again_args(n, a, __builtin_return_address(0));

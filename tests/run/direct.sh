@@ -41,6 +41,9 @@ nobody)
 	;;
 esac
 
+# Where no io_uring can work the program is to see none.
+[ "$how$off" = threads ] || [ "$how" = bare ] || export RINGS=refused
+
 set_up()
 {
 	# shellcheck disable=SC2086

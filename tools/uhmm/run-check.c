@@ -102,13 +102,16 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
  * Where faults of system calls are not served, the library makes good for that
  * in the program's calls: it has to know from the beginning.
  */
-static bool needs_calls(struct uhmm *u, const struct run_options *o)
+static void find_needs(struct uhmm *u, struct run_options *o)
 {
-	char features[512] = "";
+	char features[512] = ",";
 
-	uhmm_features(u, features, sizeof(features));
-	return o->mode == UHMM_FAULTS_INLINE ||
-	       !strstr(features, "kernel-faults");
+	if (uhmm_features(u, features + 1, sizeof(features) - 2) < 0)
+		features[1] = '\0';
+	strcat(features, ",");
+	o->calls = o->mode == UHMM_FAULTS_INLINE ||
+		   !strstr(features, ",kernel-faults,");
+	o->rings = !o->calls && strstr(features, ",move,");
 }
 
 static const char *hint(int err)
@@ -134,7 +137,7 @@ int run_check_devices(struct run_options *o)
 	if (status)
 		return status;
 	uhmm_set_log(u, keep_message, &reason);
-	o->calls = needs_calls(u, o);
+	find_needs(u, o);
 	for (size_t i = 0; !status && i < o->nr_devices; i++) {
 		struct uhmm_device *dev;
 		int err = uhmm_device_open(u, o->devices[i], &dev);

@@ -23,6 +23,7 @@ struct run_options {
 	const char *features_off; /* NULL: none */
 	bool follow_fork;
 	bool calls; /* faults of system calls will not be served */
+	bool rings; /* io_uring(7) works on memory that moves */
 	bool wants_summary;
 	const char *summary; /* NULL: standard error */
 	char **program;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * io_uring(7) uses memory after its call has returned, from the kernel's own
+ * threads.  Where the kernel's faults are not served, each transfer of memory
+ * that is away would fail.  Without UFFDIO_MOVE what a device writes to a page
+ * that moves meanwhile would be lost.  There no ring is made: the kernel lacks
+ * io_uring, as far as the program can see, and the program does without.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+
+#include "calls/calls.h"
+
+bool ring_is_refused(void)
+{
+	return manage_is_on() && !settings.rings && !thread.inside;
+}
+
+/* The library may come late, and to few: no function of it is found before. */
+static void *find(const char *name)
+{
+	void *fn, *lib = NULL;
+
+	inside_enter();
+	fn = dlsym(RTLD_NEXT, name);
+	if (!fn)
+		lib = dlopen("liburing.so.2", RTLD_LAZY | RTLD_NOLOAD);
+	if (lib)
+		fn = dlsym(lib, name);
+	inside_leave();
+	return fn;
+}
+
+#define RING(name, params, args)                                               \
+	int name params;                                                       \
+	EXPORT int name params                                                 \
+	{                                                                      \
+		__typeof__(&name) fn = ring_is_refused() ? NULL : find(#name); \
+                                                                               \
+		return fn ? fn args : -ENOSYS;                                 \
+	}
+
+RING(io_uring_queue_init, (unsigned nr, void *ring, unsigned flags),
+     (nr, ring, flags))
+RING(io_uring_queue_init_params, (unsigned nr, void *ring, void *p),
+     (nr, ring, p))
+RING(io_uring_queue_init_mem,
+     (unsigned nr, void *ring, void *p, void *buf, size_t size),
+     (nr, ring, p, buf, size))
+RING(io_uring_setup, (unsigned nr, void *p), (nr, p))
