@@ -94,8 +94,10 @@ int uhmm_charge(struct uhmm *u, void *addr, size_t len,
 /**
  * struct uhmm_group_info - what is charged to a group and to those below it
  * @size: set by the caller
- * @pages: pages in RAM, or on the device that was asked about
- * @all_pages: pages in RAM and on all devices
+ * @pages: pages in RAM, or on the device that was asked about.  The root's are
+ *	with the library's frames, but not with UHMM_CHARGE_KEEP: frames are
+ *	nobody's pages, and there groups' pages add up
+ * @all_pages: pages in RAM, counted as @pages, and on all devices
  * @limit: that of uhmm_group_set_limit(), bytes; 0: none
  * @exceeded: times the limit was passed, since nothing could be demoted; on a
  *	device, and with UHMM_CHARGE_KEEP: or times something was refused for it

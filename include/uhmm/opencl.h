@@ -30,7 +30,8 @@ struct uhmm_cl_kernel; /* a kernel, built */
  * @spec: as for uhmm_device_open(), of the provider opencl without a wrapper
  * @ret_cl: to be closed by uhmm_cl_close(), before its context
  *
- * Return: 0; what uhmm_device_open() and uhmm_cl_attach() return.
+ * Return: 0; -EOPNOTSUPP for copy=direct where the CPU cannot reach the memory;
+ * else what uhmm_device_open() and uhmm_cl_attach() return.
  */
 int uhmm_cl_open(struct uhmm *u, const char *spec, struct uhmm_cl **ret_cl);
 
@@ -39,7 +40,8 @@ int uhmm_cl_open(struct uhmm *u, const char *spec, struct uhmm_cl **ret_cl);
  * @dev: of the provider opencl without a wrapper; stays the caller's, and must
  *	not be removed before uhmm_cl_close()
  *
- * Return: 0; -EINVAL for another device; -ENOMEM; -ENODEV.
+ * Return: 0; -EINVAL for another device; -ENOMEM; -ENODEV; or the errors of
+ * uhmm_mirror_add().
  */
 int uhmm_cl_attach(struct uhmm *u, struct uhmm_device *dev,
 		   struct uhmm_cl **ret_cl);
