@@ -22,11 +22,12 @@
 #define MAX_PROVIDERS 64
 
 extern const struct uhmm_provider provider_ram, provider_zram, provider_error,
-	provider_delay, provider_trace, provider_dax, provider_numa;
+	provider_delay, provider_trace, provider_dax, provider_file,
+	provider_numa;
 
 static const struct uhmm_provider *const builtin[] = {
 	&provider_ram,	 &provider_zram, &provider_error, &provider_delay,
-	&provider_trace, &provider_dax,	 &provider_numa,
+	&provider_trace, &provider_dax,	 &provider_file,  &provider_numa,
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
@@ -137,6 +138,11 @@ void uhmm_copy(void *dst, const void *src, size_t len)
 int uhmm_fd_keep(int fd)
 {
 	return sys_fd_keep(fd, SYS_FD_FAR);
+}
+
+bool uhmm_fd_usable(int fd)
+{
+	return sys_fd_usable(fd);
 }
 
 void uhmm_fd_close(int fd)
@@ -265,7 +271,19 @@ static const char *refusal(const struct opening *o, int err)
 	case -ENXIO:
 		return "its options name a file that is no device memory";
 	case -EBUSY:
-		return "nothing would be left for the CPU";
+		return "it is in use, or nothing would be left for the CPU";
+	case -EEXIST:
+		return "it exists, and its data would be lost; say "
+		       "overwrite=yes if they may be";
+	case -ENOENT:
+		return "there is no such file or folder";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return "this user may not write there";
+	case -EFBIG:
+	case -ENOSPC:
+		return "not so much room is there";
 	case -EOPNOTSUPP:
 		return "the device cannot do that";
 	default:

@@ -16,6 +16,7 @@
 #define UHMM_PROVIDER_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include <uhmm/uhmm.h>
 
@@ -408,6 +409,19 @@ void uhmm_provider_free(void *p, size_t len);
  * Return: its number from now on; @fd where no other can be had.
  */
 int uhmm_fd_keep(int fd);
+
+/**
+ * uhmm_fd_usable() - is a kept descriptor still the file that it was?
+ * @fd: from uhmm_fd_keep()
+ *
+ * An application can close any descriptor, or put another file in its place.
+ * Ask before and after a call that would read or write the wrong file then.
+ * What was closed is put back where the kernel can do that.
+ *
+ * Return: true.  Where the file is not there any more the process ends with a
+ * message; false in a child of vfork(2), where it must not.
+ */
+bool uhmm_fd_usable(int fd);
 
 /**
  * uhmm_fd_close() - close what uhmm_fd_keep() returned

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * file.c - pages in a file or on a block device.
+ *
+ *	file:[SIZE][,path=PATH][,keep=yes|no][,overwrite=yes|no]
+ *	    [,direct=auto|yes|no][,prealloc=yes|no]
+ *
+ * Device page n is the n-th page of the file.  Data go there past the page
+ * cache where that can be, and else are on the disk before the copy counts as
+ * done: an error of the disk is an error of the copy, and never comes later.  A
+ * full disk is a full device.
+ *
+ * An application may close the descriptor, or put another file in its place: it
+ * is looked at before and after each copy.
+ */
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "file.h"
+
+static size_t bytes(size_t npages)
+{
+	return npages << UHMM_PAGE_SHIFT;
+}
+
+static int error_of_write(int err)
+{
+	return err == EDQUOT || err == EFBIG ? -ENOSPC : -err;
+}
+
+/* Beyond the limit a write would send SIGXFSZ. */
+static bool is_allowed(uint64_t end)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) ||
+	       limit.rlim_cur == RLIM_INFINITY || end <= limit.rlim_cur;
+}
+
+static int write_run(const struct file *f, uint64_t dpfn, const char *data,
+		     size_t npages)
+{
+	size_t done = 0, len = bytes(npages);
+
+	if (!is_allowed((dpfn + npages) << UHMM_PAGE_SHIFT))
+		return -ENOSPC;
+	while (done < len) {
+		struct iovec v = { (void *)(data + done), len - done };
+		ssize_t n = pwritev2(f->fd, &v, 1, (off_t)(bytes(dpfn) + done),
+				     f->flags);
+
+		if (n < 0 && errno != EINTR)
+			return error_of_write(errno);
+		if (!n)
+			return -ENOSPC;
+		done += n < 0 ? 0 : (size_t)n;
+	}
+	return 0;
+}
+
+static int read_run(const struct file *f, uint64_t dpfn, char *data,
+		    size_t npages)
+{
+	size_t done = 0, len = bytes(npages);
+
+	while (done < len) {
+		ssize_t n = pread(f->fd, data + done, len - done,
+				  (off_t)(bytes(dpfn) + done));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (!n) /* somebody made it shorter */
+			return -EIO;
+		done += n < 0 ? 0 : (size_t)n;
+	}
+	return 0;
+}
+
+static int file_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
+			       size_t nr)
+{
+	struct file *f = priv;
+	int err = uhmm_fd_usable(f->fd) ? 0 : -EIO;
+
+	for (; nr && !err; seg++, nr--) {
+		chunks_add(f, seg->dpfn, seg->npages);
+		err = write_run(f, seg->dpfn, seg->ram, seg->npages);
+	}
+	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
+}
+
+static int file_copy_to_ram(void *priv, const struct uhmm_segment *seg,
+			    size_t nr)
+{
+	struct file *f = priv;
+	int err = uhmm_fd_usable(f->fd) ? 0 : -EIO;
+
+	for (; nr && !err; seg++, nr--)
+		err = chunks_have(f, seg->dpfn, seg->npages) ?
+			      read_run(f, seg->dpfn, seg->ram, seg->npages) :
+			      -EIO;
+	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
+}
+
+static void file_page_free(void *priv, uint64_t dpfn, size_t npages)
+{
+	chunks_drop(priv, dpfn, npages);
+}
+
+static uint64_t file_stored(void *priv)
+{
+	const struct file *f = priv;
+
+	return bytes(atomic_load(&f->used));
+}
+
+static int file_usage(void *priv, struct uhmm_device_usage *ret)
+{
+	const struct file *f = priv;
+
+	ret->ram = sizeof(*f) + f->tables_len;
+	if (f->in_ram)
+		ret->ram += file_stored(priv);
+	return 0;
+}
+
+static void file_release(void *priv)
+{
+	struct file *f = priv;
+
+	file_close(f);
+	chunks_destroy(f);
+	uhmm_provider_free(f, sizeof(*f));
+}
+
+static const struct uhmm_device_ops file_ops = {
+	.size = sizeof(file_ops),
+	.copy_to_devmem = file_copy_to_devmem,
+	.copy_to_ram = file_copy_to_ram,
+	.page_free = file_page_free,
+	.stored = file_stored,
+	.usage = file_usage,
+	.release = file_release,
+};
+
+static int provider_open(const char *const *values,
+			 struct uhmm_device_desc *desc, void **ret_priv)
+{
+	struct file *f = uhmm_provider_alloc(sizeof(*f));
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	err = file_open(f, values, desc->npages);
+	if (!err)
+		err = chunks_init(f);
+	if (err) {
+		file_close(f);
+		uhmm_provider_free(f, sizeof(*f));
+		return err;
+	}
+	desc->type = UHMM_MEMORY_DEVICE_PRIVATE;
+	desc->flags = UHMM_DEVICE_CONCURRENT;
+	desc->npages = f->npages;
+	desc->ops = &file_ops;
+	*ret_priv = f;
+	return 0;
+}
+
+const struct uhmm_provider provider_file = {
+	.size = sizeof(provider_file),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "file",
+	.summary = "a file or a block device",
+	.options = file_options,
+	.open = provider_open,
+};

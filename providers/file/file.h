@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.h - what the files of this provider share.
+ */
+#ifndef PROVIDERS_FILE_FILE_H
+#define PROVIDERS_FILE_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uhmm/provider.h>
+
+#define CHUNK_SHIFT 9 /* pages: 2 MiB */
+#define CHUNK_PAGES (1u << CHUNK_SHIFT)
+
+/*
+ * @fd: where page n is at n * UHMM_PAGE_SIZE
+ * @flags: of pwritev2(2)
+ * @punches: memory of the file can be given back
+ * @in_ram: the file is on a filesystem that is in RAM
+ * @used: pages that have data
+ * @has_data: a bit for each page
+ * @chunks: for each chunk its pages that have data, or CHUNK_PUNCHED
+ */
+struct file {
+	int fd;
+	int flags;
+	bool punches;
+	bool in_ram;
+	uint64_t npages;
+	_Atomic uint64_t used;
+	_Atomic uint64_t *has_data;
+	_Atomic uint32_t *chunks;
+	size_t tables_len;
+};
+
+/* ---- open.c ---- */
+
+/*
+ * Open the file of a device of @npages, 0: as many as there are.
+ * @values: of file_options.
+ * Return: -errno, and file_close() closes what is open.
+ */
+int file_open(struct file *f, const char *const *values, uint64_t npages);
+void file_close(struct file *f);
+
+extern const struct uhmm_option file_options[];
+
+/* ---- chunks.c ---- */
+
+int chunks_init(struct file *f);
+void chunks_destroy(struct file *f);
+/* The pages are about to be written; waits while their chunk is punched. */
+void chunks_add(struct file *f, uint64_t dpfn, size_t npages);
+/* They have no data any more.  A chunk that has none is given back. */
+void chunks_drop(struct file *f, uint64_t dpfn, size_t npages);
+/* Do all of them have data? */
+bool chunks_have(const struct file *f, uint64_t dpfn, size_t npages);
+
+#endif
