@@ -186,6 +186,24 @@ void arena_init(void)
 	pthread_atfork(lock_arenas, unlock_arenas, unlock_arenas);
 }
 
+void arena_keep(void)
+{
+	/* Room is found now: limits are looked at, and CPUs are counted. */
+	void *volatile p = malloc(16 * PAGE);
+
+	free(p);
+	inside_enter();
+	mutex_lock(&lock);
+	for (unsigned i = 0; i < nr_arenas; i++) {
+		set_decay(arenas[i], "dirty", -1);
+		set_decay(arenas[i], "muzzy", -1);
+	}
+	set_decay(0, "dirty", -1);
+	set_decay(0, "muzzy", -1);
+	mutex_unlock(&lock);
+	inside_leave();
+}
+
 void arena_assign(void)
 {
 	unsigned arena;

@@ -9,15 +9,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "mutex.h"
 #include "preload.h"
 
-#define MAX_DEVICES 16
-#define MAX_SPEC    1024
-#define TRIES	    1000
+#define TRIES 1000
 
 /* A child may grow by this part of the limit before it is managed. */
 #define CHILD_SHARE 16
@@ -39,22 +36,30 @@ static struct ranges mappings;
 static struct ranges reserved; /* by the program, to be opened later */
 static struct ranges excluded; /* never to be managed, in arenas perhaps */
 static struct uhmm *context;
-static _Atomic(struct uhmm *) rescuable; /* the same, without the lock */
-static struct uhmm_device *devices[MAX_DEVICES];
-static size_t nr_devices, peak, unmanaged;
+static size_t peak, unmanaged;
 static int open_error, why_unmanaged;
 static size_t allowance; /* of a child: bytes until it is managed */
+
+static const char *_Atomic barred; /* the call that a filter forbids */
+static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
+static _Atomic bool is_threaded;   /* the program had more than one, ever */
 
 /* A handler of this thread would wait for the lock: libuhmm lets some run. */
 static void enter(void)
 {
 	inside_enter();
-	mutex_lock_quiet(&lock, &before);
+	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
+		mutex_lock(&lock);
+	else
+		mutex_lock_quiet(&lock, &before);
 }
 
 static void leave(void)
 {
-	mutex_unlock_quiet(&lock, &before);
+	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
+		mutex_unlock(&lock);
+	else
+		mutex_unlock_quiet(&lock, &before);
 	inside_leave();
 }
 
@@ -103,30 +108,6 @@ static void on_log(void *arg, int level, const char *msg)
 		say("%s", msg);
 }
 
-static int open_devices(void)
-{
-	const char *spec = settings.devices;
-	char one[MAX_SPEC];
-
-	while (spec && *spec) {
-		size_t len = strcspn(spec, "\n");
-		int err;
-
-		if (len >= sizeof(one) || nr_devices == MAX_DEVICES)
-			return -E2BIG;
-		memcpy(one, spec, len);
-		one[len] = '\0';
-		err = uhmm_device_open(context, one, &devices[nr_devices]);
-		if (err)
-			return err;
-		/* A device that the user names takes cold pages. */
-		uhmm_device_tier(devices[nr_devices], true);
-		nr_devices++;
-		spec += len + (spec[len] == '\n');
-	}
-	return 0;
-}
-
 static int open_context(void)
 {
 	const struct uhmm_params params = {
@@ -142,14 +123,14 @@ static int open_context(void)
 	if (err)
 		return err;
 	uhmm_set_log(context, on_log, NULL);
-	err = open_devices();
+	err = devices_open(context);
 	if (err) {
 		uhmm_close(context);
 		context = NULL;
-		nr_devices = 0;
+		devices_forget();
 	}
 	if (!err)
-		atomic_store(&rescuable, context);
+		uses_set(context);
 	return err;
 }
 
@@ -170,11 +151,27 @@ static void exclude(uintptr_t start, uintptr_t end)
 	uhmm_unregister(context, (void *)start, end - start);
 }
 
+static bool may_start(void)
+{
+	const char *call = atomic_load(&barred);
+
+	if (!call)
+		return true;
+	open_error = -EPERM;
+	atomic_store(&state, FAILED);
+	say("memory cannot be managed: the program has a filter that forbids "
+	    "%s(2); it goes on without a limit",
+	    call);
+	return false;
+}
+
 /* Everything that was handed out so far becomes managed. */
 static void start(void)
 {
 	struct range part;
 
+	if (!may_start())
+		return;
 	signals_arm();
 	stacks_touch();
 	open_error = open_context();
@@ -405,13 +402,6 @@ void manage_exclude(uintptr_t start_, uintptr_t end)
 	leave();
 }
 
-int manage_rescue(unsigned patience_ms)
-{
-	struct uhmm *u = atomic_load(&rescuable);
-
-	return u ? uhmm_rescue(u, patience_ms) : 0;
-}
-
 /*
  * In a signal handler too: what the interrupted thread may be changing is not
  * waited for.
@@ -466,12 +456,74 @@ bool manage_part(uintptr_t start_, uintptr_t end, struct range *ret)
 	return true;
 }
 
-struct uhmm *manage_context(void)
+/* ---- An early end ------------------------------------------------------- */
+
+#define EXIT_LOST 125
+
+static void close_context(const char *before_what)
 {
-	return context;
+	int err = -EBUSY;
+
+	calls_started(NULL);
+	uses_set(NULL);
+	if (uses_settle())
+		err = uhmm_close(context);
+	if (err) {
+		say("memory cannot come home before %s: %s; the process ends",
+		    before_what, strerrordesc_np(-err));
+		syscall(SYS_exit_group, EXIT_LOST);
+	}
+	context = NULL;
+	devices_forget();
 }
 
-/* ---- State ------------------------------------------------------------- */
+void manage_stop(const char *call, bool quiet)
+{
+	bool started;
+
+	summary_write();
+	enter();
+	started = manage_is_started();
+	atomic_store(&barred, call);
+	if (started)
+		close_context("a filter forbids a call");
+	if (started || quiet)
+		atomic_store(&state, OFF);
+	leave();
+	if (quiet)
+		atomic_store(&is_plain, true);
+	if (started)
+		say("the program has a filter that forbids %s(2): all memory "
+		    "came home before, and it goes on without a limit",
+		    call);
+}
+
+bool manage_pause(void)
+{
+	bool may;
+
+	enter();
+	may = manage_is_started() && !atomic_load(&is_threaded);
+	if (may) {
+		close_context("a change of namespaces");
+		atomic_store(&state, WATCHING);
+	}
+	leave();
+	return may;
+}
+
+void manage_resume(void)
+{
+	enter();
+	if (atomic_load(&state) == WATCHING)
+		start_quietly();
+	leave();
+}
+
+void manage_threaded(void)
+{
+	atomic_store(&is_threaded, true);
+}
 
 void manage_state(struct manage_state *ret)
 {
@@ -485,11 +537,6 @@ void manage_state(struct manage_state *ret)
 		.u = context,
 	};
 	leave();
-}
-
-struct uhmm_device *manage_device(size_t n)
-{
-	return n < nr_devices ? devices[n] : NULL;
 }
 
 /*
@@ -507,20 +554,22 @@ void manage_forked(void)
 		reserved = (struct ranges){ .nr = 0 };
 	}
 	mutex_reset(&lock);
-	nr_devices = 0;
+	devices_forget();
+	uses_reset();
 	peak = unmanaged = 0;
 	allowance = 0;
+	atomic_store(&is_threaded, false);
 	stacks_forked();
 	calls_forked();
 	robust_forked();
 	aio_forked();
 	nofork_child(manage_unmapping);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
-		atomic_store(&rescuable, context);
+		uses_set(context);
 		return;
 	}
 	context = NULL;
-	atomic_store(&rescuable, NULL);
+	uses_set(NULL);
 	calls_started(NULL);
 	if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
@@ -533,7 +582,7 @@ void manage_forked(void)
 /* Without a device all that is home stays, and the limit is passed. */
 void manage_forked_late(void)
 {
-	int err = context ? open_devices() : 0;
+	int err = context ? devices_open(context) : 0;
 
 	if (context) {
 		stacks_pin(pin_stack);

@@ -204,8 +204,10 @@ size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
 void manage_exclude(uintptr_t start, uintptr_t end);
 /* The first part of [start, end) that is managed.  In any thread, any time. */
 bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
-/* Once faults are served. */
-struct uhmm *manage_context(void);
+/* uhmm_fault_in(), uhmm_pin() and uhmm_unpin(); -ENODEV without a context */
+ssize_t manage_fault_in(const void *p, size_t len, bool write);
+int manage_hold(const void *p, size_t len);
+int manage_release(const void *p, size_t len);
 
 struct manage_state {
 	bool started;
@@ -220,13 +222,45 @@ void manage_state(struct manage_state *ret);
 /* The @n-th device, or NULL. */
 struct uhmm_device *manage_device(size_t n);
 
+/*
+ * The program is about to forbid the system call @call: what is away comes
+ * home, and nothing is managed any more.  @quiet: nor may signals be blocked
+ * then.
+ */
+void manage_stop(const char *call, bool quiet);
+/*
+ * End libuhmm's threads, if the program has no other than this one.  False:
+ * there are none, or the program has.
+ */
+bool manage_pause(void);
+/* Go on as before. */
+void manage_resume(void);
+/* The program makes a thread. */
+void manage_threaded(void);
+
 /* In the child of a fork(2), before and after jemalloc's handler: fork.c. */
 void manage_forked(void);
 void manage_forked_late(void);
 
+/* ---- uses.c ------------------------------------------------------------- */
+
+/* What manage_fault_in() and its like use; NULL: nothing. */
+void uses_set(struct uhmm *u);
+/* In a child. */
+void uses_reset(void);
+/* After uses_set(NULL): none of them runs.  False: one does not end. */
+bool uses_settle(void);
+
+/* ---- devices.c ---------------------------------------------------------- */
+
+int devices_open(struct uhmm *u);
+void devices_forget(void);
+
 /* ---- arena.c: jemalloc's hooks ------------------------------------------ */
 
 void arena_init(void);
+/* jemalloc gives nothing back from now on: that is a system call. */
+void arena_keep(void);
 /* Give this thread an arena in managed memory. */
 void arena_assign(void);
 
@@ -327,6 +361,12 @@ void streams_lock(void);
 void streams_unlock(void);
 /* In the child, instead of streams_unlock(). */
 void streams_forked(void);
+
+/* ---- filter.c ----------------------------------------------------------- */
+
+/* Before the program's prctl(2), and syscall(2). */
+void filter_prctl(unsigned long op, unsigned long mode, unsigned long prog);
+void filter_syscall(long number, const long *a);
 
 /* ---- fork.c ------------------------------------------------------------ */
 

@@ -203,8 +203,9 @@ void summary_write(void)
 	struct text t = { .len = 0 };
 	int fd;
 
-	if (!settings.summary || getpid() != settings.pid || thread.inside ||
-	    atomic_exchange(&written, true))
+	/* A filter may forbid even getpid(2) after it was written. */
+	if (!settings.summary || thread.inside || atomic_load(&written) ||
+	    getpid() != settings.pid || atomic_exchange(&written, true))
 		return;
 	inside_enter();
 	compose(&t);

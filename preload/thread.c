@@ -87,6 +87,8 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 			 map_is_own(__builtin_return_address(0));
 	int err;
 
+	if (!is_inside)
+		manage_threaded();
 	inside_enter();
 	err = is_inside || manage_is_on() ?
 		      create(t, attr, fn, arg, is_inside) :

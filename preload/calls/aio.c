@@ -49,8 +49,7 @@ static bool keep_part(unsigned long queue, const void *key, struct range part)
 	while (i < nr_held && held[i].key)
 		i++;
 	if (i == MAX_HELD_PARTS ||
-	    uhmm_pin(manage_context(), (void *)part.start,
-		     part.end - part.start))
+	    manage_hold((void *)part.start, part.end - part.start))
 		return false;
 	held[i].key = key;
 	held[i].queue = queue;
@@ -68,8 +67,7 @@ static void drop(unsigned long queue, const void *key)
 		if (!held[i].key || held[i].queue != queue ||
 		    (key && held[i].key != key))
 			continue;
-		uhmm_unpin(manage_context(), (void *)r->start,
-			   r->end - r->start);
+		manage_release((void *)r->start, r->end - r->start);
 		held[i].key = NULL;
 	}
 	while (nr_held && !held[nr_held - 1].key)
@@ -88,8 +86,8 @@ static bool keep(unsigned long queue, const void *key, const void *p,
 	for (; at < end && manage_part(at, end, &part); at = part.end) {
 		if (!keep_part(queue, key, part))
 			return false;
-		uhmm_fault_in(manage_context(), (void *)part.start,
-			      part.end - part.start, write);
+		manage_fault_in((void *)part.start, part.end - part.start,
+				write);
 	}
 	return true;
 }

@@ -67,7 +67,7 @@ static ssize_t bring(unsigned n, const struct buf *b)
 	if (!b->p || !len)
 		return 0;
 	/* less where a string or its mapping ends */
-	return uhmm_fault_in(manage_context(), b->p, len, b->write);
+	return manage_fault_in(b->p, len, b->write);
 }
 
 /*
@@ -139,7 +139,7 @@ bool calls_can_read(const void *p, size_t len)
 	if (!calls_on())
 		return false;
 	calls_enter(&old);
-	can = uhmm_fault_in(manage_context(), p, len, false) >= 0;
+	can = manage_fault_in(p, len, false) >= 0;
 	calls_leave(&old);
 	return can;
 }

@@ -79,8 +79,7 @@ bool calls_is_direct_vec(int fd, const struct iovec *vec, int nr)
 		return false;
 	}
 	calls_enter(&old);
-	is = uhmm_fault_in(manage_context(), vec, (size_t)nr * sizeof(*vec),
-			   false) >= 0;
+	is = manage_fault_in(vec, (size_t)nr * sizeof(*vec), false) >= 0;
 	calls_leave(&old);
 	errno = err;
 	return is && is_vec_aligned(vec, (size_t)nr);

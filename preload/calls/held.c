@@ -32,13 +32,12 @@ uint64_t calls_nr_held(void)
 /* What was unmapped meanwhile is pinned no more: then each page by itself. */
 static void unpin(struct range part)
 {
-	struct uhmm *u = manage_context();
 	uintptr_t at = part.start;
 
-	if (!uhmm_unpin(u, (void *)at, part.end - at))
+	if (!manage_release((void *)at, part.end - at))
 		return;
 	for (; at < part.end; at += PAGE)
-		uhmm_unpin(u, (void *)at, PAGE);
+		manage_release((void *)at, PAGE);
 }
 
 static void drop(unsigned i)
@@ -89,7 +88,7 @@ static bool pin(struct hold *h, uintptr_t start, uintptr_t end)
 		start = last->end;
 	else if (h->nr == MAX_HELD || !make_room(h->frame))
 		return false;
-	if (uhmm_pin(manage_context(), (void *)start, end - start))
+	if (manage_hold((void *)start, end - start))
 		return false;
 	if (joins) {
 		last->end = end;
@@ -113,8 +112,8 @@ static bool hold_one(struct hold *h, const struct buf *b)
 		return true;
 	for (; at < end && manage_part(at, end, &part); at = part.end) {
 		if (pin(h, part.start, part.end))
-			uhmm_fault_in(manage_context(), (void *)part.start,
-				      part.end - part.start, b->write);
+			manage_fault_in((void *)part.start,
+					part.end - part.start, b->write);
 		else
 			all = false;
 	}

@@ -247,6 +247,7 @@ EXPORT int prctl(int op, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
+	filter_prctl((unsigned long)op, a[0], a[1]);
 	REPEAT(ret, IS_MINUS_1, REAL(prctl)(op, a[0], a[1], a[2], a[3]),
 	       GUESSED((void *)a[0], GUESS));
 	return ret;
@@ -287,6 +288,7 @@ EXPORT long syscall(long number, ...)
 		errno = ENOSYS;
 		return -1;
 	}
+	filter_syscall(number, a);
 	ret = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&
 			     again_args(n, a, __builtin_return_address(0));

@@ -33,6 +33,7 @@
 static char *data;
 static size_t grown;
 static int file;
+static bool no_child; /* no process can be made */
 
 static void die(const char *what)
 {
@@ -120,6 +121,8 @@ static void in_child(void)
 		 offsetof(struct seccomp_data, member))
 #define MAX_FILTER 128
 
+static unsigned tsync; /* SECCOMP_FILTER_FLAG_TSYNC, or 0 */
+
 /* @listed for the calls of @list, @others for the others. */
 static int filter(const int *list, size_t nr, unsigned listed, unsigned others)
 {
@@ -137,17 +140,76 @@ static int filter(const int *list, size_t nr, unsigned listed, unsigned others)
 	prog.len = at;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -1;
+	if (tsync)
+		return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tsync,
+				    &prog);
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
 }
 
+#define REFUSED (SECCOMP_RET_ERRNO | EPERM)
 #define KILLED	SECCOMP_RET_KILL_PROCESS
 #define ALLOWED SECCOMP_RET_ALLOW
+
+static const int ioctls[] = { SYS_ioctl };
+/* As the part of a server that talks to strangers. */
+static const int few[] = {
+	SYS_read,	    SYS_write,	      SYS_lseek,	 SYS_close,
+	SYS_exit,	    SYS_exit_group,   SYS_brk,		 SYS_mmap,
+	SYS_munmap,	    SYS_mremap,	      SYS_futex,	 SYS_getpid,
+	SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_clock_gettime, SYS_getrandom,
+	SYS_poll,	    SYS_gettimeofday, SYS_madvise,	 SYS_mprotect,
+};
+
+static int no_ioctl(void)
+{
+	return filter(ioctls, NR(ioctls), REFUSED, ALLOWED);
+}
+
+static int kills_ioctl(void)
+{
+	return filter(ioctls, NR(ioctls), KILLED, ALLOWED);
+}
+
+static int traps_ioctl(void)
+{
+	return filter(ioctls, NR(ioctls), SECCOMP_RET_TRAP, ALLOWED);
+}
+
+static int only_few(void)
+{
+	no_child = true;
+	return filter(few, NR(few), ALLOWED, KILLED);
+}
+
+static int only_few_refused(void)
+{
+	no_child = true;
+	return filter(few, NR(few), ALLOWED, REFUSED);
+}
+
+static int only_few_sync(void)
+{
+	tsync = SECCOMP_FILTER_FLAG_TSYNC;
+	return only_few();
+}
+
+static int kills_ioctl_sync(void)
+{
+	tsync = SECCOMP_FILTER_FLAG_TSYNC;
+	return kills_ioctl();
+}
 
 static int harmless(void)
 {
 	static const int list[] = { SYS_reboot };
 
 	return filter(list, NR(list), KILLED, ALLOWED);
+}
+
+/* Four calls are left. */
+static int strict(void)
+{
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
 }
 
 /* ---- Files ---- */
@@ -175,6 +237,18 @@ static int empty_root(void)
 static int new_mounts(void)
 {
 	return geteuid() ? 0 : unshare(CLONE_NEWNS);
+}
+
+static int own_mounts(void)
+{
+	int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	return geteuid() ? 0 : setns(fd, CLONE_NEWNS) || close(fd);
+}
+
+static int new_user(void)
+{
+	return unshare(CLONE_NEWUSER);
 }
 
 /* ---- Time ---- */
@@ -205,10 +279,20 @@ static const struct {
 	const char *name;
 	int (*become)(void);
 } ways[] = {
+	{ "no-ioctl", no_ioctl },
+	{ "kills-ioctl", kills_ioctl },
+	{ "kills-ioctl-sync", kills_ioctl_sync },
+	{ "traps-ioctl", traps_ioctl },
+	{ "only-few", only_few },
+	{ "only-few-refused", only_few_refused },
+	{ "only-few-sync", only_few_sync },
 	{ "harmless", harmless },
+	{ "strict", strict },
 	{ "landlock", landlock },
 	{ "empty-root", empty_root },
 	{ "new-mounts", new_mounts },
+	{ "own-mounts", own_mounts },
+	{ "new-user", new_user },
 	{ "idle", idle },
 	{ "one-cpu", one_cpu },
 	{ "mourns", mourns },
@@ -240,7 +324,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 3)
 		return 2;
-	alarm(30); /* what hangs is a failure */
+	alarm(20); /* what hangs is a failure */
 	prepare();
 	if (strcmp(argv[2], "after") == 0)
 		grow(LEN);
@@ -249,8 +333,11 @@ int main(int argc, char **argv)
 	become(argv[1]);
 	grow(LEN);
 	check("at first");
+	if (strcmp(argv[1], "strict") == 0)
+		syscall(SYS_exit, 0);
 	transfer();
 	check("after a transfer");
-	in_child();
+	if (!no_child)
+		in_child();
 	return 0;
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# sandbox.sh PROGRAM MODE [FEATURES-OFF]: a program gives up files, its place in
-# the system or limits, before, between and after its memory grew.
+# sandbox.sh PROGRAM MODE [FEATURES-OFF]: a program gives up system calls, files
+# or its place in the system, before, between and after its memory grew.
 . "$(dirname "$0")/lib.sh"
 needs_userfaultfd
 program=$1
@@ -33,6 +33,24 @@ same()
 	check "$1 $2: $(cat "$tmp/out")" [ ! -s "$tmp/out" ]
 }
 
+# It works, and one sentence says that the limit does not hold any more.
+said()
+{
+	run "$1" "$2"
+	check "$1 $2: status $status" [ $status -eq 0 ]
+	check "$1 $2: $(cat "$tmp/out")" grep -q "a filter that forbids" \
+		"$tmp/out"
+	check "$1 $2: $(cat "$tmp/out")" [ "$(wc -l <"$tmp/out")" -eq 1 ]
+}
+
+said no-ioctl before
+said kills-ioctl between
+said kills-ioctl-sync after
+said only-few before
+said only-few-sync after
+said strict after
+same new-user after
+same own-mounts between
 same mourns after
 same new-mounts between
 same harmless between

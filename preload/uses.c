@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls on the context that are made without the lock of manage.c, in handlers
+ * of signals too.  It is closed when none of them runs.
+ */
+#include <time.h>
+
+#include "preload.h"
+
+#define PATIENCE_MS 10000
+
+static _Atomic(struct uhmm *) current;
+static _Atomic unsigned nr_users;
+
+static void unuse(void)
+{
+	atomic_fetch_sub(&nr_users, 1);
+}
+
+/* NULL: it is closed, or about to be. */
+static struct uhmm *use(void)
+{
+	struct uhmm *u;
+
+	atomic_fetch_add(&nr_users, 1);
+	u = atomic_load(&current);
+	if (!u)
+		unuse();
+	return u;
+}
+
+ssize_t manage_fault_in(const void *p, size_t len, bool write)
+{
+	struct uhmm *u = use();
+	ssize_t ret;
+
+	if (!u)
+		return -ENODEV;
+	ret = uhmm_fault_in(u, p, len, write);
+	unuse();
+	return ret;
+}
+
+int manage_hold(const void *p, size_t len)
+{
+	struct uhmm *u = use();
+	int err;
+
+	if (!u)
+		return -ENODEV;
+	err = uhmm_pin(u, (void *)p, len);
+	unuse();
+	return err;
+}
+
+int manage_release(const void *p, size_t len)
+{
+	struct uhmm *u = use();
+	int err;
+
+	if (!u)
+		return -ENODEV;
+	err = uhmm_unpin(u, (void *)p, len);
+	unuse();
+	return err;
+}
+
+/* Have none of those run. */
+bool uses_settle(void)
+{
+	const struct timespec ms = { .tv_nsec = 1000 * 1000 };
+
+	for (int i = 0; atomic_load(&nr_users); i++) {
+		if (i == PATIENCE_MS)
+			return false;
+		nanosleep(&ms, NULL);
+	}
+	return true;
+}
+
+void uses_set(struct uhmm *u)
+{
+	atomic_store(&current, u);
+}
+
+void uses_reset(void)
+{
+	atomic_store(&nr_users, 0);
+}
+
+int manage_rescue(unsigned patience_ms)
+{
+	struct uhmm *u = use();
+	int err;
+
+	if (!u)
+		return 0;
+	err = uhmm_rescue(u, patience_ms);
+	unuse();
+	return err;
+}
