@@ -208,7 +208,7 @@ static void test_registry(void)
 	static char names[70][8];
 	static const char *const builtin[] = { "ram",	"zram",	 "error",
 					       "delay", "trace", "dax",
-					       "numa" };
+					       "file",	"numa" };
 	const size_t nr = sizeof(builtin) / sizeof(*builtin);
 	const struct uhmm_provider *p = NULL;
 	struct uhmm_provider bad = test_provider;
@@ -285,7 +285,8 @@ static const struct {
 	{ "error(errno=EWHAT)/ram:1M", -EINVAL, "error" },
 	{ "delay(us=fast)/ram:1M", -EINVAL, "delay" },
 	{ "delay(us=99999999)/ram:1M", -EINVAL, "delay" },
-	{ "trace(file=/no/such/dir)/ram:1M", -ENOENT, "cannot be opened" },
+	{ "trace(file=/no/such/dir)/ram:1M", -ENOENT,
+	  "there is no such file or folder" },
 	{ "test:1M", -EINVAL, "must: this option must be given" },
 	{ "test:1M,must=1,may=enodev", -ENODEV, "there is no such device" },
 	{ "test:1M,must=1,may=noops", -EINVAL, "no usable device" },
