@@ -29,12 +29,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	line[len] = '\0';
 	memset(part, 'x', sizeof(part));
 	memset(at, 'x', sizeof(at));
-	if (cgroup_parse_path(line, at)) {
+	if (cgroup_parse_path(CGROUP_V2, line, at)) {
 		check_path(at);
 		CHECK(!strstr(at, "/../"));
 		CHECK_STR(line + 3, at);
 	}
-	if (cgroup_parse_mount(line, part, at)) {
+	if (cgroup_parse_path(CGROUP_V1, line, at)) {
+		check_path(at);
+		CHECK(!strstr(at, "/../"));
+		CHECK(strstr(line, "memory"));
+	}
+	if (cgroup_parse_mount(CGROUP_V1, line, part, at)) {
+		check_path(part);
+		check_path(at);
+		CHECK(strstr(line, " cgroup "));
+	}
+	if (cgroup_parse_mount(CGROUP_V2, line, part, at)) {
 		check_path(part);
 		check_path(at);
 		CHECK(strstr(line, " cgroup2"));

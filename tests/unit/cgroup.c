@@ -73,6 +73,25 @@ static void test_tree(void)
 	CHECK_EQ(cgroup_limit(root), 0);
 }
 
+/* Of the memory controller alone, whatever is mounted with it. */
+static void test_v1(void)
+{
+	const char *unlimited = "9223372036854771712\n";
+
+	put("/proc/self/cgroup", "5:cpu:/cpu\n4:pids,memory:/old/x\n0::/\n");
+	put("/sys/fs/cgroup/memory/old/x/memory.limit_in_bytes", unlimited);
+	put("/sys/fs/cgroup/memory/old/memory.limit_in_bytes", unlimited);
+	put("/sys/fs/cgroup/memory/memory.limit_in_bytes", unlimited);
+	put("/sys/fs/cgroup/memory/cpu/memory.limit_in_bytes", "4096\n");
+	CHECK_EQ(cgroup_limit(root), 128 * MIB); /* of v2 */
+	put("/sys/fs/cgroup/memory/old/memory.limit_in_bytes", "67108864\n");
+	CHECK_EQ(cgroup_limit(root), 64 * MIB);
+	put("/proc/self/cgroup", "4:memory:/old/x\n");
+	CHECK_EQ(cgroup_limit(root), 64 * MIB);
+	put("/proc/self/cgroup", "4:memoryless,cpu:/old/x\n");
+	CHECK_EQ(cgroup_limit(root), 0);
+}
+
 /* Blanks in a path, and a mount of a part only. */
 static void test_mounts(void)
 {
@@ -101,15 +120,18 @@ static void test_lines(void)
 	CHECK(!cgroup_parse_limit("", &v));
 	CHECK(!cgroup_parse_limit("-1", &v));
 	CHECK(!cgroup_parse_limit("12 ", &v));
-	CHECK(!cgroup_parse_path("0::a", at));
-	CHECK(!cgroup_parse_path("10::/a", at));
-	CHECK(!cgroup_parse_path("0::/a/..", at));
-	CHECK(cgroup_parse_path("0::/..a", at));
-	CHECK(!cgroup_parse_mount("", part, at));
-	CHECK(!cgroup_parse_mount("1 2 3 / /x rw", part, at));
-	CHECK(!cgroup_parse_mount("1 2 3 / /x rw - cgroup c", part, at));
-	CHECK(!cgroup_parse_mount("1 2 3 / x rw - cgroup2 c", part, at));
-	CHECK(cgroup_parse_mount("1 2 3 / /x\\134 rw - cgroup2", part, at));
+	CHECK(!cgroup_parse_path(CGROUP_V2, "0::a", at));
+	CHECK(!cgroup_parse_path(CGROUP_V2, "10::/a", at));
+	CHECK(!cgroup_parse_path(CGROUP_V2, "0::/a/..", at));
+	CHECK(cgroup_parse_path(CGROUP_V2, "0::/..a", at));
+	CHECK(!cgroup_parse_mount(CGROUP_V2, "", part, at));
+	CHECK(!cgroup_parse_mount(CGROUP_V2, "1 2 3 / /x rw", part, at));
+	CHECK(!cgroup_parse_mount(CGROUP_V2, "1 2 3 / /x rw - cgroup c", part,
+				  at));
+	CHECK(!cgroup_parse_mount(CGROUP_V2, "1 2 3 / x rw - cgroup2 c", part,
+				  at));
+	CHECK(cgroup_parse_mount(CGROUP_V2, "1 2 3 / /x\\134 rw - cgroup2",
+				 part, at));
 	CHECK_STR(at, "/x\\");
 }
 
@@ -130,6 +152,7 @@ int main(void)
 	snprintf(root, sizeof(root), "/tmp/uhmm-cgroup-XXXXXX");
 	CHECK(mkdtemp(root) != NULL);
 	test_tree();
+	test_v1();
 	test_mounts();
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	CHECK_EQ(system(command), 0);

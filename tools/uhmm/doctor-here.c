@@ -58,7 +58,9 @@ static void say_cgroup(void)
 	uint64_t limit = uhmm_cgroup_limit();
 
 	if (limit)
-		finding(FINE, "cgroup", "without --ram, %" PRIu64 " MiB of RAM",
+		finding(FINE, "cgroup",
+			"a limit; without --ram a program has %" PRIu64
+			" MiB of it",
 			NULL, limit >> 20);
 	else
 		finding(FINE, "cgroup", "no limit on RAM", NULL);

@@ -3,7 +3,8 @@
  * cgroup.c - the tightest memory limit among the cgroups that we are in.
  *
  * It is read once, with calls that neither allocate nor fail for good: what
- * cannot be read is no limit.  Only cgroup v2 is looked for.
+ * cannot be read is no limit.  Both versions of cgroups are looked for, as the
+ * memory controller may be in either.
  */
 #include <errno.h>
 
@@ -12,6 +13,7 @@
 #include "sys/kernel.h"
 
 #define LEAST_MARGIN (UINT64_C(16) << 20)
+#define MOST_BYTES   (UINT64_C(1) << 62) /* v1 has a number for "max" */
 
 /* ---- Words ------------------------------------------------------------ */
 
@@ -52,13 +54,46 @@ static bool leads_out(const char *path)
 	return false;
 }
 
-bool cgroup_parse_path(const char *line, char ret[CGROUP_PATH])
+/* In @list, separated by commas, that ends at the first of @ends. */
+static bool has_memory(const char *list, const char *ends)
+{
+	static const char word[] = "memory";
+	const size_t len = sizeof(word) - 1;
+
+	for (;;) {
+		size_t n = strcspn(list, ends);
+		const char *comma = memchr(list, ',', n);
+
+		n = comma ? (size_t)(comma - list) : n;
+		if (n == len && !strncmp(list, word, len))
+			return true;
+		if (!comma)
+			return false;
+		list = comma + 1;
+	}
+}
+
+/* "4:cpu,memory:/a/b".  Where its path begins, or NULL. */
+static const char *path_of_v1(const char *line)
+{
+	const char *list = strchr(line, ':');
+	const char *end = list ? strchr(list + 1, ':') : NULL;
+
+	return end && end[1] == '/' && has_memory(list + 1, ":") ? end + 1 :
+								   NULL;
+}
+
+bool cgroup_parse_path(enum cgroup_version version, const char *line,
+		       char ret[CGROUP_PATH])
 {
 	size_t len;
 
-	if (strncmp(line, "0::/", 4))
+	if (version == CGROUP_V1)
+		line = path_of_v1(line);
+	else
+		line = strncmp(line, "0::/", 4) ? NULL : line + 3;
+	if (!line)
 		return false;
-	line += 3;
 	len = strlen(line);
 	if (len >= CGROUP_PATH || leads_out(line))
 		return false;
@@ -66,8 +101,21 @@ bool cgroup_parse_path(const char *line, char ret[CGROUP_PATH])
 	return true;
 }
 
-bool cgroup_parse_mount(const char *line, char ret_part[CGROUP_PATH],
-			char ret_at[CGROUP_PATH])
+/* What comes after the " - ": a type, what is mounted, and options. */
+static bool is_version(enum cgroup_version version, const char *p)
+{
+	char word[CGROUP_PATH];
+
+	if (!take_word(&p, word))
+		return false;
+	if (version == CGROUP_V2)
+		return !strcmp(word, "cgroup2");
+	return !strcmp(word, "cgroup") && take_word(&p, word) &&
+	       has_memory(p, " ");
+}
+
+bool cgroup_parse_mount(enum cgroup_version version, const char *line,
+			char ret_part[CGROUP_PATH], char ret_at[CGROUP_PATH])
 {
 	char part[CGROUP_PATH], at[CGROUP_PATH], word[CGROUP_PATH];
 	const char *p = line;
@@ -81,7 +129,7 @@ bool cgroup_parse_mount(const char *line, char ret_part[CGROUP_PATH],
 		if (!take_word(&p, word))
 			return false;
 	} while (strcmp(word, "-"));
-	if (!take_word(&p, word) || strcmp(word, "cgroup2"))
+	if (!is_version(version, p))
 		return false;
 	if (*part != '/' || *at != '/')
 		return false;
@@ -107,7 +155,7 @@ bool cgroup_parse_limit(const char *line, uint64_t *ret)
 	}
 	if (*line)
 		return false;
-	*ret = v;
+	*ret = v < MOST_BYTES ? v : UINT64_MAX;
 	return true;
 }
 
@@ -166,7 +214,8 @@ static bool open_file(struct reader *r, const char *root, const char *path)
 	return r->fd >= 0;
 }
 
-static bool find_path(struct reader *r, const char *root, char *ret)
+static bool find_path(struct reader *r, const char *root,
+		      enum cgroup_version version, char *ret)
 {
 	const char *line;
 	bool found = false;
@@ -174,12 +223,13 @@ static bool find_path(struct reader *r, const char *root, char *ret)
 	if (!open_file(r, root, "/proc/self/cgroup"))
 		return false;
 	while (!found && (line = next_line(r)))
-		found = cgroup_parse_path(line, ret);
+		found = cgroup_parse_path(version, line, ret);
 	sys_close(r->fd);
 	return found;
 }
 
-static bool find_mount(struct reader *r, const char *root, char *ret_part,
+static bool find_mount(struct reader *r, const char *root,
+		       enum cgroup_version version, char *ret_part,
 		       char *ret_at)
 {
 	const char *line;
@@ -188,7 +238,7 @@ static bool find_mount(struct reader *r, const char *root, char *ret_part,
 	if (!open_file(r, root, "/proc/self/mountinfo"))
 		return false;
 	while (!found && (line = next_line(r)))
-		found = cgroup_parse_mount(line, ret_part, ret_at);
+		found = cgroup_parse_mount(version, line, ret_part, ret_at);
 	sys_close(r->fd);
 	return found;
 }
@@ -225,42 +275,59 @@ static const char *below_mount(const char *path, const char *part)
 }
 
 /* From @dir up to its first @top bytes. */
-static uint64_t least_limit(struct reader *r, const char *root, char *dir,
-			    size_t top)
+static uint64_t least_limit(struct reader *r, const char *root,
+			    enum cgroup_version version, char *dir, size_t top)
 {
+	static const char *const files[][2] = {
+		[CGROUP_V2] = { "memory.max", "memory.high" },
+		[CGROUP_V1] = { "memory.limit_in_bytes" },
+	};
 	uint64_t least = UINT64_MAX;
 
 	for (;;) {
-		uint64_t max = read_limit(r, root, dir, "memory.max");
-		uint64_t high = read_limit(r, root, dir, "memory.high");
 		char *slash = strrchr(dir, '/');
 
-		least = max < least ? max : least;
-		least = high < least ? high : least;
+		for (int i = 0; i < 2 && files[version][i]; i++) {
+			uint64_t v =
+				read_limit(r, root, dir, files[version][i]);
+
+			least = v < least ? v : least;
+		}
 		if (!slash || slash < dir + top)
-			return least == UINT64_MAX ? 0 : least;
+			return least;
 		*slash = '\0';
 	}
 }
 
-uint64_t cgroup_limit(const char *root)
+/* UINT64_MAX: none */
+static uint64_t limit_of(const char *root, enum cgroup_version version)
 {
 	char path[CGROUP_PATH], part[CGROUP_PATH], at[CGROUP_PATH];
 	char dir[2 * CGROUP_PATH];
 	struct reader r;
 	size_t end;
 
-	if (!find_path(&r, root, path) || !find_mount(&r, root, part, at))
-		return 0;
+	if (!find_path(&r, root, version, path) ||
+	    !find_mount(&r, root, version, part, at))
+		return UINT64_MAX;
 	if (!strcmp(at, "/"))
 		*at = '\0';
 	end = sys_format(dir, sizeof(dir), "%s%s", at, below_mount(path, part));
 	while (end > strlen(at) && dir[end - 1] == '/')
 		dir[--end] = '\0';
-	return least_limit(&r, root, dir, strlen(at));
+	return least_limit(&r, root, version, dir, strlen(at));
 }
 
-/* The rest is for code, stacks and what devices keep in RAM. */
+uint64_t cgroup_limit(const char *root)
+{
+	uint64_t v1 = limit_of(root, CGROUP_V1);
+	uint64_t v2 = limit_of(root, CGROUP_V2);
+	uint64_t least = v1 < v2 ? v1 : v2;
+
+	return least == UINT64_MAX ? 0 : least;
+}
+
+/* The rest is for code, stacks, and RAM that no limit of ours counts. */
 uint64_t cgroup_share(uint64_t limit)
 {
 	uint64_t margin = limit / 8;
