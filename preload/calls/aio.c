@@ -259,6 +259,41 @@ EXPORT int io_destroy(queue_t queue)
 	return ret;
 }
 
+static int by_number(long number, const long *a)
+{
+	queue_t queue = (queue_t)a[0];
+
+	switch (number) {
+	case SYS_io_submit:
+		return io_submit(queue, a[1], (struct iocb **)a[2]);
+	case SYS_io_getevents:
+		return io_getevents(queue, a[1], a[2], (struct io_event *)a[3],
+				    (struct timespec *)a[4]);
+	case SYS_io_cancel:
+		return io_cancel(queue, (struct iocb *)a[1],
+				 (struct io_event *)a[2]);
+	case SYS_io_destroy:
+		return io_destroy(queue);
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* Programs mix both ways: what one began may end by the other. */
+bool aio_syscall(long number, const long *a, long *ret)
+{
+	int done;
+
+	if (number != SYS_io_submit && number != SYS_io_getevents &&
+	    number != SYS_io_cancel && number != SYS_io_destroy)
+		return false;
+	done = by_number(number, a);
+	if (done < 0)
+		errno = -done;
+	*ret = done < 0 ? -1 : done;
+	return true;
+}
+
 /* ---- POSIX --------------------------------------------------------------- */
 
 #define POSIX_QUEUE 0

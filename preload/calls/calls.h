@@ -113,6 +113,9 @@ bool calls_stopped(const void *p, size_t len, bool write);
 
 #define WINDOW	 ((size_t)256 << 10) /* brought home at a time */
 #define PATIENCE 4 /* tries until what was brought home is held there */
+/* aio.c: one of libaio's calls, by its number */
+bool aio_syscall(long number, const long *a, long *ret);
+
 /* ring.c */
 bool ring_is_refused(void);
 

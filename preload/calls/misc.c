@@ -289,6 +289,10 @@ EXPORT long syscall(long number, ...)
 		return -1;
 	}
 	filter_syscall(number, a);
+	if (unlikely(calls_may_be_direct()) &&
+	    !map_is_own(__builtin_return_address(0)) &&
+	    aio_syscall(number, a, &ret))
+		return ret;
 	ret = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	for (unsigned n = 0; unlikely(IS_MINUS_1(ret)) &&
 			     again_args(n, a, __builtin_return_address(0));
