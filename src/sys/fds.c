@@ -15,8 +15,9 @@
 #include "sys/sys.h"
 
 enum {
-	ROOM = 64,	/* between ours and the end of the limit */
-	BEYOND = 256,	/* so many behind it */
+	ROOM = 64,    /* between ours and the end of the limit */
+	BEYOND = 256, /* so many behind it */
+	ROOM_MADE = 1024,
 	HIGHEST = 4000, /* the kernel's table is as long as the last number */
 };
 
@@ -72,11 +73,23 @@ int sys_limit_raise(struct sys_raised *r, uint64_t enough)
 {
 	if (limit(NULL, &r->is))
 		return -EMFILE;
-	if (enough > r->is.rlim_max)
-		enough = r->is.rlim_max;
+	r->was = r->is;
 	if (r->is.rlim_cur < enough)
 		r->is.rlim_cur = enough;
+	if (r->is.rlim_max < enough)
+		r->is.rlim_max = enough;
+	if (!limit(&r->is, &r->was))
+		return 0;
+	r->is = (struct rlimit){ r->was.rlim_max, r->was.rlim_max };
 	return limit(&r->is, &r->was) ? -EMFILE : 0;
+}
+
+bool sys_limit_make_room(struct sys_raised *r, int64_t ret)
+{
+	struct rlimit now;
+
+	return ret == -EMFILE && !limit(NULL, &now) &&
+	       !sys_limit_raise(r, now.rlim_cur + ROOM_MADE);
 }
 
 void sys_limit_restore(const struct sys_raised *r)

@@ -57,6 +57,8 @@ bool sys_fd_mend(int fd, int err);
 void sys_fds_look(void);
 /* False: another file is there, and the process can do without ours. */
 bool sys_fd_usable(int fd);
+/* A child would wait for ever, as there is no descriptor for it. */
+_Noreturn void sys_fds_short(void);
 /* @say: called before the process ends with status 125. */
 void sys_fds_on_lost(void (*say)(const char *why));
 /* In a child, where neither the holder nor the holder of a lock lives. */

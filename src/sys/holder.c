@@ -348,6 +348,12 @@ void sys_fds_look(void)
 		sys_fd_mend(fd, 0);
 }
 
+void sys_fds_short(void)
+{
+	lose("libuhmm needs a descriptor to follow a fork, and the process may "
+	     "open no more; raise its limit (ulimit -n)");
+}
+
 void sys_fds_on_lost(void (*say)(const char *why))
 {
 	atomic_store(&on_lost, say);

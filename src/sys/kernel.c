@@ -14,6 +14,7 @@
 #include "sys/call.h"
 #include "sys/fail.h"
 #include "sys/fds.h"
+#include "sys/fds_int.h"
 #include "sys/nodes.h"
 #include "sys/sys.h"
 
@@ -40,14 +41,27 @@ int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
 	}
 }
 
+/* A call that opens one, again if there was no number for it. */
+static int opened(long nr, long a, long b, long c)
+{
+	long ret = call(nr, a, b, c, 0, 0, 0);
+	struct sys_raised r;
+
+	if (sys_limit_make_room(&r, ret)) {
+		ret = call(nr, a, b, c, 0, 0, 0);
+		sys_limit_restore(&r);
+	}
+	return (int)ret;
+}
+
 int sys_open(const char *path, int flags)
 {
 	if (sys_should_fail("open"))
 		return -EMFILE;
-	return (int)call(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0,
-			 0, 0);
+	return opened(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC);
 }
 
+/* The message of a fork brings a descriptor. */
 ssize_t sys_read(int fd, void *buf, size_t len)
 {
 	ssize_t ret;
@@ -56,7 +70,7 @@ ssize_t sys_read(int fd, void *buf, size_t len)
 		return -EAGAIN;
 	look_first(fd);
 	do {
-		ret = call(SYS_read, fd, (long)buf, (long)len, 0, 0, 0);
+		ret = opened(SYS_read, fd, (long)buf, (long)len);
 	} while (ret == -EINTR || (ret == -EBADF && sys_fd_mend(fd, -EBADF)));
 	return ret;
 }
@@ -111,7 +125,7 @@ int sys_userfaultfd(int flags)
 {
 	if (sys_should_fail("userfaultfd"))
 		return -ENOMEM;
-	return (int)call(SYS_userfaultfd, flags, 0, 0, 0, 0, 0);
+	return opened(SYS_userfaultfd, flags, 0, 0);
 }
 
 int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,

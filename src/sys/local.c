@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sys/fail.h"
+#include "sys/fds_int.h"
 #include "sys/sys.h"
 
 #define BACKLOG 8
@@ -172,12 +173,17 @@ void sys_unlink(const char *path)
 
 int sys_socket_pair(int ret_fd[2])
 {
+	const int type = SOCK_STREAM | SOCK_CLOEXEC;
 	int saved = errno, fd[2], err;
+	struct sys_raised r;
 
 	if (sys_should_fail("socketpair"))
 		return -EMFILE;
-	err = result(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
-		     saved);
+	err = result(socketpair(AF_UNIX, type, 0, fd), saved);
+	if (sys_limit_make_room(&r, err)) {
+		err = result(socketpair(AF_UNIX, type, 0, fd), saved);
+		sys_limit_restore(&r);
+	}
 	if (err)
 		return err;
 	ret_fd[0] = fd[0];
@@ -220,17 +226,22 @@ int sys_socket_pass(int sock, int fd)
 	return result((int)sendmsg(sock, &p.msg, MSG_NOSIGNAL), saved);
 }
 
+/* There is room before: a descriptor without a number would be gone. */
 int sys_socket_take(int sock)
 {
 	struct passing p;
 	struct cmsghdr *c;
 	int saved = errno, fd;
+	struct sys_raised r;
+	bool raised = sys_limit_make_room(&r, -EMFILE);
 	ssize_t n;
 
 	do {
 		passing_init(&p);
 		n = recvmsg(sock, &p.msg, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
+	if (raised)
+		sys_limit_restore(&r);
 	c = n == 1 ? CMSG_FIRSTHDR(&p.msg) : NULL;
 	errno = saved;
 	if (!c || c->cmsg_type != SCM_RIGHTS)

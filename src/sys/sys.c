@@ -15,6 +15,7 @@
 
 #include "sys/fail.h"
 #include "sys/fds.h"
+#include "sys/fds_int.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 
@@ -91,12 +92,16 @@ uint64_t sys_now_ns(void)
 
 int sys_eventfd(void)
 {
-	int saved = errno;
-	int fd;
+	int saved = errno, fd;
+	struct sys_raised r;
 
 	if (sys_should_fail("eventfd"))
 		return -EMFILE;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0 && sys_limit_make_room(&r, -errno)) {
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		sys_limit_restore(&r);
+	}
 	if (fd < 0) {
 		fd = -errno;
 		errno = saved;

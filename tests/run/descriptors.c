@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -230,6 +231,38 @@ static void by_numbers(void)
 	}
 }
 
+/* No number is free any more. */
+static void by_full(void)
+{
+	int fd, last = 3;
+
+	while ((fd = open("/dev/null", O_RDONLY)) >= 0)
+		last = fd;
+	check("when no number was free", data);
+	in_child();
+	close_range(3, (unsigned)last, 0);
+}
+
+/* None may be opened; poll(2) takes none any more. */
+static void by_none(void)
+{
+	struct rlimit was, none;
+
+	if (getrlimit(RLIMIT_NOFILE, &was))
+		die("getrlimit");
+	none = was;
+	none.rlim_cur = 0;
+	if (setrlimit(RLIMIT_NOFILE, &none))
+		die("setrlimit");
+	check("when none may be opened", data);
+	in_child();
+	if (getrlimit(RLIMIT_NOFILE, &none) || none.rlim_cur)
+		printf("the limit is %lu, not 0\n",
+		       (unsigned long)none.rlim_cur);
+	if (setrlimit(RLIMIT_NOFILE, &was))
+		die("setrlimit");
+}
+
 static const struct way {
 	const char *name;
 	void (*fn)(void);
@@ -244,6 +277,8 @@ static const struct way {
 	{ "fork", by_fork },
 	{ "vfork", by_vfork },
 	{ "numbers", by_numbers },
+	{ "full", by_full },
+	{ "none", by_none },
 	{ "bare-close", by_bare_close },
 	{ "bare-range", by_bare_range },
 	{ "bare-fork", by_bare_fork },

@@ -42,6 +42,24 @@ ends()
 		[ "$(echo "$got" | wc -l)" -eq 1 ]
 }
 
+# The hard limit cannot be passed: a child needs a descriptor, if it is told of.
+ends_full()
+{
+	full=$(ulimit -n 256 && timeout -s KILL 60 "$UHMM" run --mode "$mode" \
+		--ram 1M --device zram:64M "$program" full 2>&1 </dev/null)
+	status=$?
+	case $status in
+	0) check "full, hard limit: $full" [ -z "$full" ] ;;
+	*)
+		check "full, hard limit: status $status" [ $status -eq 125 ]
+		check "full, hard limit: $full" [ "$(echo "$full" | wc -l)" -eq 1 ]
+		check "full, hard limit: $full" \
+			expr "$full" : 'uhmm run: libuhmm needs a descriptor' \
+			>/dev/null
+		;;
+	esac
+}
+
 if [ -n "$off" ]; then
 	right close 1024
 	"$program" can && right bare-range 1024
@@ -51,6 +69,8 @@ for way in close closefrom close_range list dup2 dup3 daemon fork vfork numbers
 do
 	right $way 1024
 done
+right full 256
+right none 1024
 for way in close dup2 numbers; do
 	right $way "$(ulimit -H -n)"
 	right $way 300
@@ -63,6 +83,7 @@ if "$program" can; then
 else
 	ends bare-close 1024 "closed descriptors"
 fi
+ends_full
 ends bare-dup "$(ulimit -H -n)" "put another file"
 ends denied 1024 "closed descriptors"
 finish

@@ -49,7 +49,8 @@ static void flush(struct reply *r)
 	r->len = 0;
 }
 
-#define LINE 512
+#define LINE	512
+#define REST_NS (100 * 1000 * 1000)
 #define say(r, ...)                                                         \
 	do {                                                                \
 		if (sizeof((r)->buf) - (r)->len < LINE)                     \
@@ -233,18 +234,31 @@ static void answer(struct uhmm *u, int fd)
 
 /* ---- The thread ------------------------------------------------------- */
 
+/*
+ * Return: somebody may wait.  poll(2) takes no more descriptors than the
+ * process may open; then look from time to time.
+ */
+static bool wait_for_peer(const struct serve *s)
+{
+	struct pollfd fds[] = { { .fd = s->fd, .events = POLLIN },
+				{ .fd = s->wake, .events = POLLIN } };
+	_Atomic uint32_t nobody = 0;
+
+	if (sys_poll(fds, 2, -1) != -EINVAL)
+		return fds[0].revents & POLLIN;
+	sys_futex_wait(&nobody, 0, REST_NS);
+	return true;
+}
+
 static void serve_main(void *arg)
 {
 	struct uhmm *u = arg;
 	struct serve *s = &u->serve;
 
 	while (!atomic_load(&s->stop)) {
-		struct pollfd fds[] = { { .fd = s->fd, .events = POLLIN },
-					{ .fd = s->wake, .events = POLLIN } };
 		int peer;
 
-		sys_poll(fds, 2, -1);
-		if (!(fds[0].revents & POLLIN))
+		if (!wait_for_peer(s))
 			continue;
 		peer = sys_socket_accept(s->fd);
 		if (peer < 0)

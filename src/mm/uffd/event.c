@@ -21,6 +21,7 @@ enum {
 	YIELDS = 16,
 	TRIES = 32,
 	NAP_NS = 50 * 1000,
+	REST_NS = 500 * 1000,
 };
 
 static inline void spin_once(void)
@@ -219,6 +220,8 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 		uffd_apply_in_order(b, msg);
 	}
 	end_read(b);
+	if (ret == -EMFILE)
+		sys_fds_short(); /* a child waits for this message */
 	if (ret != sizeof(*msg) && ret != -EAGAIN)
 		sys_fd_mend(b->u, 0); /* no userfaultfd any more */
 	if (ret != sizeof(*msg))
@@ -354,6 +357,18 @@ static bool handle(struct uffd *b, int tries)
 	return ret != -EBUSY;
 }
 
+/*
+ * poll(2) takes no more descriptors than the process may open, which can be
+ * none.  Then a handler looks from time to time.
+ */
+static void look(struct uffd *b)
+{
+	_Atomic uint32_t nobody = 0;
+
+	handle(b, TRIES);
+	sys_futex_wait(&nobody, 0, REST_NS);
+}
+
 void uffd_handler(struct uffd *b)
 {
 	struct pollfd fds[2] = {
@@ -365,10 +380,14 @@ void uffd_handler(struct uffd *b)
 	if (b->mm.client->serves)
 		b->mm.client->serves(b->mm.client->priv);
 	for (;;) {
-		if (sys_poll(fds, 2, -1) <= 0)
-			continue;
-		if (fds[1].revents)
+		int ret = sys_poll(fds, 2, -1);
+
+		if (atomic_load(&b->stopping))
 			return;
+		if (ret == -EINVAL)
+			look(b);
+		if (ret <= 0)
+			continue;
 		if (handle(b, tries)) {
 			tries = 0;
 		} else {
@@ -414,6 +433,7 @@ int uffd_threads_start(struct uffd *b, unsigned nr)
 
 void uffd_threads_stop(struct uffd *b)
 {
+	atomic_store(&b->stopping, true);
 	sys_eventfd_set(b->stop_fd);
 	uffd_relief_stop(b);
 	while (b->nr_threads > 0)

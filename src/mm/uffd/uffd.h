@@ -142,7 +142,8 @@ struct uffd {
 
 	int u, s;
 	int slot_fd; /* @u or @s: what slots are registered with */
-	int stop_fd;
+	int stop_fd; /* readable when @stopping, for poll(2) */
+	_Atomic bool stopping;
 	int pagemap, maps; /* -1: none */
 	int fork[2];	   /* fork.c; by event_lock */
 	_Atomic bool forking;
