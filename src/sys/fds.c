@@ -73,23 +73,21 @@ int sys_limit_raise(struct sys_raised *r, uint64_t enough)
 {
 	if (limit(NULL, &r->is))
 		return -EMFILE;
-	r->was = r->is;
+	if (enough > r->is.rlim_max)
+		enough = r->is.rlim_max;
 	if (r->is.rlim_cur < enough)
 		r->is.rlim_cur = enough;
-	if (r->is.rlim_max < enough)
-		r->is.rlim_max = enough;
-	if (!limit(&r->is, &r->was))
-		return 0;
-	r->is = (struct rlimit){ r->was.rlim_max, r->was.rlim_max };
 	return limit(&r->is, &r->was) ? -EMFILE : 0;
 }
 
-bool sys_limit_make_room(struct sys_raised *r, int64_t ret)
+bool sys_limit_make_room(struct sys_raised *r)
 {
-	struct rlimit now;
-
-	return ret == -EMFILE && !limit(NULL, &now) &&
-	       !sys_limit_raise(r, now.rlim_cur + ROOM_MADE);
+	if (limit(NULL, &r->is))
+		return false;
+	r->is.rlim_cur += ROOM_MADE;
+	if (r->is.rlim_max < r->is.rlim_cur)
+		r->is.rlim_max = r->is.rlim_cur;
+	return !limit(&r->is, &r->was) || !sys_limit_raise(r, r->is.rlim_cur);
 }
 
 void sys_limit_restore(const struct sys_raised *r)
@@ -98,6 +96,18 @@ void sys_limit_restore(const struct sys_raised *r)
 
 	if (!limit(&r->was, &now) && now.rlim_cur != r->is.rlim_cur)
 		limit(&now, NULL);
+}
+
+long sys_opened(long nr, long a, long b, long c, long d)
+{
+	long ret = call(nr, a, b, c, d, 0, 0);
+	struct sys_raised r;
+
+	if (ret == -EMFILE && sys_limit_make_room(&r)) {
+		ret = call(nr, a, b, c, d, 0, 0);
+		sys_limit_restore(&r);
+	}
+	return ret;
 }
 
 static int dup_beyond(int fd, uint64_t end)

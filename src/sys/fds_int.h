@@ -38,8 +38,7 @@ struct sys_kept *sys_kept_find(int fd);
 bool sys_kept_is_same(const struct sys_kept *k);
 /*
  * The soft limit of descriptors is @enough for a moment, if the hard one allows
- * that or can be raised, too.  If another thread sets it meanwhile, its value
- * is the one that stays.
+ * that.  If another thread sets it meanwhile, its value is the one that stays.
  */
 struct sys_raised {
 	struct rlimit was, is;
@@ -48,11 +47,12 @@ struct sys_raised {
 int sys_limit_raise(struct sys_raised *r, uint64_t enough);
 void sys_limit_restore(const struct sys_raised *r);
 /*
- * A call that opens a descriptor returned @ret.  Return: true if no number was
- * free: there are some now, so make the call again, and then
- * sys_limit_restore().
+ * The same for some numbers that are free, and the hard limit is raised as
+ * well where it must be and can be.
  */
-bool sys_limit_make_room(struct sys_raised *r, int64_t ret);
+bool sys_limit_make_room(struct sys_raised *r);
+/* A system call that opens descriptors, with room for them. */
+long sys_opened(long nr, long a, long b, long c, long d);
 
 /* Holds the lock: a place is free now. */
 void sys_holder_drop(size_t place, uint32_t serial);

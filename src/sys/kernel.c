@@ -41,24 +41,12 @@ int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
 	}
 }
 
-/* A call that opens one, again if there was no number for it. */
-static int opened(long nr, long a, long b, long c)
-{
-	long ret = call(nr, a, b, c, 0, 0, 0);
-	struct sys_raised r;
-
-	if (sys_limit_make_room(&r, ret)) {
-		ret = call(nr, a, b, c, 0, 0, 0);
-		sys_limit_restore(&r);
-	}
-	return (int)ret;
-}
-
 int sys_open(const char *path, int flags)
 {
 	if (sys_should_fail("open"))
 		return -EMFILE;
-	return opened(SYS_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC);
+	return (int)sys_opened(SYS_openat, AT_FDCWD, (long)path,
+			       flags | O_CLOEXEC, 0);
 }
 
 /* The message of a fork brings a descriptor. */
@@ -70,7 +58,7 @@ ssize_t sys_read(int fd, void *buf, size_t len)
 		return -EAGAIN;
 	look_first(fd);
 	do {
-		ret = opened(SYS_read, fd, (long)buf, (long)len);
+		ret = sys_opened(SYS_read, fd, (long)buf, (long)len, 0);
 	} while (ret == -EINTR || (ret == -EBADF && sys_fd_mend(fd, -EBADF)));
 	return ret;
 }
@@ -125,7 +113,7 @@ int sys_userfaultfd(int flags)
 {
 	if (sys_should_fail("userfaultfd"))
 		return -ENOMEM;
-	return opened(SYS_userfaultfd, flags, 0, 0);
+	return (int)sys_opened(SYS_userfaultfd, flags, 0, 0, 0);
 }
 
 int sys_mmap(uintptr_t addr, size_t len, int prot, int flags,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -173,17 +174,12 @@ void sys_unlink(const char *path)
 
 int sys_socket_pair(int ret_fd[2])
 {
-	const int type = SOCK_STREAM | SOCK_CLOEXEC;
-	int saved = errno, fd[2], err;
-	struct sys_raised r;
+	int fd[2], err;
 
 	if (sys_should_fail("socketpair"))
 		return -EMFILE;
-	err = result(socketpair(AF_UNIX, type, 0, fd), saved);
-	if (sys_limit_make_room(&r, err)) {
-		err = result(socketpair(AF_UNIX, type, 0, fd), saved);
-		sys_limit_restore(&r);
-	}
+	err = (int)sys_opened(SYS_socketpair, AF_UNIX,
+			      SOCK_STREAM | SOCK_CLOEXEC, 0, (long)fd);
 	if (err)
 		return err;
 	ret_fd[0] = fd[0];
@@ -233,7 +229,7 @@ int sys_socket_take(int sock)
 	struct cmsghdr *c;
 	int saved = errno, fd;
 	struct sys_raised r;
-	bool raised = sys_limit_make_room(&r, -EMFILE);
+	bool raised = sys_limit_make_room(&r);
 	ssize_t n;
 
 	do {

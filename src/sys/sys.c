@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,21 +93,10 @@ uint64_t sys_now_ns(void)
 
 int sys_eventfd(void)
 {
-	int saved = errno, fd;
-	struct sys_raised r;
-
 	if (sys_should_fail("eventfd"))
 		return -EMFILE;
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0 && sys_limit_make_room(&r, -errno)) {
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		sys_limit_restore(&r);
-	}
-	if (fd < 0) {
-		fd = -errno;
-		errno = saved;
-	}
-	return fd;
+	return (int)sys_opened(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0,
+			       0);
 }
 
 void sys_eventfd_set(int fd)
