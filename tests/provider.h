@@ -3,6 +3,8 @@
 #ifndef UHMM_TEST_PROVIDER_H
 #define UHMM_TEST_PROVIDER_H
 
+#include <pthread.h>
+
 #include <uhmm/provider.h>
 
 #include "test.h"
@@ -81,6 +83,19 @@ static inline int get_pages(const struct test_device *d, uint64_t dpfn,
 	struct uhmm_segment seg = { dpfn, dst, npages };
 
 	return d->desc.ops->copy_to_ram(d->priv, &seg, 1);
+}
+
+/* Each gets its number. */
+static inline void run_workers(void *(*worker)(void *), size_t nr)
+{
+	pthread_t threads[16];
+
+	CHECK(nr <= sizeof(threads) / sizeof(*threads));
+	for (uintptr_t i = 0; i < nr; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, worker, (void *)i),
+			 0);
+	for (size_t i = 0; i < nr; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
 static inline void close_provider(const struct test_device *d)

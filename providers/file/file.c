@@ -14,7 +14,6 @@
  * is looked at before and after each copy.
  */
 #include <errno.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -30,21 +29,12 @@ static int error_of_write(int err)
 	return err == EDQUOT || err == EFBIG ? -ENOSPC : -err;
 }
 
-/* Beyond the limit a write would send SIGXFSZ. */
-static bool is_allowed(uint64_t end)
-{
-	struct rlimit limit;
-
-	return getrlimit(RLIMIT_FSIZE, &limit) ||
-	       limit.rlim_cur == RLIM_INFINITY || end <= limit.rlim_cur;
-}
-
 static int write_run(const struct file *f, uint64_t dpfn, const char *data,
 		     size_t npages)
 {
 	size_t done = 0, len = bytes(npages);
 
-	if (!is_allowed((dpfn + npages) << UHMM_PAGE_SHIFT))
+	if (!file_may_reach((dpfn + npages) << UHMM_PAGE_SHIFT))
 		return -ENOSPC;
 	while (done < len) {
 		struct iovec v = { (void *)(data + done), len - done };

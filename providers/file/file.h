@@ -44,6 +44,8 @@ struct file {
  */
 int file_open(struct file *f, const char *const *values, uint64_t npages);
 void file_close(struct file *f);
+/* Beyond RLIMIT_FSIZE a write would send SIGXFSZ.  @end: bytes */
+bool file_may_reach(uint64_t end);
 
 extern const struct uhmm_option file_options[];
 

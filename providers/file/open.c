@@ -115,12 +115,12 @@ static int size_of(int fd, const struct stat *st, uint64_t *ret)
 	return 0;
 }
 
-static bool is_allowed(uint64_t len)
+bool file_may_reach(uint64_t end)
 {
 	struct rlimit limit;
 
 	return getrlimit(RLIMIT_FSIZE, &limit) ||
-	       limit.rlim_cur == RLIM_INFINITY || len <= limit.rlim_cur;
+	       limit.rlim_cur == RLIM_INFINITY || end <= limit.rlim_cur;
 }
 
 /* A file that is too short grows; nothing is cut off. */
@@ -128,7 +128,7 @@ static int grow(struct file *f, bool prealloc)
 {
 	off_t len = (off_t)(f->npages << UHMM_PAGE_SHIFT);
 
-	if (!is_allowed((uint64_t)len))
+	if (!file_may_reach((uint64_t)len))
 		return -EFBIG;
 	if (prealloc)
 		return -posix_fallocate(f->fd, 0, len);

@@ -145,15 +145,9 @@ static void *worker(void *arg)
 
 static void test_threads(void)
 {
-	pthread_t threads[NR_THREADS];
-
 	shared = open_provider("file", RUN, PAIRS(folder_value));
 	CHECK(shared.desc.flags & UHMM_DEVICE_CONCURRENT);
-	for (uintptr_t i = 0; i < NR_THREADS; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, worker, (void *)i),
-			 0);
-	for (int i = 0; i < NR_THREADS; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	run_workers(worker, NR_THREADS);
 	close_provider(&shared);
 }
 
