@@ -94,14 +94,19 @@ ssize_t uffd_copy(const struct uffd *b, uintptr_t va, const void *src,
 	return done(ret, arg.copy);
 }
 
-bool uffd_is_registered(const struct uffd *b, uintptr_t va)
+int uffd_ask_registered(const struct uffd *b, uintptr_t va)
 {
-	/* The kernel's half of addresses: there is nothing to copy. */
-	const void *nowhere = (const void *)-(2 * MM_PAGE_SIZE);
-	ssize_t ret = uffd_copy(b, va & ~(MM_PAGE_SIZE - 1), nowhere,
+	ssize_t ret = uffd_copy(b, va & ~(MM_PAGE_SIZE - 1), b->nowhere,
 				MM_PAGE_SIZE, 0);
 
-	return ret == -EFAULT || ret == -EEXIST || ret == -EAGAIN;
+	if (ret == -EAGAIN)
+		return -EAGAIN;
+	return ret == -EFAULT || ret == -EEXIST;
+}
+
+bool uffd_is_registered(const struct uffd *b, uintptr_t va)
+{
+	return uffd_ask_registered(b, va) != 0;
 }
 
 ssize_t uffd_zeropage(const struct uffd *b, uintptr_t va, size_t len)

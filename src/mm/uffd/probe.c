@@ -212,7 +212,8 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 /* ---- Trying ---- */
 
 /*
- * A page that stays, two for trials, then the zeroes.  Kept from children: a
+ * A page that stays, two for trials, then the zeroes, and behind them a page
+ * that nobody can read.  Kept from children: a
  * fork(2) of another thread would wait for the reader of its event, and there
  * is none yet.
  */
@@ -221,7 +222,7 @@ static int open_scratch(struct uffd *b)
 	uintptr_t p;
 	int ret;
 
-	b->scratch_len = (4 + UFFD_ZERO_PAGES) * MM_PAGE_SIZE;
+	b->scratch_len = (5 + UFFD_ZERO_PAGES) * MM_PAGE_SIZE;
 	ret = sys_own_map(b->scratch_len, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, &p);
 	if (ret)
@@ -229,6 +230,10 @@ static int open_scratch(struct uffd *b)
 	ret = sys_madvise(p, b->scratch_len, MADV_DONTFORK);
 	b->scratch = p;
 	b->zeroes = (char *)p + 4 * MM_PAGE_SIZE;
+	b->nowhere = b->zeroes + UFFD_ZERO_PAGES * MM_PAGE_SIZE;
+	if (!ret)
+		ret = sys_mprotect((uintptr_t)b->nowhere, MM_PAGE_SIZE,
+				   PROT_NONE);
 	*(volatile char *)p = 1;
 	*(volatile char *)(p + MM_PAGE_SIZE) = 1;
 	for (size_t i = 0; i < UFFD_ZERO_PAGES; i++)

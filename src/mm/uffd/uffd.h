@@ -151,7 +151,8 @@ struct uffd {
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
 	size_t scratch_len;
-	char *zeroes; /* UFFD_ZERO_PAGES, never written */
+	char *zeroes;  /* UFFD_ZERO_PAGES, never written */
+	char *nowhere; /* a page that cannot be read */
 
 	uintptr_t slots;
 	size_t nr_slots;
@@ -213,7 +214,11 @@ int uffd_list_features(struct mm *mm, char *buf, size_t len);
 extern _Thread_local bool uffd_saw_again;
 
 int uffd_register(int fd, uintptr_t start, size_t len, uint64_t mode);
-/* Does a fault there come to us?  Asks the kernel, and changes nothing. */
+/*
+ * Does a fault there come to us?  Asks the kernel, and changes nothing.
+ * -EAGAIN: mappings are changing, which is_registered() takes for a yes.
+ */
+int uffd_ask_registered(const struct uffd *b, uintptr_t va);
 bool uffd_is_registered(const struct uffd *b, uintptr_t va);
 int uffd_unregister(int fd, uintptr_t start, size_t len);
 int uffd_protect(const struct uffd *b, uintptr_t va, size_t len, bool on);
