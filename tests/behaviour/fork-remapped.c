@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A child has all of a mapping that mremap(2) made longer, and what
- * MREMAP_DONTUNMAP left behind.
+ * A child has all of a mapping that mremap(2) made longer, even when only that
+ * is left of it, and what MREMAP_DONTUNMAP left behind.
  */
 #include <sys/wait.h>
 
@@ -29,6 +29,21 @@ static void verify_in_child(char *p, size_t filled, size_t npages)
 	CHECK_EQ(status, 0);
 }
 
+/* What the mapping grew by, on a device or not, when the rest is gone. */
+static void grow_and_cut(struct uhmm *u, bool again)
+{
+	char *p = test_map_blocks(1), *tail = p + NPAGES * PAGE;
+
+	CHECK_EQ(munmap(tail, BLOCK - NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_register(u, p, NPAGES * PAGE), 0);
+	CHECK(mremap(p, NPAGES * PAGE, 2 * NPAGES * PAGE, 0) == p);
+	if (again)
+		verify_in_child(p, 0, 2 * NPAGES);
+	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
+	test_fill(tail, NPAGES, 1);
+	verify_in_child(tail, NPAGES, NPAGES);
+}
+
 int main(void)
 {
 	struct uhmm *u = test_open();
@@ -48,6 +63,8 @@ int main(void)
 	verify_in_child(p, 0, NPAGES);
 	verify_in_child(to, NPAGES, NPAGES);
 	test_verify(to, NPAGES, 1);
+	grow_and_cut(u, false);
+	grow_and_cut(u, true);
 	test_close(u);
 	return 0;
 }

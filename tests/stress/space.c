@@ -365,22 +365,13 @@ static void set_limit(void)
 	CHECK_EQ(uhmm_set_ram_limit(u, strtoull(env, NULL, 0) * PAGE), 0);
 }
 
-/*
- * Where nothing can be guarded a child has SIGSEGV at times.  fork-remapped
- * tells what it has when nothing changes beside the fork.
- */
-static bool is_usual(const struct op *op)
-{
-	return op->run != fork_child || test_has(u, "poison");
-}
-
 /* Those that are named, or all. */
 static size_t choose(const struct op **list, int argc, char **argv)
 {
 	size_t nr = 0;
 
 	for (size_t k = 0; k < NOPS; k++) {
-		bool named = argc < 3 && is_usual(&ops[k]);
+		bool named = argc < 3;
 
 		for (int a = 2; a < argc; a++)
 			named = named || !strcmp(argv[a], ops[k].name);

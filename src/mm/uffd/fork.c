@@ -35,6 +35,10 @@
 #include "sys/fds.h"
 #include "sys/local.h"
 
+enum {
+	SHOW_TRIES = 10000
+};
+
 /* ---- What fork_guard() cannot guard ---- */
 
 static bool hides(const struct uffd *b)
@@ -43,9 +47,9 @@ static bool hides(const struct uffd *b)
 }
 
 /*
- * Across holes; what is unmapped, or another's by now, may be refused.  A
- * mapping that mremap(2) made longer is hidden to its end, of which nobody was
- * told.
+ * Across holes; what is unmapped, or another's by now, may be refused.  Of a
+ * mapping that mremap(2) made longer nobody knows the end: all of it is hidden,
+ * so that it stays one mapping.
  */
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 {
@@ -54,8 +58,8 @@ void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 
 	if (!hides(b))
 		return;
-	if (!hide && !uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) &&
-	    vma.start < end && vma.end > end && vma.anon)
+	if (!uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) && vma.start < end &&
+	    vma.end > end && vma.anon)
 		end = vma.end;
 	sys_madvise(start, end - start, hide ? MADV_DONTFORK : MADV_DOFORK);
 }
@@ -65,6 +69,26 @@ void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	if (!atomic_load(&b->forking))
 		uffd_fork_hide(&b->mm, start, end, true);
+}
+
+/*
+ * What is registered, whether it is tracked or not: what mremap(2) made a
+ * mapping longer by is hidden as the mapping was, and stays where the tracked
+ * part is unmapped or moved away.  Holds event_lock.
+ */
+static void show(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	int ret = -EAGAIN;
+
+	for (int i = 0; ret == -EAGAIN && i < SHOW_TRIES; i++) {
+		if (i) {
+			uffd_drain(b);
+			sys_yield();
+		}
+		ret = uffd_ask_registered(b, start);
+	}
+	if (ret == 1)
+		sys_madvise(start, end - start, MADV_DOFORK);
 }
 
 /* ---- Around a fork ---- */
@@ -85,6 +109,8 @@ int uffd_fork_begin(struct mm *mm)
 
 	sys_mutex_lock(&b->event_lock);
 	atomic_store(&b->forking, true);
+	if (hides(b))
+		uffd_each_part(b, show);
 	if (b->has.fork)
 		ret = open_pair(b);
 	sys_mutex_unlock(&b->event_lock);

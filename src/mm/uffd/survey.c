@@ -198,6 +198,43 @@ static bool cut_own(uintptr_t start, uintptr_t *end)
 	return true;
 }
 
+/* What of a mapping can be tracked. */
+static void each_part(struct uffd *b, const struct uffd_vma *vma,
+		      uffd_part_fn *fn)
+{
+	uintptr_t start = vma->start;
+
+	while (vma->anon && start < vma->end) {
+		uintptr_t end = vma->end;
+
+		if (!cut_own(start, &end))
+			fn(b, start, end);
+		start = end;
+	}
+}
+
+static void each_line(struct uffd *b, uffd_part_fn *fn)
+{
+	struct reader r = { .at = 0 };
+	struct uffd_vma vma;
+
+	r.fd = sys_open("/proc/self/maps", O_RDONLY);
+	while (r.fd >= 0 && get_line(&r, &vma))
+		each_part(b, &vma, fn);
+	sys_close(r.fd);
+}
+
+void uffd_each_part(struct uffd *b, uffd_part_fn *fn)
+{
+	struct uffd_vma vma = { 0 };
+
+	if (!b->has.procmap)
+		each_line(b, fn);
+	else
+		while (!query(b, vma.end, &vma))
+			each_part(b, &vma, fn);
+}
+
 /* The extent at @start, up to @end at most. */
 static int next_extent(const struct uffd *b, uintptr_t start, uintptr_t end,
 		       struct mm_extent *ret)

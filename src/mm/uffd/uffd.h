@@ -269,6 +269,9 @@ struct uffd_vma {
 	unsigned order;		/* of its pages: more than 0 for hugetlbfs */
 };
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
+/* Call @fn for all that is mapped and can be tracked, in order. */
+typedef void uffd_part_fn(struct uffd *b, uintptr_t start, uintptr_t end);
+void uffd_each_part(struct uffd *b, uffd_part_fn *fn);
 
 /* ---- freeze.c: out ---- */
 
