@@ -20,27 +20,22 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Return: the factor's binary logarithm, or -1. */
-static int unit_shift(char c)
+/*
+ * "", "M" or "MiB".  Not "MB": that may be meant as 10^6.
+ *
+ * Return: the factor's binary logarithm, or -1.
+ */
+static int unit_shift(const char *s)
 {
-	switch (c) {
-	case '\0':
+	static const char units[] = "KkMmGgTt";
+	const char *unit;
+
+	if (!*s)
 		return 0;
-	case 'K':
-	case 'k':
-		return 10;
-	case 'M':
-	case 'm':
-		return 20;
-	case 'G':
-	case 'g':
-		return 30;
-	case 'T':
-	case 't':
-		return 40;
-	default:
+	unit = strchr(units, *s);
+	if (!unit || (s[1] && strcmp(s + 1, "iB") != 0))
 		return -1;
-	}
+	return (int)((unit - units) / 2 + 1) * 10;
 }
 
 /* Digits of a fraction, as millionths; what is smaller is cut off. */
@@ -72,8 +67,8 @@ int uhmm_parse_size(const char *s, uint64_t *ret_bytes)
 	has_fraction = s[0] == '.' && is_digit(s[1]);
 	if (has_fraction)
 		s = parse_fraction(s + 1, &fraction);
-	shift = unit_shift(*s);
-	if (shift < 0 || (*s && s[1]) || (has_fraction && !shift))
+	shift = unit_shift(s);
+	if (shift < 0 || (has_fraction && !shift))
 		return -EINVAL;
 	if (__builtin_mul_overflow(whole, UINT64_C(1) << shift, &bytes) ||
 	    __builtin_add_overflow(bytes, (fraction << shift) / 1000000,
@@ -188,7 +183,9 @@ static int parse_provider(struct spec *s, struct spec_part *part, char *p,
 		p += strcspn(p, ",");
 		delimiter = cut(&p);
 		if (uhmm_parse_size(size, &s->bytes))
-			return malformed(s, size, "not a size");
+			return malformed(
+				s, size,
+				"not a size (write 512M, 2G or 1.5GiB)");
 		if (!s->bytes)
 			return malformed(s, size, "the size is 0");
 		s->size = size;

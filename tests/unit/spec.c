@@ -26,31 +26,22 @@ static void test_sizes(void)
 		{ "2M", 2 << 20 },
 		{ "1.5G", UINT64_C(3) << 29 },
 		{ "0.5K", 512 },
+		{ "1KiB", 1024 },
+		{ "1.5GiB", UINT64_C(3) << 29 },
 		{ "1.25T", UINT64_C(5) << 38 },
 		{ "0.0000001G", 0 },
 		{ "18446744073709551615", UINT64_MAX },
 		{ "16777215T", UINT64_C(16777215) << 40 },
 	};
 	static const char *const bad[] = {
-		"",
-		" 1",
-		"1 ",
-		"-1",
-		"+1",
-		"K",
-		"1KB",
-		"1.K",
-		".5K",
-		"1.5",
-		"1..5K",
-		"1e3",
-		"0x10",
-		"1KiB",
-		"1,5K",
-		"1Q",
-		"18446744073709551616",
-		"16777216T",
-		"99999999G9",
+		"",	     " 1",	   "1 ",
+		"-1",	     "+1",	   "K",
+		"1KB",	     "1.K",	   ".5K",
+		"1.5",	     "1..5K",	   "1e3",
+		"0x10",	     "1Ki",	   "1kib",
+		"1KiBs",     "1iB",	   "50%",
+		"1,5K",	     "1Q",	   "18446744073709551616",
+		"16777216T", "99999999G9",
 	};
 	uint64_t bytes;
 
@@ -97,6 +88,8 @@ static void test_form(void)
 	CHECK_EQ(s.nr_parts, 3);
 }
 
+#define NO_SIZE "not a size (write 512M, 2G or 1.5GiB)"
+
 static const struct {
 	const char *text;
 	const char *error;
@@ -107,16 +100,16 @@ static const struct {
 	{ "error/", "a name is missing", 6 },
 	{ "RAM:1M", "a name is missing", 0 },
 	{ "ram :1M", "unexpected character", 3 },
-	{ "ram:1M ", "not a size", 4 },
-	{ "ram:", "not a size", 4 },
-	{ "ram:,a=b", "not a size", 4 },
+	{ "ram:1M ", NO_SIZE, 4 },
+	{ "ram:", NO_SIZE, 4 },
+	{ "ram:,a=b", NO_SIZE, 4 },
 	{ "ram:0", "the size is 0", 4 },
 	{ "ram:1M,", "an option's name is missing", 7 },
 	{ "ram:1M,a", "'=' is missing", 8 },
 	{ "ram:1M,a=", "an option's value is missing", 9 },
 	{ "ram:1M,a=b,", "an option's name is missing", 11 },
 	{ "ram:1M,a=b,a=c", "an option is given twice", 11 },
-	{ "ram:99999999999G", "not a size", 4 },
+	{ "ram:99999999999G", NO_SIZE, 4 },
 	{ "ram(a=b):1M", "'/' is missing after ')'", 8 },
 	{ "ram(a=b)", "'/' is missing after ')'", 8 },
 	{ "e(a=b", "')' is missing", 5 },

@@ -67,7 +67,9 @@ static int parse_bytes(const char *option, const char *arg, uint64_t least,
 	uint64_t bytes;
 
 	if (uhmm_parse_size(arg, &bytes) < 0) {
-		complain(name, "%s %s is no size; write it as 512M or 2G",
+		complain(name,
+			 "%s %s is no size; write it as 512M, 2G or 1.5GiB, "
+			 "in units of 1024",
 			 option, arg);
 		return EXIT_OURS;
 	}
