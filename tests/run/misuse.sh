@@ -31,14 +31,30 @@ refused()
 }
 
 # The tool itself
-refused 2 'command is missing'
+refused 2 'frobnicate is no command' help frobnicate
+refused 2 'more is no command' help run more
 refused 2 'no command frobnicate' frobnicate
 refused 2 'no option --frob' --frob
 refused 2 'no option --frob' providers --frob
 refused 1 'no provider nosuch' providers nosuch
+refused 1 'nosuch cannot be measured: nosuch: unknown provider' \
+	providers --measure ram:64M nosuch
+refused 1 'cannot be measured: .*room' providers --measure ram:1M
 refused 2 'no option -x' bench -x
 refused 2 'takes no value' bench --json=1
 refused 2 'no benchmark has nosuch' bench nosuch
+
+# Help is the same by either word; without a command it is what was wrong.
+"$UHMM" --help >"$tmp/out"
+"$UHMM" help | cmp - "$tmp/out" || fail "uhmm help"
+"$UHMM" 2>"$tmp/err"
+check "no command: exit status" [ $? -eq 2 ]
+check "no command" cmp "$tmp/err" "$tmp/out"
+sed -n 's/^  \([a-z]*\) .*/\1/p' "$tmp/out" >"$tmp/commands"
+while read -r command; do
+	"$UHMM" help "$command" >"$tmp/help" || fail "uhmm help $command"
+	"$UHMM" "$command" --help | cmp - "$tmp/help" || fail "$command --help"
+done <"$tmp/commands"
 
 # Options of "uhmm run"
 refused 125 'program is missing' run
@@ -47,7 +63,8 @@ refused 125 'no option --nosuch' run --nosuch -- touch "$marker"
 refused 125 'no option -q' run -q touch "$marker"
 refused 125 'needs a value' run --ram
 refused 125 'takes no value' run --help=1 touch "$marker"
-for size in '' 0 -1 12Q M 1e99G 99999999999999999999 ' ' 4x 1..5G; do
+refused 125 'write it as 512M, 2G or 1.5GiB' run --ram 50% touch "$marker"
+for size in '' 0 -1 2GB 12Q M 1e99G 99999999999999999999 ' ' 4x 1..5G; do
 	refused 125 "^uhmm run: --ram .*$size" run --ram "$size" touch "$marker"
 done
 refused 125 'too small' run --ram 4K touch "$marker"

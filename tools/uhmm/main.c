@@ -59,14 +59,15 @@ void complain_option(const char *command, int opt, char **argv)
 			 command);
 }
 
-static void help(void)
+static void help(FILE *f)
 {
-	printf("Usage: uhmm COMMAND [ARG...]\n\n"
-	       "Move the memory of a process between RAM and devices.\n\n");
+	fprintf(f, "Usage: uhmm COMMAND [ARG...]\n\n"
+		   "Move the memory of a process between RAM and devices.\n\n");
 	for (size_t i = 0; i < NR_COMMANDS; i++)
-		printf("  %-10s  %s\n", commands[i].name, commands[i].what);
-	printf("\n\"uhmm COMMAND --help\" tells about one of them; "
-	       "\"uhmm --version\" is for bug reports.\n");
+		fprintf(f, "  %-10s  %s\n", commands[i].name, commands[i].what);
+	fprintf(f, "\n\"uhmm help COMMAND\" and \"uhmm COMMAND --help\" tell "
+		   "about one of them;\n"
+		   "\"uhmm --version\" is for bug reports.\n");
 }
 
 static void version(void)
@@ -86,26 +87,59 @@ static int flush(int status)
 	return EXIT_FAILURE;
 }
 
-int main(int argc, char **argv)
+static const struct command *find_command(const char *name)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
-
-	if (!name) {
-		complain("", "a command is missing; see \"uhmm --help\"");
-		return EXIT_USAGE;
-	}
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		help();
-		return flush(EXIT_SUCCESS);
-	}
-	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-		version();
-		return flush(EXIT_SUCCESS);
-	}
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (strcmp(name, commands[i].name) == 0)
-			return flush(commands[i].run(argc - 1, argv + 1));
+			return &commands[i];
+	return NULL;
+}
+
+/* "uhmm help", and "uhmm help COMMAND", which is "uhmm COMMAND --help". */
+static int cmd_help(int argc, char **argv)
+{
+	static char option[] = "--help";
+	const struct command *c;
+	char *args[] = { NULL, option, NULL };
+
+	if (argc < 2) {
+		help(stdout);
+		return EXIT_SUCCESS;
+	}
+	c = find_command(argv[1]);
+	if (!c || argc > 2) {
+		complain("help", "%s is no command; see \"uhmm --help\"",
+			 argv[c ? 2 : 1]);
+		return EXIT_USAGE;
+	}
+	args[0] = argv[1];
+	return c->run(2, args);
+}
+
+static int run_named(int argc, char **argv)
+{
+	const char *name = *argv;
+	const struct command *c = find_command(name);
+
+	if (c)
+		return c->run(argc, argv);
+	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 ||
+	    strcmp(name, "-h") == 0)
+		return cmd_help(*name == '-' ? 1 : argc, argv);
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		version();
+		return EXIT_SUCCESS;
+	}
 	complain("", "there is no %s %s; see \"uhmm --help\"",
 		 *name == '-' ? "option" : "command", name);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	return flush(run_named(argc - 1, argv + 1));
 }

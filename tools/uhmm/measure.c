@@ -4,11 +4,13 @@
  * process go there and come home.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
-#include <uhmm/uhmm.h>
+#include <uhmm/provider.h>
 
 #include "tool.h"
 
@@ -16,6 +18,28 @@
 #define ROUNDS	5
 #define TOUCHES 256
 #define PAGE	UHMM_PAGE_SIZE
+
+/*
+ * A wrapper that hides what saves copies: with UHMM_DEVICE_TELLS_WRITES pages
+ * keep their frames and come home without one.
+ */
+static int copies_wrap(const char *const *values,
+		       const struct uhmm_device_desc *inner, void *inner_priv,
+		       struct uhmm_device_desc *desc, void **ret_priv)
+{
+	(void)values;
+	*desc = *inner;
+	desc->flags &= ~(uint32_t)UHMM_DEVICE_TELLS_WRITES;
+	*ret_priv = inner_priv;
+	return 0;
+}
+
+static const struct uhmm_provider copies = {
+	.size = sizeof(copies),
+	.abi = UHMM_PROVIDER_ABI,
+	.name = "uhmm-measure",
+	.wrap = copies_wrap,
+};
 
 static double now_us(void)
 {
@@ -88,25 +112,58 @@ static bool measure_pages(struct uhmm *u, struct uhmm_device *dev, char *p,
 	return true;
 }
 
+/* What the library says of the device, without the name that we gave it. */
+static void keep_message(void *arg, int level, const char *msg)
+{
+	struct measured *m = arg;
+	const char *text = strstr(msg, ": ");
+
+	if (level <= 4 && !*m->why)
+		snprintf(m->why, sizeof(m->why), "%.*s",
+			 (int)strcspn(text ? text + 2 : msg, "\n"),
+			 text ? text + 2 : msg);
+}
+
+static int measure_opened(struct uhmm *u, const char *spec, char *p,
+			  struct measured *ret)
+{
+	struct uhmm_device *dev;
+	char wrapped[512];
+	int err, n;
+
+	n = snprintf(wrapped, sizeof(wrapped), "%s/%s", copies.name, spec);
+	if (n >= (int)sizeof(wrapped))
+		return -ENAMETOOLONG;
+	uhmm_set_log(u, keep_message, ret);
+	err = uhmm_device_open(u, wrapped, &dev);
+	if (err)
+		return err;
+	if (measure_copies(u, dev, p, ret) && measure_pages(u, dev, p, ret))
+		return 0;
+	snprintf(ret->why, sizeof(ret->why),
+		 "it has no room for %zu MiB; give it more", LEN >> 20);
+	return -ENOSPC;
+}
+
 int measure_device(const char *spec, struct measured *ret)
 {
 	char *p = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct uhmm_device *dev;
 	struct uhmm *u;
 	int err;
 
 	if (p == MAP_FAILED)
 		return -ENOMEM;
-	err = uhmm_open(NULL, &u);
-	if (err)
-		goto unmap;
-	err = uhmm_device_open(u, spec, &dev);
-	if (!err &&
-	    (!measure_copies(u, dev, p, ret) || !measure_pages(u, dev, p, ret)))
-		err = -ENOSPC;
-	uhmm_close(u);
-unmap:
+	*ret->why = '\0';
+	err = uhmm_provider_register(&copies);
+	if (!err || err == -EEXIST)
+		err = uhmm_open(NULL, &u);
+	if (!err) {
+		err = measure_opened(u, spec, p, ret);
+		uhmm_close(u);
+	}
+	if (err && !*ret->why)
+		snprintf(ret->why, sizeof(ret->why), "%s", strerror(-err));
 	munmap(p, LEN);
 	return err;
 }

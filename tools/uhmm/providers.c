@@ -25,7 +25,7 @@ static void help(void)
 	       "\"delay(us=50)/ram:64M\".\n\n"
 	       "  --measure   how fast pages go to these devices and come "
 	       "home; without any,\n"
-	       "              to all that there are here\n"
+	       "              to all that there are here; each page is copied\n"
 	       "  --help      this text\n");
 }
 
@@ -72,19 +72,46 @@ static void print_failed(const char *module, const char *why)
 
 /* ---- Measuring --------------------------------------------------------- */
 
+/* All is measured before anything is printed, but for what goes wrong. */
+struct row {
+	char spec[256];
+	struct measured m;
+};
+
+#define MAX_ROWS 64
+
+static struct row rows[MAX_ROWS];
+static size_t nr_rows;
+
 static int measure(const char *spec)
 {
-	struct measured m;
-	int err = measure_device(spec, &m);
+	struct row *row = &rows[nr_rows];
 
-	if (err) {
-		complain(name, "%s cannot be measured: %s", spec,
-			 strerror(-err));
+	if (nr_rows == MAX_ROWS) {
+		complain(name, "there are more than %d devices; name some",
+			 MAX_ROWS);
 		return EXIT_FAILURE;
 	}
-	printf("%-40s %6.2f %6.2f %8.1f %8.1f\n", spec, m.in, m.out, m.page_us,
-	       m.touch_us);
+	if (measure_device(spec, &row->m)) {
+		complain(name, "%s cannot be measured: %s", spec, row->m.why);
+		return EXIT_FAILURE;
+	}
+	snprintf(row->spec, sizeof(row->spec), "%s", spec);
+	nr_rows++;
 	return EXIT_SUCCESS;
+}
+
+static void print_rows(void)
+{
+	if (!nr_rows)
+		return;
+	printf("%-40s %6s %6s %8s %8s\n", "", "to", "from", "a page",
+	       "a touch");
+	printf("%-40s %6s %6s %8s %8s\n", "", "GB/s", "GB/s", "us", "us");
+	for (size_t i = 0; i < nr_rows; i++)
+		printf("%-40s %6.2f %6.2f %8.1f %8.1f\n", rows[i].spec,
+		       rows[i].m.in, rows[i].m.out, rows[i].m.page_us,
+		       rows[i].m.touch_us);
 }
 
 /* "opencl:platform=0,device=0" with a size. */
@@ -102,26 +129,26 @@ static void measure_found(void *arg, const struct uhmm_found *found)
 
 static int measure_all(const char *const *specs)
 {
-	int status = EXIT_SUCCESS;
-
-	printf("%-40s %6s %6s %8s %8s\n", "", "to", "from", "a page",
-	       "a touch");
-	printf("%-40s %6s %6s %8s %8s\n", "", "GB/s", "GB/s", "us", "us");
 	for (; *specs; specs++)
-		status = measure(*specs) || status;
-	return status;
+		if (measure(*specs))
+			return EXIT_FAILURE;
+	print_rows();
+	return EXIT_SUCCESS;
 }
 
 static int measure_here(void)
 {
-	static const char *const some[] = { "ram:64M", "zram:64M", NULL };
+	static const char *const some[] = { "ram:64M", "zram:64M" };
 	const struct uhmm_provider *p = NULL;
-	int status = measure_all(some);
+	int status = EXIT_SUCCESS;
 	char why[256];
 
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		status = measure(some[i]) || status;
 	while ((p = uhmm_provider_next(p)))
 		if (has_list(p))
 			(void)p->list(measure_found, &status, why, sizeof(why));
+	print_rows();
 	return status;
 }
 

@@ -57,10 +57,12 @@ void modules_load(module_fn *failed);
  * @in, @out: GB/s, many pages at a time
  * @page_us: to move one page there
  * @touch_us: until the CPU has it back, when it touches it
+ * @why: when it cannot be measured, one sentence
  */
 struct measured {
 	double in, out;
 	double page_us, touch_us;
+	char why[256];
 };
 
 /* 0; -ENOSPC: it has no room for 32 MiB; -errno as uhmm_device_open(). */
