@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * compat.h - what differs between kernels, and nowhere else.
+ *
+ * probe.sh looks into their headers and defines HAVE_*.
+ */
+#ifndef UHMMK_COMPAT_H
+#define UHMMK_COMPAT_H
+
+#include <linux/err.h>
+#include <linux/hmm.h>
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/rmap.h>
+
+/* A page that nobody has becomes one that is locked and has a reference. */
+static inline void compat_device_page_init(struct page *page,
+					   struct dev_pagemap *pgmap)
+{
+#ifdef HAVE_PAGE_INIT_PGMAP
+	zone_device_page_init(page, pgmap, 0);
+#else
+	zone_device_page_init(page);
+#endif
+}
+
+static inline struct dev_pagemap *compat_pgmap(const struct page *page)
+{
+#ifdef HAVE_PAGE_PGMAP
+	return page_pgmap(page);
+#else
+	return page->pgmap;
+#endif
+}
+
+/* The operation that takes a page back, and the type of its argument */
+#ifdef HAVE_FOLIO_FREE
+#define compat_free  folio_free
+#define compat_freed folio
+
+static inline struct page *compat_freed_page(struct folio *folio)
+{
+	return &folio->page;
+}
+#else
+#define compat_free  page_free
+#define compat_freed page
+
+static inline struct page *compat_freed_page(struct page *page)
+{
+	return page;
+}
+#endif
+
+/*
+ * Make the page at @addr the device's alone.
+ * Return: the page, locked and with a reference, or NULL.
+ */
+static inline struct page *
+compat_make_exclusive(struct mm_struct *mm, unsigned long addr, void *owner)
+{
+#if !IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+	return NULL;
+#elif defined(HAVE_EXCLUSIVE_PAGE)
+	struct folio *folio;
+	struct page *page = make_device_exclusive(mm, addr, owner, &folio);
+
+	return IS_ERR(page) ? NULL : page;
+#else
+	struct page *page = NULL;
+
+	make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page, owner);
+	return page;
+#endif
+}
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * device.c - devices are added, found by number, and end.
+ */
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "device.h"
+
+char uhmmk_owner[1];
+static DEFINE_XARRAY_ALLOC1(devices);
+static struct workqueue_struct *ends;
+
+/*
+ * Which memory coherent devices may have is said where the module is loaded,
+ * so that a lockdown of the kernel holds: SIZE@START, as memmap= has them.
+ */
+static char *coherent;
+module_param_hw(coherent, charp, iomem, 0400);
+MODULE_PARM_DESC(coherent, "memory for coherent devices: SIZE@START[,...]");
+
+/* Does @at begin with a range that has [@start, @end)?  @ret_next: after it. */
+static bool has_range(char *at, u64 start, u64 end, char **ret_next)
+{
+	u64 size = memparse(at, &at), from;
+
+	if (*at++ != '@') {
+		*ret_next = "";
+		return false;
+	}
+	from = memparse(at, &at);
+	*ret_next = *at == ',' ? at + 1 : "";
+	return start >= from && end <= from + size;
+}
+
+static bool is_set_aside(u64 start, u64 end)
+{
+	char *at = coherent;
+
+	while (at && *at)
+		if (has_range(at, start, end, &at))
+			return true;
+	return false;
+}
+
+bool uhmmk_device_is_ours(const struct page *page)
+{
+	return compat_pgmap(page)->owner == uhmmk_owner;
+}
+
+static void release(struct kref *ref)
+{
+	struct uhmmk_device *d = container_of(ref, struct uhmmk_device, ref);
+
+	uhmmk_pagemap_remove(&d->pm);
+	kfree(d);
+}
+
+void uhmmk_device_put(struct uhmmk_device *d)
+{
+	kref_put(&d->ref, release);
+}
+
+static void end(struct work_struct *work)
+{
+	uhmmk_device_put(container_of(work, struct uhmmk_device, end));
+	module_put(THIS_MODULE);
+}
+
+/* In atomic context. */
+static void is_idle(struct uhmmk_pagemap *pm)
+{
+	struct uhmmk_device *d = container_of(pm, struct uhmmk_device, pm);
+
+	queue_work(ends, &d->end);
+}
+
+static int check_range(enum uhmmk_type type, unsigned long npages,
+		       phys_addr_t phys)
+{
+	u64 size = (u64)npages << PAGE_SHIFT;
+
+	if (type == UHMMK_PRIVATE)
+		return phys ? -EINVAL : 0;
+	if (!IS_ALIGNED(phys | size, PAGES_PER_SUBSECTION << PAGE_SHIFT) ||
+	    phys + size <= phys)
+		return -EINVAL;
+	return is_set_aside(phys, phys + size) ? 0 : -EPERM;
+}
+
+struct uhmmk_device *uhmmk_device_add(enum uhmmk_type type,
+				      unsigned long npages, phys_addr_t phys)
+{
+	int ret = check_range(type, npages, phys);
+	struct uhmmk_device *d;
+
+	if (ret)
+		return ERR_PTR(ret);
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&d->ref);
+	INIT_WORK(&d->end, end);
+	d->type = type;
+	d->pm.idle = is_idle;
+	ret = uhmmk_pagemap_add(&d->pm, type, npages, phys, uhmmk_owner);
+	if (ret)
+		goto err_free;
+	ret = xa_alloc(&devices, &d->id, d, xa_limit_31b, GFP_KERNEL);
+	if (ret)
+		goto err_remove;
+	kref_get(&d->ref); /* the pages' */
+	__module_get(THIS_MODULE);
+	return d;
+err_remove:
+	uhmmk_pagemap_remove(&d->pm);
+err_free:
+	kfree(d);
+	return ERR_PTR(ret);
+}
+
+struct uhmmk_device *uhmmk_device_find(u32 id)
+{
+	struct uhmmk_device *d;
+
+	xa_lock(&devices);
+	d = xa_load(&devices, id);
+	if (d)
+		kref_get(&d->ref);
+	xa_unlock(&devices);
+	return d;
+}
+
+void uhmmk_device_close(struct uhmmk_device *d)
+{
+	xa_erase(&devices, d->id);
+	uhmmk_pagemap_close(&d->pm);
+	if (uhmmk_pagemap_evict(&d->pm))
+		pr_info("uhmm%u: closed, and pages of it are in use\n", d->id);
+	uhmmk_device_put(d);
+}
+
+int uhmmk_devices_init(void)
+{
+	ends = alloc_workqueue("uhmm", WQ_UNBOUND, 0);
+	return ends ? 0 : -ENOMEM;
+}
+
+/* No device is there: each has a reference to the module until its end. */
+void uhmmk_devices_exit(void)
+{
+	destroy_workqueue(ends);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * move.h - pages of an address range move to a device, or home.
+ *
+ * A run is up to UHMMK_RUN pages of one mapping, which the kernel's
+ * migrate_vma_*() take in three steps: setup takes the pages out of the page
+ * tables, pages puts the new ones in their place, finalize shows them.
+ */
+#ifndef UHMMK_MOVE_H
+#define UHMMK_MOVE_H
+
+#include <linux/migrate.h>
+
+#include "pagemap.h"
+
+#define UHMMK_RUN 512
+
+struct uhmmk_run {
+	struct uhmmk_pagemap *pm; /* the device */
+	bool is_home;		  /* to RAM, from all of its owner's */
+	/*
+	 * After the step pages: nobody can touch what moved before this has
+	 * returned.  May be NULL, and may sleep.
+	 */
+	void (*moved)(struct uhmmk_run *run);
+	void *private;
+
+	/* Results: the run is [args.start, args.end). */
+	struct migrate_vma args;
+	unsigned long npages, nr_moved;
+	unsigned long src[UHMMK_RUN], dst[UHMMK_RUN];
+	u8 why[UHMMK_RUN]; /* enum uhmmk_why */
+};
+
+/**
+ * uhmmk_run_move() - move the pages at @start
+ * @run: its results are those of this call
+ * @mm: the caller holds its mmap_lock for reading
+ * @end: the run may end before it
+ *
+ * Return: 0, or -EINVAL where nothing is mapped, or may be read, or can move.
+ */
+int uhmmk_run_move(struct uhmmk_run *run, struct mm_struct *mm,
+		   unsigned long start, unsigned long end);
+
+static inline bool uhmmk_run_has_moved(const struct uhmmk_run *run,
+				       unsigned long i)
+{
+	return run->why[i] == UHMMK_MOVED;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * pagemap.h - device pages: handed out, taken back, brought home.
+ *
+ * A pagemap is a range of pages of the kernel that are one device's memory.
+ * Private pages have no memory of their own: each has a page of RAM that keeps
+ * its data, its store.  Coherent pages are their own store.
+ *
+ * A device page is used from uhmmk_page_get() until the kernel has dropped its
+ * last reference, whatever became of the process.  A closed pagemap hands out
+ * no more pages; what is used stays good until it is freed.
+ *
+ * Locks: mmap_lock, then the page's lock, then @lock.  The kernel frees pages
+ * under a lock of page tables: nothing sleeps under @lock, nor in @idle.
+ */
+#ifndef UHMMK_PAGEMAP_H
+#define UHMMK_PAGEMAP_H
+
+#include <linux/atomic.h>
+#include <linux/memremap.h>
+#include <linux/mm_types.h>
+#include <linux/spinlock.h>
+
+#include "uapi/uhmm_kmod.h"
+
+struct module;
+
+struct uhmmk_pagemap {
+	struct dev_pagemap pgmap;
+	unsigned long pfn, npages;
+	spinlock_t lock;     /* of the members from here to @closed */
+	unsigned long *used; /* a bit a page */
+	unsigned long nr_used, hint;
+	bool closed;
+	/* Once, when it is closed and nothing is used; may be NULL. */
+	void (*idle)(struct uhmmk_pagemap *pm);
+	/* Not unloaded while something is used; NULL, or another than uhmm. */
+	struct module *module;
+	atomic64_t faults, retries;
+};
+
+/**
+ * uhmmk_pagemap_add() - make device memory
+ * @pm: zeroed; may have @idle and @module set
+ * @type: private or coherent
+ * @npages: is rounded up to what the kernel can add
+ * @phys: where a coherent device's memory is
+ * @owner: whatever says which moves and looks may see these pages
+ *
+ * May sleep.
+ *
+ * Return: 0, -EOPNOTSUPP where the kernel has no private pages, -EINVAL,
+ * -ENOMEM, -EBUSY where something has that memory, or what memremap_pages()
+ * says.
+ */
+int uhmmk_pagemap_add(struct uhmmk_pagemap *pm, enum uhmmk_type type,
+		      unsigned long npages, phys_addr_t phys, void *owner);
+
+/* Hand out no page any more.  May sleep; calls @idle if nothing is used. */
+void uhmmk_pagemap_close(struct uhmmk_pagemap *pm);
+
+/* Nothing of it is used.  May sleep. */
+void uhmmk_pagemap_remove(struct uhmmk_pagemap *pm);
+
+/*
+ * Bring pages home, of whatever process.  May sleep; the caller holds no lock.
+ * Return: how many are still used.
+ */
+unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm);
+
+/*
+ * A page that nobody uses, locked and with one reference.  May sleep.
+ * Return: -ENOMEM, or -ENOSPC where there is none.
+ */
+struct page *uhmmk_page_get(struct uhmmk_pagemap *pm);
+
+/* The page where the data of device page @page are. */
+struct page *uhmmk_page_store(struct page *page);
+
+struct uhmmk_pagemap *uhmmk_page_pagemap(const struct page *page);
+
+/*
+ * Where a migration goes: @to, not yet locked, gets the data of device page
+ * @from.  Return: the entry for migrate_vma.dst, 0 if @to is NULL.
+ */
+unsigned long uhmmk_page_copy_home(struct page *to, struct page *from);
+
+/* home.c, for pagemap.c: a touch by the CPU */
+vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf);
+
+#endif

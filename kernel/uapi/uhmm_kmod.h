@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * uhmm_kmod.h - /dev/uhmm, device memory that is pages of the kernel.
+ *
+ * An open file stands for one device: the one that it added, or one that it
+ * attached to by number.  Calls about memory are about the memory of the
+ * calling process.
+ *
+ * Each argument begins with its size.  A struct may grow at its end: the
+ * kernel takes what it does not know as zero, and says -E2BIG where it is not.
+ * A member that has no meaning, and a flag that is not known, is -EINVAL.
+ */
+#ifndef UHMM_KMOD_H
+#define UHMM_KMOD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+enum uhmmk_type {
+	UHMMK_PRIVATE = 1, /* a touch by the CPU brings a page home */
+	UHMMK_COHERENT,	   /* the CPU uses it where it is */
+};
+
+/* The kernel keeps the data of private pages, in memory of its own. */
+#define UHMMK_KERNEL_STORE (1U << 0)
+
+/*
+ * A new device; it ends with the file.  Wants CAP_SYS_ADMIN.  @npages is
+ * rounded up.  A coherent device takes @phys of what the module's parameter
+ * "coherent" sets aside, and no flags.
+ */
+struct uhmmk_add {
+	__u32 size, flags;
+	__u32 type;
+	__u32 id;     /* out */
+	__u64 npages; /* in and out */
+	__u64 phys;
+};
+
+struct uhmmk_attach {
+	__u32 size, id;
+};
+
+/* Where a page is: the number of a device, or one of these. */
+#define UHMMK_RAM     0U
+#define UHMMK_NOWHERE (~0U)
+
+/* What became of a page that was to move */
+enum uhmmk_why {
+	UHMMK_MOVED = 0,
+	UHMMK_STAYS, /* it is there, or no such page moves at all */
+	UHMMK_BUSY,  /* pinned, or changed meanwhile: try again */
+	UHMMK_NO_MEMORY,
+	UHMMK_FULL, /* the device has no free page */
+};
+
+/* As many pages of a range as can move go to the file's device or to RAM. */
+struct uhmmk_move {
+	__u32 size, flags;
+	__u64 addr, npages;
+	__u32 to; /* the file's device, or UHMMK_RAM */
+	__u32 pad;
+	__u64 why;   /* NULL, or a byte a page: enum uhmmk_why */
+	__u64 moved; /* out, good after an error as well */
+};
+
+/* Where pages are now. */
+struct uhmmk_look {
+	__u32 size, flags;
+	__u64 addr, npages;
+	__u64 on; /* 32 bits a page */
+};
+
+/* All pages of the device go home, of whatever process.  The owner's. */
+struct uhmmk_evict {
+	__u32 size, flags;
+	__u64 left; /* out: pages that could not */
+};
+
+struct uhmmk_stat {
+	__u32 size, flags;
+	__u32 id, type;
+	__u64 npages, used;
+	__u64 out, home; /* pages that were moved */
+	__u64 faults;	 /* pages that a touch brought home */
+	__u64 retries;	 /* touches that found a page busy */
+};
+
+#define UHMMK_ADD    _IO('u', 0x50)
+#define UHMMK_ATTACH _IO('u', 0x51)
+#define UHMMK_MOVE   _IO('u', 0x52)
+#define UHMMK_LOOK   _IO('u', 0x53)
+#define UHMMK_EVICT  _IO('u', 0x54)
+#define UHMMK_STAT   _IO('u', 0x55)
+
+#endif
