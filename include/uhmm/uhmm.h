@@ -72,12 +72,15 @@ enum uhmm_fault_mode {
  * @UHMM_OPEN_FORK: pages may stay away during a fork(2), see uhmm_inherit().
  *	malloc(3) must not lie in managed memory.
  * @UHMM_OPEN_RESCUE: a thread waits for uhmm_rescue().
+ * @UHMM_OPEN_LIMIT_ALL: the limit on RAM is for all RAM that managed memory
+ *	takes: for what devices keep in RAM and for the library's tables, too
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
 	UHMM_OPEN_STAT = 1u << 1,
 	UHMM_OPEN_FORK = 1u << 2,
 	UHMM_OPEN_RESCUE = 1u << 3,
+	UHMM_OPEN_LIMIT_ALL = 1u << 4,
 };
 
 /**
@@ -180,11 +183,11 @@ int uhmm_rescue(struct uhmm *u, unsigned patience_ms);
 /**
  * uhmm_cgroup_limit() - what the kernel lets this process have
  *
- * The least memory.max or memory.high of its cgroup (v2) and those above, less
- * an eighth, and 16 MiB at least, for code, stacks and what devices keep in
- * RAM; less a half where it is very little.
+ * The least memory.max, memory.high (v2) or memory.limit_in_bytes (v1) of its
+ * cgroup and those above, less an eighth, and 16 MiB at least, for code, stacks
+ * and what no limit of ours counts; less a half where it is very little.
  *
- * Return: bytes, whole pages; 0 when there is no limit, or no cgroup v2.
+ * Return: bytes, whole pages; 0 when there is no limit.
  */
 uint64_t uhmm_cgroup_limit(void);
 
@@ -233,6 +236,9 @@ int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
  * pages are demoted to the devices, in the order the devices were added, by a
  * thread of its own.  A CPU fault never fails for the limit: when nothing can
  * be demoted the limit is exceeded, which the statistics show.
+ *
+ * With UHMM_OPEN_LIMIT_ALL what devices keep in RAM and the library's tables
+ * count, too.  A page is then demoted only where that frees RAM.
  * @bytes: 0 means no limit
  *
  * Return: 0; -EINVAL when not page aligned; -ENOMEM.
@@ -510,6 +516,9 @@ ssize_t uhmm_range_pages(struct uhmm *u, const void *addr, size_t len,
  * @device_pages: pages on devices now
  * @frozen_pages: pages in frames now
  * @pool_pages: empty frames kept
+ * @total_pages: all RAM that managed memory takes now: ram_pages, what devices
+ *	keep in RAM, and the library's tables; in pages
+ * @total_peak: the most it ever was
  * @blocked_ns: time the application's threads spent in faults; needs threads
  *	mode to count system calls too
  * @fault_p50_ns, @fault_p99_ns, @fault_max_ns: to resolve one fault, from
@@ -550,6 +559,8 @@ struct uhmm_stats {
 	uint64_t longest_call_ns;
 	uint64_t unwritten;
 	uint64_t kept_pages;
+	uint64_t total_pages;
+	uint64_t total_peak;
 };
 
 /** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL, -E2BIG or -ENODEV. */

@@ -42,7 +42,8 @@ bool context_is_dead(const struct uhmm *u)
 static int check_params(const struct uhmm_params *p)
 {
 	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT |
-			       UHMM_OPEN_FORK | UHMM_OPEN_RESCUE;
+			       UHMM_OPEN_FORK | UHMM_OPEN_RESCUE |
+			       UHMM_OPEN_LIMIT_ALL;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;

@@ -88,6 +88,8 @@ struct uhmm {
 	_Atomic uint32_t nr_nodes;
 	_Atomic int64_t ram; /* pages */
 	_Atomic int64_t ram_peak;
+	_Atomic int64_t device_ram;  /* bytes: see device_note_ram() */
+	_Atomic uint64_t total_peak; /* pages: see charge_total() */
 	_Atomic int64_t on_device, frozen, kept;
 	struct mirrors mirrors;
 	struct carried carried;

@@ -25,6 +25,17 @@ uint64_t hist_quantile(const struct hist *h, unsigned permille)
 	return 0;
 }
 
+static void note_total(struct uhmm *u)
+{
+	uint64_t now = charge_total(u);
+	uint64_t peak =
+		atomic_load_explicit(&u->total_peak, memory_order_relaxed);
+
+	while (now > peak &&
+	       !atomic_compare_exchange_weak(&u->total_peak, &peak, now))
+		;
+}
+
 void count_ram(struct uhmm *u, int64_t delta)
 {
 	int64_t now = atomic_fetch_add(&u->ram, delta) + delta;
@@ -34,9 +45,11 @@ void count_ram(struct uhmm *u, int64_t delta)
 	while (now > peak &&
 	       !atomic_compare_exchange_weak(&u->ram_peak, &peak, now))
 		;
-	limit = atomic_load_explicit(&u->charge.root.tier[0].limit,
-				     memory_order_relaxed);
-	if (delta > 0 && limit &&
+	if (delta <= 0)
+		return;
+	note_total(u);
+	limit = charge_limit(&u->charge.root);
+	if (limit &&
 	    (uint64_t)now + atomic_load(&u->slots.pages) + limit / 32 > limit)
 		policy_kick(u);
 }
@@ -137,6 +150,8 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 	s.fault_p50_ns = hist_quantile(&u->fault_ns, 500);
 	s.fault_p99_ns = hist_quantile(&u->fault_ns, 990);
 	s.fault_max_ns = atomic_load(&u->fault_ns.max);
+	s.total_pages = charge_total(u);
+	s.total_peak = atomic_load(&u->total_peak);
 	ask_watchdog(u, &s);
 	s.size = size;
 	memcpy(stats, &s, size < sizeof(s) ? size : sizeof(s));

@@ -63,6 +63,22 @@ static int note_error(struct uhmm_device *dev, const char *what, int err)
 	return err < 0 ? err : -EIO;
 }
 
+/* The sum over all devices stays exact, whatever calls run at once. */
+static void set_ram(struct uhmm_device *dev, uint64_t bytes)
+{
+	uint64_t old = atomic_exchange(&dev->ram, bytes);
+
+	atomic_fetch_add(&dev->u->device_ram, (int64_t)(bytes - old));
+}
+
+void device_note_ram(struct uhmm_device *dev)
+{
+	struct uhmm_device_usage usage = { .size = sizeof(usage) };
+
+	if (dev->ops.usage && !dev->ops.usage(dev->priv, &usage))
+		set_ram(dev, usage.ram);
+}
+
 int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		   size_t nr, uintptr_t va)
 {
@@ -73,6 +89,7 @@ int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 	if (!c)
 		return -ENODEV;
 	err = dev->ops.copy_to_devmem(dev->priv, seg, nr);
+	device_note_ram(dev);
 	if (!call_end(dev, c))
 		return -ENODEV;
 	if (!err)
@@ -125,6 +142,8 @@ int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
 	if (c && !device_is_lost(src))
 		err = dev->ops.copy_peer(dev->priv, &src->desc, src->priv, seg,
 					 nr);
+	if (c)
+		device_note_ram(dev);
 	if (c && !call_end(dev, c))
 		err = -ENODEV;
 	if (device_is_lost(src))
@@ -201,6 +220,7 @@ int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 		err = dev->ops.clear(dev->priv, dpfn[i], end - i);
 		i = end;
 	}
+	device_note_ram(dev);
 	if (!call_end(dev, c))
 		return -ENODEV;
 	return note_error(dev, "clear", err);
@@ -373,8 +393,11 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 
 void device_release(struct uhmm_device *dev)
 {
-	if (!atomic_exchange(&dev->is_released, true) && dev->ops.release)
+	if (atomic_exchange(&dev->is_released, true))
+		return;
+	if (dev->ops.release)
 		dev->ops.release(dev->priv);
+	set_ram(dev, 0);
 }
 
 /* Nothing is on it any more, or nobody will ask. */

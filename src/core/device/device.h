@@ -58,6 +58,7 @@ struct refusal {
  * @is_stuck: the watchdog has reported a call that goes on
  * @has_orphans: see coherent.c
  * @stored: what the provider said last
+ * @ram: bytes of the machine's RAM that it takes, as the provider said last
  * @ended: futex; calls that ended since @is_lost or @is_retiring was set
  * @holds: how many call_hold() without call_drop(): its number stays
  * @longest: ns; of calls that the watchdog reported
@@ -83,7 +84,7 @@ struct uhmm_device {
 	char name[32];
 	_Atomic bool is_lost, is_retiring, is_released, is_stuck, has_orphans;
 	_Atomic uint32_t ended, holds;
-	_Atomic uint64_t longest, stored;
+	_Atomic uint64_t longest, stored, ram;
 	struct call calls[NR_CALLS];
 };
 
@@ -143,6 +144,8 @@ bool devices_take(struct uhmm *u);
  * and not before there is one.
  */
 void refusal_tell(struct uhmm *u, const struct uhmm_group *g);
+/* In a call that may have changed how much RAM the device takes: ask. */
+void device_note_ram(struct uhmm_device *dev);
 /* One page, up to @tries times unless the device is lost. */
 int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries);
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);

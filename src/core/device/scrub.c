@@ -42,6 +42,7 @@ static void put_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
 
 	if (c) {
 		dev->ops.page_free(dev->priv, dpfn, n);
+		device_note_ram(dev);
 		call_end(dev, c);
 	}
 	pagemap_free(&dev->pagemap, dpfn, n);

@@ -23,6 +23,7 @@
 #include "sys/lock.h"
 
 struct block;
+struct uhmm_device;
 
 #define MAX_GROUPS 4096 /* number 0 is the root */
 #define NR_TIERS   256	/* number 0 is RAM, the others are devices */
@@ -96,6 +97,20 @@ void charge_note(struct uhmm_group *g, int pages);
 
 uint64_t charge_pages(const struct uhmm_group *g, unsigned tier);
 uint64_t charge_all(const struct uhmm_group *g);
+/* RAM that is no page of the program's, in pages: held.c */
+uint64_t charge_held(const struct uhmm *u);
+/* With those pages. */
+uint64_t charge_total(const struct uhmm *u);
+/* Pages that @g may have in RAM now; 0: as many as there are. */
+uint64_t charge_limit(const struct uhmm_group *g);
+/* Has @g more in RAM than its limit, less so many margins? */
+bool charge_above(const struct uhmm_group *g, unsigned margins);
+/* Empty frames are RAM, too: they have a share of what pages may have now. */
+void charge_share_pool(struct uhmm *u);
+/* Is it passed by what is held, whatever is demoted? */
+bool charge_is_passed(const struct uhmm_group *g);
+/* Is another copy of a page on @dev cheap enough? */
+bool charge_affords_copy(const struct uhmm_device *dev);
 /* Has a group of @b a limit for @tier? */
 bool charge_is_limited(struct uhmm *u, const struct block *b, unsigned tier);
 /* charge=keep: pages that may still be added; UINT64_MAX: any number */

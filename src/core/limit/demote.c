@@ -33,27 +33,9 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define MIN_MARGIN 64
-#define RETRY_NS   (10 * 1000 * 1000)
-#define MAX_TURNS  12 /* until what was accessed most is cold */
-
-/* Pages below the limit at which the thread starts; it frees twice that. */
-static uint64_t margin(uint64_t limit)
-{
-	uint64_t m = limit / 32;
-
-	if (m < MIN_MARGIN)
-		m = MIN_MARGIN;
-	return m < limit / 4 ? m : limit / 4;
-}
-
-static bool above(const struct uhmm_group *g, unsigned margins)
-{
-	uint64_t limit = atomic_load(&g->tier[0].limit);
-
-	return limit && !g->u->charge.keep &&
-	       charge_pages(g, 0) + margins * margin(limit) > limit;
-}
+#define RETRY_NS  (10 * 1000 * 1000)
+#define FEW	  64 /* pages, to see whether that frees RAM */
+#define MAX_TURNS 12 /* until what was accessed most is cold */
 
 static bool is_root(const struct uhmm_group *g)
 {
@@ -111,7 +93,8 @@ static struct uhmm_device *device_with_room(struct uhmm *u,
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		struct uhmm_device *dev = device_get(u, id);
 
-		if (dev && device_takes(dev) && charge_has_room(u, b, dev))
+		if (dev && device_takes(dev) && charge_has_room(u, b, dev) &&
+		    gain_expected(b, dev))
 			return dev;
 	}
 	return NULL;
@@ -131,16 +114,56 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
-static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
-		  struct uhmm_device *dev, enum out_how how)
+static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
+		struct uhmm_device *dev, enum out_how how)
 {
+	uint64_t ram = atomic_load(&dev->ram);
 	int n;
 
 	block_take_mover(u, b);
 	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
 				  out_block(u, b, want, dev, how, NULL);
+	kept_shed(u, b); /* other pages may stay in the slot */
 	block_let_go(u, b);
+	if (n > 0)
+		gain_note(u, b, (unsigned)n,
+			  (int64_t)(atomic_load(&dev->ram) - ram));
 	return n;
+}
+
+/* The first pages of @want that may be sent. */
+static struct mm_set few(struct uhmm *u, struct block *b,
+			 const struct mm_set *want)
+{
+	struct mm_set some;
+	unsigned n = 0;
+
+	set_clear(&some);
+	block_lock(b);
+	set_for_each(want, i) {
+		if (n < FEW && page_in_ram(block_word(b, i))) {
+			set_add(&some, i);
+			n++;
+		}
+	}
+	block_unlock(u, b);
+	return some;
+}
+
+static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
+		  struct uhmm_device *dev, enum out_how how)
+{
+	struct mm_set some;
+	int n, more;
+
+	if (!gain_is_doubtful(b, dev))
+		return send(u, b, want, dev, how);
+	some = few(u, b, want);
+	n = send(u, b, &some, dev, how);
+	if (n <= 0 || gain_is_doubtful(b, dev))
+		return n;
+	more = send(u, b, want, dev, how);
+	return more > 0 ? n + more : n;
 }
 
 static int demote_now(struct uhmm *u, struct block *b,
@@ -214,6 +237,9 @@ static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 
 /*
  * What cannot be parked, as another process has it too, goes at once.
+ *
+ * Clean pages go first, for nothing, and the others are parked all the same:
+ * where pages come home to be read again and again, there are always some.
  * Return: pages parked or freed, 0 when the block has none.
  */
 static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
@@ -222,22 +248,17 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	int n;
 
 	*ret_freed = drop_clean(u, b);
-	if (*ret_freed)
+	if (*ret_freed && !u->mm->can_move)
 		return *ret_freed;
 	demotable(u, b, &want);
 	if (set_empty(&want) || !device_with_room(u, b))
-		return 0;
-	if (!u->mm->can_move) {
-		*ret_freed = demote_now(u, b, &want);
 		return *ret_freed;
-	}
-	n = park(u, b, &want);
+	n = u->mm->can_move ? park(u, b, &want) : 0;
 	if (n > 0 && u->policy.queue_len < u->policy.queue_size)
 		enqueue(u, b, (unsigned)n);
-	if (n)
-		return n > 0 ? n : 0;
-	*ret_freed = demote_now(u, b, &want);
-	return *ret_freed;
+	if (!n)
+		*ret_freed += demote_now(u, b, &want);
+	return *ret_freed + (n > 0 ? n : 0);
 }
 
 /* A device used it of late: not now.  It takes that many turns to grow cold. */
@@ -306,10 +327,10 @@ static uint64_t nr_parked(struct uhmm *u, const struct uhmm_group *g)
 	return n;
 }
 
-/* Some pages are parked for a while, an eighth of the limit. */
+/* Some pages are parked for a while, an eighth of what may be in RAM. */
 static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
 {
-	return nr_parked(u, g) >= atomic_load(&g->tier[0].limit) / 8 ||
+	return nr_parked(u, g) >= charge_limit(g) / 8 ||
 	       u->policy.queue_len == u->policy.queue_size;
 }
 
@@ -340,7 +361,7 @@ static struct uhmm_group *first_above(struct uhmm *u, unsigned margins)
 	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
 		struct uhmm_group *g = charge_nth(u, n);
 
-		if (g && above(g, margins))
+		if (g && charge_above(g, margins))
 			return g;
 	}
 	return NULL;
@@ -369,7 +390,7 @@ bool policy_full(struct uhmm *u, const struct block *b)
 	    atomic_load(&u->policy.faulting))
 		return false;
 	for (struct uhmm_group *g = charge_of(u, b); g; g = g->parent)
-		if (above(g, 0) && !atomic_load(&g->idle))
+		if (charge_above(g, 0) && !atomic_load(&g->idle))
 			return true;
 	return false;
 }
@@ -435,7 +456,6 @@ static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 
 static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
-	atomic_store(&g->idle, 1);
 	count_exceeded(u, g);
 	refusal_tell(u, g);
 }
@@ -446,7 +466,7 @@ void policy_passed(struct uhmm *u)
 	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
 		struct uhmm_group *g = charge_nth(u, n);
 
-		if (g && above(g, 0))
+		if (g && charge_above(g, 0))
 			count_exceeded(u, g);
 	}
 }
@@ -455,14 +475,17 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 {
 	int n = 1;
 
-	while (n && above(g, 2) && !u->policy.stop) {
+	charge_share_pool(u);
+	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = step(u, g);
 		if (n > 0)
 			wake_throttled(u);
 	}
 	if (!n && is_root(g))
 		slot_trim(u, 0);
-	if (!n && above(g, 0))
+	if (!n && charge_above(g, 0))
+		atomic_store(&g->idle, 1);
+	if (charge_is_passed(g) || (!n && charge_above(g, 0)))
 		note_exceeded(u, g);
 	wake_throttled(u);
 }
@@ -478,7 +501,7 @@ static bool serve_all(struct uhmm *u)
 		if (!g)
 			continue;
 		atomic_store(&g->idle, 0);
-		if (above(g, 1))
+		if (charge_above(g, 1))
 			make_room(u, g);
 		idle = idle || atomic_load(&g->idle);
 	}
@@ -518,14 +541,6 @@ int policy_start(struct uhmm *u)
 	return err;
 }
 
-static void share_pool(struct uhmm *u, uint64_t limit)
-{
-	uint64_t share = limit / 32;
-
-	if (limit && u->slots.limit > share)
-		u->slots.limit = share;
-}
-
 int policy_limit(struct uhmm_group *g)
 {
 	uint64_t limit = atomic_load(&g->tier[0].limit);
@@ -533,7 +548,7 @@ int policy_limit(struct uhmm_group *g)
 	int err = 0;
 
 	if (is_root(g))
-		share_pool(u, limit);
+		charge_share_pool(u);
 	if (limit)
 		kept_limit_all(u);
 	if (limit && !u->charge.keep)

@@ -15,6 +15,7 @@
 
 struct block;
 struct uhmm;
+struct uhmm_device;
 struct uhmm_group;
 
 #define MAX_THROTTLED 256
@@ -28,6 +29,7 @@ struct policy {
 	uint32_t *queue; /* parked blocks, oldest first: a ring */
 	uint32_t queue_head, queue_len, queue_size;
 	uint64_t parked;		    /* pages parked, about */
+	uint32_t poor, poor_until;	    /* gain.c */
 	uintptr_t throttled[MAX_THROTTLED]; /* faults waiting for room */
 	unsigned nr_throttled;
 	struct sys_thread thread;
@@ -49,6 +51,12 @@ bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
 void policy_make_way(struct uhmm *u, struct block *b);
 /* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
+/* gain.c: the demoter's own.  Would RAM be freed by sending pages of @b? */
+bool gain_expected(const struct block *b, const struct uhmm_device *dev);
+/* Should a few pages of @b go first? */
+bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev);
+/* @pages of it went to a device, which took @grew bytes of RAM for them. */
+void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew);
 /* The gate is shut: nobody has to wait for room. */
 void policy_give_up(struct uhmm *u);
 void policy_stop(struct uhmm *u);

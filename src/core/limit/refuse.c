@@ -21,6 +21,7 @@
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
 #define MAX_IN_ROW 64 /* pages refused, and none taken, until it is a rule */
 #define FREED_MIN  64 /* freed device pages that end the pause */
+#define HELD_SHARE 8  /* of the limit; less is not what passes it */
 
 static void begin_pause(struct refusal *r, uint64_t used)
 {
@@ -102,13 +103,34 @@ static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
 	return any;
 }
 
+/* All there is may be in RAM, and take as much of it as it frees. */
+static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+
+	if (g->parent || !(u->flags & UHMM_OPEN_LIMIT_ALL) ||
+	    charge_total(u) <= limit || charge_held(u) < limit / HELD_SHARE)
+		return false;
+	sys_logf(&u->log, SYS_ERR,
+		 "the limit of %llu MiB of RAM is passed: the program does not "
+		 "fit, what is on devices takes %llu MiB of it; give more, or "
+		 "a device that is not RAM",
+		 (unsigned long long)(limit * MM_PAGE_SIZE >> 20),
+		 (unsigned long long)(charge_held(u) * MM_PAGE_SIZE >> 20));
+	return true;
+}
+
 void refusal_tell(struct uhmm *u, const struct uhmm_group *g)
 {
 	uint64_t limit = atomic_load(&g->tier[0].limit);
 	struct uhmm_device *dev;
 
-	if (u->policy.told || devices_take(u) || !has_tier(u, &dev))
+	if (u->policy.told || !has_tier(u, &dev))
 		return;
+	if (devices_take(u)) {
+		u->policy.told = tell_held(u, g);
+		return;
+	}
 	u->policy.told = true;
 	sys_logf(&u->log, SYS_ERR,
 		 "the limit of %llu MiB of RAM is passed: %s%s",

@@ -8,8 +8,9 @@
  * to have it in RAM for good, gives the copy up.
  *
  * Only under a limit on RAM, where pages leave without being asked; only while
- * the device has room to spare, and no limit; and only where every write fault
- * is served, those of system calls too.
+ * the device has room to spare, and no limit; only while all such copies take
+ * little of a limit that is for them, too; and only where every write fault is
+ * served, those of system calls too.
  *
  * Nothing can be lost to DMA here: a write to the page through the kernel has
  * to fault first.
@@ -54,7 +55,7 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
 	       !u->charge.keep && charge_is_limited(u, b, 0) &&
 	       !charge_is_limited(u, b, dev->id) &&
-	       room > dev->pagemap.npages / 4;
+	       room > dev->pagemap.npages / 4 && charge_affords_copy(dev);
 }
 
 /* ---- Giving the copy up ----------------------------------------------- */

@@ -111,6 +111,14 @@ static void shed(struct uhmm *u, struct block *b)
 	s->stock = set_minus(&s->stock, &old);
 }
 
+void kept_shed(struct uhmm *u, struct block *b)
+{
+	block_lock(b);
+	if (b->slot != NO_SLOT)
+		shed(u, b);
+	block_unlock(u, b);
+}
+
 /*
  * If a mover holds its lock, leave the slot alone: block_let_go() calls this
  * again.

@@ -19,6 +19,8 @@ bool kept_has(struct uhmm *u, const struct block *b, unsigned i);
 void kept_forget(struct uhmm *u, struct block *b, unsigned i);
 /* Give up frames that are of no use any more.  Called as a block is unlocked */
 void kept_tidy(struct uhmm *u, struct block *b);
+/* The same for @b, which is not locked, by its mover. */
+void kept_shed(struct uhmm *u, struct block *b);
 /* A limit on RAM changed; kept_limit_all() for all blocks, none locked. */
 void kept_limit(struct uhmm *u, struct block *b);
 void kept_limit_all(struct uhmm *u);

@@ -55,6 +55,8 @@ struct block {
 	int8_t share;		     /* clean.c: below 0 it does not pay here */
 	uint16_t coherent_runs;	     /* mappings of their own; under @lock */
 	uint16_t parked; /* pages with which it is on the policy's queue */
+	uint8_t poor;	 /* times in a row: gain.c */
+	uint32_t poor_until;
 	_Atomic uint16_t accessed; /* by devices, of late; a hint */
 	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
 	uint32_t index;		   /* in uhmm.blocks */

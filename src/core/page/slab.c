@@ -33,6 +33,7 @@ static void grow(struct slab *s)
 		return;
 	c->next = s->chunks;
 	s->chunks = c;
+	atomic_fetch_add(&s->bytes, CHUNK_SIZE);
 	for (char *p = (char *)(c + 1); p + s->size <= end; p += s->size)
 		push(s, p);
 }

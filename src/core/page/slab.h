@@ -3,7 +3,9 @@
 #ifndef UHMM_PAGE_SLAB_H
 #define UHMM_PAGE_SLAB_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sys/lock.h"
 
@@ -11,7 +13,8 @@ struct slab_chunk;
 
 /* Zero, but for @size, is ready for use. */
 struct slab {
-	size_t size; /* of an object, at least a pointer */
+	size_t size;		/* of an object, at least a pointer */
+	_Atomic uint64_t bytes; /* of memory, in all */
 	struct sys_mutex lock;
 	void *free;		   /* list through the objects' first word */
 	struct slab_chunk *chunks; /* all of them, for slab_destroy() */

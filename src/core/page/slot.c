@@ -37,7 +37,7 @@ int slot_init(struct uhmm *u, uint64_t limit)
 	struct slot_pool *p = &u->slots;
 
 	sys_mutex_set_rank(&p->lock, RANK_LEAF);
-	p->limit = limit;
+	p->limit = p->most = limit;
 	p->base = u->mm->ops->slots(u->mm, p->nr);
 	p->slots = sys_alloc(p->nr * sizeof(struct slot));
 	return p->base && p->slots ? 0 : -ENOMEM;

@@ -50,7 +50,8 @@ struct slot_pool {
 	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
 	_Atomic uint64_t pages;	     /* stock in all of them */
-	_Atomic uint64_t limit;	     /* of that */
+	_Atomic uint64_t limit;	     /* of that, now */
+	uint64_t most;		     /* that @limit may be */
 };
 
 /* Single pages of our own for lone faults: claimed by a bit, without locks. */

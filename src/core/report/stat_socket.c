@@ -77,7 +77,7 @@ static const struct {
 	STAT(ram_peak),	    STAT(device_pages),	  STAT(frozen_pages),
 	STAT(pool_pages),   STAT(blocked_ns),	  STAT(fault_p50_ns),
 	STAT(fault_p99_ns), STAT(fault_max_ns),	  STAT(unwritten),
-	STAT(kept_pages),
+	STAT(kept_pages),   STAT(total_pages),	  STAT(total_peak),
 };
 
 static unsigned long long at(const void *s, size_t offset)

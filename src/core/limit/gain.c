@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gain.c - does it free RAM when pages of a block go to a device?
+ *
+ * A device that is RAM itself takes some for what it stores.  What does not
+ * compress frees nothing, and costs a fault when it is touched.  If the pages
+ * of a block freed hardly anything, such devices are not tried for that block
+ * for a while, which doubles each time that it is so again.  From then on, and
+ * until pages pay again, a few pages of a block go first.  If they do not pay
+ * for many blocks in a row, no other block is tried for a while either.
+ *
+ * Only where the limit is for all RAM: UHMM_OPEN_LIMIT_ALL.
+ */
+#include "core/context/context.h"
+#include "core/device/device.h"
+#include "core/limit/demote.h"
+#include "core/page/block.h"
+
+#define LEAST_PAGES 32 /* fewer say nothing: a device grows by steps */
+#define LEAST_GAIN  8  /* one page freed of so many */
+#define MAX_IN_ROW  16
+#define TICK_SHIFT  26 /* 67 ms */
+#define MAX_DOUBLED 7  /* 8.6 s */
+
+static uint32_t ticks(void)
+{
+	return (uint32_t)(sys_now_ns() >> TICK_SHIFT);
+}
+
+static bool is_over(uint32_t until)
+{
+	return (int32_t)(ticks() - until) >= 0;
+}
+
+/* The end of a pause that comes after @times without gain. */
+static uint32_t pause_end(unsigned times)
+{
+	return ticks() + (1u << (times < MAX_DOUBLED ? times : MAX_DOUBLED));
+}
+
+bool gain_expected(const struct block *b, const struct uhmm_device *dev)
+{
+	const struct policy *p = &dev->u->policy;
+
+	if (!atomic_load_explicit(&dev->ram, memory_order_relaxed))
+		return true;
+	if (b->poor && !is_over(b->poor_until))
+		return false;
+	return p->poor < MAX_IN_ROW || is_over(p->poor_until);
+}
+
+bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev)
+{
+	return atomic_load_explicit(&dev->ram, memory_order_relaxed) &&
+	       (b->poor || dev->u->policy.poor);
+}
+
+static bool has_gained(unsigned pages, int64_t grew)
+{
+	int64_t most = (int64_t)pages * (int64_t)MM_PAGE_SIZE;
+
+	return grew <= most - most / LEAST_GAIN;
+}
+
+void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew)
+{
+	struct policy *p = &u->policy;
+
+	if (!(u->flags & UHMM_OPEN_LIMIT_ALL) || pages < LEAST_PAGES)
+		return;
+	if (has_gained(pages, grew)) {
+		b->poor = 0;
+		p->poor = 0;
+		return;
+	}
+	b->poor_until = pause_end(b->poor);
+	b->poor += b->poor < UINT8_MAX;
+	p->poor++;
+	if (p->poor >= MAX_IN_ROW)
+		p->poor_until = pause_end(p->poor - MAX_IN_ROW);
+}
