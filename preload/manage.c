@@ -113,8 +113,7 @@ static int open_context(void)
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE |
-			 (settings.follow_fork ? UHMM_OPEN_FORK : 0),
+		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE | settings.flags,
 		.ram_limit = settings.ram,
 		.features_off = settings.features_off,
 	};

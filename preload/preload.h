@@ -55,6 +55,8 @@
 
 struct settings {
 	uint64_t ram;	 /* 0: nothing is managed */
+	bool resident;	 /* it is for the program's pages alone */
+	uint32_t flags;	 /* of the context, as these say */
 	size_t min_size; /* least mapping to manage */
 	enum uhmm_fault_mode mode;
 	bool follow_fork;

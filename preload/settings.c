@@ -63,6 +63,7 @@ void settings_read(void)
 {
 	settings = (struct settings){
 		.ram = number("UHMM_RUN_RAM"),
+		.resident = number("UHMM_RUN_RESIDENT"),
 		.min_size = number("UHMM_RUN_MIN_SIZE"),
 		.mode = fault_mode(),
 		.follow_fork = number("UHMM_RUN_FOLLOW_FORK"),
@@ -73,6 +74,8 @@ void settings_read(void)
 		.summary = copy("UHMM_RUN_SUMMARY"),
 		.pid = (pid_t)number("UHMM_RUN_PID"),
 	};
+	settings.flags = (settings.follow_fork ? UHMM_OPEN_FORK : 0) |
+			 (settings.resident ? 0 : UHMM_OPEN_LIMIT_ALL);
 	if (has_sanitizer())
 		settings.ram = 0;
 	if (settings.min_size < PAGE)

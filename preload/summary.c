@@ -151,6 +151,22 @@ static void add_calls(struct text *t)
 	    (unsigned long long)again, (unsigned long long)held);
 }
 
+/* The peak that the limit is for comes with the limit. */
+static void add_limit(struct text *t, const struct uhmm_stats *s)
+{
+	double limit = (double)settings.ram / MIB;
+
+	if (settings.resident) {
+		add(t, "  peak managed RAM    %10.1f MiB, limit %.1f MiB\n",
+		    mib(s->ram_peak), limit);
+		return;
+	}
+	add(t, "  peak RAM            %10.1f MiB, limit %.1f MiB\n",
+	    mib(s->total_peak), limit);
+	add(t, "  peak managed RAM    %10.1f MiB, without what devices take\n",
+	    mib(s->ram_peak));
+}
+
 static void add_managed(struct text *t, const struct manage_state *m)
 {
 	struct uhmm_stats s = { .size = sizeof(s) };
@@ -162,8 +178,7 @@ static void add_managed(struct text *t, const struct manage_state *m)
 		return;
 	}
 	add(t, "uhmm run: summary\n");
-	add(t, "  peak managed RAM    %10.1f MiB, limit %.1f MiB\n",
-	    mib(s.ram_peak), (double)settings.ram / MIB);
+	add_limit(t, &s);
 	add(t, "  moved to devices    %10.1f MiB\n", mib(s.to_device));
 	add(t, "  moved home          %10.1f MiB\n", mib(s.to_ram));
 	add_faults(t, &s);

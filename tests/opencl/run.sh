@@ -37,7 +37,7 @@ check "too small" [ "$("$UHMM" providers --measure ram:1M 2>&1 >/dev/null |
 seq 300000 | sort -R --random-source=/dev/zero >"$tmp/text"
 sort --parallel=2 -S 60M "$tmp/text" >"$tmp/want"
 for copy in direct queue; do
-	"$UHMM" run --ram 4M --device "opencl:80M,copy=$copy" \
+	"$UHMM" run --resident 4M --device "opencl:80M,copy=$copy" \
 		--summary="$tmp/summary" \
 		sort --parallel=2 -S 60M "$tmp/text" >"$tmp/got"
 	check "$copy: status" [ $? -eq 0 ]

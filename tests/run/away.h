@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * away.h - memory that is away, for programs under "uhmm run --ram 4M".
+ * away.h - memory that is away, for programs under "uhmm run --resident 4M".
  *
  * The program touches much other memory until what it wants away has gone.
  * Whether it has, the kernel says, where it does not serve the fault: to a

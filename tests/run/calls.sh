@@ -10,7 +10,7 @@ how=$1
 shift
 set_up()
 {
-	"$UHMM" run --ram 4M --device zram:256M --summary="$tmp/sum" "$@"
+	"$UHMM" run --resident 4M --device zram:256M --summary="$tmp/sum" "$@"
 }
 
 case $how in
@@ -42,7 +42,7 @@ nobody)
 	run()
 	{
 		# shellcheck disable=SC2086
-		$UHMM run --ram 4M --device zram:256M \
+		$UHMM run --resident 4M --device zram:256M \
 			--summary="$tmp/sum" "$1"
 	}
 	;;

@@ -6,7 +6,7 @@
 needs_userfaultfd
 cd "$tmp" || exit 1
 
-"$UHMM" run --ram 16M --device dax:128M --summary=report \
+"$UHMM" run --resident 16M --device dax:128M --summary=report \
 	/usr/bin/python3 -c 'x = b"0123456789abcdef" * (4 << 20)
 print(len(x), x.count(b"0123456789abcdef"))' >out 2>err
 check "exit status" [ $? -eq 0 ]

@@ -17,7 +17,7 @@ try()
 {
 	# shellcheck disable=SC2086
 	got=$(ulimit -S -n "$2" && timeout -s KILL 60 "$UHMM" run \
-		--mode "$mode" --ram 1M --device zram:64M $off \
+		--mode "$mode" --resident 1M --device zram:64M $off \
 		"$program" "$1" 2>&1 </dev/null)
 	status=$?
 }

@@ -47,7 +47,7 @@ esac
 set_up()
 {
 	# shellcheck disable=SC2086
-	$UHMM run --ram 4M --device zram:1G --mode "$1" \
+	$UHMM run --resident 4M --device zram:1G --mode "$1" \
 		${2:+--features-off "$2"} --summary="$tmp/sum" "$3"
 }
 

@@ -95,7 +95,7 @@ def run(way, device):
     for old in glob.glob(directory + '/core*'):
         os.unlink(old)
     done = subprocess.run(
-        [uhmm, 'run', '--ram', '8M', '--device', device, '--mode', mode,
+        [uhmm, 'run', '--resident', '8M', '--device', device, '--mode', mode,
          crash, way], cwd=directory, preexec_fn=limits, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
         check=False)

@@ -61,7 +61,7 @@ def check(path):
             if first is None or first != run(plain, folder):
                 continue
             for mode in MODES:
-                ours = [UHMM, 'run', '--ram', '1M', '--device', 'zram:256M',
+                ours = [UHMM, 'run', '--resident', '1M', '--device', 'zram:256M',
                         '--mode', mode, '--'] + plain
                 asked += 1
                 if not is_same(plain, ours, folder):

@@ -23,7 +23,7 @@ look()
 {
 	mib=$1
 	shift
-	"$UHMM" run --ram 64M --device ram:256M "$@" \
+	"$UHMM" run --resident 64M --device ram:256M "$@" \
 		/usr/bin/python3 "$tmp/look.py" "$mib"
 }
 

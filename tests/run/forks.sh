@@ -23,7 +23,7 @@ forks()
 {
 	way=$1
 	shift
-	"$UHMM" run --ram 32M --device zram:1G --mode "$mode" \
+	"$UHMM" run --resident 32M --device zram:1G --mode "$mode" \
 		${off:+--features-off "$off"} "$@" "$forks" "$way"
 }
 

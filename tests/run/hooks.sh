@@ -8,7 +8,7 @@ needs_userfaultfd
 program=$1
 
 for mode in threads inline; do
-	timeout 60 "$UHMM" run --mode $mode --ram 4M \
+	timeout 60 "$UHMM" run --mode $mode --resident 4M \
 		--device 'error(op=to_dev,rate=1/8)/ram:8M' --device ram:4M \
 		--summary="$tmp/summary" "$program" \
 		>"$tmp/out" 2>"$tmp/err"

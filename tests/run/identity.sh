@@ -14,7 +14,7 @@ try()
 {
 	# shellcheck disable=SC2086
 	got=$(TMPDIR=/tmp $as timeout -s KILL 60 "$UHMM" run --mode "$mode" \
-		--ram 2M --device zram:64M $off "$program" "$1" "$2" 2>&1)
+		--resident 2M --device zram:64M $off "$program" "$1" "$2" 2>&1)
 	status=$?
 	check "${as:+as nobody: }$1 $2: status $status" [ $status -eq 0 ]
 	check "${as:+as nobody: }$1 $2: $got" [ -z "$got" ]

@@ -47,7 +47,7 @@ run()
 {
 	mode=$1
 	shift
-	"$@" "$UHMM" run --ram 2M --mode "$mode" sh -c "$job" \
+	"$@" "$UHMM" run --resident 2M --mode "$mode" sh -c "$job" \
 		>"$tmp/out" 2>"$tmp/err"
 	status=$?
 	if [ $status -eq 125 ]; then

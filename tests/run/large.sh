@@ -7,7 +7,7 @@ needs_userfaultfd
 
 for how in '--mode inline' '--features-off kernel-faults' '--mode threads'; do
 	# shellcheck disable=SC2086
-	timeout 100 "$UHMM" run --ram 1M --device zram:64M $how "$1" "$tmp/file"
+	timeout 100 "$UHMM" run --resident 1M --device zram:64M $how "$1" "$tmp/file"
 	check "$how: exit status $?" [ $? -eq 0 ]
 done
 finish

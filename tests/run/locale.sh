@@ -9,7 +9,8 @@ LC_ALL=C.UTF-8
 export LC_ALL
 
 for mode in threads inline; do
-	got=$("$UHMM" run --mode $mode --ram 4M --device zram:256M "$program" 2>&1)
+	got=$("$UHMM" run --mode $mode --resident 4M --device zram:256M \
+		"$program" 2>&1)
 	status=$?
 	[ $status -eq 77 ] && skip "there is no locale C.UTF-8"
 	check "$mode: status $status" [ $status -eq 0 ]

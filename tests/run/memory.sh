@@ -29,7 +29,7 @@ needs_userfaultfd
 
 export MEMORY_LIMITED=yes
 for name in $names; do
-	"$UHMM" run --ram 4M --device zram:1G --mode "$mode" \
+	"$UHMM" run --resident 4M --device zram:1G --mode "$mode" \
 		${off:+--features-off "$off"} --summary="$tmp/sum" \
 		"$programs/memory-$name"
 	check "$mode $off: $name: exit status $?" [ $? -eq 0 ]

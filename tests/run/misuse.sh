@@ -221,7 +221,7 @@ for how in address thread 'address -static-libasan' 'thread -static-libtsan'; do
 	refused 125 'sanitizer' run "$tmp/script"
 
 	for mode in threads inline; do
-		$fixed "$UHMM" run --ram 4M --mode $mode \
+		$fixed "$UHMM" run --resident 4M --mode $mode \
 			sh -c "\"$tmp/san\"; exit \$?" >"$tmp/out" 2>"$tmp/err"
 		status=$?
 		what="child, $how, $mode: $status, $(cat "$tmp/out" "$tmp/err")"
@@ -272,7 +272,7 @@ fi
 
 # No room on the device is no reason to lose anything: the limit is exceeded,
 # which is said once, and the summary says so.
-"$UHMM" run --ram 4M --device ram:1M --summary="$tmp/summary" \
+"$UHMM" run --resident 4M --device ram:1M --summary="$tmp/summary" \
 	sort -S 20M "$tmp/input" >"$tmp/out" 2>"$tmp/err"
 status=$?
 check "full device: status $status" [ $status -eq 0 ]

@@ -26,7 +26,7 @@ set_up()
 	how=$mode
 	[ "$mode" = user ] && off="--features-off kernel-faults" && how=threads
 	# shellcheck disable=SC2086
-	timeout 100 "$UHMM" run --ram 4M --device zram:1G --mode $how $off "$@"
+	timeout 100 "$UHMM" run --resident 4M --device zram:1G --mode $how $off "$@"
 }
 
 set_up --summary="$tmp/sum" "$program" "$library"
@@ -69,7 +69,7 @@ if command -v fakeroot >/dev/null; then
 	off=
 	[ "$mode" = user ] && off="--features-off kernel-faults"
 	# shellcheck disable=SC2086
-	timeout 100 fakeroot "$UHMM" run --ram 4M --device zram:1G \
+	timeout 100 fakeroot "$UHMM" run --resident 4M --device zram:1G \
 		--mode "${mode%user}${off:+threads}" $off \
 		"$program" "$library" between
 	check "in fakeroot: exit status $?" [ $? -eq 0 ]

@@ -218,12 +218,12 @@ timed plain
 plain=$?
 read -r plain_time peak <"$tmp/plain.time"
 limit=$((peak / 4))K
-timed run "$UHMM" run --ram $limit --device zram:1G --mode "$mode" \
+timed run "$UHMM" run --resident $limit --device zram:1G --mode "$mode" \
 	--features-off "$off" --summary="$tmp/sum" --
 got=$?
 read -r run_time run_peak <"$tmp/run.time"
 echo "$job: plain $plain_time s, peak RSS $peak KiB"
-echo "$job: uhmm run --ram $limit $run_time s, peak RSS $run_peak KiB"
+echo "$job: uhmm run --resident $limit $run_time s, peak RSS $run_peak KiB"
 cat "$tmp/sum"
 check "$job: exit status $got, not $plain" [ $got -eq $plain ]
 check "$job: the outputs differ" cmp "$tmp/plain.out" "$tmp/run.out"

@@ -20,7 +20,7 @@ run()
 {
 	# shellcheck disable=SC2086
 	TMPDIR=/tmp timeout -s KILL 60 "$UHMM" run --mode "$mode" \
-		--ram 2M --device zram:64M $off "$program" "$1" "$2" \
+		--resident 2M --device zram:64M $off "$program" "$1" "$2" \
 		>"$tmp/out" 2>&1
 	status=$?
 }

@@ -65,7 +65,7 @@ def results(command):
 
 def main():
     mode = sys.argv[1]
-    ours = [os.environ['UHMM'], 'run', '--ram', '4M', '--min-size', '4K',
+    ours = [os.environ['UHMM'], 'run', '--resident', '4M', '--min-size', '4K',
             '--device', 'zram:256M', '--mode', mode]
     probe = subprocess.run(ours + ['true'], stderr=subprocess.PIPE, text=True,
                            check=False)

@@ -82,10 +82,10 @@ refused 1 "no process $dead" $dead
 refused 1 'nothing to tell' $$
 
 # A program that fits, and one that does not
-use fits 1 --ram 64M --device ram:64M
+use fits 1 --resident 64M --device ram:64M
 refused 1 'passed its limit' "$(cat "$tmp/fits")"
 kill "$(cat "$tmp/fits")"
-use big 64 --ram 16M --device ram:256M
+use big 64 --resident 16M --device ram:256M
 big=$(cat "$tmp/big")
 "$UHMM" stat "$big" >"$tmp/out" || fail "stat"
 for word in "process $big" 'limit 16.0 MiB' 'on devices' 'first touches' \
@@ -150,7 +150,7 @@ check "swept" [ ! -e "$sockets/$big-0" ]
 
 # A folder that others may enter is not used.
 chmod 755 "$sockets"
-use open 64 --ram 16M --device ram:256M
+use open 64 --resident 16M --device ram:256M
 check "no socket there" [ ! -e "$sockets/$(cat "$tmp/open")-0" ]
 check "but elsewhere" [ -S "/tmp/uhmm-$(id -u)/$(cat "$tmp/open")-0" ]
 "$UHMM" stat "$(cat "$tmp/open")" >"$tmp/out" || fail "in the other folder"

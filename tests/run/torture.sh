@@ -17,7 +17,8 @@ if [ "$mode" = bare ]; then
 fi
 
 needs_userfaultfd
-"$UHMM" run --ram 16M --device zram:1G --mode "$mode" --summary="$tmp/sum" \
+"$UHMM" run --resident 16M --device zram:1G --mode "$mode" \
+	--summary="$tmp/sum" \
 	"$torture" 4 $operations 16 10 "$mode"
 check "$mode: exit status $?" [ $? -eq 0 ]
 cat "$tmp/sum"

@@ -14,7 +14,8 @@
 #include "tool.h"
 
 /* Measured: the least that a program can be managed with. */
-#define NEEDED_MIB 160
+#define NEEDED_MIB	  160
+#define LEAST_DEFAULT_MIB 64
 
 static const char name[] = "run";
 
@@ -128,6 +129,20 @@ static const char *hint(int err)
 	}
 }
 
+/* The device that nobody asked for is as large as there are addresses for. */
+static int open_device(struct uhmm *u, struct run_options *o, size_t i)
+{
+	struct uhmm_device *dev;
+	int err = uhmm_device_open(u, o->devices[i], &dev);
+
+	while (err == -ENOMEM && o->default_mib > LEAST_DEFAULT_MIB) {
+		o->default_mib /= 2;
+		run_set_default_device(o);
+		err = uhmm_device_open(u, o->devices[i], &dev);
+	}
+	return err;
+}
+
 int run_check_devices(struct run_options *o)
 {
 	struct reason reason = { "" };
@@ -139,8 +154,7 @@ int run_check_devices(struct run_options *o)
 	uhmm_set_log(u, keep_message, &reason);
 	find_needs(u, o);
 	for (size_t i = 0; !status && i < o->nr_devices; i++) {
-		struct uhmm_device *dev;
-		int err = uhmm_device_open(u, o->devices[i], &dev);
+		int err = open_device(u, o, i);
 
 		if (!err)
 			continue;

@@ -18,7 +18,7 @@
 #define LEAST_RAM	 MIB
 /* Of what the machine has available, and the device of the limit. */
 #define DEFAULT_RAM_PERCENT 75
-#define DEFAULT_DEVICE_SIZE 4
+#define DEFAULT_DEVICE_SIZE 4 /* times */
 #define SPACE_SHARE	    8 /* of the addresses, where those are few */
 
 static const char name[] = "run";
@@ -38,14 +38,17 @@ static void help(void)
 	       "Run PROGRAM with a limit on the RAM of its data: cold pages "
 	       "are moved to devices\n"
 	       "and come home when they are touched.\n\n"
-	       "  --ram SIZE           the limit, as 512M or 2G (default: 75 "
-	       "%% of what is available,\n"
-	       "                       or what the cgroup allows if that is "
-	       "less)\n"
+	       "  --ram SIZE           the limit, as 512M or 2G, with what "
+	       "devices keep in RAM (default:\n"
+	       "                       75 %% of what is available, or what the "
+	       "cgroup allows if that\n"
+	       "                       is less)\n"
+	       "  --resident SIZE      instead, a limit on the program's own "
+	       "pages in RAM alone\n"
 	       "  --device SPEC        where cold pages go; the first given is "
 	       "filled first\n"
-	       "                       (default: zram, four times the limit; "
-	       "see \"uhmm providers\")\n"
+	       "                       (default: zram, large enough; see "
+	       "\"uhmm providers\")\n"
 	       "  --min-size SIZE      least anonymous mapping to manage "
 	       "(default: 1M)\n"
 	       "  --mode MODE          who serves faults: threads, inline or "
@@ -136,11 +139,25 @@ static int parse_follow(const char *arg, struct run_options *o)
 	return -1;
 }
 
+/* There is one limit: for all RAM, or for the program's pages alone. */
+static int parse_limit(const char *option, bool resident, struct run_options *o)
+{
+	if (o->ram && o->resident != resident) {
+		complain(name, "--ram and --resident exclude each other; leave "
+			       "one out");
+		return EXIT_OURS;
+	}
+	o->resident = resident;
+	return parse_bytes(option, optarg, LEAST_RAM, &o->ram);
+}
+
 static int parse_option(int opt, char **argv, struct run_options *o)
 {
 	switch (opt) {
 	case 'r':
-		return parse_bytes("--ram", optarg, LEAST_RAM, &o->ram);
+		return parse_limit("--ram", false, o);
+	case 'R':
+		return parse_limit("--resident", true, o);
 	case 'd':
 		return add_device(optarg, o);
 	case 'm':
@@ -180,15 +197,14 @@ static uint64_t available_ram(void)
 }
 
 /*
- * Four times the limit, though no more than there is RAM to compress into, or
- * addresses to do it at.
+ * What is stored counts as RAM, and what a device could hold takes addresses
+ * only: enough for all that could compress into the machine's RAM, and for a
+ * limit above that, where there are so many addresses.
  */
 static uint64_t device_size(uint64_t ram)
 {
 	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * UHMM_PAGE_SIZE;
-	uint64_t size = ram > all / DEFAULT_DEVICE_SIZE ?
-				all :
-				ram * DEFAULT_DEVICE_SIZE;
+	uint64_t size = (ram > all ? ram : all) * DEFAULT_DEVICE_SIZE;
 	uint64_t space = run_space(NULL) / SPACE_SHARE;
 
 	if (space && size > space)
@@ -196,10 +212,17 @@ static uint64_t device_size(uint64_t ram)
 	return size < MIB ? 1 : size / MIB;
 }
 
+void run_set_default_device(struct run_options *o)
+{
+	snprintf(o->default_device, sizeof(o->default_device), "zram:%lluM",
+		 (unsigned long long)o->default_mib);
+	o->devices[0] = o->default_device;
+	o->nr_devices = 1;
+}
+
 static int set_defaults(struct run_options *o)
 {
 	uint64_t cgroup = uhmm_cgroup_limit();
-	static char device[64];
 
 	if (!o->ram) {
 		o->ram = available_ram() / 100 * DEFAULT_RAM_PERCENT;
@@ -213,9 +236,8 @@ static int set_defaults(struct run_options *o)
 		return EXIT_OURS;
 	}
 	if (!o->nr_devices) {
-		snprintf(device, sizeof(device), "zram:%lluM",
-			 (unsigned long long)device_size(o->ram));
-		o->devices[o->nr_devices++] = device;
+		o->default_mib = device_size(o->ram);
+		run_set_default_device(o);
 	}
 	return -1;
 }
@@ -224,6 +246,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
 		{ "ram", required_argument, NULL, 'r' },
+		{ "resident", required_argument, NULL, 'R' },
 		{ "device", required_argument, NULL, 'd' },
 		{ "min-size", required_argument, NULL, 'm' },
 		{ "mode", required_argument, NULL, 'M' },

@@ -62,6 +62,7 @@ static bool set_environment(const struct run_options *o, const char *preload)
 
 	return set_joined("LD_PRELOAD", preload, ':', getenv("LD_PRELOAD")) &&
 	       set_devices(o) && set_number("UHMM_RUN_RAM", o->ram) &&
+	       set_number("UHMM_RUN_RESIDENT", o->resident) &&
 	       set_number("UHMM_RUN_MIN_SIZE", o->min_size) &&
 	       set_number("UHMM_RUN_FOLLOW_FORK", o->follow_fork) &&
 	       set_number("UHMM_RUN_CALLS", o->calls) &&

@@ -14,7 +14,10 @@
 #define RUN_MAX_DEVICES 16
 
 struct run_options {
-	uint64_t ram;	   /* bytes, whole pages */
+	uint64_t ram;	      /* bytes, whole pages */
+	bool resident;	      /* for the program's pages alone */
+	uint64_t default_mib; /* of the device, where none was given */
+	char default_device[32];
 	uint64_t min_size; /* bytes */
 	const char *devices[RUN_MAX_DEVICES];
 	size_t nr_devices;
@@ -41,6 +44,8 @@ uint64_t run_space(const char **ret_what);
 
 /* -1: go on; anything else: exit with it. */
 int run_parse(int argc, char **argv, struct run_options *o);
+/* The only device is zram, of @o->default_mib. */
+void run_set_default_device(struct run_options *o);
 
 /* ---- run-check.c ------------------------------------------------------- */
 

@@ -67,7 +67,11 @@ static void print_memory(struct json_object *o, struct json_object *s)
 	       mib(number(s, "ram_pages")), mib(number(s, "ram_peak")));
 	print_limit(number(o, "ram_limit"));
 	printf("\n");
-	printf("  of that frozen%12.1f MiB, empty frames %.1f MiB\n",
+	if (number(s, "total_pages"))
+		printf("  RAM in all    %12.1f MiB, at most %.1f MiB so far\n",
+		       mib(number(s, "total_pages")),
+		       mib(number(s, "total_peak")));
+	printf("  frozen        %12.1f MiB, empty frames %.1f MiB\n",
 	       mib(number(s, "frozen_pages")), mib(number(s, "pool_pages")));
 	printf("  on devices    %12.1f MiB\n", mib(number(s, "device_pages")));
 	printf("  moved         %12.1f MiB to devices, %.1f MiB home\n",
