@@ -23,7 +23,7 @@ mkdir "$tmp/folder"
 
 for mode in threads inline; do
 	for spec in "$tmp/folder" "$tmp/folder/name,direct=no"; do
-		timeout 60 "$UHMM" run --mode $mode --ram 4M \
+		timeout 60 "$UHMM" run --mode $mode --resident 4M \
 			--device "file:64M,path=$spec" --summary="$tmp/sum" \
 			/usr/bin/python3 "$tmp/data.py" >"$tmp/got" 2>"$tmp/err"
 		check "$mode, $spec: status $?" [ $? -eq 0 ]
@@ -36,7 +36,7 @@ for mode in threads inline; do
 done
 
 echo precious >"$tmp/file"
-"$UHMM" run --ram 4M --device "file:64M,path=$tmp/file" true 2>"$tmp/err"
+"$UHMM" run --resident 4M --device "file:64M,path=$tmp/file" true 2>"$tmp/err"
 check "there already: status $?" [ $? -ne 0 ]
 check "there already: lost" [ "$(cat "$tmp/file")" = precious ]
 check "there already: $(cat "$tmp/err")" grep -q overwrite "$tmp/err"
