@@ -108,11 +108,9 @@ struct bench_cl {
 
 static bool find_functions(void)
 {
-	char path[512];
-	void *module;
+	/* The module, which is loaded already, by the name that it has. */
+	void *module = dlopen("libuhmm-opencl.so.0", RTLD_NOW | RTLD_NOLOAD);
 
-	snprintf(path, sizeof(path), "%s/opencl.so", uhmm_module_dir());
-	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 #define FIND(name) (fn.name = dlsym(module, #name))
 	return module && FIND(uhmm_cl_attach) && FIND(uhmm_cl_build) &&
 	       FIND(uhmm_cl_close) && FIND(uhmm_cl_run) &&

@@ -285,6 +285,11 @@ int pool_open(unsigned platform, unsigned device, enum pool_copy want,
 	o.pool->pid = getpid();
 	o.pool->users = 1;
 	err = open_pool(&o);
+	if (err == -ENODEV)
+		uhmm_provider_fail(err,
+				   "platform %u has no usable device %u; "
+				   "\"uhmm providers opencl\" lists them",
+				   platform, device);
 	if (err)
 		free_pool(o.pool);
 	else

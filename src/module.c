@@ -3,9 +3,9 @@
  * module.c - providers that are libraries of their own, loaded when a
  * specification names one that is not known yet.
  *
- * The module of provider NAME is the file NAME.so in one directory: that of the
- * installation, or what the variable UHMM_MODULES says.  It exports one symbol,
- * a struct uhmm_module.  Once loaded it stays.
+ * The module of provider NAME is the file NAME.so in the first folder of a path
+ * that has one: that of the installation, or what the variable UHMM_MODULES
+ * says.  It exports one symbol, a struct uhmm_module.  Once loaded it stays.
  */
 #include "module.h"
 
@@ -23,11 +23,42 @@
 
 static struct sys_mutex loading;
 
-const char *uhmm_module_dir(void)
+const char *uhmm_module_path(void)
 {
-	const char *dir = sys_getenv("UHMM_MODULES");
+	const char *path = sys_getenv("UHMM_MODULES");
 
-	return dir && *dir ? dir : UHMM_PROVIDER_DIR;
+	return path && *path ? path : UHMM_PROVIDER_DIR;
+}
+
+/* "DIR/NAME.so"; what does not fit is a path that is not there. */
+static void join(char path[PATH_LEN], const char *dir, size_t len,
+		 const char *name)
+{
+	if (!len) {
+		dir = UHMM_PROVIDER_DIR;
+		len = strlen(dir);
+	}
+	if (len >= PATH_LEN)
+		len = 0;
+	memcpy(path, dir, len);
+	sys_format(path + len, PATH_LEN - len, "/%s.so", name);
+}
+
+/* The file NAME.so in the first folder that has one.  False: none has. */
+static bool find_file(const char *name, char path[PATH_LEN])
+{
+	const char *dirs = uhmm_module_path();
+
+	for (;;) {
+		size_t len = strcspn(dirs, ":");
+
+		join(path, dirs, len, name);
+		if (sys_module_exists(path))
+			return true;
+		if (!dirs[len])
+			return false;
+		dirs += len + 1;
+	}
 }
 
 static bool is_registered(const char *name)
@@ -77,8 +108,7 @@ static int load(const char *name, char *why, size_t len)
 	void *symbol;
 	int err;
 
-	sys_format(path, sizeof(path), "%s/%s.so", uhmm_module_dir(), name);
-	if (!may_be_module(name) || !sys_module_exists(path)) {
+	if (!may_be_module(name) || !find_file(name, path)) {
 		sys_format(why, len, "unknown provider");
 		return -ENOENT;
 	}

@@ -13,6 +13,7 @@
 #include <uhmm/provider.h>
 
 #include "core/context/log.h"
+#include "core/device/said.h"
 #include "module.h"
 #include "spec.h"
 #include "sys/fds.h"
@@ -272,9 +273,6 @@ static const char *refusal(const struct opening *o, int err)
 		return "its options name a file that is no device memory";
 	case -EBUSY:
 		return "it is in use, or nothing would be left for the CPU";
-	case -EEXIST:
-		return "it exists, and its data would be lost; say "
-		       "overwrite=yes if they may be";
 	case -ENOENT:
 		return "there is no such file or folder";
 	case -EACCES:
@@ -308,6 +306,7 @@ static int open_part(struct opening *o, size_t i)
 	void *inner_priv = o->priv;
 	int err;
 
+	said_clear();
 	if (p->open)
 		err = p->open(o->values[i], &o->desc, &o->priv);
 	else
@@ -316,7 +315,8 @@ static int open_part(struct opening *o, size_t i)
 	if (err) {
 		o->desc = inner;
 		o->priv = inner_priv;
-		return refuse(o, err, p->name, refusal(o, err));
+		return refuse(o, err, p->name,
+			      *said_text() ? said_text() : refusal(o, err));
 	}
 	if (!desc_is_valid(&o->desc))
 		return refuse(o, -EINVAL, p->name, "made no usable device");

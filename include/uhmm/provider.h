@@ -352,12 +352,13 @@ struct uhmm_module {
 extern const struct uhmm_module uhmm_module; /* a module's, not ours */
 
 /**
- * uhmm_module_dir() - where modules are looked for
+ * uhmm_module_path() - where modules are looked for
  *
- * As it was installed, or what the variable UHMM_MODULES says, except in a
- * process that runs with raised privilege.
+ * Folders with colons between, searched from the first on: that of the
+ * installation, or those of the variable UHMM_MODULES, except in a process that
+ * runs with raised privilege.  An empty one is that of the installation.
  */
-const char *uhmm_module_dir(void);
+const char *uhmm_module_path(void);
 
 /**
  * uhmm_module_load() - have a provider that may be in a module
@@ -386,6 +387,23 @@ int uhmm_module_load(const char *name, char *why, size_t len);
  */
 void *uhmm_device_priv(struct uhmm_device *dev,
 		       const struct uhmm_device_ops *ops);
+
+/**
+ * uhmm_provider_fail() - say why a callback fails, where its errno says little
+ * @err: the callback's error
+ * @fmt: one sentence, without the name of the device; as uhmm_format()
+ *
+ * For open(), wrap() and each callback that copies, on the thread that it was
+ * called on: "return uhmm_provider_fail(-ENODEV, "there is no card %u", nr);".
+ * The sentence stands in the message about the failure.
+ *
+ * Return: @err.
+ */
+#ifdef __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+int
+uhmm_provider_fail(int err, const char *fmt, ...);
 
 /**
  * uhmm_provider_alloc() - zeroed memory that is never managed
@@ -460,7 +478,7 @@ __attribute__((format(printf, 3, 4)))
 size_t
 uhmm_format(char *buf, size_t len, const char *fmt, ...);
 
-/** uhmm_parse_size() - "64K", "2M", "1.5G", "4096".  Return: 0 or -EINVAL. */
+/** uhmm_parse_size() - "64K", "2MiB", "1.5G", "4096".  Return: 0 or -EINVAL. */
 int uhmm_parse_size(const char *s, uint64_t *ret_bytes);
 
 #pragma GCC visibility pop

@@ -81,6 +81,35 @@ static int open_old(const char *const *values, const struct stat *st)
 		    O_RDWR | O_CLOEXEC | (S_ISBLK(st->st_mode) ? O_EXCL : 0));
 }
 
+static const char *reason(int err)
+{
+	switch (err) {
+	case ENOENT:
+		return "there is no such folder";
+	case EEXIST:
+		return "it exists, and its data would be lost; say "
+		       "overwrite=yes if they may be";
+	case ENXIO:
+		return "it is no folder, no file and no block device";
+	case EBUSY:
+		return "it is in use, by another device or mounted";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return "this user may not write there";
+	default:
+		return NULL;
+	}
+}
+
+/* @err: negative.  For what is wrong with the path, say so. */
+static int refuse(const char *const *values, int err)
+{
+	const char *why = reason(-err);
+
+	return why ? uhmm_provider_fail(err, "%s: %s", values[PATH], why) : err;
+}
+
 static int open_path(const char *const *values)
 {
 	struct stat st;
@@ -234,11 +263,12 @@ int file_open(struct file *f, const char *const *values, uint64_t npages)
 		return -EINVAL;
 	f->fd = open_path(values);
 	if (f->fd < 0)
-		return -errno;
+		return refuse(values, -errno);
 	f->fd = uhmm_fd_keep(f->fd);
 	err = lock(f->fd);
-	if (!err)
-		err = set_size(f, values, npages);
+	if (err)
+		return refuse(values, err);
+	err = set_size(f, values, npages);
 	return err ? err : set_way(f, values);
 }
 

@@ -422,8 +422,11 @@ static int parse_level(const char *s, int *ret_level)
 
 	for (s += below; *s >= '0' && *s <= '9' && level <= max; s++)
 		level = level * 10 + *s - '0';
-	if (*s || !level || level > max)
+	if (*s || !level || level > max) {
+		uhmm_provider_fail(-EINVAL, "levels are %d to %d, without 0",
+				   -FASTEST, BEST);
 		return -EINVAL;
+	}
 	*ret_level = below ? -level : level;
 	if (*ret_level > 0 && *ret_level < LZ4HC_CLEVEL_MIN)
 		*ret_level = -1; /* the same */

@@ -171,6 +171,8 @@ static int test_open(const char *const *values, struct uhmm_device_desc *desc,
 		snprintf(buf[i], sizeof(buf[i]), "%s", values[i]);
 		seen[i] = buf[i];
 	}
+	if (!strcmp(values[1], "says"))
+		return uhmm_provider_fail(-ENODEV, "there is no card %d", 7);
 	if (!strcmp(values[1], "enodev"))
 		return -ENODEV;
 	opened++;
@@ -260,7 +262,7 @@ static const struct {
 	{ "ram:100", -EINVAL, "less than a page" },
 	{ "ram:1000T", -ENOMEM, "more memory than there is" },
 	{ "zram:100000T", -ENOMEM, "more memory than there is" },
-	{ "zram:1M,level=0", -EINVAL, "zram" },
+	{ "zram:1M,level=0", -EINVAL, "zram: levels are " },
 	{ "zram:1M,level=10", -EINVAL, "zram" },
 	{ "zram:1M,level=-", -EINVAL, "zram" },
 	{ "zram:1M,level=-0", -EINVAL, "zram" },
@@ -281,6 +283,9 @@ static const struct {
 	{ "trace(file=/no/such/dir)/ram:1M", -ENOENT,
 	  "there is no such file or folder" },
 	{ "test:1M", -EINVAL, "must: this option must be given" },
+	{ "test:1M,must=1,may=says", -ENODEV, ": test: there is no card 7" },
+	{ "delay/test:1M,must=1,may=says", -ENODEV,
+	  "test: there is no card 7" },
 	{ "test:1M,must=1,may=enodev", -ENODEV, "there is no such device" },
 	{ "test:1M,must=1,may=noops", -EINVAL, "no usable device" },
 };
@@ -327,6 +332,43 @@ static void test_opened(struct uhmm *u)
 	CHECK_EQ(released, 2);
 }
 
+static int fail_aloud(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	return uhmm_provider_fail(-EIO, "cable %d is out", (int)seg->dpfn);
+}
+
+static int fail(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	return -EBADF;
+}
+
+/* What a callback says is in the message, and in no later one. */
+static void test_said(struct uhmm *u)
+{
+	static const struct uhmm_device_ops loud = {
+		.size = sizeof(loud),
+		.copy_to_devmem = fail_aloud,
+		.copy_to_ram = fail,
+	};
+	const struct uhmm_device_desc desc = {
+		.size = sizeof(desc),
+		.name = "loud",
+		.type = UHMM_MEMORY_DEVICE_PRIVATE,
+		.npages = 4,
+		.ops = &loud,
+	};
+	const struct uhmm_segment seg = { .dpfn = 3, .npages = 1 };
+	struct uhmm_device *dev;
+
+	CHECK_EQ(uhmm_device_add(u, &desc, NULL, &dev), 0);
+	CHECK_EQ(device_copy_in(dev, &seg, 1, 0), -EIO);
+	CHECK(strstr(last_log, " failed: cable 3 is out: "));
+	CHECK_EQ(device_copy_out(dev, &seg, 1, 0), -EBADF);
+	CHECK(strstr(last_log, " failed: "));
+	CHECK(!strstr(last_log, "cable"));
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
 /* Out of memory at any point: refused, and it works the next time. */
 static void test_no_memory(struct uhmm *u)
 {
@@ -360,6 +402,7 @@ int main(void)
 	test_refused(u);
 	released = opened = 0;
 	test_opened(u);
+	test_said(u);
 	test_no_memory(u);
 	CHECK_EQ(uhmm_close(u), 0);
 	CHECK_EQ(released, opened);

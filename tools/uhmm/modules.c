@@ -4,6 +4,7 @@
  * listed with the others.
  */
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,12 +25,13 @@ static bool module_name(const char *path, char *name, size_t len)
 	return strncmp(name, "lib", 3) != 0;
 }
 
-void modules_load(module_fn *failed)
+/* @dir: @len bytes. */
+static void load_folder(const char *dir, int len, module_fn *failed)
 {
-	char pattern[512], name[64], why[512];
+	char pattern[PATH_MAX], name[64], why[512];
 	glob_t g;
 
-	snprintf(pattern, sizeof(pattern), "%s/*.so", uhmm_module_dir());
+	snprintf(pattern, sizeof(pattern), "%.*s/*.so", len, dir);
 	if (glob(pattern, 0, NULL, &g))
 		return;
 	for (size_t i = 0; i < g.gl_pathc; i++)
@@ -37,4 +39,22 @@ void modules_load(module_fn *failed)
 		    uhmm_module_load(name, why, sizeof(why)))
 			failed(name, why);
 	globfree(&g);
+}
+
+void modules_load(module_fn *failed)
+{
+	const char *dirs = uhmm_module_path();
+
+	for (;;) {
+		size_t len = strcspn(dirs, ":");
+
+		if (len)
+			load_folder(dirs, (int)len, failed);
+		else
+			load_folder(UHMM_MODULE_DIR, strlen(UHMM_MODULE_DIR),
+				    failed);
+		if (!dirs[len])
+			return;
+		dirs += len + 1;
+	}
 }

@@ -9,6 +9,7 @@
 #include "core/device/callback.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
+#include "core/device/said.h"
 
 static _Thread_local int callback_depth;
 
@@ -170,6 +171,7 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 	c = claim(dev);
 	if (c) {
 		stamp(c, what);
+		said_clear();
 		callback_depth++;
 	}
 	/* Either set_lost()'s caller sees this slot, or we see is_lost. */

@@ -13,6 +13,7 @@
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
+#include "core/device/said.h"
 #include "core/limit/charge.h"
 #include "core/limit/demote.h"
 #include "core/mirror/mirrors.h"
@@ -40,6 +41,7 @@ static uint64_t total(const struct uhmm_segment *seg, size_t nr)
 /* An error that comes again and again is told once in a while. */
 static void tell_error(struct uhmm_device *dev, const char *what, int err)
 {
+	const char *why = said_text();
 	uint64_t now = sys_now_ns();
 
 	if (atomic_exchange(&dev->told, err) == err &&
@@ -47,7 +49,8 @@ static void tell_error(struct uhmm_device *dev, const char *what, int err)
 		return;
 	atomic_store(&dev->told_ns, now);
 	sys_logf(&dev->u->log, err == -ENOSPC ? SYS_INFO : SYS_WARN,
-		 "device %s: %s failed: %s", dev->name, what, sys_error(err));
+		 "device %s: %s failed: %s%s%s", dev->name, what, why,
+		 *why ? ": " : "", sys_error(err));
 }
 
 /* After a call of @dev has ended.  May lose the device. */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * said.h - why a provider fails, in its own words: uhmm_provider_fail().
+ *
+ * The sentence is the thread's.  It is forgotten when the next callback begins
+ * on the thread, so that it never explains another failure.
+ */
+#ifndef UHMM_DEVICE_SAID_H
+#define UHMM_DEVICE_SAID_H
+
+void said_clear(void);
+/* "" when nothing was said.  Until the thread's next callback. */
+const char *said_text(void);
+
+#endif
