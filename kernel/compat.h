@@ -54,6 +54,20 @@ static inline struct page *compat_freed_page(struct page *page)
 #endif
 
 /*
+ * hmm_range_fault(), where mmap_lock is not held, so that a fault may wait for
+ * user space without it.
+ */
+static inline int compat_range_fault_unlocked(struct hmm_range *range,
+					      unsigned long timeout)
+{
+#ifdef HAVE_RANGE_FAULT_UNLOCKED
+	return hmm_range_fault_unlocked_timeout(range, timeout);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+/*
  * Make the page at @addr the device's alone.
  * Return: the page, locked and with a reference, or NULL.
  */

@@ -3,6 +3,7 @@
 """Run the kernel's selftests for HMM, unchanged, against the shim.
 
     hmm.py [--nobody | --newest] LIBRARY...
+    hmm.py --compile [--newest]     print where the program is
 
 They are unpacked from Debian's package of the kernel's source and compiled
 here; nothing of them is in our tree. UHMM_HMM_SOURCE names another tarball
@@ -229,6 +230,10 @@ def judge(status, output, may_skip):
 
 def main():
     args = sys.argv[1:]
+    if args[0] == '--compile':
+        newest = '--newest' in args
+        print(build(linux_source.newest() if newest else None))
+        return 0
     nobody = args[0] == '--nobody'
     newest = args[0] == '--newest'
     libraries = args[nobody or newest:]
