@@ -15,6 +15,20 @@ static void check_pinned(struct uhmm *u, char *p, size_t first, size_t last)
 		CHECK_EQ(!!(pfns[i] & UHMM_PFN_PINNED), i >= first && i < last);
 }
 
+/* What was unmapped has lost its pins; those of the rest can be given back. */
+static void unmap_pinned(struct uhmm *u, size_t first, size_t npages)
+{
+	char *p = test_map_blocks(2);
+
+	CHECK_EQ(uhmm_pin(u, p, NPAGES * PAGE), 0);
+	CHECK_EQ(munmap(p + first * PAGE, npages * PAGE), 0);
+	CHECK_EQ(uhmm_unpin(u, p, NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_unpin(u, p, NPAGES * PAGE), -EINVAL);
+	CHECK_EQ(uhmm_unpin(u, p + first * PAGE, npages * PAGE), -EINVAL);
+	CHECK_EQ(uhmm_unregister(u, p, NPAGES * PAGE), 0);
+	CHECK_EQ(munmap(p, 2 * BLOCK), 0);
+}
+
 int main(void)
 {
 	struct uhmm *u = test_open();
@@ -51,6 +65,8 @@ int main(void)
 	test_move(u, p, NPAGES, dev);
 	CHECK_EQ(uhmm_unregister(u, p, NPAGES * PAGE), 0);
 	test_verify(p, NPAGES, 1);
+	unmap_pinned(u, 100, 10);
+	unmap_pinned(u, 0, BLOCK / PAGE);
 	test_close(u);
 	return 0;
 }

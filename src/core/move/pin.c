@@ -8,6 +8,7 @@
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/range.h"
+#include "core/page/region.h"
 
 /* A page that is home, or nowhere yet, can be pinned where it is. */
 static int pin_page(struct uhmm *u, struct block *b, unsigned i)
@@ -90,6 +91,8 @@ static int unpin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct block *b = block_find(u, start);
 
+	if (!b)
+		return 0;
 	block_lock(b);
 	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
 		unpin_page(u, b, i);
@@ -97,19 +100,27 @@ static int unpin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
+/*
+ * What was unmapped has no pins any more.  Return: whether any page is pinned,
+ * or -EINVAL when one that is managed is not.
+ */
 static int check_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct block *b = block_find(u, start);
-	int err = 0;
+	struct mm_set managed;
+	int ret = 0;
 
+	region_set(u, start, end, &managed);
+	if (set_empty(&managed))
+		return 0;
 	if (!b)
 		return -EINVAL;
 	block_lock(b);
-	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+	set_for_each(&managed, i)
 		if (!page_pins(block_word(b, i)))
-			err = -EINVAL;
+			ret = -EINVAL;
 	block_unlock(u, b);
-	return err;
+	return ret ? ret : 1;
 }
 
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
@@ -130,10 +141,17 @@ int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len)
 {
 	uintptr_t end = addr + len;
+	bool any = false;
 
-	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
-		if (check_pinned(u, at, block_part_end(at, end)))
-			return -EINVAL;
+	for (uintptr_t at = addr; at < end; at = block_part_end(at, end)) {
+		int ret = check_pinned(u, at, block_part_end(at, end));
+
+		if (ret < 0)
+			return ret;
+		any = any || ret;
+	}
+	if (!any)
+		return -EINVAL;
 	for (uintptr_t at = addr; at < end; at = block_part_end(at, end))
 		unpin_part(u, at, block_part_end(at, end));
 	return 0;
