@@ -117,6 +117,19 @@ static int cut(struct uhmm *u, struct fixed **at, uintptr_t start,
 	return 0;
 }
 
+/*
+ * It is unmapped already.  What lies behind is forgotten for want of memory: a
+ * device has to do without it, and nobody takes it for what it is not.
+ */
+static void cut_off(struct uhmm *u, struct fixed *f, uintptr_t start)
+{
+	sys_logf(&u->log, SYS_ERR, "no memory to keep device pages at %#lx",
+		 (unsigned long)start);
+	count(u, f, false);
+	f->end = start;
+	count(u, f, true);
+}
+
 static int take_out(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct fixed **at = find(u, start);
@@ -256,7 +269,9 @@ void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
 	if (fixed_none(u))
 		return;
 	sys_mutex_lock(&u->fixed.lock);
-	take_out(u, start, end);
+	/* Only the first can want for memory: one that goes on behind. */
+	if (take_out(u, start, end))
+		cut_off(u, *find(u, start), start);
 	sys_mutex_unlock(&u->fixed.lock);
 }
 
