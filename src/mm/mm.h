@@ -58,7 +58,8 @@ struct mm_client {
 	void (*serves)(void *priv);
 	/*
 	 * [start, end) is tracked from now on; called by track(), between two
-	 * events.  -errno undoes it.  May be NULL.
+	 * events.  If track() fails after that, unmap() is called.  May be
+	 * NULL.
 	 */
 	int (*tracked)(void *priv, uintptr_t start, uintptr_t end);
 	/* [start, end) was or will in a moment be emptied by the application */

@@ -101,10 +101,8 @@ static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
 {
 	int err = track(u, start, end);
 
-	if (err) {
-		region_del(u, start, end);
+	if (err)
 		return err;
-	}
 	if (t->n && t->last[t->n - 1] == start) {
 		t->last[t->n - 1] = end;
 	} else if (t->n < MAX_EXTENTS) {

@@ -54,6 +54,17 @@ static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
 	return ret;
 }
 
+/* Not what another thread had tracked before: that is its own. */
+static void take_back(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	const struct mm_client *c = b->mm.client;
+
+	sys_mutex_lock(&b->event_lock);
+	c->unmap(c->priv, start, end);
+	sys_mutex_unlock(&b->event_lock);
+	uffd_untrack(&b->mm, start, end);
+}
+
 /*
  * An event that was raised before could still be unread, and be taken for one
  * of the new range.  So none may be in flight after registration: each one
@@ -63,7 +74,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
 	struct uffd_whole whole = uffd_whole_of(b, start, end);
-	bool settled = false;
+	bool settled = false, known = false;
 	int ret = 0, err = 0;
 
 	for (int i = 0; i < TRIES && !ret && !settled; i++) {
@@ -76,6 +87,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 		settled = !uffd_is_changing(b);
 		if (!ret && settled) {
 			uffd_join(b, &whole, start, end);
+			known = uffd_ranges_touch(b, start, end);
 			err = tell(b, start, end);
 		}
 		uffd_inline_changed(b);
@@ -86,11 +98,11 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	if (ret) /* perhaps it is another's: not ours to unregister */
 		return ret;
 	if (!settled)
-		err = -EAGAIN;
+		return -EAGAIN;
 	if (!err && atomic_load(&b->nodes.nr_avoided))
 		err = uffd_isolate(mm, start, end);
-	if (err)
-		uffd_untrack(mm, start, end);
+	if (err && !known)
+		take_back(b, start, end);
 	return err;
 }
 
