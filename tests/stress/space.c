@@ -6,7 +6,8 @@
  *
  * The range lies across the border of two blocks.  After each call all of it is
  * read twice.  What a call does, and what is to be read then, is one entry of
- * @ops; "space SECONDS OP..." runs those that are named.
+ * @ops; "space SECONDS OP..." runs those that are named.  How often each ran is
+ * printed; ./check soak goes on until that is SOAK_CALLS for each.
  */
 #include <pthread.h>
 #include <sys/wait.h>
@@ -24,6 +25,12 @@
 #define NPAGES	 96
 #define NMOVERS	 2
 #define NTOUCHER 2
+#define NHEAP	 16
+
+enum {
+	SOAK_CALLS = 100000,
+	SOAK_SECONDS = 7200, /* at most */
+};
 
 static struct uhmm *u;
 static struct uhmm_device *dev;
@@ -31,6 +38,7 @@ static char *area, *spare; /* @spare: as large, and as it lies */
 static uint64_t want[NPAGES], tag, seed;
 static atomic_bool stop;
 static atomic_ulong nr_moved;
+static _Atomic(char *) heap; /* NHEAP pages below the break, or NULL */
 static bool has_mirror;
 static struct test_table table;
 
@@ -57,6 +65,8 @@ static void *move(void *arg)
 			uhmm_mirror_fault(
 				table.mirror, at(i), n * PAGE,
 				test_below(&s, 2) ? UHMM_FAULT_EXCLUSIVE : 0);
+		if (heap)
+			uhmm_migrate(u, heap, NHEAP * PAGE, dev);
 		if (!test_below(&s, 16) && !uhmm_pin(u, at(i), PAGE))
 			uhmm_unpin(u, at(i), PAGE);
 		if (!test_below(&s, 4))
@@ -242,6 +252,40 @@ static void protect(size_t i, size_t n)
 	CHECK_EQ(mprotect(at(i), n * PAGE, PROT_READ | PROT_WRITE), 0);
 }
 
+/* The break goes up and down: what comes back is new. */
+static void move_break(size_t i, size_t n)
+{
+	char *p = sbrk(0);
+	size_t rest = -(uintptr_t)p & (PAGE - 1);
+
+	(void)i;
+	CHECK(sbrk((intptr_t)rest) == p);
+	p += rest;
+	for (size_t k = 0; k < 1 + n % 3; k++) {
+		CHECK(sbrk(NHEAP * PAGE) == p);
+		heap = p;
+		for (size_t j = 0; j < NHEAP; j++) {
+			volatile uint64_t *w = (uint64_t *)(p + j * PAGE);
+
+			CHECK_EQ(*w, 0);
+			*w = tag << 8 | j;
+		}
+		usleep((useconds_t)test_below(&seed, 100));
+		for (size_t j = 0; j < NHEAP; j++)
+			CHECK_EQ(*(volatile uint64_t *)(p + j * PAGE),
+				 tag << 8 | j);
+		CHECK(sbrk(-(intptr_t)(NHEAP * PAGE)) != (void *)-1);
+	}
+	heap = NULL;
+}
+
+/* Of a file only: here it changes nothing. */
+static void remove_pages(size_t i, size_t n)
+{
+	CHECK_EQ(madvise(at(i), n * PAGE, MADV_REMOVE), -1);
+	CHECK_EQ(errno, EINVAL);
+}
+
 /* Where the kernel can, it is one huge page then. */
 static void collapse(size_t i, size_t n)
 {
@@ -283,6 +327,7 @@ static const struct op {
 	{ "shrink", shrink },		{ "grow", grow },
 	{ "protect", protect },		{ "register", take_in },
 	{ "fork", fork_child },		{ "collapse", collapse },
+	{ "brk", move_break },		{ "remove", remove_pages },
 };
 #define NOPS (sizeof(ops) / sizeof(*ops))
 
@@ -382,21 +427,40 @@ static size_t choose(const struct op **list, int argc, char **argv)
 	return nr;
 }
 
+static const char *env_or(const char *name, const char *other)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : other;
+}
+
+/* Until the end, or in a soak until each has been called often enough. */
 static void run(const struct op **list, size_t nr, int seconds)
 {
 	time_t end = time(NULL) + seconds;
-	unsigned long rounds = 0;
+	unsigned long calls[NOPS] = { 0 }, least = 0;
 
-	while (time(NULL) < end) {
-		one(list[test_below(&seed, nr)]);
-		rounds++;
+	while (time(NULL) < end && least < SOAK_CALLS) {
+		size_t k = test_below(&seed, nr);
+
+		one(list[k]);
+		calls[k]++;
+		least = calls[0];
+		for (k = 0; k < nr; k++)
+			least = calls[k] < least ? calls[k] : least;
 	}
-	printf("%lu calls, %lu pages moved\n", rounds, nr_moved);
+	printf("%s, without %s:", env_or("UHMM_TEST_MODE", "auto"),
+	       env_or("UHMM_FEATURES_OFF", "nothing"));
+	for (size_t k = 0; k < nr; k++)
+		printf(" %s %lu", list[k]->name, calls[k]);
+	printf("; %lu pages moved, none lost\n", nr_moved);
 }
 
 int main(int argc, char **argv)
 {
-	int seconds = argc > 1 ? atoi(argv[1]) : test_is_soak() ? 300 : 2;
+	int seconds = argc > 1	     ? atoi(argv[1]) :
+		      test_is_soak() ? SOAK_SECONDS :
+				       2;
 	pthread_t t[NMOVERS + NTOUCHER];
 	const struct op *list[NOPS];
 	size_t nr;
