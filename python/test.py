@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The package uhmm: arrays go to devices, come home, and keep their data; what
+is wrong is an exception."""
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import uhmm
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+try:
+    import matplotlib
+    matplotlib.use('Agg')
+except ImportError:
+    matplotlib = None
+
+
+class Structs(unittest.TestCase):
+    def test_layout(self):
+        """Each field lies where the headers say."""
+        source = '#include <stdio.h>\n#include <uhmm/uhmm.h>\nint main(void){'
+        wanted = []
+        for name, struct in (('params', uhmm._Params), ('stats', uhmm._Stats),
+                             ('device_info', uhmm._Info)):
+            for field, _ in struct._fields_:
+                source += (f'printf("%zu\\n", offsetof(struct uhmm_{name}, '
+                           f'{field}));')
+                wanted.append(getattr(struct, field).offset)
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f'{folder}/a.c', 'w', encoding='utf-8') as out:
+                out.write(source + 'return 0;}\n')
+            subprocess.run([*os.environ.get('CC', 'cc').split(), '-include',
+                            'stddef.h', '-I', os.environ['UHMM_INCLUDE'],
+                            '-o', f'{folder}/a', f'{folder}/a.c'], check=True)
+            found = subprocess.run([f'{folder}/a'], check=True, text=True,
+                                   capture_output=True).stdout.split()
+        self.assertEqual([int(n) for n in found], wanted)
+
+
+class Moves(unittest.TestCase):
+    def setUp(self):
+        try:
+            self.u = uhmm.open()
+        except OSError as error:
+            self.skipTest(f'no userfaultfd(2) here: {error}')
+        self.zram = self.u.device('zram:64M')
+        self.addCleanup(self.u.close)
+
+    def test_bytes(self):
+        data = bytearray(os.urandom(4096)) * 64
+        copy = bytes(data)
+        moved = self.u.migrate(data, self.zram)
+        self.assertGreaterEqual(moved, 62)
+        self.assertEqual(self.u.where(data)['zram:64M'], moved)
+        self.assertEqual(self.zram.info()['used'], moved)
+        self.assertEqual(data, copy)
+        self.assertNotIn('zram:64M', self.u.where(data))
+        self.assertEqual(self.u.stats()['to_device'], moved)
+
+    def test_pinned(self):
+        data = bytearray(4096 * 16)
+        with self.u.pinned(data):
+            self.assertEqual(self.u.migrate(data, self.zram), 0)
+        self.assertGreaterEqual(self.u.migrate(data, self.zram), 14)
+
+    def test_errors(self):
+        with self.assertRaises(OSError):
+            self.u.device('nosuch:1M')
+        with self.assertRaises(TypeError):
+            self.u.migrate(b'not writable' * 4096, self.zram)
+        self.assertEqual(self.u.migrate(bytearray(8), self.zram), 0)
+        self.u.close()
+        self.u.close()
+        with self.assertRaises(OSError):
+            self.u.stats()
+
+    @unittest.skipUnless(numpy, 'there is no NumPy')
+    def test_array(self):
+        a = self.u.empty((256, 1024))
+        a[:] = numpy.arange(1024)
+        with self.u.on(a, self.zram):
+            self.assertEqual(self.u.where(a), {'zram:64M': 512})
+            self.assertEqual(a[3, 7], 7)
+            self.assertEqual(self.u.where(a)['ram'], 1)
+        self.assertEqual(self.u.where(a), {'ram': 512})
+        self.assertEqual(a.sum(), 256 * 1023 * 512)
+        with self.assertRaises(ValueError):
+            self.u.migrate(a[:, ::2], self.zram)
+
+    @unittest.skipUnless(numpy and matplotlib, 'there is no matplotlib')
+    def test_heat_map(self):
+        a = self.u.empty(65536)
+        a[:32768] = 1
+        self.u.migrate(a, self.zram)
+        self.assertTrue(self.u.heat_map(a).images)
+
+
+result = unittest.main(exit=False).result
+for test, why in result.skipped:
+    print(f'skipped: {test}: {why}')
+sys.exit(not result.wasSuccessful())

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: MIT
+"""uhmm: pages of this process on devices, from Python.
+
+    import uhmm
+
+    with uhmm.open() as u:
+        zram = u.device('zram:64M')
+        a = u.empty((1024, 1024))       # a NumPy array
+        a[:] = 1
+        with u.on(a, zram):             # its pages are compressed meanwhile
+            print(u.where(a))           # {'zram:64M': 2048}
+        print(a.sum())                  # home again
+
+What is moved is whole pages; an array stays at its address, and each touch of a page
+that is away brings it home.  A buffer is an array of NumPy, or anything writable
+that has the buffer protocol: a bytearray, an mmap.  Its memory must be private and
+anonymous.  See uhmm(7).
+"""
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import mmap
+import os
+from collections import Counter
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+__all__ = ['Context', 'Device', 'open', 'version']
+
+PAGE = 4096
+_VALID, _ERROR = 1 << 63, 1 << 61
+
+# The first version of each struct: the library knows it by its size.
+_STATS = ('faults soft_faults zero_faults spurious to_device to_ram refused '
+          'touched discarded evicted poisoned errors limit_waits '
+          'limit_exceeded ram_pages ram_peak device_pages frozen_pages '
+          'pool_pages blocked_ns fault_p50_ns fault_p99_ns '
+          'fault_max_ns').split()
+
+
+class _Params(ctypes.Structure):
+    _fields_ = ([('size', ctypes.c_size_t)] +
+                [(name, ctypes.c_uint32) for name in
+                 ('fault_mode', 'flags', 'nr_threads', 'charge',
+                  'watchdog_ms', 'reserved')] +
+                [('ram_limit', ctypes.c_uint64),
+                 ('pool_limit', ctypes.c_uint64),
+                 ('features_off', ctypes.c_char_p)])
+
+
+class _Stats(ctypes.Structure):
+    _fields_ = ([('size', ctypes.c_size_t)] +
+                [(name, ctypes.c_uint64) for name in _STATS])
+
+
+class _Info(ctypes.Structure):
+    _fields_ = ([('size', ctypes.c_size_t), ('id', ctypes.c_uint32),
+                 ('flags', ctypes.c_uint32)] +
+                [(name, ctypes.c_uint64) for name in
+                 ('npages', 'used', 'stored_bytes', 'pages_in', 'pages_out',
+                  'errors')] + [('name', ctypes.c_char * 32)])
+
+
+_lib = ctypes.CDLL('libuhmm.so.0')
+_pointer, _length = ctypes.c_void_p, ctypes.c_size_t
+for _name, _result, _arguments in (
+        ('open', ctypes.c_int, [_pointer, _pointer]),
+        ('close', ctypes.c_int, [_pointer]),
+        ('device_open', ctypes.c_int, [_pointer, ctypes.c_char_p, _pointer]),
+        ('device_query', ctypes.c_int, [_pointer, _pointer]),
+        ('device_remove', ctypes.c_int, [_pointer]),
+        ('migrate', ctypes.c_ssize_t,
+         [_pointer, _pointer, _length, _pointer]),
+        ('snapshot', ctypes.c_int, [_pointer, _pointer, _length, _pointer]),
+        ('pin', ctypes.c_int, [_pointer, _pointer, _length]),
+        ('unpin', ctypes.c_int, [_pointer, _pointer, _length]),
+        ('set_ram_limit', ctypes.c_int, [_pointer, ctypes.c_uint64]),
+        ('stats', ctypes.c_int, [_pointer, _pointer]),
+        ('version', ctypes.c_uint32, [])):
+    _function = getattr(_lib, 'uhmm_' + _name)
+    _function.restype, _function.argtypes = _result, _arguments
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        raise OSError(-result, f'{what}: {os.strerror(-result)}')
+    return result
+
+
+def _span(buffer: Any) -> Tuple[int, int]:
+    """Address and length in bytes."""
+    array = getattr(buffer, '__array_interface__', None)
+    if array is not None:
+        if array['strides'] is not None:
+            raise ValueError('the array is not contiguous')
+        return array['data'][0], buffer.nbytes
+    view = memoryview(buffer)
+    return (ctypes.addressof(ctypes.c_char.from_buffer(buffer)), view.nbytes)
+
+
+def _inner(buffer: Any) -> Tuple[int, int]:
+    """The whole pages in it."""
+    start, length = _span(buffer)
+    end = (start + length) & -PAGE
+    start = -(-start & -PAGE)
+    return start, max(end - start, 0)
+
+
+def _outer(buffer: Any) -> Tuple[int, int]:
+    """All pages that it has a byte in."""
+    start, length = _span(buffer)
+    end = -(-(start + length) & -PAGE)
+    return start & -PAGE, end - (start & -PAGE)
+
+
+class Device:
+    """Memory that pages can go to; made by Context.device()."""
+
+    def __init__(self, context: 'Context', spec: str) -> None:
+        self._as_parameter_ = _pointer()
+        self.spec = spec
+        _check(_lib.uhmm_device_open(context, spec.encode(),
+                                     ctypes.byref(self._as_parameter_)),
+               f'device {spec}')
+
+    def info(self) -> Dict[str, int]:
+        """Counters, as uhmm_device_query(3) has them."""
+        info = _Info(size=ctypes.sizeof(_Info))
+        _check(_lib.uhmm_device_query(self, ctypes.byref(info)), self.spec)
+        return {name: getattr(info, name) for name, _ in _Info._fields_[1:-1]}
+
+    def __repr__(self) -> str:
+        return f'<uhmm.Device {self.spec}>'
+
+
+class Context:
+    """What uhmm_open(3) gives; a context manager.  See open()."""
+
+    def __init__(self, ram_limit: int = 0,
+                 features_off: Optional[str] = None) -> None:
+        off = features_off.encode() if features_off else None
+        params = _Params(size=ctypes.sizeof(_Params), ram_limit=ram_limit,
+                         features_off=off)
+        self._as_parameter_ = _pointer()
+        self._devices: List[Device] = []
+        _check(_lib.uhmm_open(ctypes.byref(params),
+                              ctypes.byref(self._as_parameter_)), 'open')
+
+    def __enter__(self) -> 'Context':
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Bring all pages home, and end.  Twice is once."""
+        if self._as_parameter_.value:
+            _check(_lib.uhmm_close(self), 'close')
+            self._as_parameter_ = _pointer()
+
+    def device(self, spec: str) -> Device:
+        """A device made from a specification: 'zram:64M'."""
+        self._alive()
+        device = Device(self, spec)
+        self._devices.append(device)
+        return device
+
+    def remove(self, device: Device) -> None:
+        """Bring its pages home, and forget it."""
+        self._alive()
+        _check(_lib.uhmm_device_remove(device), device.spec)
+        self._devices.remove(device)
+
+    @property
+    def devices(self) -> List[Device]:
+        return list(self._devices)
+
+    def limit(self, ram: int) -> None:
+        """Bytes of RAM that managed memory may have; 0: no limit."""
+        self._alive()
+        _check(_lib.uhmm_set_ram_limit(self, ram), 'limit')
+
+    def stats(self) -> Dict[str, int]:
+        """Counters, as uhmm_stats(3) has them."""
+        self._alive()
+        stats = _Stats(size=ctypes.sizeof(_Stats))
+        _check(_lib.uhmm_stats(self, ctypes.byref(stats)), 'stats')
+        return {name: getattr(stats, name) for name in _STATS}
+
+    def migrate(self, buffer: Any, device: Optional[Device] = None) -> int:
+        """Move the whole pages of a buffer to a device, or home with None.
+        How many of them are there."""
+        self._alive()
+        start, length = _inner(buffer)
+        if not length:
+            return 0
+        return _check(_lib.uhmm_migrate(self, start, length, device),
+                      'migrate')
+
+    def snapshot(self, buffer: Any) -> List[Optional[str]]:
+        """For each page where it is: None for nothing, 'ram', 'lost', or the
+        specification of its device."""
+        self._alive()
+        start, length = _outer(buffer)
+        entries = (ctypes.c_uint64 * (length // PAGE))()
+        if length:
+            _check(_lib.uhmm_snapshot(self, start, length, entries),
+                   'snapshot')
+        names = {0: 'ram'}
+        names.update({device.info()['id']: device.spec
+                      for device in self._devices})
+        return ['lost' if pfn & _ERROR else
+                names.get(pfn >> 48 & 0xff, '?') if pfn & _VALID else None
+                for pfn in entries]
+
+    def where(self, buffer: Any) -> Dict[Optional[str], int]:
+        """How many pages of a buffer are where."""
+        return dict(Counter(self.snapshot(buffer)))
+
+    @contextlib.contextmanager
+    def on(self, buffer: Any, device: Device) -> Iterator[Any]:
+        """A buffer is on a device inside, and home again after."""
+        self.migrate(buffer, device)
+        try:
+            yield buffer
+        finally:
+            self.migrate(buffer)
+
+    @contextlib.contextmanager
+    def pinned(self, buffer: Any) -> Iterator[Any]:
+        """All pages of a buffer are in RAM inside, and stay there."""
+        self._alive()
+        start, length = _outer(buffer)
+        if length:
+            _check(_lib.uhmm_pin(self, start, length), 'pin')
+        try:
+            yield buffer
+        finally:
+            if length:
+                _check(_lib.uhmm_unpin(self, start, length), 'unpin')
+
+    def empty(self, shape: Any, dtype: Any = float) -> Any:
+        """An array of NumPy that begins and ends with a page, of zeroes."""
+        import numpy
+        dtype = numpy.dtype(dtype)
+        count = int(numpy.prod(shape))
+        memory = mmap.mmap(-1, max(count * dtype.itemsize, 1),
+                           flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return numpy.frombuffer(memory, dtype, count).reshape(shape)
+
+    def heat_map(self, buffer: Any, axes: Any = None,
+                 columns: int = 64) -> Any:
+        """Draw where each page of a buffer is, by matplotlib; the axes."""
+        import matplotlib.pyplot as plot
+        where = self.snapshot(buffer)
+        names = sorted({name or 'nothing' for name in where})
+        numbers = [names.index(name or 'nothing') for name in where]
+        numbers += [-1] * (-len(numbers) % columns)
+        rows = [numbers[i:i + columns]
+                for i in range(0, len(numbers), columns)]
+        axes = axes or plot.gca()
+        image = axes.imshow(rows, aspect='auto', vmin=-1,
+                            vmax=len(names) - 1, interpolation='nearest')
+        bar = axes.figure.colorbar(image, ax=axes, ticks=range(len(names)))
+        bar.ax.set_yticklabels(names)
+        axes.set_xlabel('page')
+        axes.set_ylabel(f'each row {columns} pages')
+        return axes
+
+    def _alive(self) -> None:
+        if not self._as_parameter_.value:
+            raise OSError(errno.EBADF, 'the context is closed')
+
+
+def open(ram_limit: int = 0,  # pylint: disable=redefined-builtin
+         features_off: Optional[str] = None) -> Context:
+    """A context, which manages memory of this process; see uhmm_open(3)."""
+    return Context(ram_limit, features_off)
+
+
+def version() -> Tuple[int, int, int]:
+    """The version of the library."""
+    number = _lib.uhmm_version()
+    return number >> 16, number >> 8 & 0xff, number & 0xff
