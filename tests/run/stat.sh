@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # "uhmm stat": the figures of a process are those of /proc, only its own user
-# gets them, and whatever cannot be said is one clear sentence.
+# gets them, and whatever cannot be said is one clear sentence.  "uhmm limit":
+# a limit is held that was given while the program ran.
 . "$(dirname "$0")/lib.sh"
 needs_userfaultfd
 
@@ -11,22 +12,28 @@ export XDG_RUNTIME_DIR
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 sockets=$XDG_RUNTIME_DIR/uhmm
 
-# refused STATUS PART ARGUMENT...
-refused()
+# refused_by COMMAND STATUS PART ARGUMENT...
+refused_by()
 {
-	wanted=$1
-	part=$2
-	shift 2
-	"$UHMM" stat "$@" >"$tmp/out" 2>"$tmp/err"
+	command=$1
+	wanted=$2
+	part=$3
+	shift 3
+	"$UHMM" "$command" "$@" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 	checks=$((checks + 1))
 	[ "$status" -eq "$wanted" ] ||
-		fail "stat $*: exit status $status, not $wanted"
+		fail "$command $*: exit status $status, not $wanted"
 	[ "$(wc -l <"$tmp/err")" -eq 1 ] ||
-		fail "stat $*: not one line: $(cat "$tmp/err")"
+		fail "$command $*: not one line: $(cat "$tmp/err")"
 	grep -qe "$part" "$tmp/err" ||
-		fail "stat $*: no \"$part\" in: $(cat "$tmp/err")"
-	[ ! -s "$tmp/out" ] || fail "stat $*: something on standard output"
+		fail "$command $*: no \"$part\" in: $(cat "$tmp/err")"
+	[ ! -s "$tmp/out" ] || fail "$command $*: something on standard output"
+}
+
+refused()
+{
+	refused_by stat "$@"
 }
 
 # Until a program says that it is ready, in the file $1.
@@ -111,6 +118,33 @@ until agrees || [ $tries -eq 0 ]; do
 done
 check "agrees with smaps: $(cat "$tmp/diff")" agrees
 
+# Another limit: all that the program has, then little
+ram_is()
+{
+	"$UHMM" stat --json "$big" | /usr/bin/python3 -c '
+import json, sys
+context = json.load(sys.stdin)["contexts"][0]
+assert context["ram_limit"] == int(sys.argv[1]), context["ram_limit"]
+sys.exit(context["stats"]["ram_pages"] * 4096 > int(sys.argv[1]))' "$1"
+}
+refused_by limit 2 'give one process and a limit' "$big"
+refused_by limit 2 'give one process and a limit' --ram 64M
+refused_by limit 2 'too small' "$big" --ram 1
+refused_by limit 2 'no size' "$big" --ram much
+refused_by limit 2 'no number' frob --ram 64M
+refused_by limit 1 "no process $dead" $dead --ram 64M
+refused_by limit 1 'takes no limit' $$ --ram 64M
+for mib in 128 4 8; do
+	"$UHMM" limit "$big" --ram ${mib}M >"$tmp/out" 2>&1
+	check "limit: $? $(cat "$tmp/out")" [ ! -s "$tmp/out" ]
+	tries=100
+	until ram_is $((mib << 20)) || [ $tries -eq 0 ]; do
+		sleep 0.1
+		tries=$((tries - 1))
+	done
+	check "limit of $mib MiB is not held" [ $tries -gt 0 ]
+done
+
 # Who may ask
 check "folder is private" [ "$(stat -c %a "$sockets")" = 700 ]
 check "socket is private" [ "$(stat -c %a "$sockets/$big-0")" = 600 ]
@@ -139,6 +173,7 @@ fi
 # A process that is stopped is given up; one that was killed leaves nothing.
 kill -STOP "$big"
 refused 1 'did not answer' "$big"
+refused_by limit 1 'did not answer' "$big" --ram 64M
 kill -9 "$big"
 wait_gone=50
 while [ -e "/proc/$big" ] && [ $wait_gone -gt 0 ]; do

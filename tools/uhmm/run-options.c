@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <uhmm/provider.h>
+#include <uhmm/uhmm.h>
 
 #include "run.h"
 #include "tool.h"
@@ -64,25 +64,10 @@ static void help(void)
 	       "run, 127 if it is not found.\n");
 }
 
-static int parse_bytes(const char *option, const char *arg, uint64_t least,
-		       uint64_t *ret)
+static int parse_size(const char *option, const char *arg, uint64_t least,
+		      uint64_t *ret)
 {
-	uint64_t bytes;
-
-	if (uhmm_parse_size(arg, &bytes) < 0) {
-		complain(name,
-			 "%s %s is no size; write it as 512M, 2G or 1.5GiB, "
-			 "in units of 1024",
-			 option, arg);
-		return EXIT_OURS;
-	}
-	if (bytes < least) {
-		complain(name, "%s %s is too small; give at least %llu bytes",
-			 option, arg, (unsigned long long)least);
-		return EXIT_OURS;
-	}
-	*ret = bytes & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
-	return -1;
+	return parse_bytes(name, option, arg, least, ret) ? -1 : EXIT_OURS;
 }
 
 static int parse_mode(const char *arg, struct run_options *o)
@@ -148,7 +133,7 @@ static int parse_limit(const char *option, bool resident, struct run_options *o)
 		return EXIT_OURS;
 	}
 	o->resident = resident;
-	return parse_bytes(option, optarg, LEAST_RAM, &o->ram);
+	return parse_size(option, optarg, LEAST_RAM, &o->ram);
 }
 
 static int parse_option(int opt, char **argv, struct run_options *o)
@@ -161,8 +146,8 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 	case 'd':
 		return add_device(optarg, o);
 	case 'm':
-		return parse_bytes("--min-size", optarg, UHMM_PAGE_SIZE,
-				   &o->min_size);
+		return parse_size("--min-size", optarg, UHMM_PAGE_SIZE,
+				  &o->min_size);
 	case 'M':
 		return parse_mode(optarg, o);
 	case 's':

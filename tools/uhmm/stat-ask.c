@@ -123,20 +123,48 @@ static char *read_all(int fd)
 	return NULL;
 }
 
-enum stat_answer stat_ask(pid_t pid, unsigned n, bool ranges, char **ret_text)
+static enum stat_answer ask(pid_t pid, unsigned n, const char *request,
+			    char **ret_text)
 {
+	ssize_t len = (ssize_t)strlen(request);
 	int fd = find(pid, n);
 	char *text = NULL;
 
 	if (fd < 0)
 		return STAT_NONE;
-	if (send(fd, ranges ? "r" : "s", 1, MSG_NOSIGNAL) == 1)
+	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) == len)
 		text = read_all(fd);
 	close(fd);
 	if (!text)
 		return STAT_BROKEN;
 	*ret_text = text;
 	return STAT_OK;
+}
+
+enum stat_answer stat_ask_all(pid_t pid, const char *request,
+			      struct json_object *list)
+{
+	enum stat_answer answer = STAT_OK;
+	unsigned misses = 0;
+
+	/* numbers of contexts that were closed are missing */
+	for (unsigned n = 0; misses < 64; n++) {
+		struct json_object *o;
+		char *text;
+
+		answer = ask(pid, n, request, &text);
+		if (answer == STAT_BROKEN)
+			return answer;
+		misses = answer == STAT_NONE ? misses + 1 : 0;
+		if (misses)
+			continue;
+		o = stat_parse(text);
+		free(text);
+		if (!o)
+			return STAT_BROKEN;
+		json_object_array_add(list, o);
+	}
+	return json_object_array_length(list) ? STAT_OK : STAT_NONE;
 }
 
 /* It may live where we cannot see it, in another PID namespace: so ask. */

@@ -2,13 +2,9 @@
 /*
  * uhmm stat: what a running process has where.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "stat.h"
 #include "tool.h"
@@ -28,27 +24,6 @@ static void help(void)
 	       "  --json     for programs: numbers are pages or bytes, not "
 	       "rounded\n"
 	       "  --help     this text\n");
-}
-
-/* 0: it may be asked. */
-static int check_process(pid_t pid)
-{
-	struct stat st;
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	if (stat(path, &st)) {
-		complain(name, "there is no process %d; see ps(1)", (int)pid);
-		return EXIT_FAILURE;
-	}
-	if (st.st_uid != geteuid()) {
-		complain(name,
-			 "process %d is not yours; only the user that runs it "
-			 "may ask it",
-			 (int)pid);
-		return EXIT_FAILURE;
-	}
-	return 0;
 }
 
 static void print_json(struct json_object *list, pid_t pid)
@@ -71,44 +46,16 @@ static void print_all(struct json_object *list, pid_t pid, bool json)
 		stat_print(json_object_array_get_idx(list, i));
 }
 
-/* All contexts of the process into @list. */
-static enum stat_answer ask_all(pid_t pid, bool ranges,
-				struct json_object *list)
-{
-	enum stat_answer answer = STAT_OK;
-	unsigned misses = 0;
-
-	/* numbers of contexts that were closed are missing */
-	for (unsigned n = 0; misses < 64; n++) {
-		struct json_object *o;
-		char *text;
-
-		answer = stat_ask(pid, n, ranges, &text);
-		if (answer == STAT_BROKEN)
-			return answer;
-		misses = answer == STAT_NONE ? misses + 1 : 0;
-		if (misses)
-			continue;
-		o = stat_parse(text);
-		free(text);
-		if (!o)
-			return STAT_BROKEN;
-		json_object_array_add(list, o);
-	}
-	return json_object_array_length(list) ? STAT_OK : STAT_NONE;
-}
-
 static int run(pid_t pid, bool ranges, bool json)
 {
 	struct json_object *list;
 	enum stat_answer answer;
-	int status = check_process(pid);
 
 	stat_sweep();
-	if (status)
-		return status;
+	if (!stat_may_ask(name, pid))
+		return EXIT_FAILURE;
 	list = json_object_new_array();
-	answer = ask_all(pid, ranges, list);
+	answer = stat_ask_all(pid, ranges ? "r" : "s", list);
 	if (answer == STAT_OK)
 		print_all(list, pid, json);
 	else if (answer == STAT_NONE)
@@ -118,23 +65,9 @@ static int run(pid_t pid, bool ranges, bool json)
 			"or has not passed its limit yet",
 			(int)pid);
 	else
-		complain(name,
-			 "process %d did not answer to the end; try again",
-			 (int)pid);
+		complain(name, STAT_NO_ANSWER, (int)pid);
 	json_object_put(list);
 	return answer == STAT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static bool parse_pid(const char *arg, pid_t *ret)
-{
-	char *end;
-	long v;
-
-	errno = 0;
-	v = strtol(arg, &end, 10);
-	*ret = (pid_t)v;
-	return !errno && *arg >= '0' && *arg <= '9' && !*end && v > 0 &&
-	       v <= INT_MAX;
 }
 
 int cmd_stat(int argc, char **argv)
@@ -167,9 +100,7 @@ int cmd_stat(int argc, char **argv)
 			       "[OPTION]... PID\"");
 		return EXIT_USAGE;
 	}
-	if (!parse_pid(argv[optind], &pid)) {
-		complain(name, "%s is no number of a process", argv[optind]);
+	if (!stat_parse_pid(name, argv[optind], &pid))
 		return EXIT_USAGE;
-	}
 	return run(pid, ranges, json);
 }

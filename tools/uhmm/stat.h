@@ -21,10 +21,23 @@ enum stat_answer {
 	STAT_BROKEN, /* it answered, but not to the end */
 };
 
-/* What the @n-th context of @pid says; *@ret_text is for free(3). */
-enum stat_answer stat_ask(pid_t pid, unsigned n, bool ranges, char **ret_text);
+/* With the command's name before it, and the number of the process. */
+#define STAT_NO_ANSWER "process %d did not answer to the end; try again"
+
+/*
+ * What each context of @pid answers to @request goes to @list; see
+ * src/core/report/stat_socket.c for both.
+ */
+enum stat_answer stat_ask_all(pid_t pid, const char *request,
+			      struct json_object *list);
 /* Remove the sockets of processes that were killed. */
 void stat_sweep(void);
+
+/* ---- stat-process.c ---------------------------------------------------- */
+
+/* Else each says why. */
+bool stat_may_ask(const char *command, pid_t pid);
+bool stat_parse_pid(const char *command, const char *arg, pid_t *ret);
 
 /* ---- stat-parse.c ------------------------------------------------------ */
 

@@ -23,6 +23,7 @@ enum {
 
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_limit(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
@@ -32,6 +33,13 @@ __attribute__((format(printf, 2, 3))) void complain(const char *command,
 						    const char *fmt, ...);
 /* After getopt_long() gave '?' or ':': which option, and what is wrong. */
 void complain_option(const char *command, int opt, char **argv);
+
+/*
+ * The value of @option in whole pages, @least bytes or more; else says what is
+ * wrong.
+ */
+bool parse_bytes(const char *command, const char *option, const char *arg,
+		 uint64_t least, uint64_t *ret);
 
 /* ---- program.c: is this a program that can be served? ------------------ */
 

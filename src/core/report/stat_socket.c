@@ -5,8 +5,10 @@
  * DOC: Protocol
  *
  * The socket is in $XDG_RUNTIME_DIR/uhmm, or else in /tmp/uhmm-UID, and named
- * PID-N for the N-th context of the process.  The caller sends one byte, 'r'
- * to have ranges too, and gets lines of words separated by blanks:
+ * PID-N for the N-th context of the process.  The caller sends one byte: 's';
+ * 'r' to have ranges too; or 'l', digits and a newline, by which the limit on
+ * RAM is set to so many bytes first.  The caller gets lines of words separated
+ * by blanks:
  *
  *	uhmm VERSION PID FEATURES
  *	stat NAME VALUE
@@ -49,8 +51,9 @@ static void flush(struct reply *r)
 	r->len = 0;
 }
 
-#define LINE	512
-#define REST_NS (100 * 1000 * 1000)
+#define LINE	   512
+#define MAX_DIGITS 18 /* of a number that is sent to us */
+#define REST_NS	   (100 * 1000 * 1000)
 #define say(r, ...)                                                         \
 	do {                                                                \
 		if (sizeof((r)->buf) - (r)->len < LINE)                     \
@@ -212,12 +215,45 @@ static void say_ranges(struct reply *r)
 	}
 }
 
+/* A number and a newline; nothing else is taken. */
+static bool read_number(int fd, uint64_t *ret)
+{
+	uint64_t n = 0;
+	char c;
+
+	for (unsigned i = 0; i <= MAX_DIGITS; i++) {
+		if (sys_socket_read(fd, &c, 1) != 1)
+			return false;
+		if (c == '\n') {
+			*ret = n;
+			return i > 0;
+		}
+		if (c < '0' || c > '9')
+			return false;
+		n = n * 10 + (unsigned)(c - '0');
+	}
+	return false;
+}
+
+/* The caller sees by the line "limit" whether it was taken. */
+static bool take_limit(struct uhmm *u, int fd)
+{
+	uint64_t bytes;
+
+	if (!read_number(fd, &bytes))
+		return false;
+	uhmm_set_ram_limit(u, bytes);
+	return true;
+}
+
 static void answer(struct uhmm *u, int fd)
 {
 	struct reply r;
 	char what;
 
 	if (sys_socket_read(fd, &what, 1) != 1)
+		return;
+	if (what == 'l' && !take_limit(u, fd))
 		return;
 	r.u = u;
 	r.fd = fd;
