@@ -14,14 +14,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
 #include "core/limit/demote.h"
-#include "core/move/kept.h"
 #include "core/move/out.h"
 #include "core/page/block.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
 #include "mm/fake/fake.h"

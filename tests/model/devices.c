@@ -93,7 +93,7 @@ void do_devices(struct model *m)
 
 /* ---- Lost and failed --------------------------------------------------- */
 
-/* A frame has what the device has: see src/core/move/kept.c. */
+/* A frame has what the device has: see src/core/page/kept.c. */
 static bool is_kept(struct model *m, size_t page)
 {
 	uintptr_t va = (uintptr_t)m->s->at(m->s, page);

@@ -42,12 +42,6 @@
 #define SWAP_TRIES 100
 #define WIPE_TRIES 6
 
-bool device_is_mapped(const struct uhmm_device *dev)
-{
-	return dev->desc.type == UHMM_MEMORY_DEVICE_COHERENT &&
-	       !(dev->desc.flags & UHMM_DEVICE_NODE);
-}
-
 bool coherent_is_mapped(struct uhmm *u, uint64_t w)
 {
 	struct uhmm_device *dev;

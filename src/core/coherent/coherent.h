@@ -38,8 +38,6 @@ struct carried {
 };
 
 /* coherent.c */
-/* Is it memory that the CPU maps by a file? */
-bool device_is_mapped(const struct uhmm_device *dev);
 /* Is the page on such a device, and mapped or about to be? */
 bool coherent_is_mapped(struct uhmm *u, uint64_t w);
 /* Its mapping went to @to while it was being replaced: what is there now? */

@@ -17,10 +17,9 @@
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
-#include "core/mirror/mirrors.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 #include "core/page/slab.h"
 

@@ -5,11 +5,6 @@
 
 #include "core/context/context.h"
 
-static inline bool device_is_fixed(const struct uhmm_device *dev)
-{
-	return dev->desc.flags & UHMM_DEVICE_FIXED;
-}
-
 /* Of an entry of the list, for its slab. */
 size_t fixed_size(void);
 /* Are there none at all?  Then nothing of the following does anything. */

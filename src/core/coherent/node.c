@@ -17,7 +17,7 @@
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
-#include "core/mirror/mirrors.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"

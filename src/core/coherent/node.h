@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* node.h - devices that are NUMA nodes; see node.c and node_out.c */
+/* node.h - devices that are NUMA nodes: node.c; out to them: node_out.c */
 #ifndef UHMM_COHERENT_NODE_H
 #define UHMM_COHERENT_NODE_H
 
 #include "core/context/context.h"
-#include "core/move/out.h"
-
-static inline bool device_is_node(const struct uhmm_device *dev)
-{
-	return dev->desc.flags & UHMM_DEVICE_NODE;
-}
 
 /* Is the page on a node that is a device? */
 static inline bool node_has(struct uhmm *u, uint64_t w)
@@ -29,21 +23,9 @@ void node_detach(struct uhmm_device *dev);
 void node_detach_all(struct uhmm *u);
 
 /*
- * Pages of one block to a node, as out_block() and with its mover lock taken
- * and left again.  @why is set for all of @want.  Return: 0, -errno.
- */
-int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
-	     struct uhmm_device *dev, uint8_t *why);
-/*
- * The same for the limit on RAM, with the mover lock held: @want, or with
- * OUT_DEMOTE what of it is frozen.  Return: pages that went, -errno.
- */
-int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
-		struct uhmm_device *dev, enum out_how how);
-
-/*
- * And back: what of @want is on a node, or on the one that is @only.  Locks as
- * home_block().  @why may be NULL.  Return: 0; -EBUSY: some are still there.
+ * Pages come home: what of @want is on a node, or on the one that is @only.
+ * Locks as home_block().  @why may be NULL.  Return: 0; -EBUSY: some are still
+ * there.
  */
 int node_home(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      const struct uhmm_device *only, uint8_t *why);

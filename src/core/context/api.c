@@ -7,7 +7,7 @@
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
-#include "core/page/range.h"
+#include "core/page/region.h"
 
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u)
 {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
@@ -14,11 +15,13 @@
 #include "core/device/device.h"
 #include "core/fault/fault.h"
 #include "core/fork/fork.h"
-#include "core/limit/charge.h"
+#include "core/hotplug/hotplug.h"
 #include "core/limit/demote.h"
-#include "core/mirror/mirrors.h"
+#include "core/mirror/mirror_api.h"
+#include "core/move/home.h"
+#include "core/move/range.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 #include "core/page/slab.h"
 #include "core/page/slot.h"
@@ -133,6 +136,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 	int err = init_memory(u);
 
 	u->slots.nr = slot_most();
+	u->lose_device = do_lost;
 	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
 		err = open_mm(u, p, open);

@@ -44,6 +44,8 @@
 
 #include <uhmm/uhmm.h>
 
+#include "core/charge/charge.h"
+#include "core/charge/room.h"
 #include "core/coherent/coherent.h"
 #include "core/context/dispatch.h"
 #include "core/context/hist.h"
@@ -51,9 +53,8 @@
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/fork.h"
-#include "core/limit/charge.h"
 #include "core/limit/demote.h"
-#include "core/mirror/mirrors.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/region.h"
@@ -97,8 +98,11 @@ struct uhmm {
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;
+	struct room room;
 	struct dropped dropped;
 	struct charge charge;
+	pay_fn *pay;				     /* charge_flush() */
+	int (*lose_device)(struct uhmm_device *dev); /* do_lost() */
 	struct serve serve;
 	struct watchdog watchdog;
 	struct sys_waits waits;

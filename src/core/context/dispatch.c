@@ -10,17 +10,20 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
 #include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
+#include "core/hotplug/hotplug.h"
+#include "core/limit/group_api.h"
+#include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/region.h"
 #include "core/page/slot.h"
 #include "core/report/listing.h"
@@ -109,7 +112,7 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 	case REQ_GROUP_CREATE:
 		return do_group_create(r->group, r->name, r->ret_group);
 	case REQ_GROUP_DESTROY:
-		return do_group_destroy(r->group);
+		return group_remove(r->group);
 	case REQ_CLOSE:
 		return do_close(u);
 	case REQ_RANGES:

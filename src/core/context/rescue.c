@@ -12,10 +12,10 @@
  */
 #include <errno.h>
 
+#include "core/charge/room.h"
 #include "core/context/context.h"
 #include "core/context/rescue.h"
 #include "core/fork/gate.h"
-#include "core/limit/demote.h"
 #include "core/move/home.h"
 
 #define LOOK_NS (UINT64_C(10) * 1000 * 1000)
@@ -33,7 +33,7 @@ static void rescue(struct uhmm *u)
 	uint32_t wanted = WANTED;
 
 	gate_shut(u);
-	policy_give_up(u);
+	room_wake(u);
 	u->rescue.result = home_all(u, NULL, HOME_RESCUE);
 	if (atomic_compare_exchange_strong(&u->rescue.state, &wanted, DONE))
 		sys_futex_wake(&u->rescue.state, INT32_MAX);

@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/context/hist.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
 
 uint64_t hist_quantile(const struct hist *h, unsigned permille)
 {
@@ -36,7 +35,17 @@ static void note_total(struct uhmm *u)
 		;
 }
 
-void count_ram(struct uhmm *u, int64_t delta)
+void policy_kick(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+
+	if (atomic_load_explicit(&p->kick, memory_order_relaxed) ||
+	    atomic_exchange(&p->kick, 1))
+		return;
+	sys_futex_wake(&p->kick, 1);
+}
+
+static void add_ram(struct uhmm *u, int delta)
 {
 	int64_t now = atomic_fetch_add(&u->ram, delta) + delta;
 	int64_t peak = atomic_load_explicit(&u->ram_peak, memory_order_relaxed);
@@ -52,6 +61,14 @@ void count_ram(struct uhmm *u, int64_t delta)
 	if (limit &&
 	    (uint64_t)now + atomic_load(&u->slots.pages) + limit / 32 > limit)
 		policy_kick(u);
+}
+
+void count_ram(struct uhmm *u, int ram, int all)
+{
+	if (ram)
+		add_ram(u, ram);
+	if (u->charge.keep && all > 0)
+		charge_note(&u->charge.root, all);
 }
 
 /* One of the caller's: what of it we do not know must be zero. */

@@ -20,7 +20,12 @@ static inline void count_add(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
-void count_ram(struct uhmm *u, int64_t delta);
+/* @ram pages more in RAM, @all more in RAM and on devices.  Not locked. */
+void count_ram(struct uhmm *u, int ram, int all);
+/* There may be work for the demoter (demote.c), or nobody has to wait now. */
+void policy_kick(struct uhmm *u);
+/* Of a caller's struct, what we do not know is zero.  Or -E2BIG. */
+int check_struct(const void *p, size_t ksize, size_t usize);
 int copy_struct(void *dst, size_t ksize, const void *src, size_t usize);
 
 #endif

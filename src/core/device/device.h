@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * device.h - device memory as the core sees it: its pages, calls into its
- * provider, and what happens when either fails.
+ * provider.
  */
 #ifndef UHMM_DEVICE_DEVICE_H
 #define UHMM_DEVICE_DEVICE_H
@@ -121,6 +121,23 @@ bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
 /* Pages that may be handed out still. */
 uint64_t pagemap_room(const struct pagemap *pm);
 
+/* Is it a NUMA node? */
+static inline bool device_is_node(const struct uhmm_device *dev)
+{
+	return dev->desc.flags & UHMM_DEVICE_NODE;
+}
+/* Is it memory that never migrates, and the program maps? */
+static inline bool device_is_fixed(const struct uhmm_device *dev)
+{
+	return dev->desc.flags & UHMM_DEVICE_FIXED;
+}
+/* Is it memory that the CPU maps by a file? */
+static inline bool device_is_mapped(const struct uhmm_device *dev)
+{
+	return dev->desc.type == UHMM_MEMORY_DEVICE_COHERENT &&
+	       !device_is_node(dev);
+}
+
 /* device.c.  @va: of the first page, for messages; -ENODEV: it is lost */
 struct uhmm_device *device_get(struct uhmm *u, unsigned id);
 int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
@@ -164,15 +181,14 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 		     void *ram);
 /* -ENOSPC */
 int device_take_number(struct uhmm_device *dev);
-int do_remove(struct uhmm_device *dev);
-void device_retire_all(struct uhmm *u);
-void device_free_all(struct uhmm *u); /* at the end */
+void device_give_number(struct uhmm_device *dev);
+/* Its provider is released, once. */
+void device_release(struct uhmm_device *dev);
 
 /* scrub.c: they may be handed out again, cleared if others could read them */
 void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
 
-/* lost.c */
 static inline bool device_is_lost(const struct uhmm_device *dev)
 {
 	return atomic_load(&dev->is_lost);
@@ -185,14 +201,6 @@ static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
 {
 	return device_is_lost(dev) || pagemap_is_bad(&dev->pagemap, dpfn);
 }
-int do_lost(struct uhmm_device *dev);
-int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
-/* Whatever is on a lost device, poisoned.  Return: pages. */
-uint64_t lost_sweep(struct uhmm_device *dev);
-/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
-void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want);
-/* Its provider is released, once. */
-void device_release(struct uhmm_device *dev);
 
 /* watchdog.c.  @ms: until a call is stuck; 0: as the environment says */
 int watchdog_init(struct uhmm *u, uint32_t ms);
@@ -207,8 +215,5 @@ void watchdog_ended(struct uhmm_device *dev, const struct call *c,
 void watchdog_mirror_ended(struct uhmm *u, unsigned id, uint64_t since);
 /* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
 unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
-
-/* stats.c: of a caller's struct, what we do not know is zero.  Or -E2BIG. */
-int check_struct(const void *p, size_t ksize, size_t usize);
 
 #endif

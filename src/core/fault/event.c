@@ -9,14 +9,14 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/coherent/coherent.h"
 #include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"

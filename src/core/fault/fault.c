@@ -13,6 +13,8 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
+#include "core/charge/room.h"
 #include "core/coherent/coherent.h"
 #include "core/coherent/node.h"
 #include "core/context/context.h"
@@ -20,12 +22,11 @@
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/clean.h"
+#include "core/move/exclusive.h"
 #include "core/move/home.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -88,7 +89,7 @@ static bool want_huge(const struct block *b, unsigned i, unsigned window)
 }
 
 /* How many pages from @i to resolve at once.  Locked. */
-unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
+static unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
 {
 	unsigned window = next_window(u, b, i);
 	unsigned n;
@@ -180,7 +181,7 @@ static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
 		return late_fault(u, b);
 	if (!(flags & MM_FAULT_WP)) {
 		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
-		return home_fault(u, b, i, true);
+		return home_fault(u, b, i, fault_window(u, b, i), true);
 	}
 	set_clear(&run);
 	set_add_run(&run, i, i + fault_window(u, b, i));
@@ -245,7 +246,7 @@ static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned flags)
 {
 	block_unlock(u, b);
-	return policy_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
+	return room_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
 }
 
 /* @b is locked; unlocked on return. */
@@ -257,7 +258,7 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 
 	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
 		return stale_protection(u, b, i);
-	if (page_has(w, PAGE_TAKES_RAM) && is_counted(u) && policy_full(u, b))
+	if (page_has(w, PAGE_TAKES_RAM) && is_counted(u) && room_is_full(u, b))
 		return room_fault(u, b, i, flags);
 	if (page_has(w, PAGE_WAITS))
 		return wait_fault(u, b, flags);
@@ -269,7 +270,8 @@ static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
 		return zero_fault(u, b, i, flags);
 	case P_DEVICE:
 		count_add(&u->count.faults, 1);
-		return home_fault(u, b, i, flags & MM_FAULT_WRITE);
+		return home_fault(u, b, i, fault_window(u, b, i),
+				  flags & MM_FAULT_WRITE);
 	case P_COHERENT:
 		if (node_has(u, w))
 			return node_fault(u, b, i, flags);

@@ -14,15 +14,10 @@
 struct block;
 struct uhmm;
 
-/* home_fault.c */
-int home_init(struct uhmm *u);
-void home_destroy(struct uhmm *u);
-
 /* fault.c, event.c */
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags);
 void core_discard(void *priv, uintptr_t start, uintptr_t end);
 void core_unmap(void *priv, uintptr_t start, uintptr_t end);
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len);
-unsigned fault_window(struct uhmm *u, struct block *b, unsigned i);
 
 #endif

@@ -30,9 +30,9 @@
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/fork/fork.h"
+#include "core/move/range.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 /* ---- Devices ---------------------------------------------------------- */

@@ -9,8 +9,8 @@
  * room.  Where pages cannot be frozen into frames the hand demotes at once.
  *
  * The thread starts before the limit is reached, so that a fault finds room;
- * one that does not waits for the next step, but never for one that will not
- * come: when nothing can be demoted the limit is passed, and counted.
+ * one that does not waits for the next step (room.c).  When nothing can be
+ * demoted the limit is passed, and counted.
  *
  * Each charge group has its limit.  The thread works for one group that is
  * above its own at a time, and takes pages of that group and of those below.
@@ -18,18 +18,19 @@
  */
 #include <errno.h>
 
-#include "core/coherent/node.h"
+#include "core/charge/charge.h"
+#include "core/charge/room.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
-#include "core/limit/charge.h"
 #include "core/limit/demote.h"
 #include "core/move/clean.h"
-#include "core/move/kept.h"
+#include "core/move/node_out.h"
 #include "core/move/out.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
@@ -65,23 +66,6 @@ static struct block *dequeue(struct uhmm *u)
 	p->parked -= b->parked;
 	b->parked = 0;
 	return b;
-}
-
-static void wake_throttled(struct uhmm *u)
-{
-	struct policy *p = &u->policy;
-	uintptr_t list[MAX_THROTTLED];
-	unsigned n;
-
-	sys_mutex_lock(&p->lock);
-	n = p->nr_throttled;
-	memcpy(list, p->throttled, n * sizeof(*list));
-	p->nr_throttled = 0;
-	sys_mutex_unlock(&p->lock);
-	while (n)
-		u->mm->ops->wake(u->mm, list[--n], 1);
-	atomic_fetch_add(&p->freed, 1);
-	sys_futex_wake(&p->freed, INT32_MAX);
 }
 
 /* ---- Steps ------------------------------------------------------------ */
@@ -228,10 +212,10 @@ static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 
 	if (n || !u->mm->ops->unshare)
 		return n;
-	atomic_store(&u->policy.faulting, 1);
-	wake_throttled(u);
+	atomic_store(&u->room.faulting, 1);
+	room_wake(u);
 	u->mm->ops->unshare(u->mm, b->va, want);
-	atomic_store(&u->policy.faulting, 0);
+	atomic_store(&u->room.faulting, 0);
 	return out_park(u, b);
 }
 
@@ -381,71 +365,7 @@ int policy_step(struct uhmm *u)
 	return g ? step(u, g) : 0;
 }
 
-/* ---- Faults that wait for room ---------------------------------------- */
-
-/* Is there no room, and hope that some will be made? */
-bool policy_full(struct uhmm *u, const struct block *b)
-{
-	if (!u->policy.running || u->policy.stop || gate_is_shut(u) ||
-	    atomic_load(&u->policy.faulting))
-		return false;
-	for (struct uhmm_group *g = charge_of(u, b); g; g = g->parent)
-		if (charge_above(g, 0) && !atomic_load(&g->idle))
-			return true;
-	return false;
-}
-
-static bool wait_for_room(struct uhmm *u, const struct block *b)
-{
-	for (int i = 0; i < 500 && policy_full(u, b); i++) {
-		uint32_t seen = atomic_load(&u->policy.freed);
-
-		policy_kick(u);
-		if (policy_full(u, b))
-			sys_futex_wait(&u->policy.freed, seen, RETRY_NS);
-	}
-	return false;
-}
-
-bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
-		     unsigned flags)
-{
-	struct policy *p = &u->policy;
-	bool wait;
-
-	if (!policy_full(u, b))
-		return false;
-	count_add(&u->count.limit_waits, 1);
-	if (flags & MM_FAULT_MAY_BLOCK)
-		return wait_for_room(u, b);
-	sys_mutex_lock(&p->lock);
-	wait = policy_full(u, b) && p->nr_throttled < MAX_THROTTLED;
-	if (wait)
-		p->throttled[p->nr_throttled++] = b->va + i * MM_PAGE_SIZE;
-	sys_mutex_unlock(&p->lock);
-	policy_kick(u);
-	return wait;
-}
-
-void policy_make_way(struct uhmm *u, struct block *b)
-{
-	if (b && policy_full(u, b) && nr_in(u, b, P_DEVICE)) {
-		count_add(&u->count.limit_waits, 1);
-		wait_for_room(u, b);
-	}
-}
-
 /* ---- The thread ------------------------------------------------------- */
-
-void policy_kick(struct uhmm *u)
-{
-	struct policy *p = &u->policy;
-
-	if (atomic_load_explicit(&p->kick, memory_order_relaxed) ||
-	    atomic_exchange(&p->kick, 1))
-		return;
-	sys_futex_wake(&p->kick, 1);
-}
 
 static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
@@ -479,7 +399,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = step(u, g);
 		if (n > 0)
-			wake_throttled(u);
+			room_wake(u);
 	}
 	if (!n && is_root(g))
 		slot_trim(u, 0);
@@ -487,7 +407,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 		atomic_store(&g->idle, 1);
 	if (charge_is_passed(g) || (!n && charge_above(g, 0)))
 		note_exceeded(u, g);
-	wake_throttled(u);
+	room_wake(u);
 }
 
 /* Return: whether there is a group that nothing can be done for. */
@@ -505,7 +425,7 @@ static bool serve_all(struct uhmm *u)
 			make_room(u, g);
 		idle = idle || atomic_load(&g->idle);
 	}
-	wake_throttled(u);
+	room_wake(u);
 	return idle;
 }
 
@@ -523,7 +443,7 @@ static void policy_main(void *arg)
 		if (serve_all(u))
 			patience = RETRY_NS;
 	}
-	wake_throttled(u);
+	room_wake(u);
 }
 
 int policy_start(struct uhmm *u)
@@ -536,9 +456,21 @@ int policy_start(struct uhmm *u)
 		err = sys_thread_start(&p->thread, policy_main, u, -1,
 				       "uhmm-demote");
 		p->running = !err;
+		atomic_store(&u->room.is_made, p->running);
 	}
 	sys_mutex_unlock(&p->lock);
 	return err;
+}
+
+static void limit_all_kept(struct uhmm *u)
+{
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+
+	for (uint32_t i = 0; atomic_load(&u->slots.nr_keeping) && i < nr; i++) {
+		block_lock(u->blocks[i]);
+		charge_limit_kept(u, u->blocks[i]);
+		block_unlock(u, u->blocks[i]);
+	}
 }
 
 int policy_limit(struct uhmm_group *g)
@@ -550,7 +482,7 @@ int policy_limit(struct uhmm_group *g)
 	if (is_root(g))
 		charge_share_pool(u);
 	if (limit)
-		kept_limit_all(u);
+		limit_all_kept(u);
 	if (limit && !u->charge.keep)
 		err = policy_start(u);
 	policy_kick(u); /* perhaps nobody has to wait any more */
@@ -572,11 +504,6 @@ int policy_init(struct uhmm *u, uint64_t limit)
 	return policy_limit(&u->charge.root);
 }
 
-void policy_give_up(struct uhmm *u)
-{
-	wake_throttled(u);
-}
-
 void policy_stop(struct uhmm *u)
 {
 	struct policy *p = &u->policy;
@@ -584,6 +511,7 @@ void policy_stop(struct uhmm *u)
 	if (!p->running)
 		return;
 	p->stop = true;
+	atomic_store(&u->room.is_made, false);
 	policy_kick(u);
 	sys_thread_join(&p->thread);
 	p->running = false;

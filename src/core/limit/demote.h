@@ -18,20 +18,14 @@ struct uhmm;
 struct uhmm_device;
 struct uhmm_group;
 
-#define MAX_THROTTLED 256
-
 struct policy {
-	_Atomic uint32_t kick;	   /* futex */
-	_Atomic uint32_t faulting; /* the demoter may be in a fault */
-	_Atomic uint32_t freed;	   /* futex: room was made */
+	_Atomic uint32_t kick; /* futex: policy_kick() */
 	struct sys_mutex lock;
 	uint32_t hand;	 /* next of uhmm.blocks to look at */
 	uint32_t *queue; /* parked blocks, oldest first: a ring */
 	uint32_t queue_head, queue_len, queue_size;
-	uint64_t parked;		    /* pages parked, about */
-	uint32_t poor, poor_until;	    /* gain.c */
-	uintptr_t throttled[MAX_THROTTLED]; /* faults waiting for room */
-	unsigned nr_throttled;
+	uint64_t parked;	   /* pages parked, about */
+	uint32_t poor, poor_until; /* gain.c */
 	struct sys_thread thread;
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
@@ -41,14 +35,7 @@ int policy_init(struct uhmm *u, uint64_t limit);
 /* The RAM limit of a group changed. */
 int policy_start(struct uhmm *u);
 int policy_limit(struct uhmm_group *g);
-void policy_kick(struct uhmm *u);
 void policy_passed(struct uhmm *u);
-/* Should a fault in @b wait for room?  Then wake() will come. */
-bool policy_full(struct uhmm *u, const struct block *b);
-bool policy_throttle(struct uhmm *u, struct block *b, unsigned i,
-		     unsigned flags);
-/* Wait for room for what comes home to @b, for as long as there is hope. */
-void policy_make_way(struct uhmm *u, struct block *b);
 /* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
 /* gain.c: the demoter's own.  Would RAM be freed by sending pages of @b? */
@@ -57,8 +44,6 @@ bool gain_expected(const struct block *b, const struct uhmm_device *dev);
 bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev);
 /* @pages of it went to a device, which took @grew bytes of RAM for them. */
 void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew);
-/* The gate is shut: nobody has to wait for room. */
-void policy_give_up(struct uhmm *u);
 void policy_stop(struct uhmm *u);
 void policy_destroy(struct uhmm *u);
 

@@ -1,12 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/* group_api.c - the public calls about charge groups; see uhmm/charge.h */
+/*
+ * group_api.c - the public calls about charge groups, and their bodies; see
+ * uhmm/charge.h.
+ */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
+#include "core/context/stats.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/page/range.h"
+#include "core/limit/demote.h"
+#include "core/limit/group_api.h"
+#include "core/move/range.h"
+#include "core/page/block.h"
+#include "core/page/region.h"
+
+/* ---- Bodies of the calls ----------------------------------------------- */
+
+/* Ranges that were taken in before are not counted yet. */
+int charge_start(struct uhmm *u)
+{
+	uintptr_t at = 0, s, e;
+	int err = 0;
+
+	if (atomic_exchange(&u->charge.on, true))
+		return 0;
+	while (!err && region_next(u, at, (uintptr_t)1 << VA_BITS, &s, &e)) {
+		err = range_seed(u, s, e);
+		at = e;
+	}
+	if (err)
+		atomic_store(&u->charge.on, false);
+	return err;
+}
+
+int do_group_create(struct uhmm_group *parent, const char *name,
+		    struct uhmm_group **ret)
+{
+	int err = charge_start(parent->u);
+
+	return err ? err : group_add(parent, name, ret);
+}
+
+int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes)
+{
+	int err = bytes ? charge_start(g->u) : 0;
+
+	if (err)
+		return err;
+	atomic_store(&g->tier[tier].limit, bytes >> MM_PAGE_SHIFT);
+	return tier ? 0 : policy_limit(g);
+}
+
+/* All of them, or -ENOMEM. */
+static int make_blocks(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
+		if (!block_get(u, va))
+			return -ENOMEM;
+	return 0;
+}
+
+int do_charge(struct uhmm *u, uintptr_t addr, size_t len, struct uhmm_group *g)
+{
+	uintptr_t start = addr & ~(MM_BLOCK_SIZE - 1), end = addr + len;
+	int err = charge_start(u);
+
+	if (!err)
+		err = range_take_in(u, addr, end, true);
+	if (!err)
+		err = make_blocks(u, start, end);
+	if (err)
+		return err;
+	group_take(g, start, end);
+	policy_kick(u);
+	return 0;
+}
+
+/* ---- Public ------------------------------------------------------------ */
 
 struct uhmm_group *uhmm_group_root(struct uhmm *u)
 {

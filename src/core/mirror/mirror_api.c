@@ -8,10 +8,10 @@
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/mirror/mirror.h"
-#include "core/mirror/mirrors.h"
+#include "core/mirror/mirror_api.h"
+#include "core/notify/mirror.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 #define ACCESSED_MAX 1024

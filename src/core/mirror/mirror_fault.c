@@ -19,14 +19,16 @@
 #include "core/device/callback.h"
 #include "core/fault/fault.h"
 #include "core/fork/gate.h"
-#include "core/mirror/mirror.h"
-#include "core/mirror/mirrors.h"
+#include "core/mirror/mirror_api.h"
+#include "core/move/exclusive.h"
 #include "core/move/home.h"
-#include "core/move/kept.h"
+#include "core/move/range.h"
+#include "core/notify/mirror.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 #include "core/page/slot.h"
 
@@ -297,7 +299,7 @@ static int try_exclusive(struct walk *w, struct block *b,
 	int err;
 
 	gate_enter(u);
-	err = exclusive_take(w->m, b, want);
+	err = exclusive_take(u, b, want, w->m->id);
 	gate_leave(u);
 	return err;
 }

@@ -17,9 +17,9 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
 #include "core/move/clean.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
@@ -224,7 +224,7 @@ static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	aside = !set_empty(&d.o.left);
 	if (aside)
 		drop_by_stash(&d);
-	out_release_slot(u, b);
+	block_release_slot(u, b);
 	block_unlock(u, b);
 	if (aside)
 		block_settle(u, b, false);

@@ -11,9 +11,9 @@
 #include "core/device/device.h"
 #include "core/fork/gate.h"
 #include "core/move/migrate.h"
+#include "core/move/range.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 static bool may_be_untouched(uint64_t w)

@@ -17,11 +17,11 @@
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/mirror/mirror.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/clean.h"
+#include "core/move/exclusive.h"
 #include "core/move/home.h"
-#include "core/move/kept.h"
+#include "core/move/kept_home.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
@@ -421,7 +421,7 @@ static bool home_kept(struct fetch *f, const struct mm_set *want,
 	int err;
 
 	block_lock(f->b);
-	err = kept_home(f->u, f->b, want, only, f->why);
+	err = kept_home_unlock(f->u, f->b, want, only, f->why);
 	if (err == -ENOENT)
 		block_unlock(f->u, f->b);
 	if (err == -EAGAIN)
@@ -559,7 +559,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	}
 	sys_wait_end(&w);
 	if (how == HOME_RESCUE)
-		lost_poison(u, b, want);
+		block_poison_lost(u, b, want);
 	return ret < 0 ? ret : err;
 }
 

@@ -26,18 +26,25 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why);
 /* All managed pages, or those on @only.  -EIO when some were lost. */
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
-/* For one fault on a P_DEVICE page; @b locked, unlocked on return. */
+/* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
+int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
+int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+	     bool share);
+
+/* home_fault.c */
+int home_init(struct uhmm *u);
+void home_destroy(struct uhmm *u);
+/*
+ * For a fault on a P_DEVICE page, which brings @n pages from it on if it can.
+ * @b locked, unlocked on return.
+ */
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
-			   bool write);
+			   unsigned n, bool write);
 /*
  * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
  * unlocked on return.
  */
 int home_lone(struct uhmm *u, struct block *b, unsigned i);
-/* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
-int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-	     bool share);
 
 /* home_map.c: one block, locked; home_map_direct() unlocks unless it is 0 */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */

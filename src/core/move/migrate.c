@@ -8,25 +8,25 @@
  */
 #include <errno.h>
 
-#include "core/coherent/coherent.h"
+#include "core/charge/charge.h"
+#include "core/charge/room.h"
 #include "core/coherent/fixed.h"
 #include "core/coherent/node.h"
 #include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/clean.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
+#include "core/move/node_out.h"
 #include "core/move/out.h"
 #include "core/move/peer_copy.h"
+#include "core/move/range.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 #include "core/report/listing.h"
 
@@ -249,7 +249,7 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	managed = !set_empty(&want);
 	*ret_known = managed || fixed_next(u, start, end, &s, &e, &w);
 	if (managed && !dev)
-		policy_make_way(u, block_find(u, start));
+		room_make_way(u, block_find(u, start));
 	gate_enter(u);
 	if (managed && dev)
 		err = migrate_block(u, start, &want, dev, why);
@@ -371,135 +371,6 @@ static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 		pinned = pinned || page_pins(block_word(b, i));
 	block_unlock(u, b);
 	return pinned;
-}
-
-/* Return: -ENOMEM, and it is managed still. */
-static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	uintptr_t s, e;
-	int err = 0;
-
-	while (!err && start < end && region_next(u, start, end, &s, &e)) {
-		err = region_del(u, s, e);
-		if (!err)
-			u->mm->ops->untrack(u->mm, s, e);
-		start = e;
-	}
-	return err;
-}
-
-/* Pages of @want that are on a node stay there, and count no more. */
-static void forget_words(struct uhmm *u, struct block *b,
-			 const struct mm_set *want)
-{
-	uint64_t stay[MM_BLOCK_PAGES];
-	unsigned n = 0;
-
-	block_lock(b);
-	set_for_each(want, i) {
-		if (node_has(u, block_word(b, i)))
-			stay[n++] = block_word(b, i);
-		if (block_word(b, i))
-			block_event(u, b, i, E_FORGET);
-	}
-	out_release_slot(u, b);
-	block_unlock(u, b);
-	while (n--)
-		device_free_run(device_get(u, page_dev(stay[n])),
-				page_dpfn(stay[n]), 1);
-}
-
-/*
- * Pages come home and are managed no more, in one step for other movers: this
- * thread is the mover until both are done, and the next mover finds no region.
- */
-static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
-			uintptr_t end)
-{
-	struct mm_set want;
-	int err, home;
-
-	set_clear(&want);
-	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
-	block_take_mover(u, b);
-	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
-	err = untrack_part(u, start, end);
-	if (!err)
-		forget_words(u, b, &want);
-	block_let_go(u, b);
-	if (err)
-		return err;
-	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
-}
-
-/* Where nothing ever moved. */
-static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int err = region_del_unborn(u, start, end);
-
-	if (!err)
-		u->mm->ops->untrack(u->mm, start, end);
-	return err;
-}
-
-/* A managed part of one block.  A fork(2) waits for no more than that. */
-static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int err;
-
-	gate_enter(u);
-	err = forget_unborn(u, start, end);
-	if (err == -EEXIST)
-		err = forget_block(u, block_find(u, start), start, end);
-	gate_leave(u);
-	if (err != -ENOMEM) {
-		charge_forget(u, start, end);
-		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
-	}
-	return err;
-}
-
-/*
- * A managed run, from its end on: the region becomes shorter then, and only
- * the first step can want memory, where the region goes on behind.
- */
-static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int ret = 0;
-
-	while (start < end) {
-		uintptr_t at = (end - 1) & ~(MM_BLOCK_SIZE - 1);
-		int err;
-
-		if (at < start)
-			at = start;
-		err = forget_part(u, at, end);
-		if (err)
-			ret = err;
-		if (err == -ENOMEM)
-			break;
-		end = at;
-		if (start < end)
-			sys_call_open();
-	}
-	return ret;
-}
-
-int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	uintptr_t s, e;
-	int ret = 0;
-
-	while (ret != -ENOMEM && start < end &&
-	       region_next(u, start, end, &s, &e)) {
-		int err = forget_run(u, s, e);
-
-		if (err)
-			ret = err;
-		start = e;
-	}
-	region_reap(u);
-	return ret;
 }
 
 int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)

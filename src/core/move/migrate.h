@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* migrate.h - bodies of the public calls that move, pin and look at pages. */
+/* migrate.h - bodies of the public calls that move and pin pages. */
 #ifndef UHMM_MOVE_MIGRATE_H
 #define UHMM_MOVE_MIGRATE_H
 
@@ -10,7 +10,7 @@
 
 struct mm_set;
 
-/* migrate.c, pin.c, snapshot.c: bodies of the public calls */
+/* migrate.c, pin.c: bodies of the public calls */
 /* Pages of one block.  @why is set for all of them. */
 int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		  struct uhmm_device *dev, uint8_t *why);
@@ -23,6 +23,5 @@ int do_unregister(struct uhmm *u, uintptr_t addr, size_t len);
 int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write);
 int do_pin(struct uhmm *u, uintptr_t addr, size_t len);
 int do_unpin(struct uhmm *u, uintptr_t addr, size_t len);
-int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
 
 #endif

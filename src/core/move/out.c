@@ -19,35 +19,21 @@
  */
 #include <errno.h>
 
-#include "core/coherent/coherent.h"
+#include "core/charge/charge.h"
 #include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/home.h"
-#include "core/move/kept.h"
+#include "core/move/kept_home.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
-
-/* ---- Slots ---- */
-
-void out_release_slot(struct uhmm *u, struct block *b)
-{
-	uint32_t slot = b->slot;
-
-	if (slot == NO_SLOT || b->nr_kept || b->nr[P_FROZEN] ||
-	    b->nr[P_LEAVING] || b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] ||
-	    b->nr[P_REVOKING])
-		return;
-	b->slot = NO_SLOT;
-	slot_put(u, slot);
-}
 
 /* ---- 3: copy ---------------------------------------------------------- */
 
@@ -201,7 +187,7 @@ static void settle_all(struct out *o)
 	copied = o->went;
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
-	out_release_slot(o->u, o->b);
+	block_release_slot(o->u, o->b);
 	if (!set_empty(&o->placing))
 		call_hold(o->dev);
 	block_unlock(o->u, o->b);
@@ -277,7 +263,7 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 	if (*ret_err) {
 		out_reset(o);
 		block_lock(o->b);
-		out_release_slot(o->u, o->b);
+		block_release_slot(o->u, o->b);
 		block_unlock(o->u, o->b);
 		if (*ret_err > 0)
 			*ret_err = 0;

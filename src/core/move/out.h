@@ -24,7 +24,5 @@ int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      struct uhmm_device *dev, enum out_how how, uint8_t *why);
 /* Freeze what is in RAM, to see whether it is used.  Return: pages, -errno */
 int out_park(struct uhmm *u, struct block *b);
-/* Release the block's slot when nothing is frozen any more.  Locked. */
-void out_release_slot(struct uhmm *u, struct block *b);
 
 #endif

@@ -6,13 +6,13 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
@@ -442,7 +442,7 @@ int out_park(struct uhmm *u, struct block *b)
 	err = out_take_frames(&o);
 	if (!err)
 		park_frozen(&o);
-	out_release_slot(u, b);
+	block_release_slot(u, b);
 	block_unlock(u, b);
 	mirror_invalidate_set(u, b, &o.f.framed, UHMM_NOTIFY_MIGRATE);
 out:

@@ -9,12 +9,12 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/out_steps.h"
 #include "core/move/peer_copy.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"

@@ -5,9 +5,9 @@
 #include "core/context/context.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
+#include "core/move/range.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 /* A page that is home, or nowhere yet, can be pinned where it is. */

@@ -12,14 +12,15 @@
 
 #include "core/context/context.h"
 #include "core/context/stats.h"
-#include "core/limit/charge.h"
-#include "core/move/kept.h"
 #include "core/page/block.h"
 #include "core/page/block_check.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slab.h"
 #include "core/page/slot.h"
+
+#define POISON_TRIES 10000
 
 static unsigned leaf_index(uintptr_t addr)
 {
@@ -156,7 +157,7 @@ void block_unlock(struct uhmm *u, struct block *b)
 	if (atomic_load_explicit(&b->spent, memory_order_relaxed))
 		kept_tidy(u, b);
 	if (atomic_load_explicit(&b->group, memory_order_relaxed))
-		charge_flush(u, b, delta, b->device_delta);
+		u->pay(u, b, delta, b->device_delta);
 	b->ram_delta = 0;
 	flush(&u->on_device, &b->device_delta);
 	flush(&u->frozen, &b->frozen_delta);
@@ -167,10 +168,8 @@ void block_unlock(struct uhmm *u, struct block *b)
 		b->table = NULL;
 	}
 	sys_mutex_unlock(&b->lock);
-	if (delta)
-		count_ram(u, delta);
-	if (u->charge.keep && all > 0)
-		charge_note(&u->charge.root, all);
+	if (delta || all > 0)
+		count_ram(u, delta, all);
 	if (table)
 		slab_free(&u->table_slab, table);
 }
@@ -220,11 +219,24 @@ static void count_state(struct block *b, uint64_t w, int by)
 		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
 }
 
+/* What of @w is to be paid by the block's group; summed up for one device. */
+static void count_device(struct uhmm *u, struct block *b, uint64_t w, int by)
+{
+	if (!page_is_away(w))
+		return;
+	if (b->on_dev != page_dev(w))
+		u->pay(u, b, 0, 0);
+	b->on_dev = (uint8_t)page_dev(w);
+	b->on_delta = (int16_t)(b->on_delta + by);
+}
+
 /* @b is locked and has a table. */
 void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
-	if (atomic_load_explicit(&b->group, memory_order_relaxed))
-		charge_word(u, b, b->table[i], word);
+	if (atomic_load_explicit(&b->group, memory_order_relaxed)) {
+		count_device(u, b, b->table[i], -1);
+		count_device(u, b, word, 1);
+	}
 	if (b->nr_kept)
 		kept_forget(u, b, i);
 	count_state(b, b->table[i], -1);
@@ -314,6 +326,18 @@ uintptr_t block_slot_va(struct uhmm *u, const struct block *b)
 	return slot_va(u, b->slot);
 }
 
+void block_release_slot(struct uhmm *u, struct block *b)
+{
+	uint32_t slot = b->slot;
+
+	if (slot == NO_SLOT || b->nr_kept || b->nr[P_FROZEN] ||
+	    b->nr[P_LEAVING] || b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] ||
+	    b->nr[P_REVOKING])
+		return;
+	b->slot = NO_SLOT;
+	slot_put(u, slot);
+}
+
 /* A move in @b ended: let waiting faults look again.  @b is not locked. */
 void block_settle(struct uhmm *u, struct block *b, bool wake_all)
 {
@@ -339,4 +363,35 @@ void block_poison(struct uhmm *u, struct block *b, unsigned i)
 	count_add(&u->count.poisoned, 1);
 	sys_logf(&u->log, SYS_ERR, "page %#lx is lost", (unsigned long)va);
 	u->mm->ops->poison(u->mm, va, 1);
+}
+
+static int poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want)
+{
+	int err = 0;
+
+	block_lock(b);
+	if (b->nr[P_POISONED])
+		set_for_each(want, i)
+			if (page_state(block_word(b, i)) == P_POISONED &&
+			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
+					       1) == -EAGAIN)
+				err = -EAGAIN;
+	block_unlock(u, b);
+	return err;
+}
+
+/*
+ * A lost page could not be poisoned if the address space was changing; the
+ * fault of the next touch does it.  HOME_RESCUE comes before a time when the
+ * library sees no faults, and a touch would read zeroes: so poison it now.
+ */
+void block_poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want)
+{
+	for (int tries = 0; tries < POISON_TRIES; tries++) {
+		if (!poison_lost(u, b, want))
+			return;
+		sys_yield();
+	}
 }

@@ -43,7 +43,7 @@ struct block {
 	int16_t device_delta;	/* nor in uhmm.on_device */
 	int16_t frozen_delta;	/* nor in uhmm.frozen */
 	int16_t kept_delta;	/* nor in uhmm.kept */
-	int16_t on_delta;	/* nor with the groups, for @on_dev */
+	int16_t on_delta;	/* nor paid by the group, for @on_dev */
 	uint8_t on_dev;
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
@@ -61,6 +61,13 @@ struct block {
 	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
 	uint32_t index;		   /* in uhmm.blocks */
 };
+
+/*
+ * The group of @b pays for what has changed: @ram and @away pages more in RAM
+ * and on devices, and b->on_delta on b->on_dev.  @b is locked, and not of the
+ * root.
+ */
+typedef void pay_fn(struct uhmm *u, struct block *b, int ram, int away);
 
 struct index_leaf {
 	_Atomic(struct block *) block[INDEX_SIZE];
@@ -114,7 +121,12 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 void block_stash(struct uhmm *u, struct block *b, unsigned i);
 /* The data of page @i are lost: a touch has SIGBUS.  @b is locked. */
 void block_poison(struct uhmm *u, struct block *b, unsigned i);
+/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
+void block_poison_lost(struct uhmm *u, struct block *b,
+		       const struct mm_set *want);
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
+/* The block needs its slot no more when no frame is in use.  Locked. */
+void block_release_slot(struct uhmm *u, struct block *b);
 /* [@start, @end) cut into blocks: where the part that begins at @start ends. */
 static inline uintptr_t block_part_end(uintptr_t start, uintptr_t end)
 {

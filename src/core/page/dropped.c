@@ -19,7 +19,7 @@
  */
 #include "core/page/dropped.h"
 #include "core/context/context.h"
-#include "core/limit/demote.h"
+#include "core/context/stats.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 
@@ -173,8 +173,7 @@ void dropped_note(struct uhmm *u)
 	if (atomic_load_explicit(&u->dropped.any, memory_order_relaxed) ||
 	    atomic_exchange(&u->dropped.any, true))
 		return;
-	if (u->policy.running)
-		policy_kick(u);
+	policy_kick(u);
 }
 
 static bool settle_all(struct uhmm *u)

@@ -312,3 +312,16 @@ void region_destroy(struct uhmm *u)
 {
 	slab_destroy(&u->regions.slab);
 }
+
+/* ---- Of callers -------------------------------------------------------- */
+
+int range_check(struct uhmm *u, const void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr;
+
+	if (!u || !len || (start | len) & (MM_PAGE_SIZE - 1))
+		return -EINVAL;
+	if (start + len < start || (start + len - 1) >> VA_BITS)
+		return -EINVAL;
+	return 0;
+}

@@ -37,6 +37,8 @@ struct region_tree {
 	uint64_t seed;
 };
 
+/* -EINVAL: no addresses of a program, no whole pages, or none. */
+int range_check(struct uhmm *u, const void *addr, size_t len);
 int region_add(struct uhmm *u, uintptr_t start, uintptr_t end);
 int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
 /*

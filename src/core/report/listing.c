@@ -7,14 +7,13 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 #include "core/report/listing.h"
 

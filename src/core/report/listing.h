@@ -19,7 +19,8 @@ bool listing_next(struct uhmm *u, uintptr_t from, uintptr_t *ret_start,
 /* On all devices. */
 uint64_t listing_away(const struct listing *l);
 
-/* Bodies of the public calls. */
+/* Bodies of the public calls; do_snapshot() is in snapshot.c. */
+int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret);
 ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
 		  size_t max);
 ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,

@@ -4,10 +4,10 @@
 
 #include "core/coherent/fixed.h"
 #include "core/context/context.h"
-#include "core/move/migrate.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
+#include "core/report/listing.h"
 
 static uhmm_pfn_t ram_pfn(uint64_t w, bool there)
 {

@@ -27,9 +27,9 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
 #include "core/report/listing.h"
 #include "core/report/stat_socket.h"
 #include "sys/fds.h"

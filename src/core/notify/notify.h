@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mirrors.h - what the rest of the core asks of mirrors; a mirror itself is in
- * mirror.h.
+ * notify.h - mirrors are told what changes; a mirror itself is in mirror.h, and
+ * its life and faults in mirror_api.h.
  */
-#ifndef UHMM_MIRROR_MIRRORS_H
-#define UHMM_MIRROR_MIRRORS_H
+#ifndef UHMM_NOTIFY_NOTIFY_H
+#define UHMM_NOTIFY_NOTIFY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,7 +41,7 @@ struct mirrors {
 	struct mirror_slot slot[MAX_MIRRORS];
 };
 
-/* mirror.c */
+/* notify.c */
 /*
  * Devices forget [start, end) before what was marked goes on.  May block on
  * devices; not with a block locked.
@@ -53,20 +53,5 @@ void mirror_invalidate_set(struct uhmm *u, const struct block *b,
 			   const struct mm_set *set, enum uhmm_notify why);
 /* Is there any that covers the page? */
 bool mirror_covers(struct uhmm *u, uintptr_t addr);
-/* Its mirrors are of no use any more. */
-void mirror_device_gone(struct uhmm_device *dev);
-int do_mirror_add(struct uhmm_mirror *m);
-int do_mirror_remove(struct uhmm_mirror *m);
-void mirror_destroy(struct uhmm *u);
-
-/* mirror_fault.c */
-int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
-		    unsigned flags);
-int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
-		       uhmm_pfn_t *ret);
-int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why);
-
-/* exclusive.c: a CPU touch.  @b locked, unlocked on return. */
-enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mirror.c - the mirrors of a context, and telling them; see mirror.h.
+ * notify.c - the mirrors of a context are told what changes; see mirror.h.
  *
  * A mirror is found by its number, without a lock: the caller counts itself in
  * first (mirror_hold()), and a removal waits until the count is zero.
  */
-#include "core/mirror/mirror.h"
+#include "core/notify/notify.h"
 #include "core/context/context.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/mirror/mirrors.h"
+#include "core/notify/mirror.h"
 #include "core/page/block.h"
 #include "core/page/slot.h"
 
@@ -37,17 +37,6 @@ void mirror_put(struct uhmm *u, unsigned id)
 
 	if (atomic_fetch_sub(&s->users, 1) == 1 && !atomic_load(&s->mirror))
 		sys_futex_wake(&s->users, INT32_MAX);
-}
-
-static void wait_for_users(struct uhmm *u, struct mirror_slot *s)
-{
-	struct sys_wait w = { .all = &u->waits,
-			      .what = "faults of the mirror to end" };
-	uint32_t users;
-
-	while ((users = atomic_load(&s->users)))
-		sys_wait_open(&w, &s->users, users, 0);
-	sys_wait_end(&w);
 }
 
 /* ---- Callbacks -------------------------------------------------------- */
@@ -178,90 +167,4 @@ bool mirror_covers(struct uhmm *u, uintptr_t addr)
 		mirror_put(u, id);
 	}
 	return covers;
-}
-
-/* ---- Life ------------------------------------------------------------- */
-
-int do_mirror_add(struct uhmm_mirror *m)
-{
-	struct mirrors *all = &m->u->mirrors;
-	int err = -ENOMEM;
-
-	sys_mutex_set_rank(&m->lock, RANK_MIRROR);
-	sys_mutex_lock(&all->lock);
-	for (unsigned id = 1; id < MAX_MIRRORS && err; id++) {
-		if (all->slot[id].taken)
-			continue;
-		all->slot[id].taken = true;
-		m->id = id;
-		if (id >= end_of(m->u))
-			atomic_store(&all->end, id + 1);
-		atomic_fetch_add(&all->count, 1);
-		atomic_store(&all->slot[id].mirror, m);
-		err = 0;
-	}
-	sys_mutex_unlock(&all->lock);
-	atomic_thread_fence(memory_order_seq_cst);
-	return err;
-}
-
-/* What is exclusive to it is the CPU's again. */
-static void release(struct uhmm_mirror *m)
-{
-	struct uhmm *u = m->u;
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
-	struct mm_set all;
-
-	atomic_store(&m->gone, true);
-	sys_futex_wake(&m->changing, INT32_MAX);
-	mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
-	memset(&all, 0xff, sizeof(all));
-	for (uint32_t i = 0; i < nr; i++)
-		exclusive_end(u, u->blocks[i], &all, m->id);
-}
-
-/*
- * The number is given to another mirror only when the users of this one are
- * gone: users of the other one would be counted with them, and waited for.
- */
-int do_mirror_remove(struct uhmm_mirror *m)
-{
-	struct mirrors *all = &m->u->mirrors;
-	struct mirror_slot *s = &all->slot[m->id];
-
-	release(m);
-	atomic_store(&s->mirror, NULL);
-	wait_for_users(m->u, s);
-	atomic_fetch_sub(&all->count, 1);
-	sys_mutex_lock(&all->lock);
-	s->taken = false;
-	sys_mutex_unlock(&all->lock);
-	sys_free(m, sizeof(*m));
-	return 0;
-}
-
-void mirror_device_gone(struct uhmm_device *dev)
-{
-	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
-		struct uhmm_mirror *m = mirror_hold(dev->u, id);
-
-		if (!m)
-			continue;
-		if (m->dev == dev)
-			release(m);
-		mirror_put(dev->u, id);
-	}
-}
-
-void mirror_destroy(struct uhmm *u)
-{
-	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
-		struct uhmm_mirror *m =
-			atomic_load(&u->mirrors.slot[id].mirror);
-
-		if (!m)
-			continue;
-		mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
-		sys_free(m, sizeof(*m));
-	}
 }

@@ -18,20 +18,19 @@
 #include <errno.h>
 
 #include "core/coherent/coherent.h"
-#include "core/coherent/node.h"
 #include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
-#include "core/mirror/mirrors.h"
+#include "core/hotplug/hotplug.h"
+#include "core/mirror/mirror_api.h"
 #include "core/move/clean.h"
-#include "core/move/kept.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
-
-#define POISON_TRIES 10000
 
 /* @dev's pages [@first, @last). */
 struct loss {
@@ -224,38 +223,6 @@ uint64_t lost_sweep(struct uhmm_device *dev)
 
 	lose_all(&l, false);
 	return l.npages;
-}
-
-/* ---- At last --------------------------------------------------------- */
-
-static int poison_lost(struct uhmm *u, struct block *b,
-		       const struct mm_set *want)
-{
-	int err = 0;
-
-	block_lock(b);
-	if (b->nr[P_POISONED])
-		set_for_each(want, i)
-			if (page_state(block_word(b, i)) == P_POISONED &&
-			    u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE,
-					       1) == -EAGAIN)
-				err = -EAGAIN;
-	block_unlock(u, b);
-	return err;
-}
-
-/*
- * A lost page could not be poisoned if the address space was changing; the
- * fault of the next touch does it.  HOME_RESCUE comes before a time when the
- * library sees no faults, and a touch would read zeroes: so poison it now.
- */
-void lost_poison(struct uhmm *u, struct block *b, const struct mm_set *want)
-{
-	for (int tries = 0; tries < POISON_TRIES; tries++) {
-		if (!poison_lost(u, b, want))
-			return;
-		sys_yield();
-	}
 }
 
 /* ---- A device --------------------------------------------------------- */

@@ -3,9 +3,9 @@
  * charge.h - charge groups: which group pays for a page.
  *
  * A block belongs to one group with all its pages, so no page says its group.
- * A block counts its changes under its lock.  block_unlock() adds the sums to
- * the block's group and all groups above, but not to the root, which has the
- * context's own counters.
+ * A block counts its changes under its lock, and hands the sums over when it is
+ * unlocked.  They are added to the block's group and all groups above, but not
+ * to the root, which has the context's own counters.
  *
  * A group's number is never used again while pages on their way are booked on
  * it.  Its struct stays until the context is closed: a thread that looked the
@@ -75,8 +75,6 @@ struct charge {
 
 void charge_init(struct uhmm *u, bool keep);
 void charge_destroy(struct uhmm *u);
-/* Begin to count.  0, or -ENOMEM. */
-int charge_start(struct uhmm *u);
 
 /* The group of @b; stale unless the block is locked, but never gone. */
 struct uhmm_group *charge_of(struct uhmm *u, const struct block *b);
@@ -85,10 +83,9 @@ bool charge_covers(const struct uhmm_group *g, const struct block *b);
 /* The @n-th group, NULL where there is none; up to charge.end. */
 struct uhmm_group *charge_nth(struct uhmm *u, uint32_t n);
 
-/* ---- What a block tells; locked ---- */
+/* ---- What a block tells ---- */
 
-/* Words went from @old to @new: only of blocks that are not the root's. */
-void charge_word(struct uhmm *u, struct block *b, uint64_t old, uint64_t new);
+/* As uhmm.pay: the hook by which blocks reach their groups. */
 void charge_flush(struct uhmm *u, struct block *b, int ram, int away);
 /* charge=keep: @g grew by @pages: is it over its limit now? */
 void charge_note(struct uhmm_group *g, int pages);
@@ -137,16 +134,19 @@ void charge_device_gone(struct uhmm *u, unsigned id);
 
 /* ---- Which group a block is of (group.c); no block locked ---- */
 
+/* The block's kept frames are RAM: with a limit on that they go.  Locked. */
+void charge_limit_kept(struct uhmm *u, struct block *b);
 /* Nothing of [start, end) is managed any more. */
 void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 /* The block of @to was not managed: it is of the same group as that of @from */
 void charge_follow(struct uhmm *u, uintptr_t from, uintptr_t to);
 
-/* Bodies of the public calls (group.c) */
-int do_group_create(struct uhmm_group *parent, const char *name,
-		    struct uhmm_group **ret);
-int do_group_destroy(struct uhmm_group *g);
-int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes);
-int do_charge(struct uhmm *u, uintptr_t addr, size_t len, struct uhmm_group *g);
+/* The tree of groups (group.c) */
+int group_add(struct uhmm_group *parent, const char *name,
+	      struct uhmm_group **ret);
+/* -EBUSY: it has groups below, or pages.  Its blocks become its parent's. */
+int group_remove(struct uhmm_group *g);
+/* The blocks of [start, end), which are there, are @g's from now on. */
+void group_take(struct uhmm_group *g, uintptr_t start, uintptr_t end);
 
 #endif

@@ -2,13 +2,11 @@
 /* group.c - the tree of charge groups, and which one a block is of. */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
-#include "core/move/kept.h"
 #include "core/page/block.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 /* ---- Life ------------------------------------------------------------- */
@@ -17,6 +15,7 @@ void charge_init(struct uhmm *u, bool keep)
 {
 	struct charge *c = &u->charge;
 
+	u->pay = charge_flush;
 	c->keep = keep;
 	c->root.u = u;
 	c->root.name[0] = '/';
@@ -38,23 +37,6 @@ void charge_destroy(struct uhmm *u)
 		c->free = g->next;
 		sys_free(g, sizeof(*g));
 	}
-}
-
-/* Ranges that were taken in before are not counted yet. */
-int charge_start(struct uhmm *u)
-{
-	uintptr_t at = 0, s, e;
-	int err = 0;
-
-	if (atomic_exchange(&u->charge.on, true))
-		return 0;
-	while (!err && region_next(u, at, (uintptr_t)1 << VA_BITS, &s, &e)) {
-		err = range_seed(u, s, e);
-		at = e;
-	}
-	if (err)
-		atomic_store(&u->charge.on, false);
-	return err;
 }
 
 /* ---- The tree --------------------------------------------------------- */
@@ -112,14 +94,12 @@ static int get_group(struct uhmm *u, struct uhmm_group **ret)
 	return 0;
 }
 
-int do_group_create(struct uhmm_group *parent, const char *name,
-		    struct uhmm_group **ret)
+int group_add(struct uhmm_group *parent, const char *name,
+	      struct uhmm_group **ret)
 {
 	struct uhmm *u = parent->u;
-	int err = charge_start(u);
+	int err;
 
-	if (err)
-		return err;
 	sys_mutex_lock(&u->charge.lock);
 	err = get_group(u, ret);
 	if (!err) {
@@ -132,16 +112,6 @@ int do_group_create(struct uhmm_group *parent, const char *name,
 	}
 	sys_mutex_unlock(&u->charge.lock);
 	return err;
-}
-
-int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes)
-{
-	int err = bytes ? charge_start(g->u) : 0;
-
-	if (err)
-		return err;
-	atomic_store(&g->tier[tier].limit, bytes >> MM_PAGE_SHIFT);
-	return tier ? 0 : policy_limit(g);
 }
 
 /* ---- Blocks change their group ---------------------------------------- */
@@ -190,6 +160,15 @@ static void count_passed(struct uhmm_group *g, const struct uhmm_group *but,
 		charge_note(g, pages);
 }
 
+void charge_limit_kept(struct uhmm *u, struct block *b)
+{
+	if (!b->nr_kept || !charge_is_limited(u, b, 0))
+		return;
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (page_state(block_word(b, i)) == P_DEVICE)
+			kept_forget(u, b, i);
+}
+
 /* The tree is locked. */
 static void move_block(struct uhmm *u, struct block *b, struct uhmm_group *to)
 {
@@ -204,12 +183,12 @@ static void move_block(struct uhmm *u, struct block *b, struct uhmm_group *to)
 		atomic_store(&b->group, (uint16_t)to->id);
 		add_block(to, from, count, away, 1);
 		count_passed(to, from, count[0] + away);
-		kept_limit(u, b);
+		charge_limit_kept(u, b);
 	}
 	block_unlock(u, b);
 }
 
-int do_group_destroy(struct uhmm_group *g)
+int group_remove(struct uhmm_group *g)
 {
 	struct uhmm *u = g->u;
 	struct charge *c = &u->charge;
@@ -231,32 +210,14 @@ int do_group_destroy(struct uhmm_group *g)
 	return err;
 }
 
-/* All of them, or -ENOMEM. */
-static int make_blocks(struct uhmm *u, uintptr_t start, uintptr_t end)
+void group_take(struct uhmm_group *g, uintptr_t start, uintptr_t end)
 {
-	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
-		if (!block_get(u, va))
-			return -ENOMEM;
-	return 0;
-}
+	struct uhmm *u = g->u;
 
-int do_charge(struct uhmm *u, uintptr_t addr, size_t len, struct uhmm_group *g)
-{
-	uintptr_t start = addr & ~(MM_BLOCK_SIZE - 1), end = addr + len;
-	int err = charge_start(u);
-
-	if (!err)
-		err = range_take_in(u, addr, end, true);
-	if (!err)
-		err = make_blocks(u, start, end);
-	if (err)
-		return err;
 	sys_mutex_lock(&u->charge.lock);
 	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
 		move_block(u, block_find(u, va), g);
 	sys_mutex_unlock(&u->charge.lock);
-	policy_kick(u);
-	return 0;
 }
 
 static bool is_managed(struct uhmm *u, uintptr_t va)

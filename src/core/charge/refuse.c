@@ -12,10 +12,9 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
 
 #define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)

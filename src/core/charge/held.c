@@ -11,9 +11,9 @@
  * A few pages are left to the program whatever is held, so that it goes on:
  * then the limit is passed.
  */
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
 
 #define LEAST_SHARE 8 /* of the limit, for pages */
 #define MIN_MARGIN  64

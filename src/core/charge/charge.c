@@ -7,11 +7,10 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
-#include "core/limit/charge.h"
-#include "core/limit/demote.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 
@@ -105,22 +104,6 @@ static void flush_device(struct uhmm *u, struct block *b)
 	b->on_delta = 0;
 }
 
-static void count_on(struct uhmm *u, struct block *b, unsigned dev, int by)
-{
-	if (b->on_dev != dev)
-		flush_device(u, b);
-	b->on_dev = (uint8_t)dev;
-	b->on_delta = (int16_t)(b->on_delta + by);
-}
-
-void charge_word(struct uhmm *u, struct block *b, uint64_t old, uint64_t new)
-{
-	if (page_is_away(old))
-		count_on(u, b, page_dev(old), -1);
-	if (page_is_away(new))
-		count_on(u, b, page_dev(new), 1);
-}
-
 void charge_note(struct uhmm_group *g, int pages)
 {
 	uint64_t limit =
@@ -152,6 +135,8 @@ void charge_flush(struct uhmm *u, struct block *b, int ram, int away)
 	struct uhmm_group *g;
 
 	flush_device(u, b);
+	if (!ram && !away)
+		return;
 	for (g = charge_of(u, b); !is_root(g); g = g->parent) {
 		atomic_fetch_add_explicit(&g->tier[0].pages, ram,
 					  memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* range.h - ranges of addresses begin and cease to be managed. */
-#ifndef UHMM_PAGE_RANGE_H
-#define UHMM_PAGE_RANGE_H
+/* range.h - ranges of addresses begin to be managed, and cease to be. */
+#ifndef UHMM_MOVE_RANGE_H
+#define UHMM_MOVE_RANGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 struct uhmm;
 
 /* range.c */
-int range_check(struct uhmm *u, const void *addr, size_t len);
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /* Bring pages home and manage them no more.  -EIO: some were lost. */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);

@@ -11,11 +11,11 @@
 
 #include "core/context/context.h"
 #include "core/context/stats.h"
-#include "core/mirror/mirror.h"
-#include "core/mirror/mirrors.h"
+#include "core/move/exclusive.h"
 #include "core/move/home.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
@@ -81,10 +81,9 @@ static int result(const struct out *o, const struct mm_set *want)
 	return set_empty(want) || !set_empty(&o->framed) ? 0 : -EBUSY;
 }
 
-int exclusive_take(struct uhmm_mirror *m, struct block *b,
-		   const struct mm_set *want)
+int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
+		   unsigned id)
 {
-	struct uhmm *u = m->u;
 	bool waited = false;
 	struct mm_set asked;
 	struct out o;
@@ -103,10 +102,10 @@ int exclusive_take(struct uhmm_mirror *m, struct block *b,
 	if (!err)
 		err = freeze(&o, &waited);
 	if (!err) {
-		mark_exclusive(&o, m->id);
+		mark_exclusive(&o, id);
 		err = result(&o, &asked);
 	}
-	out_release_slot(u, b);
+	block_release_slot(u, b);
 	block_unlock(u, b);
 	if (waited)
 		block_settle(u, b, false);

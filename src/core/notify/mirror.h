@@ -14,8 +14,8 @@
  * Lock order: @lock, then a block's.  @lock is held over the mirror's
  * callbacks, and is never taken with a block locked.
  */
-#ifndef UHMM_MIRROR_MIRROR_H
-#define UHMM_MIRROR_MIRROR_H
+#ifndef UHMM_NOTIFY_MIRROR_H
+#define UHMM_NOTIFY_MIRROR_H
 
 #include <uhmm/mirror.h>
 
@@ -41,8 +41,6 @@ struct uhmm_mirror {
 	_Atomic bool gone;
 };
 
-/* In context.h are mirror_invalidate() and what else the core calls. */
-
 /*
  * Hold a mirror so that it stays while it is used.  NULL: there is none with
  * this number.
@@ -57,16 +55,5 @@ void mirror_lock(struct uhmm_mirror *m);
 /* Its callback.  Caller holds @m->lock. */
 int mirror_map(struct uhmm_mirror *m, uintptr_t start, const uhmm_pfn_t *pfns,
 	       size_t npages);
-
-/* exclusive.c */
-/*
- * Take the pages of @want, which are in RAM, into frames for @m.  Return: 0,
- * or -EBUSY, -EAGAIN, -ENOMEM; perhaps some of them are taken nevertheless.
- */
-int exclusive_take(struct uhmm_mirror *m, struct block *b,
-		   const struct mm_set *want);
-/* The CPU gets back what is exclusive to mirror @id; 0: to any mirror. */
-void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
-		   unsigned id);
 
 #endif

@@ -11,12 +11,11 @@
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
-#include "core/fault/fault.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/clean.h"
 #include "core/move/home.h"
-#include "core/move/kept.h"
+#include "core/move/kept_home.h"
 #include "core/move/out_steps.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
@@ -185,15 +184,14 @@ static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
 }
 
 enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
-			   bool write)
+			   unsigned n, bool write)
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
 	bool share = !write && clean_wanted(u, b, dev);
 	struct lone l = { u, b, dev, i, page_dpfn(w), share };
-	unsigned n = fault_window(u, b, i);
 	enum mm_outcome out = 0;
-	int err = kept_home_run(u, b, i, n);
+	int err = kept_home_run_unlock(u, b, i, n);
 
 	if (err != -ENOENT)
 		return err ? MM_RETRY : MM_RESOLVED;

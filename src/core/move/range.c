@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * range.c - which part of a range can be managed, and taking it in.
+ * range.c - ranges begin to be managed, and cease to be.
  *
  * Memory is taken in lazily, in whole blocks as far as its mapping reaches, so
  * that neighbours merge and the kernel has few mappings to keep.
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
+#include "core/coherent/node.h"
 #include "core/context/context.h"
-#include "core/limit/charge.h"
+#include "core/device/device.h"
+#include "core/fork/gate.h"
+#include "core/move/home.h"
+#include "core/move/range.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/range.h"
 #include "core/page/region.h"
 
 #define MAX_EXTENTS 32
 #define TRACK_TRIES 10000
-
-int range_check(struct uhmm *u, const void *addr, size_t len)
-{
-	uintptr_t start = (uintptr_t)addr;
-
-	if (!u || !len || (start | len) & (MM_PAGE_SIZE - 1))
-		return -EINVAL;
-	if (start + len < start || (start + len - 1) >> VA_BITS)
-		return -EINVAL;
-	return 0;
-}
 
 /* ---- Looking ---------------------------------------------------------- */
 
@@ -250,4 +244,135 @@ int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 		start = last;
 	}
 	return err;
+}
+
+/* ---- Giving up -------------------------------------------------------- */
+
+/* Return: -ENOMEM, and it is managed still. */
+static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+	int err = 0;
+
+	while (!err && start < end && region_next(u, start, end, &s, &e)) {
+		err = region_del(u, s, e);
+		if (!err)
+			u->mm->ops->untrack(u->mm, s, e);
+		start = e;
+	}
+	return err;
+}
+
+/* Pages of @want that are on a node stay there, and count no more. */
+static void forget_words(struct uhmm *u, struct block *b,
+			 const struct mm_set *want)
+{
+	uint64_t stay[MM_BLOCK_PAGES];
+	unsigned n = 0;
+
+	block_lock(b);
+	set_for_each(want, i) {
+		if (node_has(u, block_word(b, i)))
+			stay[n++] = block_word(b, i);
+		if (block_word(b, i))
+			block_event(u, b, i, E_FORGET);
+	}
+	block_release_slot(u, b);
+	block_unlock(u, b);
+	while (n--)
+		device_free_run(device_get(u, page_dev(stay[n])),
+				page_dpfn(stay[n]), 1);
+}
+
+/*
+ * Pages come home and are managed no more, in one step for other movers: this
+ * thread is the mover until both are done, and the next mover finds no region.
+ */
+static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
+			uintptr_t end)
+{
+	struct mm_set want;
+	int err, home;
+
+	set_clear(&want);
+	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
+	block_take_mover(u, b);
+	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
+	err = untrack_part(u, start, end);
+	if (!err)
+		forget_words(u, b, &want);
+	block_let_go(u, b);
+	if (err)
+		return err;
+	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
+}
+
+/* Where nothing ever moved. */
+static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err = region_del_unborn(u, start, end);
+
+	if (!err)
+		u->mm->ops->untrack(u->mm, start, end);
+	return err;
+}
+
+/* A managed part of one block.  A fork(2) waits for no more than that. */
+static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	gate_enter(u);
+	err = forget_unborn(u, start, end);
+	if (err == -EEXIST)
+		err = forget_block(u, block_find(u, start), start, end);
+	gate_leave(u);
+	if (err != -ENOMEM) {
+		charge_forget(u, start, end);
+		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
+	}
+	return err;
+}
+
+/*
+ * A managed run, from its end on: the region becomes shorter then, and only
+ * the first step can want memory, where the region goes on behind.
+ */
+static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	int ret = 0;
+
+	while (start < end) {
+		uintptr_t at = (end - 1) & ~(MM_BLOCK_SIZE - 1);
+		int err;
+
+		if (at < start)
+			at = start;
+		err = forget_part(u, at, end);
+		if (err)
+			ret = err;
+		if (err == -ENOMEM)
+			break;
+		end = at;
+		if (start < end)
+			sys_call_open();
+	}
+	return ret;
+}
+
+int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	uintptr_t s, e;
+	int ret = 0;
+
+	while (ret != -ENOMEM && start < end &&
+	       region_next(u, start, end, &s, &e)) {
+		int err = forget_run(u, s, e);
+
+		if (err)
+			ret = err;
+		start = e;
+	}
+	region_reap(u);
+	return ret;
 }

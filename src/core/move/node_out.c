@@ -17,15 +17,16 @@
  */
 #include <errno.h>
 
+#include "core/charge/charge.h"
 #include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
-#include "core/limit/charge.h"
-#include "core/mirror/mirrors.h"
 #include "core/move/home.h"
+#include "core/move/node_out.h"
 #include "core/move/out.h"
+#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"

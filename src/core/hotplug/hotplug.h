@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* hotplug.h - devices come, go, and fail. */
+#ifndef UHMM_HOTPLUG_HOTPLUG_H
+#define UHMM_HOTPLUG_HOTPLUG_H
+
+#include <stdint.h>
+
+struct uhmm;
+struct uhmm_device;
+
+/* hotplug.c: bodies of public calls, and the end of all devices */
+int do_remove(struct uhmm_device *dev);
+void device_retire_all(struct uhmm *u);
+void device_free_all(struct uhmm *u);
+
+/* lost.c */
+/* Also as uhmm.lose_device. */
+int do_lost(struct uhmm_device *dev);
+int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
+/* Whatever is on a lost device, poisoned.  Return: pages. */
+uint64_t lost_sweep(struct uhmm_device *dev);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kept.c - which frames are good although their pages are on a device.
+ *
+ * The frame that a page was copied from can be kept, in the slot of its block:
+ * the page comes home without a copy then (kept_home.c says which are kept).
+ *
+ * DOC: When a frame is good
+ *
+ * A page is kept as long as its word is that P_DEVICE: any change of the word
+ * ends it (block_set()), and so does an entry of a mirror by which the device
+ * may write (mirror_fault.c), before the device has it.  One way home is the
+ * exception: a page that is P_COMING and kept is marked so by kept_home.c, and
+ * its frame is good until that has mapped it.
+ *
+ * A frame that is kept no more is stock with old data.  The slot goes back to
+ * the pool with the last of them.  Before that memory is dropped where much of
+ * it is of no use any more.  Both are done with the mover lock held: no other
+ * thread is at work with the slot then.
+ */
+#include "core/page/kept.h"
+#include "core/context/context.h"
+#include "core/page/block.h"
+#include "core/page/page.h"
+#include "core/page/slot.h"
+
+#define SHED_PAGES 64 /* of no use: fewer are not worth a call */
+
+static void count(struct uhmm *u, struct block *b, int by)
+{
+	if (!b->nr_kept)
+		atomic_fetch_add(&u->slots.nr_keeping, 1);
+	b->nr_kept = (uint16_t)(b->nr_kept + by);
+	b->kept_delta = (int16_t)(b->kept_delta + by);
+	if (!b->nr_kept)
+		atomic_fetch_sub(&u->slots.nr_keeping, 1);
+}
+
+void kept_add(struct uhmm *u, struct block *b, unsigned i)
+{
+	set_add(&slot_of(u, b->slot)->kept, i);
+	count(u, b, 1);
+}
+
+bool kept_has(struct uhmm *u, const struct block *b, unsigned i)
+{
+	return b->nr_kept && set_has(&slot_of(u, b->slot)->kept, i);
+}
+
+void kept_forget(struct uhmm *u, struct block *b, unsigned i)
+{
+	if (!kept_has(u, b, i))
+		return;
+	set_del(&slot_of(u, b->slot)->kept, i);
+	count(u, b, -1);
+	atomic_fetch_add_explicit(&b->spent, 1, memory_order_relaxed);
+}
+
+void kept_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+{
+	block_set(u, b, i, word);
+	kept_add(u, b, i);
+	atomic_fetch_sub_explicit(&b->spent, 1, memory_order_relaxed);
+}
+
+void kept_park(struct uhmm *u, struct block *b, unsigned i)
+{
+	block_event(u, b, i, E_PARK);
+}
+
+/* ---- What is of no use any more ---------------------------------------- */
+
+static void shed(struct uhmm *u, struct block *b)
+{
+	struct slot *s = slot_of(u, b->slot);
+	struct mm_set old = set_minus(&s->stock, &s->kept);
+
+	set_for_each(&old, i)
+		if (page_has(block_word(b, i), PAGE_USES_FRAME))
+			set_del(&old, i);
+	set_for_each_run(&old, first, last)
+		u->mm->ops->drop(u->mm,
+				 slot_va(u, b->slot) + first * MM_PAGE_SIZE,
+				 last - first);
+	s->huge = s->huge && set_empty(&old);
+	s->stock = set_minus(&s->stock, &old);
+}
+
+void kept_shed(struct uhmm *u, struct block *b)
+{
+	block_lock(b);
+	if (b->slot != NO_SLOT)
+		shed(u, b);
+	block_unlock(u, b);
+}
+
+void kept_tidy(struct uhmm *u, struct block *b)
+{
+	if (b->nr_kept && atomic_load(&b->spent) < SHED_PAGES)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!sys_mutex_trylock(&b->mover))
+		return;
+	atomic_store(&b->spent, 0);
+	if (b->nr_kept)
+		shed(u, b);
+	else
+		block_release_slot(u, b);
+	sys_mutex_unlock(&b->mover);
+}
