@@ -68,8 +68,8 @@ static int first_in(const char *list, int but)
 
 static void move_pages_to(char *p, size_t len, int node)
 {
-	void *pages[BLOCK_PAGES];
-	int nodes[BLOCK_PAGES], status[BLOCK_PAGES];
+	void *pages[MAX_BLOCK_PAGES];
+	int nodes[MAX_BLOCK_PAGES], status[MAX_BLOCK_PAGES];
 	size_t n = len / PAGE;
 
 	for (size_t i = 0; i < n; i++) {

@@ -26,11 +26,14 @@
 
 #include "bench.h"
 
-#define PAGE	    UHMM_PAGE_SIZE
+#define PAGE	    uhmm_page_size()
 #define BLOCK	    ((size_t)2 << 20)
 #define BLOCK_PAGES (BLOCK / PAGE)
 #define MIB	    ((size_t)1 << 20)
 #define MAX_ROUNDS  64
+/* Of any system, for arrays. */
+#define MAX_PAGE	((size_t)65536)
+#define MAX_BLOCK_PAGES (BLOCK / 4096)
 
 /* Ends the program: there is nothing to measure any more. */
 _Noreturn void bench_die(const char *what, int err);

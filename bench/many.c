@@ -154,7 +154,7 @@ static struct latency bare_faults(struct bare *b, size_t stride)
 	return latency_of(ns, nr_touched);
 }
 
-static char one_page[PAGE] __attribute__((aligned(4096)));
+static char one_page[MAX_PAGE] __attribute__((aligned(65536)));
 
 static void resolve(struct bare *b, char *addr)
 {

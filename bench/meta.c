@@ -33,12 +33,11 @@ static const struct uhmm_device_ops void_ops = {
 	.clear = void_clear,
 };
 
-static const struct uhmm_device_desc void_desc = {
+static struct uhmm_device_desc void_desc = {
 	.size = sizeof(void_desc),
 	.name = "void",
 	.type = UHMM_MEMORY_DEVICE_PRIVATE,
 	.flags = UHMM_DEVICE_CONCURRENT,
-	.npages = 4 * LEN / PAGE,
 	.ops = &void_ops,
 };
 
@@ -49,6 +48,7 @@ static int void_open(struct ours *o)
 
 	if (err)
 		return err;
+	void_desc.npages = 4 * LEN / PAGE;
 	err = uhmm_device_add(o->u, &void_desc, NULL, &o->dev);
 	if (err)
 		ours_close(o);

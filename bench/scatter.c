@@ -218,7 +218,7 @@ static void discard(const struct scraps *b, struct iovec *v, size_t n)
 
 static void scraps_leave(struct scraps *b)
 {
-	struct iovec v[BLOCK_PAGES / 2];
+	struct iovec v[MAX_BLOCK_PAGES / 2];
 
 	for (size_t at = 0; at < b->len; at += BLOCK) {
 		size_t n = 0;

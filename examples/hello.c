@@ -34,7 +34,7 @@ int main(void)
 {
 	struct uhmm_device *dev;
 	struct uhmm *u;
-	char *buf = aligned_alloc(UHMM_PAGE_SIZE, LEN);
+	char *buf = aligned_alloc(uhmm_page_size(), LEN);
 
 	if (!buf)
 		return 1;

@@ -14,11 +14,11 @@
 #include <uhmm/provider.h>
 
 #define NPAGES 256
-#define LEN    (NPAGES * UHMM_PAGE_SIZE)
+#define LEN    (NPAGES * uhmm_page_size())
 
 static void invert(unsigned char *dst, const unsigned char *src, size_t npages)
 {
-	for (size_t i = 0; i < npages * UHMM_PAGE_SIZE; i++)
+	for (size_t i = 0; i < npages * uhmm_page_size(); i++)
 		dst[i] = (unsigned char)~src[i];
 }
 
@@ -27,7 +27,7 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 	unsigned char *memory = priv;
 
 	for (; nr; seg++, nr--)
-		invert(memory + seg->dpfn * UHMM_PAGE_SIZE, seg->ram,
+		invert(memory + seg->dpfn * uhmm_page_size(), seg->ram,
 		       seg->npages);
 	return 0;
 }
@@ -37,7 +37,7 @@ static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 	const unsigned char *memory = priv;
 
 	for (; nr; seg++, nr--)
-		invert(seg->ram, memory + seg->dpfn * UHMM_PAGE_SIZE,
+		invert(seg->ram, memory + seg->dpfn * uhmm_page_size(),
 		       seg->npages);
 	return 0;
 }
@@ -59,7 +59,7 @@ static const struct uhmm_device_desc desc = {
 int main(void)
 {
 	void *memory = uhmm_provider_alloc(LEN); /* never managed */
-	char *data = aligned_alloc(UHMM_PAGE_SIZE, LEN);
+	char *data = aligned_alloc(uhmm_page_size(), LEN);
 	struct uhmm_device *dev;
 	struct uhmm *u;
 	size_t wrong = 0;

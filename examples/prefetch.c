@@ -56,7 +56,7 @@ int main(void)
 	uint64_t sum = 0, wanted = 0;
 	struct uhmm *u;
 
-	data = aligned_alloc(UHMM_PAGE_SIZE, NPARTS * PART);
+	data = aligned_alloc(uhmm_page_size(), NPARTS * PART);
 	if (!data || uhmm_open(NULL, &u) ||
 	    uhmm_device_open(u, "zram:64M", &zram))
 		return 1;

@@ -15,7 +15,7 @@
 #include <uhmm/provider.h>
 
 #define NPAGES 512
-#define LEN    (NPAGES * UHMM_PAGE_SIZE)
+#define LEN    (NPAGES * uhmm_page_size())
 
 struct request {
 	uint64_t dpfn, npages, is_write;
@@ -45,8 +45,8 @@ static _Noreturn void serve(const int fds[2])
 
 	close(fds[0]);
 	while (memory && move(fd, (char *)&r, sizeof(r), false))
-		if (!move(fd, memory + r.dpfn * UHMM_PAGE_SIZE,
-			  r.npages * UHMM_PAGE_SIZE, !r.is_write))
+		if (!move(fd, memory + r.dpfn * uhmm_page_size(),
+			  r.npages * uhmm_page_size(), !r.is_write))
 			break;
 	_exit(0);
 }
@@ -56,7 +56,7 @@ static int transfer(int fd, const struct uhmm_segment *seg, size_t nr, bool wr)
 	for (; nr; seg++, nr--) {
 		struct request r = { seg->dpfn, seg->npages, wr };
 		if (!move(fd, (char *)&r, sizeof(r), true) ||
-		    !move(fd, seg->ram, r.npages * UHMM_PAGE_SIZE, wr))
+		    !move(fd, seg->ram, r.npages * uhmm_page_size(), wr))
 			return uhmm_provider_fail(-ENODEV, "no server");
 	}
 	return 0;
@@ -80,7 +80,7 @@ static const struct uhmm_device_ops ops = {
 
 int main(void)
 {
-	size_t *data = aligned_alloc(UHMM_PAGE_SIZE, LEN), wrong = 0;
+	size_t *data = aligned_alloc(uhmm_page_size(), LEN), wrong = 0;
 	struct uhmm_device_desc desc = { .size = sizeof(desc), .ops = &ops };
 	struct uhmm_device *dev;
 	struct uhmm *u;

@@ -19,8 +19,8 @@ static struct span span_of(const struct uhmm_cl_range *a)
 	uintptr_t addr = (uintptr_t)a->addr;
 
 	return (struct span){
-		.first = addr >> UHMM_PAGE_SHIFT,
-		.end = ((addr + a->len - 1) >> UHMM_PAGE_SHIFT) + 1,
+		.first = addr >> PAGE_SHIFT,
+		.end = ((addr + a->len - 1) >> PAGE_SHIFT) + 1,
 	};
 }
 
@@ -117,25 +117,28 @@ static bool is_ahead(const struct uhmm_cl_range *a)
 
 int bring_ahead(struct run *r)
 {
-	const struct uhmm_cl_range *a = r->launch.ranges;
+	const struct uhmm_cl_range *a;
 	struct table *t = &r->cl->table;
 	uint64_t missing = 0, room;
 	bool written = false;
 	int err = 0;
 
 	for (uint64_t i = 0; i < r->launch.nr_ranges; i++) {
-		if (!is_ahead(&a[i]))
+		a = run_range(r, i);
+		if (!is_ahead(a))
 			continue;
-		missing += count_missing(t, span_of(&a[i]));
-		written = written || a[i].flags & UHMM_CL_WRITTEN;
+		missing += count_missing(t, span_of(a));
+		written = written || a->flags & UHMM_CL_WRITTEN;
 	}
 	if (!missing && !written)
 		return 0;
 	room = device_room(r->cl);
 	if (missing > room)
 		room += evict(r->cl, missing - room, &r->stats.evicted);
-	for (uint64_t i = 0; i < r->launch.nr_ranges && !err; i++)
-		if (is_ahead(&a[i]))
-			err = bring_array(r->cl, &a[i], &room);
+	for (uint64_t i = 0; i < r->launch.nr_ranges && !err; i++) {
+		a = run_range(r, i);
+		if (is_ahead(a))
+			err = bring_array(r->cl, a, &room);
+	}
 	return err;
 }

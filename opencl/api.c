@@ -205,10 +205,13 @@ static void build_on_worker(void *arg)
 {
 	struct build *b = arg;
 	struct uhmm_cl_kernel *k = b->k;
-	const char *text[] = { header_text, "\n#line 1\n", b->source };
+	char page[48];
+	const char *text[] = { page, header_text, "\n#line 1\n", b->source };
 	struct guard *g = guard_begin();
 
-	k->program = clCreateProgramWithSource(k->cl->pool->context, 3, text,
+	uhmm_format(page, sizeof(page), "#define UHMM_PAGE_SHIFT %u\n",
+		    PAGE_SHIFT);
+	k->program = clCreateProgramWithSource(k->cl->pool->context, 4, text,
 					       NULL, &b->err);
 	if (!b->err) {
 		b->err = clBuildProgram(k->program, 1,

@@ -46,8 +46,9 @@
 
 #include <uhmm/provider.h>
 
-#define PAGE	UHMM_PAGE_SIZE
-#define MAX_CLS 16 /* platforms, and devices of one */
+#define PAGE	   uhmm_page_size()
+#define PAGE_SHIFT ((unsigned)__builtin_ctzl(PAGE))
+#define MAX_CLS	   16 /* platforms, and devices of one */
 
 /* ---- error.c ---- */
 

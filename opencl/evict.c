@@ -154,8 +154,7 @@ static uint32_t collect(struct victims *v, uint32_t i)
 static void send_home(struct victims *v)
 {
 	for (unsigned i = 0; i < v->nr && v->got < v->want; i++) {
-		void *addr =
-			(void *)(uintptr_t)(v->run[i].page << UHMM_PAGE_SHIFT);
+		void *addr = (void *)(uintptr_t)(v->run[i].page << PAGE_SHIFT);
 		ssize_t n = uhmm_migrate(v->cl->u, addr,
 					 v->run[i].npages * PAGE, NULL);
 
@@ -199,7 +198,7 @@ static void evict_part(struct victims *v, uintptr_t addr, size_t npages)
 	if (uhmm_snapshot(v->cl->u, (void *)addr, npages * PAGE, pfns))
 		return;
 	for (size_t i = 0; i < npages; i++) {
-		uint64_t page = (addr >> UHMM_PAGE_SHIFT) + i;
+		uint64_t page = (addr >> PAGE_SHIFT) + i;
 
 		if (uhmm_pfn_device(pfns[i]) != v->cl->table.device ||
 		    is_mapped(&v->cl->table, page))
@@ -227,7 +226,7 @@ static void evict_range(struct victims *v, const struct uhmm_range *range)
 static void evict_others(struct victims *v)
 {
 	const void *from = NULL;
-	struct uhmm_range range;
+	struct uhmm_range range = { .size = sizeof(range) };
 
 	while (v->got < v->want &&
 	       uhmm_ranges(v->cl->u, from, &range, 1) == 1) {

@@ -70,7 +70,7 @@ static int parse_size(const char *s, uint64_t *npages)
 	if (strcmp(s, "0")) {
 		if (*npages || uhmm_parse_size(s, &bytes))
 			return -EINVAL;
-		*npages = bytes >> UHMM_PAGE_SHIFT;
+		*npages = bytes >> PAGE_SHIFT;
 	}
 	return *npages ? 0 : -EINVAL;
 }

@@ -21,10 +21,30 @@
 
 /* ---- What is asked for ------------------------------------------------- */
 
+/* Entries of the caller's arrays may be longer than ours, with zeroes. */
+static int check_array(struct run *r, const void *list, uint64_t nr,
+		       size_t least)
+{
+	size_t size = nr ? *(const size_t *)list : least;
+
+	if (size < least)
+		return say(r->cl, -EINVAL, "size of an entry is malformed");
+	for (uint64_t i = 0; i < nr; i++) {
+		const char *entry = (const char *)list + i * size;
+
+		for (size_t k = least; k < size; k++)
+			if (entry[k])
+				return say(r->cl, -E2BIG,
+					   "entry %u has what is not known",
+					   (unsigned)i);
+	}
+	return 0;
+}
+
 static int copy_args(struct run *r)
 {
 	for (uint64_t i = 0; i < r->launch.nr_args; i++) {
-		const struct uhmm_cl_arg *a = &r->launch.args[i];
+		const struct uhmm_cl_arg *a = run_arg(r, i);
 		bool is_value = a->kind == UHMM_CL_VALUE;
 
 		if (a->reserved || !a->kind || a->kind > UHMM_CL_LOCAL ||
@@ -63,6 +83,7 @@ static bool has_size(struct run *r)
 static int check(struct run *r)
 {
 	const struct uhmm_cl_launch *l = &r->launch;
+	int err;
 
 	if (!l->dims || l->dims > 3 || l->flags)
 		return say(r->cl, -EINVAL, "dims or flags are malformed");
@@ -72,7 +93,11 @@ static int check(struct run *r)
 	if (!has_size(r))
 		return say(r->cl, -EINVAL,
 			   "global is 0, too large, or no multiple of local");
-	return copy_args(r);
+	err = check_array(r, l->args, l->nr_args, sizeof(*l->args));
+	if (!err)
+		err = check_array(r, l->ranges, l->nr_ranges,
+				  sizeof(*l->ranges));
+	return err ? err : copy_args(r);
 }
 
 /* ---- Boxes ------------------------------------------------------------- */

@@ -198,6 +198,22 @@ struct run {
 	struct uhmm_cl_stats stats;
 };
 
+/* Of the caller's arrays: all entries are as long as the first one says. */
+static inline const struct uhmm_cl_arg *run_arg(const struct run *r, uint64_t i)
+{
+	const struct uhmm_cl_arg *first = r->launch.args;
+
+	return (const void *)((const char *)first + i * first->size);
+}
+
+static inline const struct uhmm_cl_range *run_range(const struct run *r,
+						    uint64_t i)
+{
+	const struct uhmm_cl_range *first = r->launch.ranges;
+
+	return (const void *)((const char *)first + i * first->size);
+}
+
 /* Arguments and buffers.  0, or -errno and said. */
 int launch_prepare(struct run *r);
 /* One launch; then the ring has what was missed.  @ret_missed: entries */

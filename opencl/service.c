@@ -23,7 +23,7 @@
 
 static void *address(uint64_t page)
 {
-	return (void *)(uintptr_t)(page << UHMM_PAGE_SHIFT);
+	return (void *)(uintptr_t)(page << PAGE_SHIFT);
 }
 
 /* Why did it not come, if it is to stay so? */
@@ -304,11 +304,10 @@ static void sort_list(struct list *l)
 static void widen(const struct run *r, struct missed *m)
 {
 	for (uint64_t i = 0; i < r->launch.nr_ranges; i++) {
-		const struct uhmm_cl_range *a = &r->launch.ranges[i];
-		uint64_t first = (uintptr_t)a->addr >> UHMM_PAGE_SHIFT;
+		const struct uhmm_cl_range *a = run_range(r, i);
+		uint64_t first = (uintptr_t)a->addr >> PAGE_SHIFT;
 		uint64_t end =
-			(((uintptr_t)a->addr + a->len - 1) >> UHMM_PAGE_SHIFT) +
-			1;
+			(((uintptr_t)a->addr + a->len - 1) >> PAGE_SHIFT) + 1;
 		uint64_t from = m->page & ~(WINDOW - 1);
 		uint64_t to = (m->page + m->npages + WINDOW - 1) &
 			      ~(WINDOW - 1);

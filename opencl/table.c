@@ -141,7 +141,7 @@ static int map(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
 	int err = 0;
 
 	for (size_t i = 0; i < npages && !err; i++)
-		err = enter(t, (start >> UHMM_PAGE_SHIFT) + i, pfns[i]);
+		err = enter(t, (start >> PAGE_SHIFT) + i, pfns[i]);
 	table_unlock(t, old);
 	return err;
 }
@@ -176,8 +176,8 @@ static void wait_for_launch(struct table *t, uint32_t started)
 static void invalidate(void *priv, uintptr_t start, uintptr_t end,
 		       enum uhmm_notify why)
 {
-	uint64_t page = start >> UHMM_PAGE_SHIFT;
-	uint64_t last = (end - 1) >> UHMM_PAGE_SHIFT;
+	uint64_t page = start >> PAGE_SHIFT;
+	uint64_t last = (end - 1) >> PAGE_SHIFT;
 	struct table *t = priv;
 	sigset_t old = table_lock(t);
 	unsigned cleared = 0;

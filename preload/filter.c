@@ -25,6 +25,8 @@
 #define ARCH 0
 #endif
 
+#define ANY 4096 /* bytes */
+
 /* @needed: without it nothing goes on, however it is refused */
 static const struct call {
 	int nr;
@@ -39,14 +41,14 @@ static const struct call {
 	{ SYS_mmap,
 	  true,
 	  "mmap",
-	  { 0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS } },
-	{ SYS_madvise, true, "madvise", { 0, PAGE, MADV_DONTNEED } },
-	{ SYS_munmap, true, "munmap", { 0, PAGE } },
+	  { 0, ANY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS } },
+	{ SYS_madvise, true, "madvise", { 0, ANY, MADV_DONTNEED } },
+	{ SYS_munmap, true, "munmap", { 0, ANY } },
 	{ SYS_futex, true, "futex", { 0, 128 } },
 	{ SYS_rt_sigprocmask, true, "rt_sigprocmask", { 2, 0, 0, 8 } },
 	{ SYS_read, true, "read", { 4000 } },
-	{ SYS_mprotect, false, "mprotect", { 0, PAGE, PROT_NONE } },
-	{ SYS_mremap, false, "mremap", { 0, PAGE, PAGE, 3 } },
+	{ SYS_mprotect, false, "mprotect", { 0, ANY, PROT_NONE } },
+	{ SYS_mremap, false, "mremap", { 0, ANY, ANY, 3 } },
 	{ SYS_sched_yield, false, "sched_yield", { 0 } },
 	{ SYS_getpid, false, "getpid", { 0 } },
 	{ SYS_gettid, false, "gettid", { 0 } },

@@ -47,7 +47,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define PAGE	   UHMM_PAGE_SIZE
+#define PAGE	   uhmm_page_size()
 #define BLOCK	   ((size_t)2 << 20)
 #define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
 

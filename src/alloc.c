@@ -13,7 +13,7 @@
 /* Aligned to huge pages, if there is one in it. */
 static int map(size_t len, uintptr_t *ret)
 {
-	size_t more = len < HUGE_SIZE ? 0 : HUGE_SIZE - UHMM_PAGE_SIZE;
+	size_t more = len < HUGE_SIZE ? 0 : HUGE_SIZE - uhmm_page_size();
 	uintptr_t start, end;
 	int err;
 
@@ -53,16 +53,17 @@ static int check_device(struct uhmm_device *dev)
 
 static size_t whole_pages(size_t len)
 {
-	return (len + UHMM_PAGE_SIZE - 1) & ~((size_t)UHMM_PAGE_SIZE - 1);
+	return (len + uhmm_page_size() - 1) & ~(uhmm_page_size() - 1);
 }
 
-int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev, void **ret)
+int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev,
+	       void **ret_p)
 {
 	size_t size = whole_pages(len);
 	uintptr_t p;
 	int err;
 
-	if (!u || !ret || !len)
+	if (!u || !ret_p || !len)
 		return -EINVAL;
 	err = check_device(dev);
 	if (err)
@@ -76,7 +77,7 @@ int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev, void **ret)
 	if (err)
 		sys_munmap(p, size);
 	else
-		*ret = (void *)p;
+		*ret_p = (void *)p;
 	return err;
 }
 
@@ -87,7 +88,7 @@ int uhmm_free(struct uhmm *u, void *p, size_t len)
 
 	if (!p)
 		return 0;
-	if (!u || !len || start % UHMM_PAGE_SIZE || size < len ||
+	if (!u || !len || start % uhmm_page_size() || size < len ||
 	    start + size < start)
 		return -EINVAL;
 	sys_munmap(start, size);

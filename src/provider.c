@@ -329,7 +329,7 @@ static int open_parts(struct opening *o)
 		.size = sizeof(o->desc),
 		.name = o->text,
 		.type = UHMM_MEMORY_DEVICE_PRIVATE,
-		.npages = o->spec.bytes >> UHMM_PAGE_SHIFT,
+		.npages = o->spec.bytes / uhmm_page_size(),
 	};
 	for (size_t i = o->spec.nr_parts; i-- > 0;) {
 		int err = open_part(o, i);
@@ -347,7 +347,7 @@ static int parse(struct opening *o)
 			 o->text, o->spec.error, o->text + o->spec.at);
 		return -EINVAL;
 	}
-	if (o->spec.size && !(o->spec.bytes >> UHMM_PAGE_SHIFT))
+	if (o->spec.size && o->spec.bytes < uhmm_page_size())
 		return refuse(o, -EINVAL, o->spec.size, "less than a page");
 	return match_parts(o);
 }

@@ -20,11 +20,14 @@
 
 #include "test.h"
 
-#define PAGE	    UHMM_PAGE_SIZE
+#define PAGE	    uhmm_page_size()
 #define BLOCK	    ((size_t)2 << 20)
 #define BLOCK_PAGES (BLOCK / PAGE)
 #define PAGE_WORDS  (PAGE / sizeof(uint64_t))
 #define MAX_PAGES   65536
+/* Of any system, for arrays. */
+#define MAX_PAGE	((size_t)65536)
+#define MAX_BLOCK_PAGES (BLOCK / 4096)
 
 /* ---- The context ---- */
 

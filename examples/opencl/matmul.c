@@ -61,9 +61,9 @@ int main(int argc, char **argv)
 	const struct uhmm_cl_arg args[] = { UHMM_CL_PTR(a), UHMM_CL_PTR(b),
 					    UHMM_CL_PTR(c), UHMM_CL_VAL(n) };
 	const struct uhmm_cl_range ranges[] = {
-		{ a, LEN, UHMM_CL_AHEAD },
-		{ b, LEN, UHMM_CL_AHEAD },
-		{ c, LEN, UHMM_CL_AHEAD | UHMM_CL_WRITTEN }
+		{ sizeof(*ranges), a, LEN, UHMM_CL_AHEAD },
+		{ sizeof(*ranges), b, LEN, UHMM_CL_AHEAD },
+		{ sizeof(*ranges), c, LEN, UHMM_CL_AHEAD | UHMM_CL_WRITTEN }
 	};
 	const struct uhmm_cl_launch launch = { .size = sizeof(launch),
 					       .dims = 1,

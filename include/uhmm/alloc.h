@@ -21,8 +21,8 @@ extern "C" {
  * uhmm_alloc() - new memory, managed, and on a device as far as that has room
  * @len: bytes; rounded up to whole pages
  * @dev: NULL: in RAM, when touched
- * @ret: zeroes, private; aligned to 2 MiB from that size on.  To be given back
- *	by uhmm_free() or munmap(2), in one piece or several
+ * @ret_p: zeroes, private; aligned to 2 MiB from that size on.  To be given
+ *	back by uhmm_free() or munmap(2), in one piece or several
  *
  * Pages for which the device has no room, or their charge group, are in RAM
  * when they are touched; uhmm_range_pages() tells how many are where.  Blocks
@@ -31,7 +31,8 @@ extern "C" {
  * Return: 0; -EINVAL for no length, a device of another context or one that is
  * UHMM_DEVICE_FIXED; -ENOMEM; -ENODEV; -EDEADLK from a callback.
  */
-int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev, void **ret);
+int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev,
+	       void **ret_p);
 
 /**
  * uhmm_free() - give memory back, and what it holds on devices

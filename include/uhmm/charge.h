@@ -115,7 +115,7 @@ struct uhmm_group_info {
 };
 
 /**
- * uhmm_group_query() - fill in @info
+ * uhmm_group_query() - fill in @ret_info
  * @dev: NULL: RAM
  *
  * While pages move the figures may be off by those.  A page that was only read
@@ -124,7 +124,7 @@ struct uhmm_group_info {
  * Return: 0; -EINVAL; -E2BIG; -ENOMEM; -ENODEV.
  */
 int uhmm_group_query(struct uhmm_group *group, struct uhmm_device *dev,
-		     struct uhmm_group_info *info);
+		     struct uhmm_group_info *ret_info);
 
 #pragma GCC visibility pop
 

@@ -122,11 +122,57 @@ struct uhmm_device_info {
 };
 
 /**
- * uhmm_device_query() - fill in @info
+ * uhmm_device_query() - fill in @ret_info
  *
  * Return: 0, -EINVAL, -E2BIG, or -ENODEV in the child of a fork(2).
  */
-int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info);
+int uhmm_device_query(struct uhmm_device *dev,
+		      struct uhmm_device_info *ret_info);
+
+/* ---- Memory and accesses that nobody else can tell of -------------------- */
+
+/**
+ * uhmm_device_map() - a mapping of the application is memory of the device
+ * @dev: one that is UHMM_DEVICE_FIXED
+ * @addr, @len: where the application has mapped desc.fd, MAP_SHARED
+ * @dpfn: the device page at @addr; the others follow
+ *
+ * The range is counted as on the device, listed, and mirrored by dpfn on the
+ * device's own mirrors; no page of it is migrated.  It costs the CPU nothing,
+ * for the kernel is not asked to watch it: so tell uhmm_device_unmap() or
+ * uhmm_notify_begin() before it is unmapped.  uhmm_device_remove() ends it too.
+ *
+ * Return: 0; -EINVAL for an unaligned, empty or wrapping range, pages that are
+ * none of the device's, or a device that is not fixed; -ENOMEM when a part is
+ * unmapped; -ENXIO when something else is mapped there; -EBUSY when a part is
+ * managed or told already; -ENODEV when the device is lost or removed; -EDEADLK
+ * from a callback.
+ */
+int uhmm_device_map(struct uhmm_device *dev, void *addr, size_t len,
+		    uint64_t dpfn);
+
+/**
+ * uhmm_device_unmap() - undo uhmm_device_map(), for all of a range or a part
+ *
+ * Mirrors have forgotten it on return.
+ *
+ * Return: 0; -EINVAL when a part is not mapped so; -ENOMEM; -EDEADLK from a
+ * callback.  On error nothing changed.
+ */
+int uhmm_device_unmap(struct uhmm_device *dev, void *addr, size_t len);
+
+/**
+ * uhmm_device_accessed() - report that a device touched a range of late
+ * @dev: the device; nothing else sees its accesses
+ * @count: accesses; also 0, which does nothing
+ *
+ * Placement policy reads the counts: memory that a device uses is not cold.
+ * The call is cheap, does not block and may be made in callbacks.
+ *
+ * Return: 0; -EINVAL for an unaligned or wrapping range.
+ */
+int uhmm_device_accessed(struct uhmm_device *dev, const void *addr, size_t len,
+			 uint32_t count);
 
 #pragma GCC visibility pop
 

@@ -30,7 +30,9 @@ struct uhmm_mirror;
  * @UHMM_NOTIFY_UNMAP: the mapping goes away or elsewhere
  * @UHMM_NOTIFY_CLEAR: the pages are discarded
  * @UHMM_NOTIFY_PROTECT: the CPU's permissions change
- * @UHMM_NOTIFY_MIGRATE: a page moves, other than to the mirror's own device
+ * @UHMM_NOTIFY_MIGRATE: pages are not where their entries say any more: they
+ *	move between RAM and a device, the mirror's own too, or between devices,
+ *	or are lost with their device
  * @UHMM_NOTIFY_EXCLUSIVE: another device wants it for itself, or the CPU
  *	touched what was exclusive
  * @UHMM_NOTIFY_RELEASE: the mirror, its device or the context goes away
@@ -149,9 +151,9 @@ int uhmm_mirror_fault(struct uhmm_mirror *mirror, void *addr, size_t len,
 
 /**
  * uhmm_mirror_snapshot() - what uhmm_mirror_fault() would find
- * @ret_pfns: len / UHMM_PAGE_SIZE entries: as ->map() gets them, 0 for what
- *	would have to be faulted in or is on another device, UHMM_PFN_ERROR for
- *	what cannot be
+ * @ret_pfns: len / uhmm_page_size() entries: as ->map() gets them, 0 for
+ *	what would have to be faulted in or is on another device,
+ *	UHMM_PFN_ERROR for what cannot be
  *
  * Changes nothing, and may be stale on return.
  *
@@ -166,30 +168,26 @@ int uhmm_mirror_snapshot(struct uhmm_mirror *mirror, const void *addr,
  *
  * For changes that the kernel does not report, see uhmm_mirror_add(3): every
  * mprotect(2), and all changes of memory that is not private anonymous.
- * Invalidates the range in every mirror; faults on it wait for
- * uhmm_notify_end().  Must not be nested with uhmm_mirror_fault() on the same
- * thread.
+ * Invalidates the range in every mirror; faults of mirrors that cover a part of
+ * it wait for uhmm_notify_end(), those of mirrors that are added meanwhile too.
+ * Must not be nested with uhmm_mirror_fault() on the same thread.
  *
- * Return: 0; -EINVAL; -EDEADLK from a callback.
+ * Return: 0; -EINVAL; -ENOMEM; -EDEADLK from a callback.  On error nothing is
+ * announced, and there is nothing to end.
  */
 int uhmm_notify_begin(struct uhmm *u, void *addr, size_t len,
 		      enum uhmm_notify why);
 
-/** uhmm_notify_end() - the change is done.  Once for each begin that gave 0 */
-int uhmm_notify_end(struct uhmm *u, void *addr, size_t len);
-
 /**
- * uhmm_device_accessed() - report that a device touched a range of late
- * @dev: the device; nothing else sees its accesses
- * @count: accesses; also 0, which does nothing
+ * uhmm_notify_end() - the change is done
+ * @addr, @len: as given to uhmm_notify_begin()
  *
- * Placement policy reads the counts: memory that a device uses is not cold.
- * The call is cheap, does not block and may be made in callbacks.
+ * Once for each begin that gave 0, also when the change itself failed.
  *
- * Return: 0; -EINVAL for an unaligned or wrapping range.
+ * Return: 0; -EINVAL when no change of this range is under way; -EDEADLK from a
+ * callback, and the change goes on.
  */
-int uhmm_device_accessed(struct uhmm_device *dev, const void *addr, size_t len,
-			 uint32_t count);
+int uhmm_notify_end(struct uhmm *u, void *addr, size_t len);
 
 #pragma GCC visibility pop
 

@@ -97,25 +97,29 @@ enum uhmm_cl_kind {
 
 /**
  * struct uhmm_cl_arg - an argument, behind UHMM_ARGS
+ * @size: sizeof(struct uhmm_cl_arg), the same in all of an array
  * @kind: enum uhmm_cl_kind
  * @reserved: 0
  * @len: bytes of a value (at most 128) or of local memory; else 0
  * @value: the address itself, or where the value is
  */
 struct uhmm_cl_arg {
+	size_t size;
 	uint32_t kind;
 	uint32_t reserved;
 	uint64_t len;
 	const void *value;
 };
 
-#define UHMM_CL_PTR(p)                                \
-	{                                             \
-		.kind = UHMM_CL_POINTER, .value = (p) \
+#define UHMM_CL_PTR(p)                                                       \
+	{                                                                    \
+		.size = sizeof(struct uhmm_cl_arg), .kind = UHMM_CL_POINTER, \
+		.value = (p)                                                 \
 	}
-#define UHMM_CL_VAL(v)                                                 \
-	{                                                              \
-		.kind = UHMM_CL_VALUE, .len = sizeof(v), .value = &(v) \
+#define UHMM_CL_VAL(v)                                                     \
+	{                                                                  \
+		.size = sizeof(struct uhmm_cl_arg), .kind = UHMM_CL_VALUE, \
+		.len = sizeof(v), .value = &(v)                            \
 	}
 
 /**
@@ -131,11 +135,13 @@ enum uhmm_cl_range_flags {
 
 /**
  * struct uhmm_cl_range - an array that a kernel uses
+ * @size: sizeof(struct uhmm_cl_range), the same in all of an array
  * @addr, @len: need not be aligned
  * @flags: enum uhmm_cl_range_flags; without any, a miss in the array brings
  *	what lies next to it, too
  */
 struct uhmm_cl_range {
+	size_t size;
 	const void *addr;
 	size_t len;
 	uint64_t flags;

@@ -72,6 +72,9 @@ enum uhmm_device_flags {
 
 /**
  * struct uhmm_segment - one run of pages to copy
+ *
+ * Fixed by UHMM_PROVIDER_ABI: it never grows.
+ *
  * @dpfn: first device page; the run is consecutive there too
  * @ram: first byte in RAM: a frame that the core owns, never the address that
  *	faulted, so that reading or writing it cannot fault
@@ -110,6 +113,9 @@ struct uhmm_device_usage {
 
 /**
  * struct uhmm_peer_segment - one run of pages from device to device
+ *
+ * Fixed by UHMM_PROVIDER_ABI: it never grows.
+ *
  * @src, @dst: the first device page on either; consecutive on both
  * @npages: length of the run
  */
@@ -178,11 +184,11 @@ struct uhmm_device_ops {
 			 size_t nr);
 
 	/**
-	 * @usage: fill in @ret, which is zeroed but for its size.  Called
+	 * @usage: fill in @ret_usage, which is zeroed but for its size.  Called
 	 * often, beside every other callback: it only reads counters, and takes
 	 * no lock.  0, or -errno: it cannot tell now.
 	 */
-	int (*usage)(void *priv, struct uhmm_device_usage *ret);
+	int (*usage)(void *priv, struct uhmm_device_usage *ret_usage);
 };
 
 /**
@@ -194,7 +200,7 @@ struct uhmm_device_ops {
  * @npages: dpfn 0..npages-1 will be handed out
  * @ops: must outlive the device
  * @fd: of coherent memory that is no node: mmap(2) with MAP_SHARED, at
- *	@offset + dpfn * UHMM_PAGE_SIZE, maps device page dpfn.  Stays the
+ *	@offset + dpfn * uhmm_page_size(), maps device page dpfn.  Stays the
  *	provider's
  * @node: of UHMM_DEVICE_NODE
  * @offset: bytes
@@ -227,40 +233,13 @@ struct uhmm_device_desc {
 int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 		    void *priv, struct uhmm_device **ret_dev);
 
-/**
- * uhmm_device_map() - a mapping of the application is memory of the device
- * @dev: one that is UHMM_DEVICE_FIXED
- * @addr, @len: where the application has mapped desc.fd, MAP_SHARED
- * @dpfn: the device page at @addr; the others follow
- *
- * The range is counted as on the device, listed, and mirrored by dpfn on the
- * device's own mirrors; no page of it is migrated.  It costs the CPU nothing,
- * for the kernel is not asked to watch it: so tell uhmm_device_unmap() or
- * uhmm_notify_begin() before it is unmapped.  uhmm_device_remove() ends it too.
- *
- * Return: 0; -EINVAL for an unaligned, empty or wrapping range, pages that are
- * none of the device's, or a device that is not fixed; -ENOMEM when a part is
- * unmapped; -ENXIO when something else is mapped there; -EBUSY when a part is
- * managed or told already; -ENODEV when the device is lost or removed; -EDEADLK
- * from a callback.
- */
-int uhmm_device_map(struct uhmm_device *dev, void *addr, size_t len,
-		    uint64_t dpfn);
-
-/**
- * uhmm_device_unmap() - undo uhmm_device_map(), for all of a range or a part
- *
- * Mirrors have forgotten it on return.
- *
- * Return: 0; -EINVAL when a part is not mapped so; -ENOMEM; -EDEADLK from a
- * callback.  On error nothing changed.
- */
-int uhmm_device_unmap(struct uhmm_device *dev, void *addr, size_t len);
-
 /* ---- Providers by name ------------------------------------------------- */
 
 /**
  * struct uhmm_option - a key of a specification
+ *
+ * Fixed by UHMM_PROVIDER_ABI: it never grows.
+ *
  * @key: "level"
  * @fallback: its value when not given; NULL when it must be given
  * @help: one line
@@ -306,8 +285,8 @@ typedef void uhmm_found_fn(void *arg, const struct uhmm_found *found);
  *	of @open and @wrap is set.
  * @list: call @fn for each thing on this machine that @open can make a device
  *	of; NULL: there is nothing to choose from.  -errno: there is none, and
- *	@why, of @len bytes, has one sentence that says why and what would mend
- *	it
+ *	@ret_why, of @len bytes, has one sentence that says why and what would
+ *	mend it
  */
 struct uhmm_provider {
 	size_t size;
@@ -320,7 +299,7 @@ struct uhmm_provider {
 	int (*wrap)(const char *const *values,
 		    const struct uhmm_device_desc *inner, void *inner_priv,
 		    struct uhmm_device_desc *desc, void **ret_priv);
-	int (*list)(uhmm_found_fn *fn, void *arg, char *why, size_t len);
+	int (*list)(uhmm_found_fn *fn, void *arg, char *ret_why, size_t len);
 };
 
 /**
@@ -363,7 +342,7 @@ const char *uhmm_module_path(void);
 /**
  * uhmm_module_load() - have a provider that may be in a module
  * @name: lower-case letters, digits, - and _; not "lib..."
- * @why: one sentence, when it fails
+ * @ret_why: one sentence, when it fails
  * @len: bytes there
  *
  * uhmm_device_open() does this by itself.  A module stays loaded.
@@ -372,7 +351,7 @@ const char *uhmm_module_path(void);
  * such module; -ENODEV: it, or a library that it needs, cannot be loaded;
  * -ENOEXEC: it is for another version, or no module; -EINVAL.
  */
-int uhmm_module_load(const char *name, char *why, size_t len);
+int uhmm_module_load(const char *name, char *ret_why, size_t len);
 
 /**
  * uhmm_device_priv() - what a provider made of a device
@@ -457,7 +436,7 @@ void uhmm_copy(void *dst, const void *src, size_t len);
 
 /**
  * uhmm_vformat() - text from numbers and strings, by nothing of the C library
- * @len: bytes at @buf, 1 at least
+ * @len: bytes at @ret_text, 1 at least
  *
  * As vsnprintf(3) in the C locale.  vsnprintf(3) reads the locale and the
  * program's own conversions, which may be in memory that is away, and so must
@@ -469,14 +448,14 @@ void uhmm_copy(void *dst, const void *src, size_t len);
  *
  * Return: bytes written, without the final NUL.  What does not fit is cut off.
  */
-size_t uhmm_vformat(char *buf, size_t len, const char *fmt, va_list ap);
+size_t uhmm_vformat(char *ret_text, size_t len, const char *fmt, va_list ap);
 
 /** uhmm_format() - the same, as snprintf(3) */
 #ifdef __GNUC__
 __attribute__((format(printf, 3, 4)))
 #endif
 size_t
-uhmm_format(char *buf, size_t len, const char *fmt, ...);
+uhmm_format(char *ret_text, size_t len, const char *fmt, ...);
 
 /** uhmm_parse_size() - "64K", "2MiB", "1.5G", "4096".  Return: 0 or -EINVAL. */
 int uhmm_parse_size(const char *s, uint64_t *ret_bytes);

@@ -57,8 +57,10 @@
 #define UHMM_READ  0u
 #define UHMM_WRITE 1u
 
+#ifndef UHMM_PAGE_SHIFT /* as uhmm_cl_build() says */
 #define UHMM_PAGE_SHIFT 12
-#define UHMM_PAGE_MASK	((1ul << UHMM_PAGE_SHIFT) - 1)
+#endif
+#define UHMM_PAGE_MASK ((1ul << UHMM_PAGE_SHIFT) - 1)
 
 /* The page table: a directory, then leaves.  An entry: dpfn, and two flags. */
 #define UHMM_LEAF_BITS	 15

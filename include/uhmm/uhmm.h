@@ -3,13 +3,19 @@
  * uhmm.h - heterogeneous memory management in user space.  See uhmm(7).
  *
  * Calls return 0 or a count, or -errno.  They never set errno, and leave every
- * ret_ argument alone on failure.  An address range is @addr, @len in bytes,
- * page aligned, and means [addr, addr + len).  A struct that begins with
- * `size` may grow at its end: set size to sizeof, zero the rest.  Every call
- * is thread safe unless it says otherwise; destroying NULL does nothing.
+ * ret_ argument alone on failure, unless their contract says otherwise.  Beside
+ * the errors that a call names it may return -EINVAL for a NULL that it cannot
+ * do without, -ENODEV in the child of a fork(2), where the context is dead, and
+ * -EDEADLK from a callback.
  *
- * The words are the kernel's: a page is 4 KiB, a device page is named by its
- * dpfn, device-private memory cannot be addressed by the CPU.
+ * An address range is @addr, @len in bytes, page aligned, and means
+ * [addr, addr + len).  A struct that begins with
+ * `size` may grow at its end: set size to sizeof, zero the rest.  In an array
+ * the size of the first entry is that of all of them.  Every call is thread
+ * safe unless it says otherwise; destroying NULL does nothing.
+ *
+ * The words are the kernel's: a page has uhmm_page_size() bytes, a device page
+ * is named by its dpfn, device-private memory cannot be addressed by the CPU.
  */
 #ifndef UHMM_H
 #define UHMM_H
@@ -20,6 +26,7 @@
 #include <sys/types.h>
 
 #include <uhmm/device.h>
+#include <uhmm/version.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,21 +34,7 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-#define UHMM_VERSION_MAJOR 0
-#define UHMM_VERSION_MINOR 1
-#define UHMM_VERSION_PATCH 0
-
-#define UHMM_PAGE_SHIFT 12
-#define UHMM_PAGE_SIZE	((size_t)1 << UHMM_PAGE_SHIFT)
-
 struct uhmm; /* one managed address space: our mm */
-
-/**
- * uhmm_version() - the version of the library that runs
- *
- * Return: major << 16 | minor << 8 | patch.
- */
-uint32_t uhmm_version(void);
 
 /* ---- Context ---------------------------------------------------------- */
 
@@ -305,8 +298,8 @@ ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
 
 /**
  * uhmm_migrate_why() - uhmm_migrate() that tells about each page
- * @ret_why: an enum uhmm_why for each page, len / UHMM_PAGE_SIZE bytes; written
- *	only when the call returns a count
+ * @ret_why: an enum uhmm_why for each page, len / uhmm_page_size() bytes;
+ *	written only when the call returns a count
  */
 ssize_t uhmm_migrate_why(struct uhmm *u, void *addr, size_t len,
 			 struct uhmm_device *dev, uint8_t *ret_why);
@@ -325,10 +318,12 @@ int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
 
 /**
  * struct uhmm_completion - the end of a background move
+ * @size: set by the caller in the first entry, by the library in all
  * @cookie: as given to uhmm_migrate_start()
  * @result: what uhmm_migrate() would have returned
  */
 struct uhmm_completion {
+	size_t size;
 	uint64_t cookie;
 	int64_t result;
 };
@@ -356,11 +351,14 @@ int uhmm_fd(struct uhmm *u);
 /**
  * uhmm_complete() - take finished background moves, oldest first
  *
- * Does not block.
+ * @ret_done: @max entries
  *
- * Return: the number of entries written, 0 when none is ready; -EINVAL.
+ * Does not block.  On error nothing is taken.
+ *
+ * Return: the number of entries written, 0 when none is ready; -EINVAL; -E2BIG.
  */
-ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max);
+ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret_done,
+		      size_t max);
 
 /**
  * uhmm_pin() - bring a range to RAM and keep it there
@@ -431,12 +429,12 @@ static inline uint64_t uhmm_pfn_dpfn(uhmm_pfn_t pfn)
 /** uhmm_pfn_addr() - where to access an entry of RAM in a mirror */
 static inline void *uhmm_pfn_addr(uhmm_pfn_t pfn)
 {
-	return (void *)(uintptr_t)(uhmm_pfn_dpfn(pfn) << UHMM_PAGE_SHIFT);
+	return (void *)(uintptr_t)(uhmm_pfn_dpfn(pfn) * uhmm_page_size());
 }
 
 /**
  * uhmm_snapshot() - where each page of a range is
- * @ret_pfns: len / UHMM_PAGE_SIZE entries; 0 means nothing there
+ * @ret_pfns: len / uhmm_page_size() entries; 0 means nothing there
  *
  * Faults nothing in and may be stale on return.  Memory that is not managed
  * is reported as RAM when resident.
@@ -448,6 +446,7 @@ int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
 
 /**
  * struct uhmm_range - a run of managed addresses, and where its pages are
+ * @size: set by the caller in the first entry, by the library in all
  * @addr: of its first byte
  * @len: bytes.  All pages are counted once below
  * @ram_pages: in RAM, at their addresses: what smaps has as Rss
@@ -457,6 +456,7 @@ int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
  * @empty_pages: not there: never touched, or discarded
  */
 struct uhmm_range {
+	size_t size;
 	void *addr;
 	size_t len;
 	uint64_t ram_pages;
@@ -469,15 +469,16 @@ struct uhmm_range {
 /**
  * uhmm_ranges() - list the ranges, in the manner of /proc/PID/smaps
  * @from: ranges that end after it, the first of them cut if it lies within
+ * @ret_ranges: @max entries
  *
  * Ranges that touch are one.  Begin with NULL, and go on where the last one
  * ended.  Pages that move meanwhile may be missed or counted twice.
  *
  * Return: the number of entries written, 0 when there is no range left;
- * -EINVAL; -ENOMEM; -ENODEV.
+ * -EINVAL; -E2BIG; -ENOMEM; -ENODEV.
  */
-ssize_t uhmm_ranges(struct uhmm *u, const void *from, struct uhmm_range *ret,
-		    size_t max);
+ssize_t uhmm_ranges(struct uhmm *u, const void *from,
+		    struct uhmm_range *ret_ranges, size_t max);
 
 /**
  * uhmm_range_pages() - pages of a range that are on a device
@@ -563,8 +564,12 @@ struct uhmm_stats {
 	uint64_t total_peak;
 };
 
-/** uhmm_stats() - fill in @stats.  Return: 0, -EINVAL, -E2BIG or -ENODEV. */
-int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
+/**
+ * uhmm_stats() - fill in @ret_stats
+ *
+ * Return: 0, -EINVAL, -E2BIG or -ENODEV.
+ */
+int uhmm_stats(struct uhmm *u, struct uhmm_stats *ret_stats);
 
 /**
  * uhmm_features() - the kernel features in use, comma separated
@@ -574,7 +579,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats);
  * Return: the length without the final NUL, as snprintf(3) counts it; -EINVAL;
  * -ENODEV in the child of a fork(2).
  */
-int uhmm_features(struct uhmm *u, char *buf, size_t len);
+int uhmm_features(struct uhmm *u, char *ret_text, size_t len);
 
 #pragma GCC visibility pop
 

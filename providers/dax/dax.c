@@ -25,6 +25,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../pages.h"
 #include "../sysfs.h"
 #include "../touched.h"
 
@@ -40,7 +41,7 @@ struct dax {
 
 static void *page_at(const struct dax *dax, uint64_t dpfn)
 {
-	return dax->pages + (dpfn << UHMM_PAGE_SHIFT);
+	return dax->pages + bytes_of(dpfn);
 }
 
 static void *touch(struct dax *dax, uint64_t dpfn, size_t npages)
@@ -54,7 +55,7 @@ static int dax_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 {
 	for (; nr; seg++, nr--)
 		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
-			  seg->npages << UHMM_PAGE_SHIFT);
+			  bytes_of(seg->npages));
 	return 0;
 }
 
@@ -63,13 +64,13 @@ static int dax_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 {
 	for (; nr; seg++, nr--)
 		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
-			  seg->npages << UHMM_PAGE_SHIFT);
+			  bytes_of(seg->npages));
 	return 0;
 }
 
 static int dax_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(touch(priv, dpfn, npages), 0, npages << UHMM_PAGE_SHIFT);
+	memset(touch(priv, dpfn, npages), 0, bytes_of(npages));
 	return 0;
 }
 
@@ -95,8 +96,8 @@ static int dax_usage(void *priv, struct uhmm_device_usage *ret)
 	const struct dax *dax = priv;
 
 	if (dax->memfd)
-		ret->ram = touched_bytes(&dax->touched, UHMM_PAGE_SIZE,
-					 UHMM_PAGE_SIZE);
+		ret->ram = touched_bytes(&dax->touched, uhmm_page_size(),
+					 uhmm_page_size());
 	return 0;
 }
 
@@ -174,7 +175,7 @@ static int open_memfd(struct dax *dax, uint64_t npages)
 	dax->fd = memfd_create("uhmm-dax", MFD_CLOEXEC);
 	if (dax->fd < 0)
 		return -errno;
-	dax->len = npages << UHMM_PAGE_SHIFT;
+	dax->len = bytes_of(npages);
 	return ftruncate(dax->fd, (off_t)dax->len) ? -errno : 0;
 }
 
@@ -188,7 +189,7 @@ static int open_path(struct dax *dax, const char *path, uint64_t npages)
 	if (!is_memory(dax->fd))
 		return -ENXIO;
 	size = size_of(dax->fd) & ~(ALIGN - 1);
-	dax->len = npages ? npages << UHMM_PAGE_SHIFT : size;
+	dax->len = npages ? bytes_of(npages) : size;
 	dax->len = (dax->len + ALIGN - 1) & ~(ALIGN - 1);
 	if (!dax->len)
 		return -EINVAL;
@@ -231,7 +232,7 @@ static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
 	desc->flags = UHMM_DEVICE_CONCURRENT;
 	if (!dax->memfd)
 		desc->flags |= UHMM_DEVICE_SHARED;
-	desc->npages = dax->len >> UHMM_PAGE_SHIFT;
+	desc->npages = pages_in(dax->len);
 	desc->fd = dax->fd;
 	desc->ops = &dax_ops;
 	*ret_priv = dax;

@@ -59,7 +59,7 @@ static void enter(_Atomic uint32_t *chunk)
 
 static void punch(const struct file *f, uint64_t chunk)
 {
-	off_t len = (off_t)CHUNK_PAGES << UHMM_PAGE_SHIFT;
+	off_t len = (off_t)bytes_of(CHUNK_PAGES);
 
 	fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		  (off_t)chunk * len, len);

@@ -21,7 +21,7 @@
 
 static size_t bytes(size_t npages)
 {
-	return npages << UHMM_PAGE_SHIFT;
+	return bytes_of(npages);
 }
 
 static int error_of_write(int err)
@@ -34,7 +34,7 @@ static int write_run(const struct file *f, uint64_t dpfn, const char *data,
 {
 	size_t done = 0, len = bytes(npages);
 
-	if (!file_may_reach((dpfn + npages) << UHMM_PAGE_SHIFT))
+	if (!file_may_reach(bytes_of(dpfn + npages)))
 		return -ENOSPC;
 	while (done < len) {
 		struct iovec v = { (void *)(data + done), len - done };

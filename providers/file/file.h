@@ -11,11 +11,13 @@
 
 #include <uhmm/provider.h>
 
+#include "../pages.h"
+
 #define CHUNK_SHIFT 9 /* pages: 2 MiB */
 #define CHUNK_PAGES (1u << CHUNK_SHIFT)
 
 /*
- * @fd: where page n is at n * UHMM_PAGE_SIZE
+ * @fd: where page n is at bytes_of(n)
  * @flags: of pwritev2(2)
  * @punches: memory of the file can be given back
  * @in_ram: the file is on a filesystem that is in RAM

@@ -140,7 +140,7 @@ static int size_of(int fd, const struct stat *st, uint64_t *ret)
 	*ret = (uint64_t)st->st_size;
 	if (S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, ret))
 		return -errno;
-	*ret >>= UHMM_PAGE_SHIFT;
+	*ret = pages_in(*ret);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ bool file_may_reach(uint64_t end)
 /* A file that is too short grows; nothing is cut off. */
 static int grow(struct file *f, bool prealloc)
 {
-	off_t len = (off_t)(f->npages << UHMM_PAGE_SHIFT);
+	off_t len = (off_t)bytes_of(f->npages);
 
 	if (!file_may_reach((uint64_t)len))
 		return -EFBIG;
@@ -191,9 +191,9 @@ static int set_size(struct file *f, const char *const *values, uint64_t npages)
 /* Try it: filesystems differ.  The last page, which has no data yet. */
 static int try_write(const struct file *f)
 {
-	void *page = uhmm_provider_alloc(UHMM_PAGE_SIZE);
-	struct iovec v = { page, UHMM_PAGE_SIZE };
-	off_t at = (off_t)((f->npages - 1) << UHMM_PAGE_SHIFT);
+	void *page = uhmm_provider_alloc(uhmm_page_size());
+	struct iovec v = { page, uhmm_page_size() };
+	off_t at = (off_t)bytes_of(f->npages - 1);
 	ssize_t n;
 	int err;
 
@@ -201,9 +201,9 @@ static int try_write(const struct file *f)
 		return -ENOMEM;
 	n = pwritev2(f->fd, &v, 1, at, f->flags);
 	err = n < 0 ? -errno : 0;
-	if (n >= 0 && n != (ssize_t)UHMM_PAGE_SIZE)
+	if (n >= 0 && n != (ssize_t)uhmm_page_size())
 		err = -ENOSPC;
-	uhmm_provider_free(page, UHMM_PAGE_SIZE);
+	uhmm_provider_free(page, uhmm_page_size());
 	return err;
 }
 

@@ -13,6 +13,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../pages.h"
 #include "../sysfs.h"
 
 #define NODES "/sys/devices/system/node/"
@@ -43,7 +44,7 @@ static uint64_t node_pages(int node)
 		return 0;
 	p += sizeof(key) - 1;
 	p += strspn(p, " ");
-	return sysfs_number(&p, &kib) ? kib >> (UHMM_PAGE_SHIFT - 10) : 0;
+	return sysfs_number(&p, &kib) ? pages_in(kib << 10) : 0;
 }
 
 /* Is there memory elsewhere?  The list is as in "0-1,4". */

@@ -19,6 +19,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../pages.h"
 #include "../touched.h"
 
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
@@ -33,7 +34,7 @@ struct ram {
 
 static void *page_at(const struct ram *ram, uint64_t dpfn)
 {
-	return ram->pages + (dpfn << UHMM_PAGE_SHIFT);
+	return ram->pages + bytes_of(dpfn);
 }
 
 /* Where to write: the pages have memory from then on. */
@@ -48,7 +49,7 @@ static int ram_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 {
 	for (; nr; seg++, nr--)
 		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
-			  seg->npages << UHMM_PAGE_SHIFT);
+			  bytes_of(seg->npages));
 	return 0;
 }
 
@@ -57,7 +58,7 @@ static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 {
 	for (; nr; seg++, nr--)
 		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
-			  seg->npages << UHMM_PAGE_SHIFT);
+			  bytes_of(seg->npages));
 	return 0;
 }
 
@@ -72,14 +73,13 @@ static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
 		return -EOPNOTSUPP;
 	for (; nr; seg++, nr--)
 		uhmm_copy(touch(priv, seg->dst, seg->npages),
-			  page_at(src_priv, seg->src),
-			  seg->npages << UHMM_PAGE_SHIFT);
+			  page_at(src_priv, seg->src), bytes_of(seg->npages));
 	return 0;
 }
 
 static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(touch(priv, dpfn, npages), 0, npages << UHMM_PAGE_SHIFT);
+	memset(touch(priv, dpfn, npages), 0, bytes_of(npages));
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int ram_usage(void *priv, struct uhmm_device_usage *ret)
 {
 	const struct ram *ram = priv;
 	uint64_t len =
-		touched_bytes(&ram->touched, UHMM_PAGE_SIZE, HUGE_PAGE_SIZE);
+		touched_bytes(&ram->touched, uhmm_page_size(), HUGE_PAGE_SIZE);
 
 	ret->ram = sizeof(*ram);
 	ret->ram += len < ram->len ? len : ram->len;
@@ -165,7 +165,7 @@ static int ram_open(const char *const *values, struct uhmm_device_desc *desc,
 	ram = uhmm_provider_alloc(sizeof(*ram));
 	if (!ram)
 		return -ENOMEM;
-	if (ram_map(ram, desc->npages << UHMM_PAGE_SHIFT)) {
+	if (ram_map(ram, bytes_of(desc->npages))) {
 		uhmm_provider_free(ram, sizeof(*ram));
 		return -ENOMEM;
 	}

@@ -257,7 +257,7 @@ void chunk_reap(struct store *s)
 /* Threads have stacks of their own, and so, mostly, places. */
 static unsigned place_of(const void *on_stack)
 {
-	uint64_t page = (uintptr_t)on_stack >> UHMM_PAGE_SHIFT;
+	uint64_t page = (uintptr_t)on_stack / uhmm_page_size();
 
 	return (unsigned)(page * UINT64_C(0x9e3779b97f4a7c15) >> 32) %
 	       STORE_READERS;

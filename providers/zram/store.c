@@ -22,7 +22,8 @@
 
 static uint64_t in_pages(uint64_t bytes)
 {
-	return (bytes + UHMM_PAGE_SIZE - 1) & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
+	return (bytes + uhmm_page_size() - 1) &
+	       ~(uint64_t)(uhmm_page_size() - 1);
 }
 
 /* ---- Groups of a class ---- */
@@ -285,7 +286,7 @@ uint64_t store_ram(struct store *s)
 	uint64_t nr = atomic_load(&s->nr_fresh) + UINT64_C(1);
 
 	return store_bytes(s) + in_pages(nr * sizeof(*s->chunks)) +
-	       touched_bytes(&s->owned, sizeof(*s->owners), UHMM_PAGE_SIZE);
+	       touched_bytes(&s->owned, sizeof(*s->owners), uhmm_page_size());
 }
 
 /* ---- The whole ---- */

@@ -34,15 +34,16 @@
 
 #include <uhmm/provider.h>
 
+#include "../pages.h"
 #include "../touched.h"
 #include "store.h"
 
-#define LZ4_MAX_LEN   ((int)UHMM_PAGE_SIZE * 7 / 8)
+#define LZ4_MAX_LEN   ((int)uhmm_page_size() * 7 / 8)
 #define RATIO_MAX     64 /* SIZE over the RAM of the machine */
 #define NR_SCRATCH    64
 #define BEST	      9	    /* those above allocate memory */
 #define FASTEST	      65537 /* below 0 */
-#define WORDS_IN_PAGE (UHMM_PAGE_SIZE / sizeof(uint64_t))
+#define WORDS_IN_PAGE (uhmm_page_size() / sizeof(uint64_t))
 
 enum kind {
 	EMPTY,
@@ -64,8 +65,8 @@ struct entry {
 /* As long as scratch_len() says. */
 struct scratch {
 	_Alignas(64) _Atomic bool is_claimed;
-	char out[UHMM_PAGE_SIZE];
-	_Alignas(64) char state[]; /* of lz4 */
+	/* a page that was packed, and the state of lz4 */
+	_Alignas(64) char out[];
 };
 
 struct zram {
@@ -172,13 +173,14 @@ static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
 static int compress(const struct zram *z, struct scratch *scratch,
 		    const char *page)
 {
+	char *state = scratch->out + uhmm_page_size();
+	int size = (int)uhmm_page_size();
+
 	if (z->level >= LZ4HC_CLEVEL_MIN)
-		return LZ4_compress_HC_extStateHC(scratch->state, page,
-						  scratch->out, UHMM_PAGE_SIZE,
-						  LZ4_MAX_LEN, z->level);
-	return LZ4_compress_fast_extState(scratch->state, page, scratch->out,
-					  UHMM_PAGE_SIZE, LZ4_MAX_LEN,
-					  -z->level);
+		return LZ4_compress_HC_extStateHC(state, page, scratch->out,
+						  size, LZ4_MAX_LEN, z->level);
+	return LZ4_compress_fast_extState(state, page, scratch->out, size,
+					  LZ4_MAX_LEN, -z->level);
 }
 
 static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
@@ -198,7 +200,7 @@ static int store_page(struct zram *z, struct scratch *scratch, uint64_t dpfn,
 	if (len <= 0) {
 		kind = RAW;
 		from = page;
-		len = UHMM_PAGE_SIZE;
+		len = (int)uhmm_page_size();
 	}
 	object = store_alloc(&z->store, (size_t)len, (uint32_t)dpfn);
 	if (!object)
@@ -236,10 +238,10 @@ static int load_page(const struct entry *e, _Atomic uintptr_t *reading,
 		return 0;
 	case LZ4:
 		len = LZ4_decompress_safe(object_of(ref), page, (int)e->value,
-					  UHMM_PAGE_SIZE);
-		return len == (int)UHMM_PAGE_SIZE ? 0 : -EIO;
+					  (int)uhmm_page_size());
+		return len == (int)uhmm_page_size() ? 0 : -EIO;
 	case RAW:
-		memcpy(page, object_of(ref), UHMM_PAGE_SIZE);
+		memcpy(page, object_of(ref), uhmm_page_size());
 		return 0;
 	default:
 		return -EIO;
@@ -276,7 +278,9 @@ static size_t scratch_len(const struct zram *z)
 	int state = z->level >= LZ4HC_CLEVEL_MIN ? LZ4_sizeofStateHC() :
 						   LZ4_sizeofState();
 
-	return (sizeof(struct scratch) + (size_t)state + 63) & ~(size_t)63;
+	return (sizeof(struct scratch) + uhmm_page_size() + (size_t)state +
+		63) &
+	       ~(size_t)63;
 }
 
 static struct scratch *claim_scratch(struct zram *z)
@@ -310,7 +314,7 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 		touched_add(&z->touched, seg[s].dpfn, seg[s].npages);
 		for (size_t i = 0; !err && i < seg[s].npages; i++)
 			err = store_page(z, scratch, seg[s].dpfn + i,
-					 page + i * UHMM_PAGE_SIZE);
+					 page + i * uhmm_page_size());
 	}
 	atomic_store_explicit(&scratch->is_claimed, false,
 			      memory_order_release);
@@ -330,7 +334,7 @@ static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 
 		for (size_t i = 0; !err && i < seg->npages; i++)
 			err = load_page(&z->entries[seg->dpfn + i], reading,
-					page + i * UHMM_PAGE_SIZE);
+					page + i * uhmm_page_size());
 	}
 	store_read_end(&z->store, reading);
 	return err;
@@ -374,9 +378,9 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 	ret->ram =
 		store_ram(&z->store) + sizeof(*z) +
 		touched_bytes(&z->touched, sizeof(struct entry),
-			      UHMM_PAGE_SIZE) +
-		touched_bytes(&z->nr_scratch, scratch_len(z), UHMM_PAGE_SIZE);
-	ret->data = load(&z->used) << UHMM_PAGE_SHIFT;
+			      uhmm_page_size()) +
+		touched_bytes(&z->nr_scratch, scratch_len(z), uhmm_page_size());
+	ret->data = bytes_of(load(&z->used));
 	ret->compressed = load(&z->compressed);
 	ret->same = load(&z->same);
 	ret->zero = load(&z->zero);
@@ -453,7 +457,7 @@ static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
 	z->entries = uhmm_provider_alloc(entries_len(z));
 	z->scratch = uhmm_provider_alloc(NR_SCRATCH * scratch_len(z));
 	if (!z->entries || !z->scratch ||
-	    store_init(&z->store, &user, npages << UHMM_PAGE_SHIFT, limit)) {
+	    store_init(&z->store, &user, bytes_of(npages), limit)) {
 		release(z);
 		return -ENOMEM;
 	}
@@ -465,7 +469,7 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 		     void **ret_priv)
 {
 	uint64_t ram_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	uint64_t ram = ram_pages << UHMM_PAGE_SHIFT;
+	uint64_t ram = bytes_of(ram_pages);
 	uint64_t limit;
 	struct zram *z;
 	int level, err;
@@ -473,6 +477,8 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 	err = parse_options(values, &level, &limit);
 	if (err || !desc->npages)
 		return -EINVAL;
+	if (uhmm_page_size() > STORE_MAX)
+		return -EOPNOTSUPP;
 	if (desc->npages / RATIO_MAX >= ram_pages ||
 	    desc->npages > STORE_OWNERS)
 		return -ENOMEM;

@@ -20,7 +20,7 @@ static bool is_ready(struct uhmm *u, int timeout_ms)
 
 static void collect(struct uhmm *u, uint64_t first, size_t n)
 {
-	struct uhmm_completion done[3];
+	struct uhmm_completion done[3] = { { .size = sizeof(*done) } };
 
 	for (size_t i = 0; i < n;) {
 		ssize_t got;
@@ -43,7 +43,7 @@ int main(void)
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device(u, "ram:32M");
 	char *p = test_map(RANGES * PART);
-	struct uhmm_completion done;
+	struct uhmm_completion done = { .size = sizeof(done) };
 
 	test_fill(p, RANGES * PART, 1);
 	CHECK(!is_ready(u, 0));

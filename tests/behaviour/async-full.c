@@ -16,7 +16,7 @@ static unsigned seen[MOST];
 static void drain(struct uhmm *u, size_t n)
 {
 	struct pollfd fd = { .fd = uhmm_fd(u), .events = POLLIN };
-	struct uhmm_completion done[16];
+	struct uhmm_completion done[16] = { { .size = sizeof(*done) } };
 
 	while (n) {
 		ssize_t got;

@@ -15,7 +15,7 @@ static atomic_int ticks;
 
 static void on_tick(int sig)
 {
-	struct uhmm_completion done;
+	struct uhmm_completion done = { .size = sizeof(done) };
 
 	(void)sig;
 	CHECK(uhmm_complete(u, &done, 1) >= 0);
@@ -29,7 +29,7 @@ int main(void)
 			       .sigev_signo = SIGUSR1 };
 	struct sigaction act = { .sa_handler = on_tick,
 				 .sa_flags = SA_RESTART };
-	struct uhmm_completion done;
+	struct uhmm_completion done = { .size = sizeof(done) };
 	struct uhmm_device *dev;
 	timer_t timer;
 	char *p;

@@ -12,12 +12,17 @@
 #define NBAD   5 /* a device page that cannot be cleared, if there is one */
 
 static struct {
-	_Alignas(4096) unsigned char page[2 * NPAGES][PAGE];
+	_Alignas(MAX_PAGE) unsigned char pages[2 * NPAGES * MAX_PAGE];
 	_Atomic bool has_bad, released;
 	_Atomic unsigned bad_in; /* writes of data to the bad page */
 } memory;
 
-static const unsigned char zero[PAGE];
+static const unsigned char zero[MAX_PAGE];
+
+static unsigned char *page_at(uint64_t dpfn)
+{
+	return memory.pages + dpfn * PAGE;
+}
 
 static bool is_zero(const void *page)
 {
@@ -32,12 +37,12 @@ static bool is_bad(uint64_t dpfn)
 static int copy_page(uint64_t dpfn, const void *ram)
 {
 	if (is_zero(ram)) { /* it is being cleared */
-		memset(memory.page[dpfn], 0, is_bad(dpfn) ? 0 : PAGE);
+		memset(page_at(dpfn), 0, is_bad(dpfn) ? 0 : PAGE);
 		return is_bad(dpfn) ? -EIO : 0;
 	}
-	CHECK(is_zero(memory.page[dpfn]));
+	CHECK(is_zero(page_at(dpfn)));
 	atomic_fetch_add(&memory.bad_in, dpfn == NBAD);
-	memcpy(memory.page[dpfn], ram, PAGE);
+	memcpy(page_at(dpfn), ram, PAGE);
 	return 0;
 }
 
@@ -57,7 +62,7 @@ static int copy_out(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	(void)priv;
 	for (; nr; seg++, nr--)
-		memcpy(seg->ram, memory.page[seg->dpfn], seg->npages * PAGE);
+		memcpy(seg->ram, page_at(seg->dpfn), seg->npages * PAGE);
 	return 0;
 }
 
@@ -67,7 +72,7 @@ static int clear(void *priv, uint64_t dpfn, size_t npages)
 	for (size_t i = 0; i < npages; i++) {
 		if (is_bad(dpfn + i))
 			return -EIO;
-		memset(memory.page[dpfn + i], 0, PAGE);
+		memset(page_at(dpfn + i), 0, PAGE);
 	}
 	return 0;
 }
@@ -77,7 +82,7 @@ static size_t count_used(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < 2 * NPAGES; i++)
-		n += !is_zero(memory.page[i]);
+		n += !is_zero(page_at(i));
 	return n;
 }
 
@@ -179,7 +184,7 @@ static void test_file(void)
 	int fd = mkstemp(name);
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev;
-	char *p = test_map_blocks(1), page[PAGE];
+	char *p = test_map_blocks(1), page[MAX_PAGE];
 
 	CHECK(fd >= 0);
 	CHECK_EQ(ftruncate(fd, (off_t)BLOCK), 0);

@@ -5,6 +5,8 @@
  * tail, are fine.  A struct that the library fills in is filled in as far as
  * the caller knows it.
  */
+#include <poll.h>
+
 #include "../context.h"
 
 static int open_with(struct uhmm_params *p)
@@ -42,6 +44,66 @@ static void check_sizes(void)
 	CHECK_EQ(open_with(&big.p), -E2BIG);
 }
 
+/* Of an array the first entry says how long each is. */
+static void check_ranges(struct uhmm *u, char *p)
+{
+	struct {
+		struct uhmm_range r;
+		uint64_t more;
+	} newer[2] = { { .r.size = sizeof(*newer) } };
+	struct uhmm_range r[2] = { { .size = offsetof(struct uhmm_range,
+						      len) } };
+	void *addr = (char *)r + offsetof(struct uhmm_range, len) +
+		     offsetof(struct uhmm_range, addr);
+
+	CHECK_EQ(uhmm_register(u, p, PAGE), 0);
+	CHECK_EQ(uhmm_register(u, p + 2 * PAGE, PAGE), 0);
+	newer[1].more = 1;
+	CHECK_EQ(uhmm_ranges(u, p, &newer->r, 2), 2);
+	CHECK(newer[0].r.addr == p && newer[0].r.len == PAGE);
+	CHECK(newer[1].r.addr == p + 2 * PAGE && !newer[1].more);
+	CHECK_EQ(newer[1].r.size, sizeof(*newer));
+	newer->more = 1;
+	CHECK_EQ(uhmm_ranges(u, p, &newer->r, 2), -E2BIG);
+	CHECK_EQ(uhmm_ranges(u, p, r, 2), 2); /* older: size and addr */
+	CHECK(r->addr == p);
+	p += 2 * PAGE;
+	CHECK_MEM(addr, &p, sizeof(p));
+	r->size = 0;
+	CHECK_EQ(uhmm_ranges(u, p, r, 1), -EINVAL);
+}
+
+static void check_completions(struct uhmm *u, char *p)
+{
+	struct {
+		struct uhmm_completion c;
+		uint64_t more;
+	} newer[2] = { { .c.size = sizeof(*newer) } };
+	struct pollfd fd = { .fd = uhmm_fd(u), .events = POLLIN };
+
+	CHECK_EQ(uhmm_migrate_start(u, p, PAGE, NULL, 7), 0);
+	CHECK_EQ(poll(&fd, 1, 10000), 1);
+	newer->more = 1;
+	CHECK_EQ(uhmm_complete(u, &newer->c, 2), -E2BIG);
+	newer->c.size = 0;
+	CHECK_EQ(uhmm_complete(u, &newer->c, 2), -EINVAL);
+	newer->c.size = sizeof(*newer);
+	newer->more = 0;
+	CHECK_EQ(uhmm_complete(u, &newer->c, 2), 1); /* none was lost */
+	CHECK_EQ(newer->c.cookie, 7);
+	CHECK_EQ(newer->c.size, sizeof(*newer));
+}
+
+static void check_arrays(void)
+{
+	struct uhmm *u = test_open();
+	char *p = test_map_blocks(1);
+
+	check_ranges(u, p);
+	check_completions(u, p);
+	test_close(u);
+}
+
 static void check_out(void)
 {
 	struct uhmm *u = test_open();
@@ -72,7 +134,8 @@ int main(void)
 {
 	struct uhmm_params p;
 
-	check_out(); /* skips where nothing can be opened */
+	check_out();
+	check_arrays(); /* skips where nothing can be opened */
 	CHECK_EQ(open_with(NULL), 0);
 	p = fresh(), p.fault_mode = 3;
 	CHECK_EQ(open_with(&p), -EINVAL);

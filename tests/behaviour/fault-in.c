@@ -65,7 +65,7 @@ static void check_access(void)
 static void check_foreign(void)
 {
 	char local[100];
-	static char zeroes[3 * PAGE];
+	static char zeroes[3 * MAX_PAGE];
 
 	CHECK_EQ(uhmm_fault_in(u, local, sizeof(local), true), 0);
 	CHECK_EQ(uhmm_fault_in(u, zeroes, sizeof(zeroes), true), 0);

@@ -73,7 +73,7 @@ static void check_refused_maps(void)
 
 static void check_counted(void)
 {
-	struct uhmm_range r;
+	struct uhmm_range r = { .size = sizeof(r) };
 	uhmm_pfn_t pfn[8];
 
 	CHECK_EQ(test_info(dev).used, 8);

@@ -15,7 +15,7 @@ static uhmm_pfn_t pfns[NPAGES];
 static void child(struct uhmm *u, struct uhmm_device *dev, char *p)
 {
 	struct uhmm_stats stats = { .size = sizeof(stats) };
-	struct uhmm_completion done;
+	struct uhmm_completion done = { .size = sizeof(done) };
 	struct uhmm_device *dev2;
 	struct uhmm *v;
 

@@ -21,8 +21,8 @@ static char *p;
 
 static void check_memory(void)
 {
-	struct uhmm_completion done;
-	struct uhmm_range range;
+	struct uhmm_completion done = { .size = sizeof(done) };
+	struct uhmm_range range = { .size = sizeof(range) };
 	uhmm_pfn_t pfn;
 	void *new;
 

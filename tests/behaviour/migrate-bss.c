@@ -4,7 +4,7 @@
 
 #define NPAGES 900
 
-static _Alignas(4096) char area[NPAGES * PAGE];
+static _Alignas(MAX_PAGE) char area[NPAGES * MAX_PAGE];
 
 int main(void)
 {

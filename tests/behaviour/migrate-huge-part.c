@@ -7,7 +7,7 @@
 
 int main(void)
 {
-	static const size_t which[] = { 0, 77, BLOCK_PAGES - 1 };
+	const size_t which[] = { 0, 77, BLOCK_PAGES - 1 };
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device(u, "ram:16M");
 	char *p = test_map_huge(3, 1);

@@ -9,6 +9,7 @@
 
 #include "../context.h"
 
+#define NWORDS (24 * 4096 / sizeof(uint64_t))
 #define NPAGES 128
 
 static _Alignas(4096) char signal_stack[16 * 4096];
@@ -20,24 +21,24 @@ static struct uhmm_device *dev;
 static void *mover(void *arg)
 {
 	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-	volatile uint64_t words[24 * PAGE_WORDS];
+	volatile uint64_t words[NWORDS];
 	bool all = test_has(u, "threads") && test_has(u, "kernel-faults");
 	size_t npages = all ? NPAGES : NPAGES - 8;
 	ssize_t n;
 
 	(void)arg;
 	CHECK_EQ(sigaltstack(&ss, NULL), 0);
-	for (size_t i = 0; i < 24 * PAGE_WORDS; i++)
+	for (size_t i = 0; i < NWORDS; i++)
 		words[i] = test_word(7, i);
 	n = uhmm_migrate_why(u, stack, npages * PAGE, dev, why);
 	CHECK(n > NPAGES / 2);
 	for (size_t i = 0; i < npages; i++)
 		CHECK(why[i] == UHMM_WHY_OK || why[i] == UHMM_WHY_BUSY ||
 		      why[i] == UHMM_WHY_TOUCHED);
-	for (size_t i = 0; i < 24 * PAGE_WORDS; i++)
+	for (size_t i = 0; i < NWORDS; i++)
 		CHECK_EQ(words[i], test_word(7, i));
 	CHECK(uhmm_migrate(u, stack, npages * PAGE, NULL) > NPAGES / 2);
-	for (size_t i = 0; i < 24 * PAGE_WORDS; i++)
+	for (size_t i = 0; i < NWORDS; i++)
 		CHECK_EQ(words[i], test_word(7, i));
 	return NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "../context.h"
 
+#define NWORDS (8 * 4096 / sizeof(uint64_t))
 #define NPAGES 128
 
 static sem_t parked, go;
@@ -19,16 +20,16 @@ static char *stack;
 static void *sleeper(void *arg)
 {
 	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-	volatile uint64_t words[8 * PAGE_WORDS];
+	volatile uint64_t words[NWORDS];
 
 	(void)arg;
 	CHECK_EQ(sigaltstack(&ss, NULL), 0);
-	for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+	for (size_t i = 0; i < NWORDS; i++)
 		words[i] = test_word(7, i);
 	for (int round = 0; round < 3; round++) {
 		sem_post(&parked);
 		sem_wait(&go);
-		for (size_t i = 0; i < 8 * PAGE_WORDS; i++)
+		for (size_t i = 0; i < NWORDS; i++)
 			CHECK_EQ(words[i], test_word(7, i));
 	}
 	return NULL;

@@ -85,7 +85,7 @@ static unsigned count_huge(const uhmm_pfn_t *pfns)
 static void check_huge_away(void)
 {
 	struct uhmm_device *dev = test_device(u, "ram:8M");
-	uhmm_pfn_t pfns[BLOCK_PAGES];
+	uhmm_pfn_t pfns[MAX_BLOCK_PAGES];
 	char *p = test_map_blocks(1);
 
 	test_fill(p, BLOCK_PAGES, 1);

@@ -33,7 +33,7 @@ static uint64_t rss(const char *start, const char *end)
 
 static struct uhmm_range first_from(const char *p)
 {
-	struct uhmm_range r[2];
+	struct uhmm_range r[2] = { { .size = sizeof(*r) } };
 	ssize_t n = uhmm_ranges(u, p, r, 2);
 
 	CHECK(n >= 1);
@@ -58,7 +58,7 @@ static void test_figures(void)
 	struct uhmm_device *dev[2] = { test_device(u, "ram:8M"),
 				       test_device(u, "ram:8M") };
 	char *p = test_map_blocks(NBLOCKS);
-	struct uhmm_range r;
+	struct uhmm_range r = { .size = sizeof(r) };
 	volatile char *zero = p + 2 * BLOCK;
 
 	CHECK_EQ(uhmm_register(u, p, NBLOCKS * BLOCK), 0);
@@ -115,7 +115,7 @@ static void test_limited(void)
 
 static void test_errors(void)
 {
-	struct uhmm_range r;
+	struct uhmm_range r = { .size = sizeof(r) };
 	char *p = test_map(4);
 
 	CHECK_EQ(uhmm_ranges(NULL, NULL, &r, 1), -EINVAL);

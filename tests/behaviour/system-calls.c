@@ -14,7 +14,7 @@
 static struct uhmm *u;
 static struct uhmm_device *dev;
 static bool works;
-static char plain[LEN];
+static char plain[8 * MAX_PAGE];
 
 static void *away(uint64_t seed)
 {

@@ -28,7 +28,7 @@ int main(void)
 {
 	struct sigaction act = { .sa_handler = on_usr1,
 				 .sa_flags = SA_RESTART };
-	static char data[2 * PAGE];
+	static char data[2 * MAX_PAGE];
 	struct uhmm_device *dev;
 	struct uhmm *u;
 	pthread_t t;
@@ -43,7 +43,7 @@ int main(void)
 	buf = test_map(2);
 	test_fill(buf, 2, 1);
 	test_move(u, buf, 2, dev);
-	CHECK_EQ(write(fd[1], data, sizeof(data)), (ssize_t)sizeof(data));
+	CHECK_EQ(write(fd[1], data, 2 * PAGE), 2 * PAGE);
 	ops.hold_out = 1;
 	CHECK_EQ(pthread_create(&t, NULL, reader, NULL), 0);
 	test_wait_held(&ops);

@@ -85,7 +85,7 @@ int main(void)
 		CHECK_EQ(uhmm_pin(u, buf, LEN), 0);
 	CHECK_EQ(pipe(fd), 0);
 	for (uint64_t round = 2; round < 6; round++) {
-		static char data[LEN];
+		static char data[4 * MAX_PAGE];
 
 		CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why),
 			 NPAGES - LEN / PAGE);

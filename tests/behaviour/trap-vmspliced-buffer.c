@@ -19,7 +19,7 @@ int main(void)
 	struct uhmm_device *dev = test_device(u, "ram:16M");
 	char *p = test_map_blocks(1), *others = test_map_blocks(1);
 	struct iovec vec = { p, NPAGES * PAGE };
-	static char got[NPAGES * PAGE];
+	static char got[NPAGES * MAX_PAGE];
 	int fd[2];
 
 	test_fill(p, NPAGES, 1);
@@ -32,7 +32,7 @@ int main(void)
 		test_move(u, others, OTHERS, NULL);
 	}
 	CHECK_EQ(test_stats(u).pool_pages, 0);
-	CHECK_EQ(read(fd[0], got, sizeof(got)), (ssize_t)sizeof(got));
+	CHECK_EQ(read(fd[0], got, NPAGES * PAGE), NPAGES * PAGE);
 	test_verify(got, NPAGES, 1);
 	test_verify(p, NPAGES, 1);
 	test_close(u);

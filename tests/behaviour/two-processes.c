@@ -39,12 +39,11 @@ static void move_all(char *p, uint64_t seed)
 /* What the parent has on its device, read by the child. */
 static void check_peek(pid_t pid, const char *p)
 {
-	static char buf[NPAGES * PAGE];
-	struct iovec to = { buf, sizeof(buf) };
-	struct iovec from = { (void *)(uintptr_t)p, sizeof(buf) };
+	static char buf[NPAGES * MAX_PAGE];
+	struct iovec to = { buf, NPAGES * PAGE };
+	struct iovec from = { (void *)(uintptr_t)p, NPAGES * PAGE };
 
-	CHECK_EQ(process_vm_readv(pid, &to, 1, &from, 1, 0),
-		 (ssize_t)sizeof(buf));
+	CHECK_EQ(process_vm_readv(pid, &to, 1, &from, 1, 0), NPAGES * PAGE);
 	test_verify(buf, NPAGES, 7);
 }
 

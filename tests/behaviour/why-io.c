@@ -7,7 +7,7 @@
 
 #define NPAGES BLOCK_PAGES
 
-static uint8_t why[NPAGES];
+static uint8_t why[MAX_BLOCK_PAGES];
 static struct test_ops ops;
 
 int main(void)

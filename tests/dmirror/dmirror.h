@@ -42,7 +42,7 @@
 
 #include "uapi.h"
 
-#define PAGE	     UHMM_PAGE_SIZE
+#define PAGE	     uhmm_page_size()
 #define NR_DEVICES   4
 #define NR_FILES     16
 #define DEVICE_PAGES ((uint64_t)65536)

@@ -52,7 +52,7 @@ static uint64_t *find(struct file *f, uint64_t page, bool make)
 
 static uint64_t get(struct file *f, uintptr_t addr)
 {
-	uint64_t *slot = find(f, addr >> UHMM_PAGE_SHIFT, false);
+	uint64_t *slot = find(f, addr / PAGE, false);
 
 	return slot ? *slot : 0;
 }
@@ -87,7 +87,7 @@ static int map(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
 
 	pthread_mutex_lock(&f->table_lock);
 	for (size_t i = 0; i < npages && !err; i++) {
-		uint64_t *slot = find(f, (start >> UHMM_PAGE_SHIFT) + i, true);
+		uint64_t *slot = find(f, (start / PAGE) + i, true);
 
 		if (slot)
 			*slot = pfns[i] | flag;
@@ -101,8 +101,8 @@ static int map(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
 static void invalidate(void *priv, uintptr_t start, uintptr_t end,
 		       enum uhmm_notify why)
 {
-	uint64_t first = start >> UHMM_PAGE_SHIFT;
-	uint64_t last = (end - 1) >> UHMM_PAGE_SHIFT;
+	uint64_t first = start / PAGE;
+	uint64_t last = (end - 1) / PAGE;
 	struct file *f = priv;
 
 	pthread_mutex_lock(&f->table_lock);
@@ -165,7 +165,7 @@ static size_t copy_ram(struct file *f, uintptr_t addr, unsigned char *data,
 
 	done /= PAGE;
 	if (done < n)
-		*find(f, (addr >> UHMM_PAGE_SHIFT) + done, false) = 0;
+		*find(f, (addr / PAGE) + done, false) = 0;
 	return done;
 }
 

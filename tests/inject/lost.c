@@ -198,7 +198,7 @@ static bool move(size_t first, size_t n, struct uhmm_device *dev)
 
 static void use(void)
 {
-	struct uhmm_completion c;
+	struct uhmm_completion c = { .size = sizeof(c) };
 	int err;
 
 	move(0, NPAGES, t.dev);

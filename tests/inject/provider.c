@@ -198,7 +198,7 @@ static void pin_some(struct uhmm *u, char *p)
 
 static void use(struct uhmm *u, struct uhmm_device *dev, char *p)
 {
-	struct uhmm_completion done;
+	struct uhmm_completion done = { .size = sizeof(done) };
 
 	CHECK(uhmm_migrate(u, p, NPAGES * PAGE, dev) >= 0);
 	look(p, 90);

@@ -12,7 +12,7 @@
 #include "sys/fail.h"
 #include "test.h"
 
-#define PAGE	    UHMM_PAGE_SIZE
+#define PAGE	    ((size_t)4096)
 #define BLOCK_PAGES ((size_t)512)
 #define WORDS	    (PAGE / sizeof(uint64_t))
 #define ALL	    INT64_MAX
@@ -318,7 +318,7 @@ static void out_and_touch(struct run *r)
 /* Started, and done, one way or the other. */
 static void background(struct run *r, struct uhmm_device *dev)
 {
-	struct uhmm_completion done = { 0 };
+	struct uhmm_completion done = { .size = sizeof(done) };
 	int err;
 
 	step("start");

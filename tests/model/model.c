@@ -371,7 +371,7 @@ static void do_async(struct model *m, struct range r)
 	unsigned d = (unsigned)below(m, NR_DEVICES + 1);
 	struct uhmm_device *dev = d < NR_DEVICES ? m->s->dev[d] : NULL;
 	struct pollfd fd = { .fd = uhmm_fd(m->s->u), .events = POLLIN };
-	struct uhmm_completion c[2];
+	struct uhmm_completion c[2] = { { .size = sizeof(*c) } };
 
 	TRACE("async %zu+%zu to %u\n", r.first, r.n, d);
 	if (!m->is_alone || hole_error(m, r))

@@ -116,6 +116,9 @@ static void bad_launches(struct uhmm_cl_kernel *k)
 	CHECK_EQ(uhmm_cl_run(k, &newer.l, NULL), 0);
 	newer.more = 1;
 	CHECK_EQ(uhmm_cl_run(k, &newer.l, NULL), -E2BIG);
+	args[0].size--;
+	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
+	args[0].size++;
 	l.size--;
 	CHECK_EQ(uhmm_cl_run(k, &l, NULL), -EINVAL);
 	l.size++;

@@ -33,7 +33,8 @@ int main(void)
 	struct uhmm_device *dev = uhmm_cl_device(cl);
 	struct uhmm_cl_kernel *k = test_cl_kernel(cl, test_cl_add, "add");
 	uint64_t *p = test_map_blocks(5), *q = test_map_blocks(5);
-	struct uhmm_cl_range ahead = { q, NPAGES * PAGE, UHMM_CL_AHEAD };
+	struct uhmm_cl_range ahead = { sizeof(ahead), q, NPAGES * PAGE,
+				       UHMM_CL_AHEAD };
 
 	test_fill(p, NPAGES, 1);
 	run(cl, k, p, 7, NULL);

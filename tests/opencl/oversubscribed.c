@@ -18,7 +18,8 @@ int main(void)
 	struct uhmm_cl_kernel *k = test_cl_kernel(cl, test_cl_add, "add");
 	uint64_t *p = test_map_blocks(NPAGES / BLOCK_PAGES);
 	uint64_t *other = test_map_blocks(2);
-	struct uhmm_cl_range ahead = { p, NPAGES * PAGE, UHMM_CL_AHEAD };
+	struct uhmm_cl_range ahead = { sizeof(ahead), p, NPAGES * PAGE,
+				       UHMM_CL_AHEAD };
 
 	test_fill(p, NPAGES, 1);
 	test_fill(other, DEVICE_PAGES, 2);

@@ -57,8 +57,9 @@ static void run(struct uhmm_cl *cl, struct uhmm_cl_kernel *k, void *a, void *b,
 {
 	const struct uhmm_cl_arg args[] = { UHMM_CL_PTR(a), UHMM_CL_PTR(b) };
 	const struct uhmm_cl_range ranges[] = {
-		{ a, NPAGES * PAGE, UHMM_CL_AHEAD },
-		{ b, b ? NPAGES * PAGE : 0, UHMM_CL_AHEAD | UHMM_CL_WRITTEN },
+		{ sizeof(*ranges), a, NPAGES * PAGE, UHMM_CL_AHEAD },
+		{ sizeof(*ranges), b, b ? NPAGES * PAGE : 0,
+		  UHMM_CL_AHEAD | UHMM_CL_WRITTEN },
 	};
 	const struct uhmm_cl_launch launch = {
 		.size = sizeof(launch),

@@ -60,7 +60,7 @@ static uint64_t count_while(void (*move)(void *arg), void *arg)
 
 static void move_naively(void *arg)
 {
-	static char copy[PAGE];
+	static char copy[MAX_PAGE];
 	static size_t page;
 	char *p = area + page++ % NPAGES * PAGE;
 

@@ -16,7 +16,8 @@
 
 static char *area;
 static struct uhmm *u;
-static uint64_t counts[NPAGES]; /* what each page must say; by its owner */
+static uint64_t
+	counts[2 * MAX_BLOCK_PAGES]; /* what each page must say; by its owner */
 static _Atomic bool stop, vanish;
 static _Atomic uint64_t losses, moved;
 

@@ -15,7 +15,7 @@
 
 #include "provider.h"
 
-#define PAGE	    UHMM_PAGE_SIZE
+#define PAGE	    ((size_t)4096)
 #define NPAGES	    2048
 #define RUN	    64
 #define NR_THREADS  4

@@ -7,7 +7,7 @@
 
 #include "provider.h"
 
-#define PAGE UHMM_PAGE_SIZE
+#define PAGE ((size_t)4096)
 
 static unsigned char page[4 * PAGE], back[4 * PAGE];
 

@@ -12,7 +12,7 @@
 #include "../../providers/zram/store.h"
 #include "provider.h"
 
-#define PAGE   UHMM_PAGE_SIZE
+#define PAGE   ((size_t)4096)
 #define NPAGES 4096u
 
 /* Noise of any length, then one byte: compresses to any size. */

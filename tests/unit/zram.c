@@ -5,7 +5,7 @@
 
 #include "provider.h"
 
-#define PAGE	UHMM_PAGE_SIZE
+#define PAGE	((size_t)4096)
 #define NPAGES	2000
 #define NR_KEEP 64 /* pages of a run */
 

@@ -17,7 +17,7 @@
 #define LEN	((size_t)32 << 20)
 #define ROUNDS	5
 #define TOUCHES 256
-#define PAGE	UHMM_PAGE_SIZE
+#define PAGE	uhmm_page_size()
 
 /*
  * A wrapper that hides what saves copies: with UHMM_DEVICE_TELLS_WRITES pages
@@ -66,8 +66,9 @@ static double move_us(struct uhmm *u, char *p, struct uhmm_device *dev)
 {
 	double start = now_us();
 
-	return uhmm_migrate(u, p, LEN, dev) == LEN / PAGE ? now_us() - start :
-							    -1;
+	return uhmm_migrate(u, p, LEN, dev) == (ssize_t)(LEN / PAGE) ?
+		       now_us() - start :
+		       -1;
 }
 
 /* GB/s both ways.  False: not all pages went. */

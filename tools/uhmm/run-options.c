@@ -146,7 +146,7 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 	case 'd':
 		return add_device(optarg, o);
 	case 'm':
-		return parse_size("--min-size", optarg, UHMM_PAGE_SIZE,
+		return parse_size("--min-size", optarg, uhmm_page_size(),
 				  &o->min_size);
 	case 'M':
 		return parse_mode(optarg, o);
@@ -188,7 +188,7 @@ static uint64_t available_ram(void)
  */
 static uint64_t device_size(uint64_t ram)
 {
-	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * UHMM_PAGE_SIZE;
+	uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * uhmm_page_size();
 	uint64_t size = (ram > all ? ram : all) * DEFAULT_DEVICE_SIZE;
 	uint64_t space = run_space(NULL) / SPACE_SHARE;
 

@@ -23,6 +23,6 @@ bool parse_bytes(const char *command, const char *option, const char *arg,
 			 arg, (unsigned long long)least);
 		return false;
 	}
-	*ret = bytes & ~(uint64_t)(UHMM_PAGE_SIZE - 1);
+	*ret = bytes & ~(uint64_t)(uhmm_page_size() - 1);
 	return true;
 }

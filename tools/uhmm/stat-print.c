@@ -42,7 +42,7 @@ static size_t length(struct json_object *array)
 
 static double mib(uint64_t pages)
 {
-	return (double)pages * UHMM_PAGE_SIZE / (1 << 20);
+	return (double)pages * uhmm_page_size() / (1 << 20);
 }
 
 static double mib_of(uint64_t bytes)
@@ -52,7 +52,7 @@ static double mib_of(uint64_t bytes)
 
 static uint64_t kb(uint64_t pages)
 {
-	return pages * (UHMM_PAGE_SIZE >> 10);
+	return pages * (uhmm_page_size() >> 10);
 }
 
 static void print_limit(uint64_t bytes)

@@ -14,6 +14,11 @@ int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u)
 	return core_open(params, mm_uffd_open, ret_u);
 }
 
+size_t uhmm_page_size(void)
+{
+	return MM_PAGE_SIZE;
+}
+
 void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg)
 {
 	if (!u)
@@ -143,13 +148,13 @@ int uhmm_set_ram_limit(struct uhmm *u, uint64_t bytes)
 	return uhmm_group_set_limit(uhmm_group_root(u), NULL, bytes);
 }
 
-int uhmm_features(struct uhmm *u, char *buf, size_t len)
+int uhmm_features(struct uhmm *u, char *ret_text, size_t len)
 {
-	if (!u || (!buf && len))
+	if (!u || (!ret_text && len))
 		return -EINVAL;
 	if (context_is_dead(u))
 		return -ENODEV;
-	return u->mm->ops->features(u->mm, buf, len);
+	return u->mm->ops->features(u->mm, ret_text, len);
 }
 
 static const char *const why_names[] = {

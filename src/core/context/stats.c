@@ -84,6 +84,24 @@ int check_struct(const void *p, size_t ksize, size_t usize)
 	return 0;
 }
 
+int check_entries(const void *list, size_t ksize, size_t nr)
+{
+	if (!nr)
+		return 0;
+	return list ? check_struct(list, ksize, *(const size_t *)list) :
+		      -EINVAL;
+}
+
+void put_entry(void *list, size_t i, const void *entry, size_t ksize)
+{
+	size_t usize = *(const size_t *)list;
+	char *to = (char *)list + i * usize;
+
+	memset(to, 0, usize);
+	memcpy(to, entry, usize < ksize ? usize : ksize);
+	memcpy(to, &usize, sizeof(usize));
+}
+
 /*
  * Copy a struct that may grow.  The caller knows @usize bytes of it, the
  * library @ksize.  Bytes that the caller does not know become zero; bytes that
@@ -143,20 +161,20 @@ static void ask_watchdog(struct uhmm *u, struct uhmm_stats *s)
 	}
 }
 
-int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
+int uhmm_stats(struct uhmm *u, struct uhmm_stats *ret_stats)
 {
 	struct uhmm_stats s = { .size = 0 };
 	size_t size;
 	int err;
 
-	if (!u || !stats)
+	if (!u || !ret_stats)
 		return -EINVAL;
 	if (context_is_dead(u))
 		return -ENODEV;
-	err = check_struct(stats, sizeof(s), stats->size);
+	err = check_struct(ret_stats, sizeof(s), ret_stats->size);
 	if (err)
 		return err;
-	size = stats->size;
+	size = ret_stats->size;
 	read_counters(u, &s);
 	s.pool_pages = atomic_load(&u->slots.pages);
 	s.ram_pages = pages(&u->ram) + s.pool_pages;
@@ -171,6 +189,6 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *stats)
 	s.total_peak = atomic_load(&u->total_peak);
 	ask_watchdog(u, &s);
 	s.size = size;
-	memcpy(stats, &s, size < sizeof(s) ? size : sizeof(s));
+	memcpy(ret_stats, &s, size < sizeof(s) ? size : sizeof(s));
 	return 0;
 }

@@ -26,6 +26,13 @@ void count_ram(struct uhmm *u, int ram, int all);
 void policy_kick(struct uhmm *u);
 /* Of a caller's struct, what we do not know is zero.  Or -E2BIG. */
 int check_struct(const void *p, size_t ksize, size_t usize);
+/*
+ * The same for an array of @nr that is to be filled in: the first entry says
+ * how long each is.  Only the first must have no tail, the others are zeroed.
+ */
+int check_entries(const void *list, size_t ksize, size_t nr);
+/* Entry @i becomes @entry, of @ksize bytes that begin with their size. */
+void put_entry(void *list, size_t i, const void *entry, size_t ksize);
 int copy_struct(void *dst, size_t ksize, const void *src, size_t usize);
 
 #endif

@@ -44,7 +44,7 @@ static int check_kind(const struct uhmm_device_desc *d)
 			return d->node < 0 || d->flags & UHMM_DEVICE_FIXED ?
 				       -EINVAL :
 				       0;
-		return d->fd < 0 || d->offset % UHMM_PAGE_SIZE ? -EINVAL : 0;
+		return d->fd < 0 || d->offset % MM_PAGE_SIZE ? -EINVAL : 0;
 	default:
 		return -EINVAL;
 	}
@@ -300,16 +300,17 @@ void *uhmm_device_priv(struct uhmm_device *dev,
 	return dev->priv;
 }
 
-int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
+int uhmm_device_query(struct uhmm_device *dev,
+		      struct uhmm_device_info *ret_info)
 {
 	struct uhmm_device_info i = { .size = sizeof(i) };
 	int err;
 
-	if (!dev || !info)
+	if (!dev || !ret_info)
 		return -EINVAL;
 	if (context_is_dead(dev->u))
 		return -ENODEV;
-	err = check_struct(info, sizeof(i), info->size);
+	err = check_struct(ret_info, sizeof(i), ret_info->size);
 	if (err)
 		return err;
 	i.id = dev->id;
@@ -327,7 +328,7 @@ int uhmm_device_query(struct uhmm_device *dev, struct uhmm_device_info *info)
 	memcpy(i.name, dev->name, sizeof(i.name));
 	if (dev->ops.stored)
 		i.stored_bytes = stored(dev);
-	i.size = info->size;
-	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
+	i.size = ret_info->size;
+	memcpy(ret_info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;
 }

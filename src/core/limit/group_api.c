@@ -153,27 +153,27 @@ int uhmm_charge(struct uhmm *u, void *addr, size_t len, struct uhmm_group *g)
 }
 
 int uhmm_group_query(struct uhmm_group *g, struct uhmm_device *dev,
-		     struct uhmm_group_info *info)
+		     struct uhmm_group_info *ret_info)
 {
 	struct request req = { .op = REQ_CHARGE_START };
 	unsigned tier = dev ? dev->id : 0;
 	struct uhmm_group_info i = { .size = 0 };
 	int err;
 
-	if (!g || !info || is_foreign(g, dev))
+	if (!g || !ret_info || is_foreign(g, dev))
 		return -EINVAL;
-	err = check_struct(info, sizeof(i), info->size);
+	err = check_struct(ret_info, sizeof(i), ret_info->size);
 	if (!err)
 		err = (int)request_run(g->u, &req);
 	if (err)
 		return err;
-	i.size = info->size;
+	i.size = ret_info->size;
 	i.pages = charge_pages(g, tier);
 	i.all_pages = charge_all(g);
 	i.limit = atomic_load(&g->tier[tier].limit) << MM_PAGE_SHIFT;
 	i.exceeded = atomic_load(&g->tier[tier].exceeded);
 	i.nr_children = g->nr_children;
 	memcpy(i.name, g->name, sizeof(i.name));
-	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
+	memcpy(ret_info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "core/coherent/fixed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
+#include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
@@ -120,6 +121,7 @@ static void to_range(const struct listing *l, uintptr_t start, uintptr_t end,
 		     struct uhmm_range *ret)
 {
 	*ret = (struct uhmm_range){
+		.size = sizeof(*ret),
 		.addr = (void *)start,
 		.len = end - start,
 		.ram_pages = l->on[0],
@@ -145,7 +147,7 @@ ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
 		if (err)
 			return n ? (ssize_t)n : err;
 		to_range(&l, s, e, &one);
-		ret[n++] = one; /* may fault */
+		put_entry(ret, n++, &one, sizeof(one)); /* may fault */
 		from = e;
 	}
 	return (ssize_t)n;
@@ -170,16 +172,18 @@ ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
 	return err ? err : n;
 }
 
-ssize_t uhmm_ranges(struct uhmm *u, const void *from, struct uhmm_range *ret,
-		    size_t max)
+ssize_t uhmm_ranges(struct uhmm *u, const void *from,
+		    struct uhmm_range *ret_ranges, size_t max)
 {
 	struct request req = { .op = REQ_RANGES,
 			       .addr = (uintptr_t)from,
-			       .ranges = ret,
+			       .ranges = ret_ranges,
 			       .cookie = max };
 
-	if (!u || (!ret && max))
-		return -EINVAL;
+	int err = check_entries(ret_ranges, sizeof(*ret_ranges), max);
+
+	if (!u || err)
+		return u ? err : -EINVAL;
 	return (ssize_t)request_run(u, &req);
 }
 
