@@ -75,6 +75,7 @@ static void rank_locks(struct uhmm *u)
 static int init_memory(struct uhmm *u)
 {
 	rank_locks(u);
+	announce_init(u);
 	u->block_slab.size = (sizeof(struct block) + 63) & ~(size_t)63;
 	u->table_slab.size = MM_BLOCK_PAGES * sizeof(uint64_t);
 	u->fixed.slab.size = fixed_size();
@@ -185,6 +186,7 @@ static void destroy(struct uhmm *u)
 	home_destroy(u);
 	region_destroy(u);
 	fixed_destroy(u);
+	announce_destroy(u);
 	slab_destroy(&u->block_slab);
 	slab_destroy(&u->table_slab);
 	free_index(u);

@@ -72,10 +72,10 @@ static int64_t execute_mirror(struct uhmm *u, const struct request *r)
 	case REQ_MIRROR_SNAPSHOT:
 		return do_mirror_snapshot(r->mirror, r->addr, r->len, r->pfns);
 	case REQ_NOTIFY_BEGIN:
-		return do_notify(u, r->addr, r->len,
-				 (enum uhmm_notify)r->flags);
+		return do_notify_begin(u, r->addr, r->len,
+				       (enum uhmm_notify)r->flags);
 	case REQ_NOTIFY_END:
-		return do_notify(u, r->addr, r->len, 0);
+		return do_notify_end(u, r->addr, r->len);
 	default:
 		return -EINVAL;
 	}
@@ -463,15 +463,17 @@ int request_start(struct uhmm *u, const struct request *req)
 	return slot ? 0 : -EAGAIN;
 }
 
-ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
+ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret_done,
+		      size_t max)
 {
 	struct uhmm_completion list[NR_REQUESTS];
 	struct requests *q;
 	struct sys_call call;
 	size_t n = 0;
+	int err = check_entries(ret_done, sizeof(*ret_done), max);
 
-	if (!u || (!ret && max))
-		return -EINVAL;
+	if (!u || err)
+		return u ? err : -EINVAL;
 	if (context_is_dead(u))
 		return -ENODEV;
 	q = &u->requests;
@@ -480,6 +482,7 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 	while (n < max && n < NR_REQUESTS && q->done_head) {
 		uint32_t slot = pop(q, &q->done_head, &q->done_tail);
 
+		list[n].size = sizeof(*list);
 		list[n].cookie = q->slot[slot - 1].cookie;
 		list[n++].result = q->slot[slot - 1].result;
 		free_slot(q, slot);
@@ -488,7 +491,8 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret, size_t max)
 		sys_eventfd_clear(q->fd);
 	sys_mutex_unlock(&q->lock);
 	sys_call_end(&call);
-	memcpy(ret, list, n * sizeof(*ret));
+	for (size_t i = 0; i < n; i++)
+		put_entry(ret_done, i, &list[i], sizeof(*list));
 	return (ssize_t)n;
 }
 

@@ -2,7 +2,6 @@
 /* mirror_api.c - the public calls of mirrors: arguments checked, a request. */
 #include <errno.h>
 
-#include "core/coherent/fixed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/stats.h"
@@ -142,65 +141,6 @@ int uhmm_mirror_snapshot(struct uhmm_mirror *mirror, const void *addr,
 	if (!mirror || !ret_pfns)
 		return -EINVAL;
 	return run_held(mirror, addr, len, &req);
-}
-
-/* ---- Announced changes ------------------------------------------------ */
-
-static void announce(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
-		     enum uhmm_notify why)
-{
-	if (start >= m->end || end <= m->start)
-		return;
-	if (why) {
-		atomic_fetch_add(&m->changing, 1);
-		mirror_tell(m, start, end, why);
-	} else if (atomic_load(&m->changing) &&
-		   atomic_fetch_sub(&m->changing, 1) == 1) {
-		sys_futex_wake(&m->changing, INT32_MAX);
-	}
-}
-
-int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why)
-{
-	for (unsigned id = 1; id < MAX_MIRRORS; id++) {
-		struct uhmm_mirror *m = mirror_hold(u, id);
-
-		if (!m)
-			continue;
-		announce(m, addr, addr + len, why);
-		mirror_put(u, id);
-	}
-	if (why == UHMM_NOTIFY_UNMAP)
-		fixed_unmap(u, addr, addr + len);
-	return 0;
-}
-
-static int notify(struct uhmm *u, void *addr, size_t len, struct request *req)
-{
-	int err = range_check(u, addr, len);
-
-	if (err)
-		return err;
-	req->addr = (uintptr_t)addr;
-	req->len = len;
-	return (int)request_run(u, req);
-}
-
-int uhmm_notify_begin(struct uhmm *u, void *addr, size_t len,
-		      enum uhmm_notify why)
-{
-	struct request req = { .op = REQ_NOTIFY_BEGIN, .flags = why };
-
-	if (why < UHMM_NOTIFY_UNMAP || why > UHMM_NOTIFY_PROTECT)
-		return -EINVAL;
-	return notify(u, addr, len, &req);
-}
-
-int uhmm_notify_end(struct uhmm *u, void *addr, size_t len)
-{
-	struct request req = { .op = REQ_NOTIFY_END };
-
-	return notify(u, addr, len, &req);
 }
 
 /* ---- What devices touch ----------------------------------------------- */

@@ -23,7 +23,13 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		       uhmm_pfn_t *ret);
 
-/* mirror_api.c */
-int do_notify(struct uhmm *u, uintptr_t addr, size_t len, enum uhmm_notify why);
+/* announce.c */
+void announce_init(struct uhmm *u);
+void announce_destroy(struct uhmm *u);
+/* A new mirror; the caller holds mirrors.lock. */
+void announce_added(struct uhmm_mirror *m);
+int do_notify_begin(struct uhmm *u, uintptr_t addr, size_t len,
+		    enum uhmm_notify why);
+int do_notify_end(struct uhmm *u, uintptr_t addr, size_t len);
 
 #endif

@@ -35,6 +35,7 @@ int do_mirror_add(struct uhmm_mirror *m)
 		m->id = id;
 		if (id >= atomic_load_explicit(&all->end, memory_order_relaxed))
 			atomic_store(&all->end, id + 1);
+		announce_added(m);
 		atomic_fetch_add(&all->count, 1);
 		atomic_store(&all->slot[id].mirror, m);
 		err = 0;

@@ -25,7 +25,7 @@
  * @start, @end: what it covers
  * @seq: counts what it was told; by @lock, read without
  * @changing: announced changes under way in its range (uhmm_notify_begin());
- *	futex
+ *	changes under mirrors.lock; futex
  * @gone: its device is: only to be removed
  */
 struct uhmm_mirror {

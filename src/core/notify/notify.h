@@ -13,6 +13,7 @@
 
 #include <uhmm/mirror.h>
 
+#include "core/page/slab.h"
 #include "mm/mm.h"
 #include "sys/lock.h"
 #include "sys/waits.h"
@@ -35,7 +36,9 @@ struct mirror_slot {
 };
 
 struct mirrors {
-	struct sys_mutex lock;	/* adding and removing */
+	struct sys_mutex lock;	/* adding and removing, also changes */
+	struct change *changes; /* announced ones that are under way */
+	struct slab slab;
 	_Atomic uint32_t count; /* 0: nobody has to be told anything */
 	_Atomic uint32_t end;	/* no number from here on was ever used */
 	struct mirror_slot slot[MAX_MIRRORS];
