@@ -14,6 +14,8 @@
  * hold: the call takes something even when it fails, a datagram say.  Its
  * memory is pinned around it.
  *
+ * Functions that do one of these and nothing else are made from calls.table.
+ *
  * As long as nothing failed the first costs a branch, and so do the others
  * until memory is managed.
  */
@@ -277,7 +279,7 @@ ssize_t calls_direct(const struct direct *d);
 			return ret_;                      \
 	} while (0)
 
-/* ---- Functions, from a table ------------------------------------------- */
+/* ---- Made again -------------------------------------------------------- */
 
 #define IS_MINUS_1(ret) ((ret) == -1 && errno == EFAULT)
 #define IS_NULL(ret)	(!(ret) && errno == EFAULT)
@@ -292,45 +294,5 @@ ssize_t calls_direct(const struct direct *d);
 		     n_++)                                                \
 			(ret) = (call);                                   \
 	} while (0)
-
-#define AGAIN_AS(failed, type, name, params, args, ...)             \
-	FIND(name);                                                 \
-	EXPORT type name params                                     \
-	{                                                           \
-		type ret_;                                          \
-                                                                    \
-		REPEAT(ret_, failed, REAL(name) args, __VA_ARGS__); \
-		return ret_;                                        \
-	}
-
-/* The same while it waits with a mask of signals, a parameter named @mask. */
-#define AGAIN_MASKED(type, name, params, args, ...)                     \
-	FIND(name);                                                     \
-	EXPORT type name params                                         \
-	{                                                               \
-		sigset_t given_;                                        \
-		type ret_;                                              \
-                                                                        \
-		mask = masks_given(mask, &given_);                      \
-		REPEAT(ret_, IS_MINUS_1, REAL(name) args, __VA_ARGS__); \
-		return ret_;                                            \
-	}
-
-#define AGAIN(type, name, params, args, ...) \
-	AGAIN_AS(IS_MINUS_1, type, name, params, args, __VA_ARGS__)
-
-/* One that does: it is held, and made again for what it read before. */
-#define HELD(type, name, params, args, ...) \
-	FIND(name);                         \
-	APART type held_##name params       \
-	{                                   \
-		HOLD(__VA_ARGS__);          \
-		return REAL(name) args;     \
-	}                                   \
-	EXPORT type name params             \
-	{                                   \
-		STRAIGHT(REAL(name) args);  \
-		return held_##name args;    \
-	}
 
 #endif

@@ -263,22 +263,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags)
 	return ret;
 }
 
-/* ---- Connections ------------------------------------------------------- */
-
-HELD(int, accept, (int fd, struct sockaddr *addr, socklen_t *len),
-     (fd, addr, len), ADDR(addr), RES(len))
-HELD(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
-     (fd, addr, len, flags), ADDR(addr), RES(len))
-AGAIN(int, bind, (int fd, const struct sockaddr *addr, socklen_t len),
-      (fd, addr, len), IN(addr, len))
-AGAIN(int, connect, (int fd, const struct sockaddr *addr, socklen_t len),
-      (fd, addr, len), IN(addr, len))
-AGAIN(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len),
-      (fd, addr, len), RES(len), ADDR(addr))
-AGAIN(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len),
-      (fd, addr, len), RES(len), ADDR(addr))
-AGAIN(int, getsockopt, (int fd, int level, int name, void *p, socklen_t *len),
-      (fd, level, name, p, len), RES(len), OUT(p, STRING))
+/* ---- Options ----------------------------------------------------------- */
 
 FIND(setsockopt);
 EXPORT int setsockopt(int fd, int level, int name, const void *p, socklen_t len)
@@ -293,6 +278,3 @@ EXPORT int setsockopt(int fd, int level, int name, const void *p, socklen_t len)
 	       IN(p, len));
 	return ret;
 }
-
-AGAIN(int, socketpair, (int domain, int type, int protocol, int fd[2]),
-      (domain, type, protocol, fd), OUT(fd, 2 * sizeof(*fd)))

@@ -17,17 +17,6 @@
 
 #define LARGE 1024 /* what is less goes by the stream's buffer */
 
-AGAIN_AS(IS_NULL, FILE *, fopen, (const char *path, const char *mode),
-	 (path, mode), STR(path), STR(mode))
-AGAIN_AS(IS_NULL, FILE *, fopen64, (const char *path, const char *mode),
-	 (path, mode), STR(path), STR(mode))
-
-/* The old file is closed whatever comes. */
-HELD(FILE *, freopen, (const char *path, const char *mode, FILE *f),
-     (path, mode, f), STR(path))
-HELD(FILE *, freopen64, (const char *path, const char *mode, FILE *f),
-     (path, mode, f), STR(path))
-
 typedef size_t get_fn(void *p, size_t size, size_t n, FILE *f);
 typedef size_t put_fn(const void *p, size_t size, size_t n, FILE *f);
 
