@@ -13,7 +13,8 @@
  * mutex, and a bit that says whether the mutex is pinned.  Only the thread that
  * makes or destroys a mutex changes the address.  A mutex is pinned once: by
  * the start of management, which manage.c's lock keeps apart from other pins,
- * or by the thread that made the mutex.
+ * or by the thread that made the mutex.  Of the two the second finds the bit
+ * set, and takes its pin back.
  */
 #include <pthread.h>
 
@@ -81,8 +82,11 @@ static void add(const pthread_mutex_t *m)
 		entry = insert(mutex);
 	else if (atomic_load(entry) & PINNED)
 		return;
-	if (!manage_pin(pages.start, pages.end, true) && entry)
-		atomic_store(entry, mutex | PINNED);
+	if (manage_pin(pages.start, pages.end, true) || !entry)
+		return;
+	/* The start of management may have pinned it meanwhile. */
+	if (!atomic_compare_exchange_strong(entry, &mutex, mutex | PINNED))
+		manage_pin(pages.start, pages.end, false);
 }
 
 static void forget(const pthread_mutex_t *m)
