@@ -35,6 +35,8 @@ fi
 
 doctor env
 check "fit" [ $status -eq 0 ]
+grep -qE '^move +ok ' "$tmp/report" &&
+	check "rings" said io_uring "$served"
 check "privilege" said privilege "$served"
 check "calls" said 'system calls' "$served"
 check "providers" grep -qE '^providers +ok +ram, zram' "$tmp/report"
@@ -43,11 +45,13 @@ doctor env UHMM_FEATURES_OFF=move,procmap
 check "no move" said move 'could be better'
 check "no procmap" said procmap 'could be better'
 check "stash" said stash ok
+check "no rings" said io_uring 'could be better'
 check "mend" grep -q 'Linux 6.8 or newer' "$tmp/report"
 
 doctor env UHMM_FEATURES_OFF=kernel-faults
 check "user mode only" said privilege 'could be better'
 check "user mode only: status" [ $status -eq 0 ]
+check "user mode only: rings" said io_uring 'could be better'
 check "user mode only: calls" said 'system calls' 'could be better'
 check "what is not covered" grep -q "of a program's own code" "$tmp/report"
 

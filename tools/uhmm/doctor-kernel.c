@@ -98,11 +98,15 @@ static const char *refused_by(int err)
 	return ALLOW_ALL;
 }
 
+static const char *allow(void)
+{
+	return access("/dev/userfaultfd", F_OK) ? ALLOW_ALL : ALLOW_GROUP;
+}
+
 /* What of the kernel's own faults; @full: they are served. */
 static void say_calls(bool full)
 {
-	const char *mend = access("/dev/userfaultfd", F_OK) ? ALLOW_ALL :
-							      ALLOW_GROUP;
+	const char *mend = allow();
 
 	if (full) {
 		finding(FINE, "privilege", "%s", NULL, rung() ? rung() : "yes");
@@ -139,6 +143,20 @@ void doctor_privilege(void)
 
 /* ---- Features ---------------------------------------------------------- */
 
+/* As "uhmm run" decides it. */
+static void say_rings(const char *list)
+{
+	bool served = is_in(list, "kernel-faults"), moves = is_in(list, "move");
+
+	if (served && moves)
+		finding(FINE, "io_uring", "programs under \"uhmm run\" have it",
+			NULL);
+	else
+		finding(SLOW, "io_uring",
+			"\"uhmm run\" refuses it, as a kernel without it does",
+			served ? "Linux 6.8 or newer" : allow());
+}
+
 void doctor_features(void)
 {
 	char list[512];
@@ -156,6 +174,7 @@ void doctor_features(void)
 		finding(has ? FINE : SLOW, features[i].name, "%s",
 			has ? NULL : mend, features[i].gives);
 	}
+	say_rings(list);
 	if (getenv("UHMM_FEATURES_OFF") && *getenv("UHMM_FEATURES_OFF"))
 		finding(SLOW, "environment", "features are turned off",
 			"unset UHMM_FEATURES_OFF");
