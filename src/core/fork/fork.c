@@ -103,7 +103,8 @@ void gate_shut(struct uhmm *u)
 
 bool gate_is_shut(struct uhmm *u)
 {
-	return atomic_load_explicit(&u->gate, memory_order_relaxed) & GATE_SHUT;
+	return atomic_load_explicit(&u->gate, memory_order_relaxed) &
+	       (GATE_SHUT | GATE_CLOSED);
 }
 
 void gate_reopen(struct uhmm *u)

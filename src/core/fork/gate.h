@@ -11,6 +11,7 @@ void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
 /* No mover enters any more; those inside go on. */
 void gate_shut(struct uhmm *u);
+/* Or around a fork: nothing leaves RAM, and no fault can wait for that. */
 bool gate_is_shut(struct uhmm *u);
 void gate_reopen(struct uhmm *u);
 
