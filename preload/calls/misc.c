@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calls whose arguments are not known: ioctl(2) and its kin, syscall(2). */
+/* Calls with unknown arguments: ioctl(2) and its kin, and syscall(2). */
 /* Each name is a function of its own here. */
 #undef _FILE_OFFSET_BITS
 #include <fcntl.h>
