@@ -36,7 +36,7 @@ static uint64_t add_up(const uint64_t *p)
 static int finish(struct uhmm *u, size_t nr)
 {
 	struct pollfd fd = { .fd = uhmm_fd(u), .events = POLLIN };
-	struct uhmm_completion done[8];
+	struct uhmm_completion done[8] = { { .size = sizeof(*done) } };
 
 	while (nr && poll(&fd, 1, -1) > 0) {
 		ssize_t n = uhmm_complete(u, done, nr < 8 ? nr : 8);
