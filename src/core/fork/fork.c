@@ -25,6 +25,7 @@
  */
 #include <errno.h>
 
+#include "core/charge/room.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
@@ -83,6 +84,7 @@ static void gate_close(struct uhmm *u)
 	struct sys_wait w = { .all = &u->waits,
 			      .what = "moves under way to end" };
 
+	room_wake(u); /* the demoter will not: it waits at the gate */
 	while ((v & ~GATE_SHUT) != GATE_CLOSED) {
 		sys_wait_on(&w, &u->gate, v, 0);
 		v = atomic_load(&u->gate);
