@@ -5,7 +5,7 @@
  * later, its end takes away, and nothing else does.  A begin that fails has
  * counted nothing, whichever allocation fails.
  */
-#include "core/mirror/mirror.h"
+#include "core/notify/mirror.h"
 #include "sys/fail.h"
 #include "world.h"
 
