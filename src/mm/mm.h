@@ -215,18 +215,19 @@ struct mm_ops {
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
 			  struct mm_extent *ret, size_t max);
 	/*
+	 * All of the mapping that @addr lies in, as far as it is MM_ANON.
+	 * -ENOENT: @addr is not.  NULL: never.
+	 */
+	int (*mapping)(struct mm *mm, uintptr_t addr, struct mm_extent *ret);
+	/*
 	 * Have faults and events of [start, end) delivered.  The range is all
 	 * MM_ANON.  Stale events for it have been delivered before: called
 	 * without locks that they need.  -EBUSY: it belongs to another
 	 * userfaultfd.  -ENOMEM: too many mappings.  What is not MM_ANON any
-	 * more is left out.  Faults of what is near may be delivered as well,
-	 * see uffd/whole.c: the answer to them is zero().
+	 * more is left out.
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
-	/*
-	 * All pages are home and unprotected.  Unmapped parts are skipped.
-	 * Faults may still be delivered.
-	 */
+	/* All pages are home and unprotected.  Unmapped parts are skipped. */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/*
 	 * Which of pages [first, last) of the block at @va are in RAM: a hint,

@@ -29,7 +29,6 @@
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
-#include "core/page/region.h"
 
 #define MAX_WINDOW 64
 
@@ -321,46 +320,21 @@ static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
 	return out;
 }
 
-/*
- * Does a page that the fault may bring count?  What is registered only for the
- * sake of its mapping does not.
- */
-static bool counts(struct uhmm *u, uintptr_t addr)
-{
-	addr &= ~(MM_PAGE_SIZE - 1);
-	return is_counted(u) && region_covers(u, addr, addr + MM_PAGE_SIZE);
-}
-
-/* Locked.  A word that is 0 says as little as no block does. */
-static enum mm_outcome block_fault(struct uhmm *u, struct block *b,
-				   uintptr_t addr, unsigned flags, bool counted)
-{
-	enum mm_outcome out;
-
-	if (counted)
-		block_ensure_table(u, b);
-	if (counted || !is_counted(u) || block_word(b, page_index(addr)) ||
-	    flags & MM_FAULT_WP)
-		return fault_page(u, b, page_index(addr), flags);
-	out = zero_plain(u, addr & ~(MM_PAGE_SIZE - 1), flags);
-	block_unlock(u, b);
-	return out;
-}
-
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)
 {
 	struct uhmm *u = priv;
 	uint64_t start = sys_now_ns();
-	bool counted = counts(u, addr);
 	enum mm_outcome out;
 	struct block *b;
 
-	b = counted ? block_get(u, addr) : block_find(u, addr);
+	b = is_counted(u) ? block_get(u, addr) : block_find(u, addr);
 	if (!b) {
 		out = plain_fault(u, addr, flags);
 	} else {
 		block_lock(b);
-		out = block_fault(u, b, addr, flags, counted);
+		if (is_counted(u))
+			block_ensure_table(u, b);
+		out = fault_page(u, b, page_index(addr), flags);
 	}
 	start = sys_now_ns() - start;
 	hist_add(&u->fault_ns, start);

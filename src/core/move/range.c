@@ -4,6 +4,14 @@
  *
  * Memory is taken in lazily, in whole blocks as far as its mapping reaches, so
  * that neighbours merge and the kernel has few mappings to keep.
+ *
+ * DOC: Whole mappings
+ *
+ * Where a part of a mapping is managed the kernel has several, and mremap(2)
+ * of the program's one mapping fails.  So a mapping is taken in whole, unless
+ * it is large: a first touch in managed memory is a fault that we serve, and
+ * costs more.  It is also not done where the memory near may be used in a way
+ * that we cannot serve: a stack, inline, or a buffer of a system call.
  */
 #include <errno.h>
 
@@ -21,6 +29,7 @@
 
 #define MAX_EXTENTS 32
 #define TRACK_TRIES 10000
+#define WHOLE	    ((uintptr_t)64 << 20)
 
 /* ---- Looking ---------------------------------------------------------- */
 
@@ -150,11 +159,30 @@ static void undo(struct uhmm *u, const struct take *t)
 		range_forget(u, t->first[i], t->last[i]);
 }
 
+/* The mapping of @addr, which is in [*start, *end), if it is small. */
+static void add_mapping(struct uhmm *u, uintptr_t addr, uintptr_t *start,
+			uintptr_t *end)
+{
+	const struct mm_ops *ops = u->mm->ops;
+	struct mm_extent e;
+
+	if (!u->mm->can_share || !ops->mapping ||
+	    ops->mapping(u->mm, addr, &e) || e.end - e.start > WHOLE)
+		return;
+	*start = e.start < *start ? e.start : *start;
+	*end = e.end > *end ? e.end : *end;
+}
+
 /* What is near the pages that were asked for is taken in as well. */
 static void widen(struct uhmm *u, uintptr_t *start, uintptr_t *end)
 {
+	const uintptr_t first = *start, last = *end - MM_PAGE_SIZE;
+
 	*start &= ~(MM_BLOCK_SIZE - 1);
 	*end = (*end + MM_BLOCK_SIZE - 1) & ~(MM_BLOCK_SIZE - 1);
+	add_mapping(u, first, start, end);
+	if (last != first)
+		add_mapping(u, last, start, end);
 }
 
 /*

@@ -162,7 +162,6 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
 		c->discard(c->priv, msg->arg.remove.start, msg->arg.remove.end);
 		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
-		uffd_unjoin(b, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
 		if (uffd_swap_unmap(b, msg->arg.remove.start,
@@ -185,7 +184,6 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 			break;
 		if (uffd_swap_remap(b, from))
 			break;
-		uffd_rejoin(b, to, to + msg->arg.remap.len);
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);

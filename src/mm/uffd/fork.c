@@ -48,21 +48,19 @@ static bool hides(const struct uffd *b)
 
 /*
  * Across holes; what is unmapped, or another's by now, may be refused.  Of a
- * mapping of which more is registered all is hidden, so that it stays one.
+ * mapping that mremap(2) made longer nobody knows the end: all of it is hidden,
+ * so that it stays one mapping.
  */
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 {
 	struct uffd *b = to_uffd(mm);
+	struct uffd_vma vma;
 
 	if (!hides(b))
 		return;
-	if (hide) {
-		struct uffd_range first = uffd_mapping(b, start);
-		struct uffd_range last = uffd_mapping(b, end - MM_PAGE_SIZE);
-
-		start = first.start;
-		end = last.end > end ? last.end : end;
-	}
+	if (!uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) && vma.start < end &&
+	    vma.end > end && vma.anon)
+		end = vma.end;
 	sys_madvise(start, end - start, hide ? MADV_DONTFORK : MADV_DOFORK);
 }
 

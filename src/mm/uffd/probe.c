@@ -299,7 +299,6 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 	b->has.move = try_move(b);
 	b->mm.can_move = b->has.move;
 	b->has.stash = uffd_try_stash(b);
-	b->moves_several = uffd_moves_several();
 	if (!b->has.move && !b->has.stash)
 		return -ENOSYS;
 	b->mm.can_share = b->has.kernel_faults && !b->mm.is_inline;

@@ -28,11 +28,6 @@ static bool is_anon(bool shared, uint64_t inode, const char *name)
 	return false;
 }
 
-static bool is_stack(const char *name)
-{
-	return !strncmp(name, "[stack", 6);
-}
-
 static unsigned order_of(uint64_t page_size)
 {
 	unsigned order = 0;
@@ -71,7 +66,6 @@ static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
 	ret->inode = arg.inode;
 	ret->offset = arg.vma_offset;
-	ret->stack = is_stack(name);
 	ret->order = order_of(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
@@ -150,7 +144,6 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 	ret->write = perm[1] == 'w';
 	ret->exec = perm[2] == 'x';
 	ret->shared = perm[3] == 's';
-	ret->stack = is_stack(name);
 	ret->inode = inode;
 	ret->offset = offset;
 	/* the text does not tell the size of huge pages: mostly 2 MiB */
@@ -282,23 +275,24 @@ ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 	return (ssize_t)n;
 }
 
-struct uffd_range uffd_mapping(const struct uffd *b, uintptr_t addr)
+int uffd_mapping(struct mm *mm, uintptr_t addr, struct mm_extent *ret)
 {
-	struct uffd_range none = { addr, addr }, ret;
-	uintptr_t first, last, at;
 	struct uffd_vma vma;
+	uintptr_t first, last;
+	int err = uffd_find_vma(to_uffd(mm), addr, &vma);
 
-	if (uffd_find_vma(b, addr, &vma) || vma.start > addr || !vma.anon)
-		return none;
-	ret = (struct uffd_range){ vma.start, vma.end };
-	for (at = vma.start; sys_own_next(at, &first, &last); at = last) {
-		if (first > addr) {
-			ret.end = first < ret.end ? first : ret.end;
-			break;
-		}
-		if (last > addr)
-			return none;
-		ret.start = last;
+	if (err)
+		return err;
+	if (vma.start > addr || !vma.anon)
+		return -ENOENT;
+	*ret = (struct mm_extent){ vma.start, vma.end, MM_ANON };
+	while (sys_own_next(vma.start, &first, &last) && first < ret->end) {
+		if (first > addr)
+			ret->end = first;
+		else if (last > addr)
+			return -ENOENT;
+		else
+			ret->start = vma.start = last;
 	}
-	return ret;
+	return 0;
 }

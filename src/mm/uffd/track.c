@@ -73,7 +73,6 @@ static void take_back(struct uffd *b, uintptr_t start, uintptr_t end)
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
-	struct uffd_whole whole = uffd_whole_of(b, start, end);
 	bool settled = false, known = false;
 	int ret = 0, err = 0;
 
@@ -83,10 +82,11 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 		sys_mutex_lock(&b->event_lock);
 		uffd_drain(b);
 		uffd_inline_changed(b);
-		ret = uffd_register_part(b, start, end);
+		ret = uffd_register(b->u, start, end - start,
+				    UFFDIO_REGISTER_MODE_MISSING |
+					    UFFDIO_REGISTER_MODE_WP);
 		settled = !uffd_is_changing(b);
 		if (!ret && settled) {
-			uffd_join(b, &whole, start, end);
 			known = uffd_ranges_touch(b, start, end);
 			err = tell(b, start, end);
 		}
@@ -104,6 +104,33 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	if (err && !known)
 		take_back(b, start, end);
 	return err;
+}
+
+int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret;
+
+	uffd_ranges_del(b, start, end);
+	uffd_release(b, start, end);
+	uffd_fork_hide(mm, start, end, false);
+	ret = uffd_unregister(b->u, start, end - start);
+	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
+	while (ret == -EINVAL && start < end) {
+		struct uffd_vma vma;
+
+		if (uffd_find_vma(b, start, &vma) || vma.start >= end)
+			return 0;
+		if (vma.start > start)
+			start = vma.start;
+		if (vma.end > end)
+			vma.end = end;
+		uffd_unregister(b->u, start, vma.end - start);
+		start = vma.end;
+		if (start == end)
+			ret = 0;
+	}
+	return ret;
 }
 
 /* ---- The table ---- */
@@ -209,27 +236,6 @@ bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end)
 	found = at < t->nr && t->v[at].start < end;
 	sys_mutex_unlock(&t->lock);
 	return found;
-}
-
-/* The first range of the table in [start, end), or an empty one at @end. */
-struct uffd_range uffd_ranges_next(struct uffd *b, uintptr_t start,
-				   uintptr_t end)
-{
-	struct uffd_range ret = { end, end };
-	struct uffd_ranges *t = &b->ranges;
-	size_t at;
-
-	if (atomic_load(&t->overflow))
-		return (struct uffd_range){ start, end };
-	sys_mutex_lock(&t->lock);
-	at = find(t, t->nr, start);
-	if (at < t->nr && t->v[at].start < end) {
-		ret = t->v[at];
-		ret.start = ret.start > start ? ret.start : start;
-		ret.end = ret.end < end ? ret.end : end;
-	}
-	sys_mutex_unlock(&t->lock);
-	return ret;
 }
 
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr)

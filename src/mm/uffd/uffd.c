@@ -74,6 +74,7 @@ static const struct mm_ops ops = {
 	.sync = uffd_sync,
 	.is_still = uffd_is_still,
 	.survey = uffd_survey,
+	.mapping = uffd_mapping,
 	.track = uffd_track,
 	.untrack = uffd_untrack,
 	.resident = uffd_resident,

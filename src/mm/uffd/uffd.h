@@ -138,8 +138,7 @@ struct uffd_swap {
 struct uffd {
 	struct mm mm;
 	struct uffd_features has;
-	_Atomic bool dead;  /* the child of a fork */
-	bool moves_several; /* see whole.c */
+	_Atomic bool dead; /* the child of a fork */
 
 	int u, s;
 	int slot_fd; /* @u or @s: what slots are registered with */
@@ -178,7 +177,6 @@ struct uffd {
 	_Atomic uint32_t inside;  /* in the gate */
 
 	struct uffd_ranges ranges;
-	struct uffd_range unjoined; /* the last one; by event_lock */
 	struct uffd_keeper keeper;
 	struct uffd_nodes nodes;
 	struct uffd_swap swap;	       /* by keeper.lock, as what follows */
@@ -261,14 +259,12 @@ int uffd_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
 
 ssize_t uffd_survey(struct mm *mm, uintptr_t start, uintptr_t end,
 		    struct mm_extent *ret, size_t max);
-/* The mapping of @addr, as far as it can be tracked; empty if it cannot. */
-struct uffd_range uffd_mapping(const struct uffd *b, uintptr_t addr);
+int uffd_mapping(struct mm *mm, uintptr_t addr, struct mm_extent *ret);
 /* The mapping that @addr lies in, or the next one.  -ENOENT: none. */
 struct uffd_vma {
 	uintptr_t start, end;
 	bool anon; /* private, and without a file */
 	bool read, write, exec, shared;
-	bool stack;		/* the first thread's */
 	uint64_t inode, offset; /* of a file */
 	unsigned order;		/* of its pages: more than 0 for hugetlbfs */
 };
@@ -409,29 +405,8 @@ void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end);
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr);
-struct uffd_range uffd_ranges_next(struct uffd *b, uintptr_t start,
-				   uintptr_t end);
 /* Is any of it known to be tracked? */
 bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end);
-
-/* ---- whole.c: what is tracked in part ---- */
-
-bool uffd_moves_several(void);
-int uffd_register_part(struct uffd *b, uintptr_t start, uintptr_t end);
-/* @all: the mapping of a range, or from that of its start to its end's */
-struct uffd_whole {
-	struct uffd_range all;
-	bool has_rest, may_join;
-};
-struct uffd_whole uffd_whole_of(const struct uffd *b, uintptr_t start,
-				uintptr_t end);
-/* [start, end) has been registered.  Holds event_lock. */
-void uffd_join(struct uffd *b, const struct uffd_whole *w, uintptr_t start,
-	       uintptr_t end);
-/* It was discarded.  Holds event_lock. */
-void uffd_unjoin(struct uffd *b, uintptr_t start, uintptr_t end);
-/* mremap(2) put it there.  Holds event_lock. */
-void uffd_rejoin(struct uffd *b, uintptr_t start, uintptr_t end);
 
 /* ---- node.c ---- */
 
