@@ -10,8 +10,6 @@
 #include "stat.h"
 #include "tool.h"
 
-#define LEAST_RAM (UINT64_C(1) << 20)
-
 static const char name[] = "limit";
 
 static void help(void)

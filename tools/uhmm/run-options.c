@@ -15,7 +15,6 @@
 
 #define MIB		 (UINT64_C(1) << 20)
 #define DEFAULT_MIN_SIZE MIB
-#define LEAST_RAM	 MIB
 /* Of what the machine has available, and the device of the limit. */
 #define DEFAULT_RAM_PERCENT 75
 #define DEFAULT_DEVICE_SIZE 4 /* times */

@@ -34,6 +34,8 @@ __attribute__((format(printf, 2, 3))) void complain(const char *command,
 /* After getopt_long() gave '?' or ':': which option, and what is wrong. */
 void complain_option(const char *command, int opt, char **argv);
 
+#define LEAST_RAM (UINT64_C(1) << 20) /* that can be a limit */
+
 /*
  * The value of @option in whole pages, @least bytes or more; else says what is
  * wrong.
