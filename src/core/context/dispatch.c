@@ -10,157 +10,29 @@
  */
 #include <errno.h>
 
-#include "core/charge/charge.h"
-#include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
+#include "core/context/operations.h"
 #include "core/device/callback.h"
-#include "core/device/device.h"
-#include "core/hotplug/hotplug.h"
-#include "core/limit/group_api.h"
-#include "core/mirror/mirror_api.h"
-#include "core/move/home.h"
-#include "core/move/migrate.h"
-#include "core/move/out_steps.h"
-#include "core/notify/notify.h"
 #include "core/page/region.h"
-#include "core/page/slot.h"
-#include "core/report/listing.h"
 #include "sys/fds.h"
 
 #define STACK_NEED (128 * 1024) /* what a call may use below its caller */
 
 /* ---- Execution -------------------------------------------------------- */
 
-/* Nobody else uses the context any more. */
-static int do_close(struct uhmm *u)
-{
-	int err = home_all(u, NULL, HOME_RESCUE);
-
-	node_detach_all(u);
-	return err;
-}
-
-static int64_t execute_device(const struct request *r)
-{
-	switch (r->op) {
-	case REQ_ATTACH:
-		return node_attach(r->dev);
-	case REQ_REMOVE:
-		return do_remove(r->dev);
-	case REQ_LOST:
-		return do_lost(r->dev);
-	case REQ_FAILED:
-		return do_failed(r->dev, r->dpfn, r->len);
-	case REQ_DEVICE_MAP:
-		return do_device_map(r->dev, r->addr, r->len, r->dpfn);
-	case REQ_DEVICE_UNMAP:
-		return do_device_unmap(r->dev, r->addr, r->len);
-	default:
-		return -EINVAL;
-	}
-}
-
-static int64_t execute_mirror(struct uhmm *u, const struct request *r)
-{
-	switch (r->op) {
-	case REQ_MIRROR_REMOVE:
-		return do_mirror_remove(r->mirror);
-	case REQ_MIRROR_FAULT:
-		return do_mirror_fault(r->mirror, r->addr, r->len, r->flags);
-	case REQ_MIRROR_SNAPSHOT:
-		return do_mirror_snapshot(r->mirror, r->addr, r->len, r->pfns);
-	case REQ_NOTIFY_BEGIN:
-		return do_notify_begin(u, r->addr, r->len,
-				       (enum uhmm_notify)r->flags);
-	case REQ_NOTIFY_END:
-		return do_notify_end(u, r->addr, r->len);
-	default:
-		return -EINVAL;
-	}
-}
-
 static int64_t execute(struct uhmm *u, const struct request *r)
 {
-	if (u->mm->ops->sync && r->op != REQ_LOST) /* it waits for nothing */
-		u->mm->ops->sync(u->mm);
-	switch (r->op) {
-	case REQ_MIGRATE:
-		return do_migrate(u, r->addr, r->len, r->dev, r->why);
-	case REQ_PREFER:
-		return do_prefer(u, r->addr, r->len, r->dev);
-	case REQ_REGISTER:
-		return do_register(u, r->addr, r->len);
-	case REQ_UNREGISTER:
-		return do_unregister(u, r->addr, r->len);
-	case REQ_PIN:
-		return do_pin(u, r->addr, r->len);
-	case REQ_UNPIN:
-		return do_unpin(u, r->addr, r->len);
-	case REQ_FAULT_IN:
-		return do_fault_in(u, r->addr, r->len, r->flags);
-	case REQ_SNAPSHOT:
-		return do_snapshot(u, r->addr, r->len, r->pfns);
-	case REQ_LIMIT:
-		return do_group_limit(r->group, r->dev ? r->dev->id : 0,
-				      r->cookie);
-	case REQ_CHARGE:
-		return do_charge(u, r->addr, r->len, r->group);
-	case REQ_CHARGE_START:
-		return charge_start(u);
-	case REQ_GROUP_CREATE:
-		return do_group_create(r->group, r->name, r->ret_group);
-	case REQ_GROUP_DESTROY:
-		return group_remove(r->group);
-	case REQ_CLOSE:
-		return do_close(u);
-	case REQ_RANGES:
-		return do_ranges(u, r->addr, r->ranges, r->cookie);
-	case REQ_RANGE_PAGES:
-		return do_range_pages(u, r->addr, r->len,
-				      r->dev ? r->dev->id : 0);
-	case REQ_NOTHING:
-		return 0;
-	default:
-		return r->dev ? execute_device(r) : execute_mirror(u, r);
-	}
-}
+	const struct operation *op = &operations[r->op];
 
-static const char *const names[] = {
-	[REQ_MIGRATE] = "uhmm_migrate()",
-	[REQ_PIN] = "uhmm_pin()",
-	[REQ_UNPIN] = "uhmm_unpin()",
-	[REQ_FAULT_IN] = "uhmm_fault_in()",
-	[REQ_PREFER] = "uhmm_prefer()",
-	[REQ_REGISTER] = "uhmm_register()",
-	[REQ_UNREGISTER] = "uhmm_unregister()",
-	[REQ_ATTACH] = "uhmm_device_add()",
-	[REQ_REMOVE] = "uhmm_device_remove()",
-	[REQ_LOST] = "uhmm_device_lost()",
-	[REQ_FAILED] = "uhmm_device_failed()",
-	[REQ_DEVICE_MAP] = "uhmm_device_map()",
-	[REQ_DEVICE_UNMAP] = "uhmm_device_unmap()",
-	[REQ_SNAPSHOT] = "uhmm_snapshot()",
-	[REQ_LIMIT] = "uhmm_group_set_limit()",
-	[REQ_CHARGE] = "uhmm_charge()",
-	[REQ_CHARGE_START] = "uhmm_group_query()",
-	[REQ_GROUP_CREATE] = "uhmm_group_create()",
-	[REQ_GROUP_DESTROY] = "uhmm_group_destroy()",
-	[REQ_CLOSE] = "uhmm_close()",
-	[REQ_MIRROR_REMOVE] = "uhmm_mirror_remove()",
-	[REQ_MIRROR_FAULT] = "uhmm_mirror_fault()",
-	[REQ_MIRROR_SNAPSHOT] = "uhmm_mirror_snapshot()",
-	[REQ_NOTIFY_BEGIN] = "uhmm_notify_begin()",
-	[REQ_NOTIFY_END] = "uhmm_notify_end()",
-	[REQ_RANGES] = "uhmm_ranges()",
-	[REQ_RANGE_PAGES] = "uhmm_range_pages()",
-	[REQ_NOTHING] = "uhmm_close()",
-};
+	if (u->mm->ops->sync && !(op->flags & OPERATION_URGENT))
+		u->mm->ops->sync(u->mm);
+	return op->run(u, r);
+}
 
 static const char *name_of(const struct request *r)
 {
-	return r->background ? "uhmm_migrate_start()" : names[r->op];
+	return r->background ? "uhmm_migrate_start()" : operations[r->op].name;
 }
 
 static int64_t execute_named(struct uhmm *u, const struct request *r)
@@ -405,13 +277,17 @@ out:
 	return result;
 }
 
-/* What ends a device comes after queued moves: they may name it. */
+static bool has_flag(const struct request *req, unsigned flag)
+{
+	return operations[req->op].flags & flag;
+}
+
 static bool must_queue(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;
 	bool running;
 
-	if (req->op != REQ_REMOVE)
+	if (!has_flag(req, OPERATION_QUEUED))
 		return false;
 	sys_mutex_lock(&q->lock);
 	running = q->running;
@@ -421,7 +297,7 @@ static bool must_queue(struct uhmm *u, const struct request *req)
 
 static int64_t route(struct uhmm *u, const struct request *req)
 {
-	if (req->op == REQ_LOST && on_managed_stack(u, req))
+	if (has_flag(req, OPERATION_URGENT) && on_managed_stack(u, req))
 		return run_on_own_stack(u, req);
 	if (on_managed_stack(u, req) || must_queue(u, req))
 		return run_on_worker(u, req);

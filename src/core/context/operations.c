@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * operations.c - bodies of the public calls, one for each kind of request.
+ */
+#include "core/context/operations.h"
+#include "core/charge/charge.h"
+#include "core/coherent/fixed.h"
+#include "core/coherent/node.h"
+#include "core/context/context.h"
+#include "core/context/dispatch.h"
+#include "core/device/device.h"
+#include "core/hotplug/hotplug.h"
+#include "core/limit/group_api.h"
+#include "core/mirror/mirror_api.h"
+#include "core/move/home.h"
+#include "core/move/migrate.h"
+#include "core/report/listing.h"
+
+/* The number of RAM, or of a device. */
+static unsigned tier_of(const struct request *r)
+{
+	return r->dev ? r->dev->id : 0;
+}
+
+static int64_t migrate(struct uhmm *u, const struct request *r)
+{
+	return do_migrate(u, r->addr, r->len, r->dev, r->why);
+}
+
+static int64_t pin(struct uhmm *u, const struct request *r)
+{
+	return do_pin(u, r->addr, r->len);
+}
+
+static int64_t unpin(struct uhmm *u, const struct request *r)
+{
+	return do_unpin(u, r->addr, r->len);
+}
+
+static int64_t fault_in(struct uhmm *u, const struct request *r)
+{
+	return do_fault_in(u, r->addr, r->len, r->flags);
+}
+
+static int64_t prefer(struct uhmm *u, const struct request *r)
+{
+	return do_prefer(u, r->addr, r->len, r->dev);
+}
+
+static int64_t take_in(struct uhmm *u, const struct request *r)
+{
+	return do_register(u, r->addr, r->len);
+}
+
+static int64_t unregister(struct uhmm *u, const struct request *r)
+{
+	return do_unregister(u, r->addr, r->len);
+}
+
+static int64_t attach(struct uhmm *u, const struct request *r)
+{
+	return node_attach(r->dev);
+}
+
+static int64_t remove_device(struct uhmm *u, const struct request *r)
+{
+	return do_remove(r->dev);
+}
+
+static int64_t lose(struct uhmm *u, const struct request *r)
+{
+	return do_lost(r->dev);
+}
+
+static int64_t fail(struct uhmm *u, const struct request *r)
+{
+	return do_failed(r->dev, r->dpfn, r->len);
+}
+
+static int64_t device_map(struct uhmm *u, const struct request *r)
+{
+	return do_device_map(r->dev, r->addr, r->len, r->dpfn);
+}
+
+static int64_t device_unmap(struct uhmm *u, const struct request *r)
+{
+	return do_device_unmap(r->dev, r->addr, r->len);
+}
+
+static int64_t snapshot(struct uhmm *u, const struct request *r)
+{
+	return do_snapshot(u, r->addr, r->len, r->pfns);
+}
+
+static int64_t limit(struct uhmm *u, const struct request *r)
+{
+	return do_group_limit(r->group, tier_of(r), r->cookie);
+}
+
+static int64_t charge(struct uhmm *u, const struct request *r)
+{
+	return do_charge(u, r->addr, r->len, r->group);
+}
+
+static int64_t start_charge(struct uhmm *u, const struct request *r)
+{
+	return charge_start(u);
+}
+
+static int64_t group_create(struct uhmm *u, const struct request *r)
+{
+	return do_group_create(r->group, r->name, r->ret_group);
+}
+
+static int64_t group_destroy(struct uhmm *u, const struct request *r)
+{
+	return group_remove(r->group);
+}
+
+/* Nobody else uses the context any more. */
+static int64_t close_all(struct uhmm *u, const struct request *r)
+{
+	int err = home_all(u, NULL, HOME_RESCUE);
+
+	node_detach_all(u);
+	return err;
+}
+
+static int64_t mirror_remove(struct uhmm *u, const struct request *r)
+{
+	return do_mirror_remove(r->mirror);
+}
+
+static int64_t mirror_fault(struct uhmm *u, const struct request *r)
+{
+	return do_mirror_fault(r->mirror, r->addr, r->len, r->flags);
+}
+
+static int64_t mirror_snapshot(struct uhmm *u, const struct request *r)
+{
+	return do_mirror_snapshot(r->mirror, r->addr, r->len, r->pfns);
+}
+
+static int64_t notify_begin(struct uhmm *u, const struct request *r)
+{
+	return do_notify_begin(u, r->addr, r->len, (enum uhmm_notify)r->flags);
+}
+
+static int64_t notify_end(struct uhmm *u, const struct request *r)
+{
+	return do_notify_end(u, r->addr, r->len);
+}
+
+static int64_t ranges(struct uhmm *u, const struct request *r)
+{
+	return do_ranges(u, r->addr, r->ranges, r->cookie);
+}
+
+static int64_t range_pages(struct uhmm *u, const struct request *r)
+{
+	return do_range_pages(u, r->addr, r->len, tier_of(r));
+}
+
+static int64_t nothing(struct uhmm *u, const struct request *r)
+{
+	return 0;
+}
+
+const struct operation operations[] = {
+	[REQ_MIGRATE] = { "uhmm_migrate()", migrate, 0 },
+	[REQ_PIN] = { "uhmm_pin()", pin, 0 },
+	[REQ_UNPIN] = { "uhmm_unpin()", unpin, 0 },
+	[REQ_FAULT_IN] = { "uhmm_fault_in()", fault_in, 0 },
+	[REQ_PREFER] = { "uhmm_prefer()", prefer, 0 },
+	[REQ_REGISTER] = { "uhmm_register()", take_in, 0 },
+	[REQ_UNREGISTER] = { "uhmm_unregister()", unregister, 0 },
+	[REQ_ATTACH] = { "uhmm_device_add()", attach, 0 },
+	[REQ_REMOVE] = { "uhmm_device_remove()", remove_device,
+			 OPERATION_QUEUED },
+	[REQ_LOST] = { "uhmm_device_lost()", lose, OPERATION_URGENT },
+	[REQ_FAILED] = { "uhmm_device_failed()", fail, 0 },
+	[REQ_DEVICE_MAP] = { "uhmm_device_map()", device_map, 0 },
+	[REQ_DEVICE_UNMAP] = { "uhmm_device_unmap()", device_unmap, 0 },
+	[REQ_SNAPSHOT] = { "uhmm_snapshot()", snapshot, 0 },
+	[REQ_LIMIT] = { "uhmm_group_set_limit()", limit, 0 },
+	[REQ_CHARGE] = { "uhmm_charge()", charge, 0 },
+	[REQ_CHARGE_START] = { "uhmm_group_query()", start_charge, 0 },
+	[REQ_GROUP_CREATE] = { "uhmm_group_create()", group_create, 0 },
+	[REQ_GROUP_DESTROY] = { "uhmm_group_destroy()", group_destroy, 0 },
+	[REQ_CLOSE] = { "uhmm_close()", close_all, 0 },
+	[REQ_MIRROR_REMOVE] = { "uhmm_mirror_remove()", mirror_remove, 0 },
+	[REQ_MIRROR_FAULT] = { "uhmm_mirror_fault()", mirror_fault, 0 },
+	[REQ_MIRROR_SNAPSHOT] = { "uhmm_mirror_snapshot()", mirror_snapshot,
+				  0 },
+	[REQ_NOTIFY_BEGIN] = { "uhmm_notify_begin()", notify_begin, 0 },
+	[REQ_NOTIFY_END] = { "uhmm_notify_end()", notify_end, 0 },
+	[REQ_RANGES] = { "uhmm_ranges()", ranges, 0 },
+	[REQ_RANGE_PAGES] = { "uhmm_range_pages()", range_pages, 0 },
+	[REQ_NOTHING] = { "uhmm_close()", nothing, 0 },
+};

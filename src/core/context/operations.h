@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* operations.h - what each kind of request runs: operations.c */
+#ifndef UHMM_CONTEXT_OPERATIONS_H
+#define UHMM_CONTEXT_OPERATIONS_H
+
+#include <stdint.h>
+
+struct request;
+struct uhmm;
+
+/*
+ * @OPERATION_URGENT: waits for nothing, because others may wait for it: not for
+ *	events, and not for the worker
+ * @OPERATION_QUEUED: comes after moves that are queued, as they may name the
+ *	device that it ends
+ */
+enum {
+	OPERATION_URGENT = 1 << 0,
+	OPERATION_QUEUED = 1 << 1,
+};
+
+typedef int64_t operation_fn(struct uhmm *u, const struct request *r);
+
+/* @name: of the public call */
+struct operation {
+	const char *name;
+	operation_fn *run;
+	unsigned flags;
+};
+
+/* By enum request_op. */
+extern const struct operation operations[];
+
+#endif
