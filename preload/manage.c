@@ -45,7 +45,7 @@ static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
 static _Atomic bool is_threaded;   /* the program had more than one, ever */
 
 /* A handler of this thread would wait for the lock: libuhmm lets some run. */
-static void enter(void)
+static void acquire(void)
 {
 	inside_enter();
 	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
@@ -54,7 +54,7 @@ static void enter(void)
 		mutex_lock_quiet(&lock, &before);
 }
 
-static void leave(void)
+static void release(void)
 {
 	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
 		mutex_unlock(&lock);
@@ -228,7 +228,7 @@ void *manage_extent(size_t len, size_t align, bool commit)
 {
 	void *p;
 
-	enter();
+	acquire();
 	p = reserve_take(len, align);
 	if (p && manage_is_started()) {
 		register_range((uintptr_t)p, (uintptr_t)p + len);
@@ -236,7 +236,7 @@ void *manage_extent(size_t len, size_t align, bool commit)
 		reserve_commit((uintptr_t)p, (uintptr_t)p + len);
 		check_limit();
 	}
-	leave();
+	release();
 	return p;
 }
 
@@ -244,19 +244,19 @@ void manage_commit(uintptr_t start_, uintptr_t end)
 {
 	if (atomic_load(&state) != WATCHING)
 		return;
-	enter();
+	acquire();
 	reserve_commit(start_, end);
 	check_limit();
-	leave();
+	release();
 }
 
 void manage_decommit(uintptr_t start_, uintptr_t end)
 {
 	if (atomic_load(&state) != WATCHING)
 		return;
-	enter();
+	acquire();
 	reserve_decommit(start_, end);
-	leave();
+	release();
 }
 
 /* ---- Mappings ---------------------------------------------------------- */
@@ -274,7 +274,7 @@ static void widen(uintptr_t start_, uintptr_t end)
 
 void manage_mapped(uintptr_t start_, uintptr_t end)
 {
-	enter();
+	acquire();
 	ranges_remove(&excluded, start_, end);
 	widen(start_, end);
 	if (!ranges_add(&mappings, start_, end)) {
@@ -285,42 +285,42 @@ void manage_mapped(uintptr_t start_, uintptr_t end)
 		register_range(start_, end);
 	else
 		check_limit();
-	leave();
+	release();
 }
 
 bool manage_may_populate(size_t len)
 {
 	bool may;
 
-	enter();
+	acquire();
 	may = atomic_load(&state) != STARTED && len <= settings.ram &&
 	      reserve_bytes() + mappings.bytes <= settings.ram - len;
-	leave();
+	release();
 	return may;
 }
 
 void manage_unmapping(uintptr_t start_, uintptr_t end)
 {
-	enter();
+	acquire();
 	ranges_remove(&mappings, start_, end);
 	ranges_remove(&reserved, start_, end);
-	leave();
+	release();
 }
 
 void manage_reserved(uintptr_t start_, uintptr_t end)
 {
-	enter();
+	acquire();
 	ranges_remove(&mappings, start_, end);
 	if (ranges_add(&reserved, start_, end))
 		atomic_store(&has_reserved, true);
-	leave();
+	release();
 }
 
 void manage_closed(uintptr_t start_, uintptr_t end)
 {
-	enter();
+	acquire();
 	ranges_remove(&mappings, start_, end);
-	leave();
+	release();
 }
 
 /* What was opened before may have been closed and opened again. */
@@ -330,11 +330,11 @@ void manage_opened(uintptr_t start_, uintptr_t end)
 
 	if (!atomic_load_explicit(&has_reserved, memory_order_relaxed))
 		return;
-	enter();
+	acquire();
 	is_new = ranges_cover(&reserved, start_, end) &&
 		 !ranges_cover(&mappings, start_, end) &&
 		 !ranges_hit(&excluded, start_);
-	leave();
+	release();
 	if (is_new)
 		manage_mapped(start_, end);
 }
@@ -343,9 +343,9 @@ bool manage_has(uintptr_t addr)
 {
 	bool has;
 
-	enter();
+	acquire();
 	has = ranges_hit(&mappings, addr);
-	leave();
+	release();
 	return has;
 }
 
@@ -356,14 +356,14 @@ int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 	if (!manage_is_on())
 		return -ENOENT;
 	/* It may be about to be. */
-	enter();
+	acquire();
 	if (!manage_is_started())
 		err = -ENOENT;
 	else if (pinned)
 		err = pin(start_, end);
 	else
 		err = uhmm_unpin(context, (void *)start_, end - start_);
-	leave();
+	release();
 	return err;
 }
 
@@ -381,24 +381,24 @@ size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
 	struct range part;
 	size_t nr = 0;
 
-	enter();
+	acquire();
 	for (size_t i = 0; nr < max && i < mappings.nr; i++)
 		nr += add_part(&mappings.list[i], start_, end, &ret[nr]);
 	for (size_t i = 0; nr < max && reserve_part(i, &part); i++)
 		nr += add_part(&part, start_, end, &ret[nr]);
-	leave();
+	release();
 	return nr;
 }
 
 void manage_exclude(uintptr_t start_, uintptr_t end)
 {
-	enter();
+	acquire();
 	ranges_remove(&mappings, start_, end);
 	if (!ranges_add(&excluded, start_, end))
 		why_unmanaged = -ENOMEM;
 	if (manage_is_started())
 		exclude(start_, end);
-	leave();
+	release();
 }
 
 /*
@@ -481,14 +481,14 @@ void manage_stop(const char *call, bool quiet)
 	bool started;
 
 	summary_write();
-	enter();
+	acquire();
 	started = manage_is_started();
 	atomic_store(&barred, call);
 	if (started)
 		close_context("a filter forbids a call");
 	if (started || quiet)
 		atomic_store(&state, OFF);
-	leave();
+	release();
 	if (quiet)
 		atomic_store(&is_plain, true);
 	if (started)
@@ -501,22 +501,22 @@ bool manage_pause(void)
 {
 	bool may;
 
-	enter();
+	acquire();
 	may = manage_is_started() && !atomic_load(&is_threaded);
 	if (may) {
 		close_context("a change of namespaces");
 		atomic_store(&state, WATCHING);
 	}
-	leave();
+	release();
 	return may;
 }
 
 void manage_resume(void)
 {
-	enter();
+	acquire();
 	if (atomic_load(&state) == WATCHING)
 		start_quietly();
-	leave();
+	release();
 }
 
 void manage_threaded(void)
@@ -526,7 +526,7 @@ void manage_threaded(void)
 
 void manage_state(struct manage_state *ret)
 {
-	enter();
+	acquire();
 	*ret = (struct manage_state){
 		.started = manage_is_started(),
 		.error = open_error,
@@ -535,7 +535,7 @@ void manage_state(struct manage_state *ret)
 		.why = why_unmanaged,
 		.u = context,
 	};
-	leave();
+	release();
 }
 
 /*

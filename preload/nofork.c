@@ -24,13 +24,13 @@ static struct ranges list;   /* under the lock */
 static _Atomic bool is_used; /* there was ever something in it */
 static sigset_t before_fork; /* the forking thread's, under the lock */
 
-static void enter(sigset_t *old)
+static void acquire(sigset_t *old)
 {
 	masks_block_all(old);
 	mutex_lock(&lock);
 }
 
-static void leave(const sigset_t *old)
+static void release(const sigset_t *old)
 {
 	int err = errno;
 
@@ -53,7 +53,7 @@ int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 	sigset_t old;
 	int ret = -1;
 
-	enter(&old);
+	acquire(&old);
 	if (advice == MADV_DONTFORK) {
 		atomic_store(&is_used, true);
 		noted = ranges_add(&list, start, end);
@@ -64,7 +64,7 @@ int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 		ret = sys_madvise(&all, advice);
 	else
 		errno = ENOMEM;
-	leave(&old);
+	release(&old);
 	return ret;
 }
 
@@ -74,9 +74,9 @@ void nofork_forget(uintptr_t start, uintptr_t end)
 
 	if (!atomic_load(&is_used) || start >= end)
 		return;
-	enter(&old);
+	acquire(&old);
 	ranges_remove(&list, start, end);
-	leave(&old);
+	release(&old);
 }
 
 /* What a mapping grows by is as its end was. */
@@ -114,7 +114,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	if (!atomic_load(&is_used))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	enter(&mask);
+	acquire(&mask);
 	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
 	old_len = page_up(old_len);
 	len = page_up(len);
@@ -125,7 +125,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	}
 	if (p != MAP_FAILED)
 		resize((uintptr_t)p, old_len, len);
-	leave(&mask);
+	release(&mask);
 	return p;
 }
 
@@ -135,7 +135,7 @@ void nofork_prepare(void)
 {
 	sigset_t old;
 
-	enter(&old);
+	acquire(&old);
 	before_fork = old;
 	for (size_t i = 0; i < list.nr; i++)
 		sys_madvise(&list.list[i], MADV_DONTFORK);
@@ -153,5 +153,5 @@ void nofork_end(void)
 {
 	sigset_t old = before_fork;
 
-	leave(&old);
+	release(&old);
 }

@@ -17,8 +17,18 @@
  * inside us or libuhmm, and each thread created there, has @inside set: its
  * allocations come from jemalloc's default arena, its mappings are its own.
  *
- * Locks, in this order: jemalloc's own, then the one of manage.c.  Neither is
- * taken by code that runs inside.
+ * DOC: Locks
+ *
+ * In this order; none but the last two is taken by code that runs inside:
+ *
+ *	arena.c		which arenas there are; held around jemalloc's own locks
+ *	jemalloc	its own; held over the extent hooks, which count memory
+ *	manage.c	what is managed; held over calls into libuhmm
+ *	aio.c		blocks of requests that are under way; a leaf
+ *	nofork.c	memory that children do not have; held during fork(2)
+ *			and over calls that change mappings; a leaf
+ *	signals.c	the program's handlers; a leaf, spun on with all signals
+ *			blocked
  */
 #ifndef UHMM_PRELOAD_H
 #define UHMM_PRELOAD_H

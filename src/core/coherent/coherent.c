@@ -444,7 +444,7 @@ static void lose_swapped(const struct swap *s)
 /* ---- There and back ----------------------------------------------------- */
 
 /* Locked, unlocked.  Only at the end may the device pages be used again. */
-static void finish(struct swap *s)
+static void finish_unlock(struct swap *s)
 {
 	coherent_count(s->u, s->b);
 	block_unlock(s->u, s->b);
@@ -464,7 +464,7 @@ void coherent_place(struct swap *s)
 		else
 			settle_gone(s, i);
 	}
-	finish(s);
+	finish_unlock(s);
 	block_settle(s->u, s->b, false);
 }
 
@@ -489,7 +489,7 @@ void coherent_unplace(struct swap *s, const struct mm_set *placed)
 						 s->dpfn[i]));
 		}
 	}
-	finish(s);
+	finish_unlock(s);
 }
 
 /* ---- Faults ------------------------------------------------------------ */
@@ -498,7 +498,8 @@ void coherent_unplace(struct swap *s, const struct mm_set *placed)
  * It was discarded, or the kernel took the mapping away for a while.  Its page
  * of the file may be gone, too: then it is zeroes.
  */
-enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i)
+enum mm_outcome coherent_fault_unlock(struct uhmm *u, struct block *b,
+				      unsigned i)
 {
 	uint64_t w = block_word(b, i), dpfn = page_dpfn(w);
 	int err = u->mm->ops->resume(u->mm, block_addr(b, i), 1);

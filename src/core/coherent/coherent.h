@@ -48,6 +48,7 @@ bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn);
 /* Zero what was discarded there.  Without locks. */
 void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set);
 /* @b is locked, unlocked on return. */
-enum mm_outcome coherent_fault(struct uhmm *u, struct block *b, unsigned i);
+enum mm_outcome coherent_fault_unlock(struct uhmm *u, struct block *b,
+				      unsigned i);
 
 #endif

@@ -76,7 +76,7 @@ struct uhmm {
 	struct index *index;
 	struct slab block_slab, table_slab;
 	struct sys_mutex blocks_lock;	    /* adding to @blocks */
-	struct sys_mutex births[NR_BIRTHS]; /* see block_birth_lock() */
+	struct sys_mutex births[NR_BIRTHS]; /* see block_birth_mutex() */
 	struct block **blocks;
 	_Atomic uint32_t nr_blocks;
 	struct region_tree regions;

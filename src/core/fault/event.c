@@ -5,7 +5,7 @@
  * The backend calls one at a time, and before any fault that comes after.
  * A discard or an unmap waits for no move: the mover finds the word changed,
  * gives up, and frees its device page.  Pages at rest are freed here.  A remap
- * waits only for a copy home (wait_while_coming()).
+ * waits only for a copy home (wait_while_coming_unlock()).
  */
 #include <errno.h>
 
@@ -378,7 +378,7 @@ static int move_page(struct remap *r, uint64_t w)
 }
 
 /* A copy home ends without our help, so wait for it.  Unlocks. */
-static void wait_while_coming(const struct remap *r)
+static void wait_while_coming_unlock(const struct remap *r)
 {
 	uint32_t seen = atomic_load(&r->from->settled);
 
@@ -399,7 +399,7 @@ static int try_remap(struct remap *r)
 	w = block_word(r->from, r->i);
 	if (page_state(w) == P_COMING &&
 	    !(w & PAGE_SWAPPING && coherent_may_carry(r->u))) {
-		wait_while_coming(r);
+		wait_while_coming_unlock(r);
 		return -EAGAIN;
 	}
 	err = w ? move_page(r, w) : 0;

@@ -109,8 +109,8 @@ static bool is_counted(struct uhmm *u)
 }
 
 /* Zeroes, at once for the run that a stream will touch anyway. */
-static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned flags)
+static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
 {
 	const struct mm_ops *ops = u->mm->ops;
 	bool write = flags & MM_FAULT_WRITE || is_counted(u);
@@ -136,7 +136,8 @@ static enum mm_outcome zero_fault(struct uhmm *u, struct block *b, unsigned i,
 }
 
 /* Pages in frames: at rest, or leaving, which then was in vain. */
-static enum mm_outcome frame_fault(struct uhmm *u, struct block *b, unsigned i)
+static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
+					  unsigned i)
 {
 	unsigned n = fault_window(u, b, i);
 	int got = home_thaw(u, b, i, i + n);
@@ -159,7 +160,7 @@ static int is_resident(struct uhmm *u, const struct block *b, unsigned i)
  * Another thread's fault mapped it, or the address space is changing: the
  * toucher only has to be woken.
  */
-static enum mm_outcome late_fault(struct uhmm *u, struct block *b)
+static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
 {
 	block_unlock(u, b);
 	count_add(&u->count.spurious, 1);
@@ -170,48 +171,48 @@ static enum mm_outcome late_fault(struct uhmm *u, struct block *b)
  * The first write: the copy on the device is given up, at once for a run that
  * is written in sequence.  A page that is not there after all is fetched.
  */
-static enum mm_outcome clean_fault(struct uhmm *u, struct block *b, unsigned i,
-				   unsigned flags)
+static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
+					  unsigned i, unsigned flags)
 {
 	uint64_t w = block_word(b, i);
 	struct mm_set run;
 
 	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i) != 0)
-		return late_fault(u, b);
+		return late_fault_unlock(u, b);
 	if (!(flags & MM_FAULT_WP)) {
 		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
-		return home_fault(u, b, i, fault_window(u, b, i), true);
+		return home_fault_unlock(u, b, i, fault_window(u, b, i), true);
 	}
 	set_clear(&run);
 	set_add_run(&run, i, i + fault_window(u, b, i));
 	clean_written(b);
 	count_add(&u->count.soft_faults, 1);
-	return clean_break(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
+	return clean_break_unlock(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
 }
 
 /*
  * A page that was on a node, with the CPU, and is not at its address any more:
  * what takes its place is as new as if it had been RAM.
  */
-static enum mm_outcome node_fault(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned flags)
+static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
 {
 	uintptr_t va = b->va + i * MM_PAGE_SIZE;
 	uint64_t w = block_word(b, i);
 	enum mm_outcome out;
 
 	if (is_resident(u, b, i) != 0)
-		return late_fault(u, b);
+		return late_fault_unlock(u, b);
 	block_event(u, b, i, E_DISCARD);
-	out = zero_fault(u, b, i, flags);
+	out = zero_fault_unlock(u, b, i, flags);
 	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
 	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
 	return out;
 }
 
 /* Somebody is at it; block_settle() wakes. */
-static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
-				  unsigned flags)
+static enum mm_outcome wait_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned flags)
 {
 	uint32_t seen = atomic_load(&b->settled);
 
@@ -223,8 +224,8 @@ static enum mm_outcome wait_fault(struct uhmm *u, struct block *b,
 	return MM_RETRY;
 }
 
-static enum mm_outcome poisoned_fault(struct uhmm *u, struct block *b,
-				      unsigned i)
+static enum mm_outcome poisoned_fault_unlock(struct uhmm *u, struct block *b,
+					     unsigned i)
 {
 	u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE, 1);
 	block_unlock(u, b);
@@ -232,8 +233,8 @@ static enum mm_outcome poisoned_fault(struct uhmm *u, struct block *b,
 }
 
 /* Protected, but not by a move that still goes on. */
-static enum mm_outcome stale_protection(struct uhmm *u, struct block *b,
-					unsigned i)
+static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
+					       unsigned i)
 {
 	u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
 	block_unlock(u, b);
@@ -241,53 +242,53 @@ static enum mm_outcome stale_protection(struct uhmm *u, struct block *b,
 }
 
 /* Wait until something was demoted; without the lock. */
-static enum mm_outcome room_fault(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned flags)
+static enum mm_outcome room_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
 {
 	block_unlock(u, b);
 	return room_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
 }
 
 /* @b is locked; unlocked on return. */
-static enum mm_outcome fault_page(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned flags)
+static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
 {
 	uint64_t w = block_word(b, i);
 	enum page_state s = page_state(w);
 
 	if (flags & MM_FAULT_WP && s != P_STASHING && s != P_CLEAN)
-		return stale_protection(u, b, i);
+		return stale_protection_unlock(u, b, i);
 	if (page_has(w, PAGE_TAKES_RAM) && is_counted(u) && room_is_full(u, b))
-		return room_fault(u, b, i, flags);
+		return room_fault_unlock(u, b, i, flags);
 	if (page_has(w, PAGE_WAITS))
-		return wait_fault(u, b, flags);
+		return wait_fault_unlock(u, b, flags);
 	switch (s) {
 	case P_RAM:
 	case P_EMPTY:
 	case P_DROPPED:
 	case P_CLEARING:
-		return zero_fault(u, b, i, flags);
+		return zero_fault_unlock(u, b, i, flags);
 	case P_DEVICE:
 		count_add(&u->count.faults, 1);
-		return home_fault(u, b, i, fault_window(u, b, i),
-				  flags & MM_FAULT_WRITE);
+		return home_fault_unlock(u, b, i, fault_window(u, b, i),
+					 flags & MM_FAULT_WRITE);
 	case P_COHERENT:
 		if (node_has(u, w))
-			return node_fault(u, b, i, flags);
+			return node_fault_unlock(u, b, i, flags);
 		if (w & PAGE_DROP)
-			return wait_fault(u, b, flags);
-		return coherent_fault(u, b, i);
+			return wait_fault_unlock(u, b, flags);
+		return coherent_fault_unlock(u, b, i);
 	case P_CLEAN:
-		return clean_fault(u, b, i, flags);
+		return clean_fault_unlock(u, b, i, flags);
 	case P_FROZEN:
 	case P_LEAVING:
-		return frame_fault(u, b, i);
+		return frame_fault_unlock(u, b, i);
 	case P_EXCLUSIVE:
-		return exclusive_fault(u, b, i);
+		return exclusive_fault_unlock(u, b, i);
 	default:
 		if (w & PAGE_DROP)
-			return wait_fault(u, b, flags);
-		return poisoned_fault(u, b, i);
+			return wait_fault_unlock(u, b, flags);
+		return poisoned_fault_unlock(u, b, i);
 	}
 }
 
@@ -305,7 +306,7 @@ static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
 static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
 				   unsigned flags)
 {
-	struct sys_mutex *lock = block_birth_lock(u, addr);
+	struct sys_mutex *lock = block_birth_mutex(u, addr);
 	enum mm_outcome out = MM_RETRY;
 
 	addr &= ~(MM_PAGE_SIZE - 1);
@@ -334,7 +335,7 @@ enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags)
 		block_lock(b);
 		if (is_counted(u))
 			block_ensure_table(u, b);
-		out = fault_page(u, b, page_index(addr), flags);
+		out = fault_page_unlock(u, b, page_index(addr), flags);
 	}
 	start = sys_now_ns() - start;
 	hist_add(&u->fault_ns, start);

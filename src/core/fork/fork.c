@@ -291,7 +291,7 @@ static void hide_all(struct uhmm *u, bool hide)
 		u->mm->ops->fork_hide(u->mm, start, end, hide);
 }
 
-static void prepare(void)
+static void prepare_lock(void)
 {
 	const char *was = sys_call_rename("fork(2)");
 
@@ -309,7 +309,7 @@ static void prepare(void)
 	sys_call_rename(was);
 }
 
-static void parent(void)
+static void parent_unlock(void)
 {
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		if (u->mm->ops->fork_end)
@@ -320,13 +320,13 @@ static void parent(void)
 	sys_mutex_unlock(&contexts_lock);
 }
 
-static void prepare_last(void)
+static void prepare_last_lock(void)
 {
 	serve_lock();
 	region_fork();
 }
 
-static void parent_first(void)
+static void parent_first_unlock(void)
 {
 	region_forked(false);
 	serve_unlock();
@@ -403,11 +403,12 @@ static int hook(void)
 	int err = 0;
 
 	if (hooked == 0)
-		err = sys_atfork(prepare_last, parent_first, child_first);
+		err = sys_atfork(prepare_last_lock, parent_first_unlock,
+				 child_first);
 	if (hooked == 0 && !err)
 		hooked = 1;
 	if (hooked == 1)
-		err = sys_atfork(prepare, parent, NULL);
+		err = sys_atfork(prepare_lock, parent_unlock, NULL);
 	if (hooked == 1 && !err)
 		hooked = 2;
 	return err;

@@ -176,7 +176,7 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 	set_for_each(&p.kept, i)
 		kept_park(u, b, i);
 	p.lost = set_or(&p.lost, &p.kept);
-	clean_break(u, b, &p.clean, l->dev); /* unlocks */
+	clean_break_unlock(u, b, &p.clean, l->dev); /* unlocks */
 	if (set_empty(&p.lost))
 		return p.again;
 	take_away(l, b, &p);

@@ -74,8 +74,9 @@ static void free_words(struct uhmm *u, const uint64_t *words, unsigned n)
  * fails, and a fault ends with MM_RETRY: the thread touches the page again.  By
  * then it is plain RAM, and a fault on protected RAM unprotects it.
  */
-int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
-		const struct uhmm_device *only)
+int clean_break_unlock(struct uhmm *u, struct block *b,
+		       const struct mm_set *want,
+		       const struct uhmm_device *only)
 {
 	uint64_t words[MM_BLOCK_PAGES];
 	struct mm_set broken;
@@ -202,7 +203,7 @@ static void drop_by_stash(struct drop *d)
 	struct out *o = &d->o;
 
 	block_unlock(o->u, o->b);
-	out_take_aside(o);
+	out_take_aside_lock(o);
 	set_clear(&d->back);
 	set_for_each(&o->left, i)
 		dropped(d, i);

@@ -15,8 +15,9 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 		  const struct uhmm_device *dev);
 void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
-int clean_break(struct uhmm *u, struct block *b, const struct mm_set *want,
-		const struct uhmm_device *only);
+int clean_break_unlock(struct uhmm *u, struct block *b,
+		       const struct mm_set *want,
+		       const struct uhmm_device *only);
 /* Out of RAM again, without a copy; by the mover.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 

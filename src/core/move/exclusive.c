@@ -60,7 +60,7 @@ static int freeze(struct out *o, bool *ret_waited)
 	if (set_empty(&o->left))
 		return 0;
 	block_unlock(o->u, o->b);
-	out_take_aside(o);
+	out_take_aside_lock(o);
 	out_sort_aside(o);
 	set_for_each(&o->zero, i)
 		if (page_state(block_word(o->b, i)) == P_CLEARING)
@@ -165,7 +165,8 @@ static void thaw_revoked(struct uhmm *u, struct block *b,
 }
 
 /* @set is P_REVOKING.  @b locked, unlocked on return. */
-static void revoke(struct uhmm *u, struct block *b, const struct mm_set *set)
+static void revoke_unlock(struct uhmm *u, struct block *b,
+			  const struct mm_set *set)
 {
 	block_unlock(u, b);
 	mirror_invalidate_set(u, b, set, UHMM_NOTIFY_EXCLUSIVE);
@@ -185,17 +186,18 @@ void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
 	if (set_empty(&set))
 		block_unlock(u, b);
 	else
-		revoke(u, b, &set);
+		revoke_unlock(u, b, &set);
 }
 
-enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i)
+enum mm_outcome exclusive_fault_unlock(struct uhmm *u, struct block *b,
+				       unsigned i)
 {
 	struct mm_set set;
 
 	set_clear(&set);
 	set_add(&set, i);
 	block_event(u, b, i, E_REVOKE);
-	revoke(u, b, &set);
+	revoke_unlock(u, b, &set);
 	count_add(&u->count.soft_faults, 1);
 	return MM_RETRY;
 }

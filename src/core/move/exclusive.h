@@ -20,6 +20,7 @@ int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
 		   unsigned id);
 /* A CPU touch.  @b locked, unlocked on return. */
-enum mm_outcome exclusive_fault(struct uhmm *u, struct block *b, unsigned i);
+enum mm_outcome exclusive_fault_unlock(struct uhmm *u, struct block *b,
+				       unsigned i);
 
 #endif

@@ -280,7 +280,7 @@ static void take_back(struct fetch *f)
 /*
  * What was marked comes home.  @b locked, unlocked on return.
  */
-static void fetch_marked(struct fetch *f)
+static void fetch_marked_unlock(struct fetch *f)
 {
 	bool swap = device_is_mapped(f->dev) && f->may_unplace;
 	struct slot *s;
@@ -325,7 +325,8 @@ static void home_direct(struct fetch *f, const struct mm_set *want,
 		ssize_t n = 0;
 
 		if (is_fetchable(f, i, only) && !is_on_mapped(f, i))
-			n = home_map_direct(f->u, f->b, i, last - i, false);
+			n = home_map_direct_unlock(f->u, f->b, i, last - i,
+						   false);
 		if (n)
 			block_lock(f->b);
 		f->came += n > 0 ? (unsigned)n : 0;
@@ -399,8 +400,8 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 }
 
 /* Nothing could be fetched: wait for others' moves to end, if there are any. */
-static bool wait_for_movers(struct fetch *f, const struct mm_set *want,
-			    bool again)
+static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
+				   bool again)
 {
 	struct block *b = f->b;
 	uint32_t seen = atomic_load(&b->settled);
@@ -450,13 +451,13 @@ static int rescue_one(struct fetch *f, struct mm_set *want,
 	set_for_each(want, i) {
 		if (!is_fetchable(f, i, only))
 			continue;
-		if (home_lone(f->u, f->b, i)) {
+		if (home_lone_unlock(f->u, f->b, i)) {
 			set_add(&f->failed, i);
 			set_del(want, i);
 		}
 		return 1;
 	}
-	return wait_for_movers(f, want, false);
+	return wait_for_movers_unlock(f, want, false);
 }
 
 /*
@@ -471,7 +472,7 @@ static int home_round(struct fetch *f, struct mm_set *want,
 	if (!only)
 		exclusive_end(f->u, f->b, want, 0);
 	block_lock(f->b);
-	clean_break(f->u, f->b, want, only);
+	clean_break_unlock(f->u, f->b, want, only);
 	if (home_kept(f, want, only) || home_small(f, want, only))
 		return 1;
 	f->dev = NULL;
@@ -482,11 +483,11 @@ static int home_round(struct fetch *f, struct mm_set *want,
 	again = !only && !thaw_wanted(f->u, f->b, want, f->why);
 	mark_coming(f, want, only);
 	if (!set_empty(&f->set)) {
-		fetch_marked(f);
+		fetch_marked_unlock(f);
 		*want = set_minus(want, &f->failed);
 		return 1;
 	}
-	again = wait_for_movers(f, want, again);
+	again = wait_for_movers_unlock(f, want, again);
 	slot_put(f->u, f->slot);
 	return again;
 }
@@ -569,8 +570,8 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
  * Pages [i, i + n) in one go.  @b locked, unlocked on return.  Return: 0;
  * -EAGAIN to be tried again; -EIO when page @i is lost.
  */
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-	     bool share)
+int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+		    bool share)
 {
 	struct mm_set want;
 	struct fetch f;
@@ -586,7 +587,7 @@ int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	f.share = share;
 	f.dev = device_get(u, page_dev(block_word(b, i)));
 	mark_coming(&f, &want, NULL);
-	fetch_marked(&f);
+	fetch_marked_unlock(&f);
 	if (set_has(&f.failed, i))
 		return -EIO;
 	return f.again ? -EAGAIN : 0;

@@ -28,8 +28,8 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
-int home_run(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-	     bool share);
+int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+		    bool share);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);
@@ -38,21 +38,21 @@ void home_destroy(struct uhmm *u);
  * For a fault on a P_DEVICE page, which brings @n pages from it on if it can.
  * @b locked, unlocked on return.
  */
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
-			   unsigned n, bool write);
+enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned n, bool write);
 /*
  * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
  * unlocked on return.
  */
-int home_lone(struct uhmm *u, struct block *b, unsigned i);
+int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i);
 
-/* home_map.c: one block, locked; home_map_direct() unlocks unless it is 0 */
+/* home_map.c: one block, locked; the last one unlocks unless it returns 0 */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 		 const char *ram, struct slot *frames, bool share);
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
-ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-			bool share);
+ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
+			       unsigned n, bool share);
 
 #endif

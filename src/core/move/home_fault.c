@@ -4,7 +4,8 @@
  *
  * Mostly one page: mapped straight from the device where that can be read, or
  * through a bounce page of ours, which is claimed without a lock and without
- * asking the kernel for anything.  A stream gets a run at once, by home_run().
+ * asking the kernel for anything.  A stream gets a run at once, by
+ * home_run_unlock().
  */
 #include <errno.h>
 
@@ -65,7 +66,7 @@ struct lone {
 };
 
 /* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
-static enum mm_outcome lone_mapped(const struct lone *l, ssize_t n)
+static enum mm_outcome lone_mapped_unlock(const struct lone *l, ssize_t n)
 {
 	bool share = l->share && n == 1;
 
@@ -90,7 +91,7 @@ static int lone_read(const struct lone *l, void *ram)
 }
 
 /* Unlocks. */
-static enum mm_outcome lone_lost(const struct lone *l)
+static enum mm_outcome lone_lost_unlock(const struct lone *l)
 {
 	block_poison(l->u, l->b, l->i);
 	block_unlock(l->u, l->b);
@@ -111,18 +112,18 @@ static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
 		return MM_RETRY;
 	}
 	if (err)
-		return lone_lost(l);
+		return lone_lost_unlock(l);
 	n = home_map(l->u, l->b, l->i, l->i + 1, ram, NULL, l->share);
 	if (n == 1 || n == -EEXIST)
-		return lone_mapped(l, n);
+		return lone_mapped_unlock(l, n);
 	if (device_has_lost(l->dev, l->dpfn))
-		return lone_lost(l);
+		return lone_lost_unlock(l);
 	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
 	block_unlock(l->u, l->b);
 	return MM_RETRY;
 }
 
-static enum mm_outcome lone_bounce(const struct lone *l)
+static enum mm_outcome lone_bounce_unlock(const struct lone *l)
 {
 	unsigned bit = bounce_get(&l->u->bounce);
 	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
@@ -146,22 +147,22 @@ static enum mm_outcome lone_bounce(const struct lone *l)
 	return out;
 }
 
-int home_lone(struct uhmm *u, struct block *b, unsigned i)
+int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
 	struct lone l = { u,	b, device_get(u, page_dev(w)), i, page_dpfn(w),
 			  false };
 
-	return lone_bounce(&l) == MM_SIGBUS ? -EIO : 0;
+	return lone_bounce_unlock(&l) == MM_SIGBUS ? -EIO : 0;
 }
 
 /* ---- Straight from the device ------------------------------------------ */
 
 /* Unlocks, unless it returns 0: not possible here. */
-static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
-				    unsigned n, bool share)
+static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
+					   unsigned i, unsigned n, bool share)
 {
-	ssize_t got = home_map_direct(u, b, i, n, share);
+	ssize_t got = home_map_direct_unlock(u, b, i, n, share);
 
 	if (!got)
 		return 0;
@@ -170,10 +171,10 @@ static enum mm_outcome fault_direct(struct uhmm *u, struct block *b, unsigned i,
 
 /* ---- A run: the fault of a stream -------------------------------------- */
 
-static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
-				 unsigned n, bool share)
+static enum mm_outcome fault_run_unlock(struct uhmm *u, struct block *b,
+					unsigned i, unsigned n, bool share)
 {
-	switch (home_run(u, b, i, n, share)) {
+	switch (home_run_unlock(u, b, i, n, share)) {
 	case 0:
 		return MM_RESOLVED;
 	case -EIO:
@@ -183,8 +184,8 @@ static enum mm_outcome fault_run(struct uhmm *u, struct block *b, unsigned i,
 	}
 }
 
-enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
-			   unsigned n, bool write)
+enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
+				  unsigned n, bool write)
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
@@ -196,8 +197,9 @@ enum mm_outcome home_fault(struct uhmm *u, struct block *b, unsigned i,
 	if (err != -ENOENT)
 		return err ? MM_RETRY : MM_RESOLVED;
 	if (n < MM_BLOCK_PAGES || !b->huge)
-		out = fault_direct(u, b, i, n, share);
+		out = fault_direct_unlock(u, b, i, n, share);
 	if (out)
 		return out;
-	return n > 1 ? fault_run(u, b, i, n, share) : lone_bounce(&l);
+	return n > 1 ? fault_run_unlock(u, b, i, n, share) :
+		       lone_bounce_unlock(&l);
 }

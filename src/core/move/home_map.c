@@ -156,7 +156,7 @@ static void leave_rest(struct direct *d, unsigned from)
 }
 
 /* Unlocks. */
-static void end_direct(struct direct *d, unsigned got)
+static void end_direct_unlock(struct direct *d, unsigned got)
 {
 	block_unlock(d->u, d->b);
 	block_settle(d->u, d->b, false);
@@ -193,8 +193,8 @@ static ssize_t ask_direct(struct direct *d)
  * shared.  @b locked.  Return: 0: not possible, and still locked; else
  * unlocked, and pages mapped, or -errno: to be tried again.
  */
-ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-			bool share)
+ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
+			       unsigned n, bool share)
 {
 	uint64_t w = block_word(b, i);
 	struct direct d = {
@@ -217,6 +217,6 @@ ssize_t home_map_direct(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	if (!got && set_empty(&d.drop) && block_word(b, i) == w &&
 	    !atomic_load(&b->waiting))
 		return 0;
-	end_direct(&d, got > 0 ? (unsigned)got : 0);
+	end_direct_unlock(&d, got > 0 ? (unsigned)got : 0);
 	return got ? got : -EAGAIN;
 }

@@ -41,7 +41,7 @@ static void drop_copies(struct uhmm *u, struct block *b,
 {
 	clean_drop(u, b, want);
 	block_lock(b);
-	clean_break(u, b, want, NULL);
+	clean_break_unlock(u, b, want, NULL);
 }
 
 static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)

@@ -360,7 +360,7 @@ static void take_left(struct out *o)
 {
 	if (set_empty(&o->left))
 		return;
-	out_take_aside(o);
+	out_take_aside_lock(o);
 	out_sort_aside(o);
 	block_unlock(o->u, o->b);
 	block_settle(o->u, o->b, false);

@@ -73,7 +73,7 @@ static bool is_known(struct out *o)
 	return known;
 }
 
-void out_take_aside(struct out *o)
+void out_take_aside_lock(struct out *o)
 {
 	struct slot *s = slot_of(o->u, o->b->slot);
 

@@ -76,14 +76,14 @@ static struct index_leaf *leaf_get(struct uhmm *u, uintptr_t addr)
 	return leaf;
 }
 
-struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr)
+struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr)
 {
 	return &u->births[(addr >> MM_BLOCK_SHIFT) % NR_BIRTHS];
 }
 
 static struct block *block_new(struct uhmm *u, uintptr_t addr)
 {
-	struct sys_mutex *birth = block_birth_lock(u, addr);
+	struct sys_mutex *birth = block_birth_mutex(u, addr);
 	uint32_t nr = atomic_load(&u->nr_blocks);
 	struct index_leaf *leaf = leaf_get(u, addr);
 	struct block *b;

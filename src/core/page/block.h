@@ -92,7 +92,7 @@ bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
  * While it is held, no block is created for @addr.  A fault where there is no
  * block takes it, so the fault is done before the first move begins.
  */
-struct sys_mutex *block_birth_lock(struct uhmm *u, uintptr_t addr);
+struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b);
 void block_unlock(struct uhmm *u, struct block *b);

@@ -253,7 +253,7 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end)
 
 int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	struct sys_mutex *birth = block_birth_lock(u, start);
+	struct sys_mutex *birth = block_birth_mutex(u, start);
 	int err = -EEXIST;
 
 	sys_mutex_lock(&u->regions.lock);
