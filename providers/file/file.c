@@ -29,43 +29,33 @@ static int error_of_write(int err)
 	return err == EDQUOT || err == EFBIG ? -ENOSPC : -err;
 }
 
-static int write_run(const struct file *f, uint64_t dpfn, const char *data,
-		     size_t npages)
-{
-	size_t done = 0, len = bytes(npages);
-
-	if (!file_may_reach(bytes_of(dpfn + npages)))
-		return -ENOSPC;
-	while (done < len) {
-		struct iovec v = { (void *)(data + done), len - done };
-		ssize_t n = pwritev2(f->fd, &v, 1, (off_t)(bytes(dpfn) + done),
-				     f->flags);
-
-		if (n < 0 && errno != EINTR)
-			return error_of_write(errno);
-		if (!n)
-			return -ENOSPC;
-		done += n < 0 ? 0 : (size_t)n;
-	}
-	return 0;
-}
-
-static int read_run(const struct file *f, uint64_t dpfn, char *data,
+/* @data is written, or read. */
+static int move_run(const struct file *f, bool write, uint64_t dpfn, char *data,
 		    size_t npages)
 {
 	size_t done = 0, len = bytes(npages);
 
 	while (done < len) {
-		ssize_t n = pread(f->fd, data + done, len - done,
-				  (off_t)(bytes(dpfn) + done));
+		struct iovec v = { data + done, len - done };
+		off_t at = (off_t)(bytes(dpfn) + done);
+		ssize_t n = write ? pwritev2(f->fd, &v, 1, at, f->flags) :
+				    preadv(f->fd, &v, 1, at);
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (!n) /* somebody made it shorter */
-			return -EIO;
+			return write ? error_of_write(errno) : -errno;
+		if (!n) /* if read: somebody made the file shorter */
+			return write ? -ENOSPC : -EIO;
 		done += n < 0 ? 0 : (size_t)n;
 	}
 	return 0;
+}
+
+static int write_run(const struct file *f, uint64_t dpfn, char *data,
+		     size_t npages)
+{
+	if (!file_may_reach(bytes_of(dpfn + npages)))
+		return -ENOSPC;
+	return move_run(f, true, dpfn, data, npages);
 }
 
 static int file_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
@@ -89,7 +79,8 @@ static int file_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 
 	for (; nr && !err; seg++, nr--)
 		err = chunks_have(f, seg->dpfn, seg->npages) ?
-			      read_run(f, seg->dpfn, seg->ram, seg->npages) :
+			      move_run(f, false, seg->dpfn, seg->ram,
+				       seg->npages) :
 			      -EIO;
 	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
 }
