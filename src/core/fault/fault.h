@@ -10,9 +10,17 @@
 #include <stdint.h>
 
 #include "mm/mm.h"
+#include "sys/waits.h"
 
 struct block;
 struct uhmm;
+
+/*
+ * fault_in.c: @try until it says something other than -EAGAIN.  After a while
+ * other threads run in between.
+ */
+typedef int try_fn(void *arg);
+int fault_until_done(struct sys_wait *wait, try_fn *try, void *arg);
 
 /* fault.c, event.c */
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags);

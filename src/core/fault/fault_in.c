@@ -90,8 +90,9 @@ static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 }
 
 /* As far as one look reaches. */
-static int try_part(struct walk *w)
+static int try_part(void *arg)
 {
+	struct walk *w = arg;
 	struct mm *mm = w->u->mm;
 	size_t n = (w->end - w->start) >> MM_PAGE_SHIFT;
 	int err = mm->ops->look(mm, w->start, n, w->look);
@@ -104,20 +105,26 @@ static int try_part(struct walk *w)
 	return err;
 }
 
+int fault_until_done(struct sys_wait *wait, try_fn *try, void *arg)
+{
+	int err = -EAGAIN;
+
+	for (unsigned tries = 0; err == -EAGAIN; tries++) {
+		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
+			sys_wait_yield(wait);
+		err = try(arg);
+	}
+	sys_wait_end(wait);
+	return err;
+}
+
 static int fault_in_part(struct walk *w)
 {
 	struct sys_wait wait = { .all = &w->u->waits,
 				 .what = "pages to be in RAM at",
 				 .at = w->start };
-	int err = -EAGAIN;
 
-	for (unsigned tries = 0; err == -EAGAIN; tries++) {
-		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
-			sys_wait_yield(&wait);
-		err = try_part(w);
-	}
-	sys_wait_end(&wait);
-	return err;
+	return fault_until_done(&wait, try_part, w);
 }
 
 int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write)

@@ -32,8 +32,6 @@
 #include "core/page/region.h"
 #include "core/page/slot.h"
 
-#define EAGER_TRIES 100 /* until others are let run in between */
-
 /*
  * Pages [start, end) of one block.
  * @n: how many from @start can be entered; @err: why the next cannot, 0 when it
@@ -391,8 +389,9 @@ static uint64_t begin(struct uhmm_mirror *m)
 }
 
 /* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
-static int try_part(struct walk *w)
+static int try_part(void *arg)
 {
+	struct walk *w = arg;
 	uint64_t seq = begin(w->m);
 	int err;
 
@@ -414,15 +413,8 @@ static int fault_part(struct walk *w)
 	struct sys_wait wait = { .all = &w->m->u->waits,
 				 .what = "pages that can be entered at",
 				 .at = w->start };
-	int err = -EAGAIN;
 
-	for (unsigned tries = 0; err == -EAGAIN; tries++) {
-		if (tries > EAGER_TRIES + 2 * MM_BLOCK_PAGES)
-			sys_wait_yield(&wait);
-		err = try_part(w);
-	}
-	sys_wait_end(&wait);
-	return err;
+	return fault_until_done(&wait, try_part, w);
 }
 
 /* ---- Ranges ----------------------------------------------------------- */
