@@ -271,9 +271,7 @@ unsigned node_recount(struct uhmm *u, struct block *b,
 	if (r.came)
 		mirror_invalidate_set(u, b, &r.set, UHMM_NOTIFY_MIGRATE);
 	count_add(&u->count.to_ram, r.came);
-	for (unsigned k = 0; k < r.came; k++)
-		device_free_run(device_get(u, page_dev(r.word[k])),
-				page_dpfn(r.word[k]), 1);
+	device_free_words(u, r.word, r.came);
 	return r.left;
 }
 

@@ -188,6 +188,8 @@ void device_release(struct uhmm_device *dev);
 /* scrub.c: they may be handed out again, cleared if others could read them */
 void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
+/* The device pages that words name. */
+void device_free_words(struct uhmm *u, const uint64_t *words, unsigned n);
 
 static inline bool device_is_lost(const struct uhmm_device *dev)
 {

@@ -12,6 +12,7 @@
 #include "core/context/context.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
+#include "core/page/page.h"
 
 #define SCRUB_TRIES 3
 #define SCRUB_PAGES 64 /* at once */
@@ -86,4 +87,11 @@ void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n)
 		device_free_run(dev, dpfn[i], end - i);
 		i = end;
 	}
+}
+
+void device_free_words(struct uhmm *u, const uint64_t *words, unsigned n)
+{
+	for (unsigned k = 0; k < n; k++)
+		device_free_run(device_get(u, page_dev(words[k])),
+				page_dpfn(words[k]), 1);
 }

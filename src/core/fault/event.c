@@ -34,11 +34,6 @@ static bool is_at_rest(uint64_t w)
 	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 
-static void free_device_page(struct uhmm *u, uint64_t w)
-{
-	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
-}
-
 /* It stays; the CPU finds it as zeroes at its address. */
 static void discard_there(struct uhmm *u, struct block *b, unsigned i,
 			  struct mm_set *wipe)
@@ -110,8 +105,7 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			gone[n++] = w;
 	}
 	block_unlock(u, b);
-	while (n)
-		free_device_page(u, gone[--n]);
+	device_free_words(u, gone, n);
 	if (!set_empty(&wipe))
 		coherent_wipe(u, b, &wipe);
 }
@@ -147,8 +141,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 	}
 	b->huge = false;
 	block_unlock(u, b);
-	while (n)
-		free_device_page(u, gone[--n]);
+	device_free_words(u, gone, n);
 }
 
 /* ---- Walking ---------------------------------------------------------- */
@@ -409,7 +402,7 @@ static int try_remap(struct remap *r)
 	if (!set_empty(&wipe))
 		coherent_wipe(r->u, r->to, &wipe);
 	if (r->gone)
-		free_device_page(r->u, r->gone);
+		device_free_words(r->u, &r->gone, 1);
 	return err;
 }
 

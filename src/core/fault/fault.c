@@ -205,7 +205,7 @@ static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 		return late_fault_unlock(u, b);
 	block_event(u, b, i, E_DISCARD);
 	out = zero_fault_unlock(u, b, i, flags);
-	device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
+	device_free_words(u, &w, 1);
 	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
 	return out;
 }

@@ -60,15 +60,6 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 
 /* ---- Giving the copy up ----------------------------------------------- */
 
-static void free_words(struct uhmm *u, const uint64_t *words, unsigned n)
-{
-	while (n) {
-		uint64_t w = words[--n];
-
-		device_free_run(device_get(u, page_dev(w)), page_dpfn(w), 1);
-	}
-}
-
 /*
  * If a page cannot be unprotected, because the address space is changing, this
  * fails, and a fault ends with MM_RETRY: the thread touches the page again.  By
@@ -104,7 +95,7 @@ int clean_break_unlock(struct uhmm *u, struct block *b,
 	}
 out:
 	block_unlock(u, b);
-	free_words(u, words, n);
+	device_free_words(u, words, n);
 	return err;
 }
 
@@ -229,7 +220,7 @@ static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	block_unlock(u, b);
 	if (aside)
 		block_settle(u, b, false);
-	free_words(u, d.free, d.nfree);
+	device_free_words(u, d.free, d.nfree);
 	return (int)d.went;
 }
 

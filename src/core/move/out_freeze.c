@@ -348,11 +348,8 @@ static int freeze_once(struct out *o, const struct mm_set *want,
 
 void out_free_gone(struct out *o)
 {
-	while (o->ngone) {
-		uint64_t w = o->gone[--o->ngone];
-
-		device_free_run(device_get(o->u, page_dev(w)), page_dpfn(w), 1);
-	}
+	device_free_words(o->u, o->gone, o->ngone);
+	o->ngone = 0;
 }
 
 /* What freezing left, by its mapping. */

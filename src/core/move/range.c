@@ -307,9 +307,7 @@ static void forget_words(struct uhmm *u, struct block *b,
 	}
 	block_release_slot(u, b);
 	block_unlock(u, b);
-	while (n--)
-		device_free_run(device_get(u, page_dev(stay[n])),
-				page_dpfn(stay[n]), 1);
+	device_free_words(u, stay, n);
 }
 
 /*
