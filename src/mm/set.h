@@ -149,4 +149,15 @@ static inline struct mm_set set_minus(const struct mm_set *a,
 	return r;
 }
 
+/* Pages [first, last) of @s. */
+static inline struct mm_set set_part(const struct mm_set *s, unsigned first,
+				     unsigned last)
+{
+	struct mm_set range;
+
+	set_clear(&range);
+	set_add_run(&range, first, last);
+	return set_and(s, &range);
+}
+
 #endif

@@ -4,24 +4,20 @@
 #define UHMM_COHERENT_PLACED_H
 
 #include "core/context/context.h"
+#include "core/device/move.h"
 
 /*
  * Mappings of one block to be replaced.
- * @set: pages marked by coherent_mark(), on @dev, at @dpfn
- * @lost: or by coherent_mark_lost()
+ * @m: the move that needs it, with no spare device pages
+ * @set: pages marked by coherent_mark(), or with @lost by coherent_mark_lost()
  * @done: pages that have their new mapping; @err: why not all, or 0
+ * @wipe: discarded meanwhile
  */
 struct swap {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	struct mm_set set, done;
-	struct mm_set wipe; /* discarded meanwhile */
-	const uint64_t *dpfn;
+	struct move *m;
+	struct mm_set set, done, wipe;
 	int err;
 	bool lost;
-	unsigned nfree;
-	uint64_t free[MM_BLOCK_PAGES]; /* not initialized */
 };
 
 /* Faults wait from now on.  Locked. */

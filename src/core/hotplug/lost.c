@@ -39,15 +39,18 @@ struct loss {
 	uint64_t npages; /* lost so far */
 };
 
-/* What one block loses.  @free: device pages that no thread is at work on */
+/*
+ * What one block loses.
+ * @kept: at rest on the device, and in RAM as well
+ * @m.set: of @lost, where the CPU maps them
+ * @dpfn: device pages that no thread is at work on, to be freed
+ */
 struct part {
-	struct mm_set lost, clean;
-	struct mm_set kept;   /* at rest on the device, and in RAM as well */
-	struct mm_set placed; /* of @lost, where the CPU maps them */
-	unsigned nfree;
+	struct mm_set lost, clean, kept;
+	unsigned nr;
 	bool again;
-	uint64_t free[MM_BLOCK_PAGES];
-	uint64_t dpfn[MM_BLOCK_PAGES]; /* of @placed */
+	struct move m; /* from its @dpfn on not initialized */
+	uint64_t dpfn[MM_BLOCK_PAGES];
 };
 
 /* ---- One block -------------------------------------------------------- */
@@ -80,9 +83,9 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 	case P_COHERENT:
 	case P_DEVICE:
 		if (page_state(w) == P_COHERENT)
-			set_add(&ret->placed, i);
-		ret->dpfn[i] = page_dpfn(w);
-		ret->free[ret->nfree++] = page_dpfn(w);
+			set_add(&ret->m.set, i);
+		ret->m.dpfn[i] = page_dpfn(w);
+		ret->dpfn[ret->nr++] = page_dpfn(w);
 		set_add(kept ? &ret->kept : &ret->lost, i);
 		break;
 	case P_COMING: /* its mover frees it */
@@ -99,12 +102,8 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 
 static void find(struct loss *l, struct block *b, struct part *ret)
 {
-	set_clear(&ret->lost);
-	set_clear(&ret->clean);
-	set_clear(&ret->kept);
-	set_clear(&ret->placed);
-	ret->nfree = 0;
-	ret->again = false;
+	memset(ret, 0, offsetof(struct part, m));
+	move_init(&ret->m, l->dev->u, b, l->dev);
 	if (!has_any(b))
 		return;
 	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
@@ -144,23 +143,12 @@ static void poison_pages(struct loss *l, struct block *b,
 }
 
 /* Nobody is to use the device's memory any more. */
-static void take_away(struct loss *l, struct block *b, const struct part *p)
+static void take_away(struct part *p)
 {
-	struct swap s = {
-		.u = l->dev->u,
-		.b = b,
-		.dev = l->dev,
-		.set = p->placed,
-		.dpfn = p->dpfn,
-	};
+	struct swap s = { .m = &p->m, .set = p->m.set };
 
-	if (!set_empty(&p->placed))
+	if (!set_empty(&s.set))
 		coherent_lose(&s);
-}
-
-static void free_pages(struct loss *l, const struct part *p)
-{
-	device_free(l->dev, p->free, p->nfree);
 }
 
 /* Return: whether to come again, when a move has ended. */
@@ -179,11 +167,11 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 	clean_break_unlock(u, b, &p.clean, l->dev); /* unlocks */
 	if (set_empty(&p.lost))
 		return p.again;
-	take_away(l, b, &p);
+	take_away(&p);
 	block_settle(u, b, true);
 	if (!device_is_lost(l->dev)) /* they are told of the whole at the end */
 		mirror_invalidate_set(u, b, &p.lost, UHMM_NOTIFY_MIGRATE);
-	free_pages(l, &p);
+	device_free(l->dev, p.dpfn, p.nr);
 	return p.again;
 }
 

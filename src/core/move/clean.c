@@ -105,8 +105,6 @@ out:
 struct drop {
 	struct out o;
 	uint64_t word[MM_BLOCK_PAGES];
-	uint64_t free[MM_BLOCK_PAGES];
-	unsigned nfree, went;
 	struct mm_set back; /* in frames, and to be at their addresses */
 };
 
@@ -139,9 +137,9 @@ static void keep(struct drop *d, unsigned i)
 		set_add(&one, i);
 		out_give_back(o, &one);
 	} else if (set_has(&o->f.holes, i)) {
-		block_poison(o->u, o->b, i);
+		block_poison(o->m.u, o->m.b, i);
 	} else {
-		block_home(o->u, o->b, i, E_HOME);
+		block_home(o->m.u, o->m.b, i, E_HOME);
 	}
 }
 
@@ -151,14 +149,14 @@ static void dropped(struct drop *d, unsigned i)
 	uint64_t was = d->word[i];
 
 	if (out_was_overtaken(o, i, &d->back)) {
-		d->free[d->nfree++] = was;
-	} else if (has_lost(o->u, was) || is_refused(o, i)) {
+		o->gone[o->ngone++] = was;
+	} else if (has_lost(o->m.u, was) || is_refused(o, i)) {
 		keep(d, i);
-		d->free[d->nfree++] = was;
+		o->gone[o->ngone++] = was;
 	} else {
-		block_arrive(o->u, o->b, i, page_dev(was), page_dpfn(was),
+		block_arrive(o->m.u, o->m.b, i, page_dev(was), page_dpfn(was),
 			     is_gone(o, i) ? E_ARRIVE : E_SHARE);
-		d->went += is_gone(o, i);
+		o->m.went += is_gone(o, i);
 	}
 }
 
@@ -168,22 +166,22 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 	struct out *o = &d->o;
 
 	set_for_each(want, i) {
-		uint64_t w = block_word(o->b, i);
+		uint64_t w = block_word(o->m.b, i);
 
-		if (page_state(w) == P_CLEAN && !has_lost(o->u, w))
+		if (page_state(w) == P_CLEAN && !has_lost(o->m.u, w))
 			set_add(&o->f.want, i);
 	}
 	if (out_take_frames(o))
 		return;
 	set_for_each(&o->f.want, i) {
-		uint64_t w = block_word(o->b, i);
+		uint64_t w = block_word(o->m.b, i);
 
 		d->word[i] = w;
 		if (!is_gone(o, i))
 			continue;
-		block_arrive(o->u, o->b, i, page_dev(w), page_dpfn(w),
+		block_arrive(o->m.u, o->m.b, i, page_dev(w), page_dpfn(w),
 			     E_ARRIVE);
-		d->went++;
+		o->m.went++;
 	}
 	out_set_aside(o);
 }
@@ -193,13 +191,13 @@ static void drop_by_stash(struct drop *d)
 {
 	struct out *o = &d->o;
 
-	block_unlock(o->u, o->b);
+	block_unlock(o->m.u, o->m.b);
 	out_take_aside_lock(o);
 	set_clear(&d->back);
 	set_for_each(&o->left, i)
 		dropped(d, i);
 	out_give_back(o, &d->back);
-	o->b->stash = NULL;
+	o->m.b->stash = NULL;
 }
 
 static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
@@ -207,8 +205,7 @@ static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	struct drop d;
 	bool aside;
 
-	out_init(&d.o, u, b);
-	d.nfree = d.went = 0;
+	out_init(&d.o, u, b, NULL);
 	if (out_give_slot(u, b, want))
 		return 0;
 	block_lock(b);
@@ -220,8 +217,8 @@ static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	block_unlock(u, b);
 	if (aside)
 		block_settle(u, b, false);
-	device_free_words(u, d.free, d.nfree);
-	return (int)d.went;
+	out_free_gone(&d.o);
+	return (int)d.o.m.went;
 }
 
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)

@@ -28,10 +28,10 @@ static int select_pages(struct out *o, const struct mm_set *want)
 {
 	bool pinned = false;
 
-	dropped_settle(o->u, o->b, want);
-	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
+	dropped_settle(o->m.u, o->m.b, want);
+	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
 	set_for_each(want, i) {
-		uint64_t w = block_word(o->b, i);
+		uint64_t w = block_word(o->m.b, i);
 
 		if (!set_has(&o->managed, i))
 			continue;
@@ -52,33 +52,33 @@ static int freeze(struct out *o, bool *ret_waited)
 	if (err)
 		return err;
 	set_for_each(&o->f.holes, i)
-		block_event(o->u, o->b, i, E_HOLE);
+		block_event(o->m.u, o->m.b, i, E_HOLE);
 	set_for_each(&o->f.framed, i)
-		block_event(o->u, o->b, i, E_TAKE);
-	o->framed = o->f.framed;
+		block_event(o->m.u, o->m.b, i, E_TAKE);
+	o->m.set = o->f.framed;
 	out_set_aside(o);
 	if (set_empty(&o->left))
 		return 0;
-	block_unlock(o->u, o->b);
+	block_unlock(o->m.u, o->m.b);
 	out_take_aside_lock(o);
 	out_sort_aside(o);
 	set_for_each(&o->zero, i)
-		if (page_state(block_word(o->b, i)) == P_CLEARING)
-			block_event(o->u, o->b, i, E_STAY);
+		if (page_state(block_word(o->m.b, i)) == P_CLEARING)
+			block_event(o->m.u, o->m.b, i, E_STAY);
 	*ret_waited = true;
 	return 0;
 }
 
 static void mark_exclusive(struct out *o, unsigned id)
 {
-	set_for_each(&o->framed, i)
-		if (page_state(block_word(o->b, i)) == P_LEAVING)
-			block_arrive(o->u, o->b, i, id, 0, E_EXCLUDE);
+	set_for_each(&o->m.set, i)
+		if (page_state(block_word(o->m.b, i)) == P_LEAVING)
+			block_arrive(o->m.u, o->m.b, i, id, 0, E_EXCLUDE);
 }
 
 static int result(const struct out *o, const struct mm_set *want)
 {
-	return set_empty(want) || !set_empty(&o->framed) ? 0 : -EBUSY;
+	return set_empty(want) || !set_empty(&o->m.set) ? 0 : -EBUSY;
 }
 
 int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -89,7 +89,7 @@ int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct out o;
 	int err;
 
-	out_init(&o, u, b);
+	out_init(&o, u, b, NULL);
 	block_take_mover(u, b);
 	err = out_give_slot(u, b, want);
 	if (err)
@@ -110,7 +110,7 @@ int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 	if (waited)
 		block_settle(u, b, false);
 	out_free_gone(&o);
-	mirror_invalidate_set(u, b, &o.framed, UHMM_NOTIFY_EXCLUSIVE);
+	mirror_invalidate_set(u, b, &o.m.set, UHMM_NOTIFY_EXCLUSIVE);
 out:
 	block_let_go(u, b);
 	return err;

@@ -27,34 +27,27 @@
 #include "core/page/slot.h"
 
 /*
- * @set: pages marked P_COMING by us; @dpfn: their device pages
- * @read: copied; @failed: could not be; @free: device pages to free at the end
+ * @m.set: pages marked P_COMING by us; @m.went: those that came
+ * @placed: of them, on a device that the CPU maps
+ * @read: copied; @failed: could not be; @gone: nothing is mapped there
  * @ram: where page 0 of the block would be copied to
  */
 struct fetch {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
 	enum home_how how;
-	uint8_t *why;
-	struct mm_set set, read, failed, gone;
-	struct mm_set placed; /* of @set, on a device that the CPU maps */
+	struct mm_set read, failed, gone, placed;
 	uint32_t slot;
 	char *ram;
-	unsigned nfree, came;
 	bool again;	  /* not because of the device: to be tried again */
 	bool may_unplace; /* not in a fault */
 	bool share;	  /* for a read: the device's copies stay good */
-	uint64_t dpfn[MM_BLOCK_PAGES];
-	uint64_t free[MM_BLOCK_PAGES];
+	struct move m;	  /* from its @dpfn on not initialized */
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
 static void fetch_init(struct fetch *f, struct uhmm *u, struct block *b)
 {
-	memset(f, 0, offsetof(struct fetch, dpfn));
-	f->u = u;
-	f->b = b;
+	memset(f, 0, offsetof(struct fetch, m));
+	move_init(&f->m, u, b, NULL);
 	f->slot = NO_SLOT;
 }
 
@@ -71,13 +64,13 @@ static bool is_away(struct uhmm *u, uint64_t w)
 static bool is_fetchable(const struct fetch *f, unsigned i,
 			 const struct uhmm_device *only)
 {
-	uint64_t w = block_word(f->b, i);
+	uint64_t w = block_word(f->m.b, i);
 
-	if (!is_away(f->u, w))
+	if (!is_away(f->m.u, w))
 		return false;
 	if (only && page_dev(w) != only->id)
 		return false;
-	return !f->dev || page_dev(w) == f->dev->id;
+	return !f->m.dev || page_dev(w) == f->m.dev->id;
 }
 
 /* Mark what is on one device.  Locked. */
@@ -85,60 +78,51 @@ static void mark_coming(struct fetch *f, const struct mm_set *want,
 			const struct uhmm_device *only)
 {
 	set_for_each(want, i) {
-		uint64_t w = block_word(f->b, i);
+		uint64_t w = block_word(f->m.b, i);
 
 		if (!is_fetchable(f, i, only))
 			continue;
-		f->dev = device_get(f->u, page_dev(w));
-		f->dpfn[i] = page_dpfn(w);
-		set_add(&f->set, i);
-		if (device_is_mapped(f->dev) && f->may_unplace) {
+		f->m.dev = device_get(f->m.u, page_dev(w));
+		f->m.dpfn[i] = page_dpfn(w);
+		set_add(&f->m.set, i);
+		if (device_is_mapped(f->m.dev) && f->may_unplace) {
 			if (page_state(w) == P_COHERENT)
 				set_add(&f->placed, i);
-			coherent_mark(f->u, f->b, i, f->dev->id, f->dpfn[i]);
+			coherent_mark(f->m.u, f->m.b, i, f->m.dev->id,
+				      f->m.dpfn[i]);
 			continue;
 		}
-		block_set(f->u, f->b, i,
+		block_set(f->m.u, f->m.b, i,
 			  page_on_device(P_COMING, page_dev(w), page_dpfn(w)));
 	}
 }
 
 static bool get_frames(struct fetch *f, const struct mm_set *want)
 {
-	if (f->b->huge && set_full(want)) {
-		f->slot = slot_get_huge(f->u);
-		f->b->huge = f->slot != NO_SLOT;
+	if (f->m.b->huge && set_full(want)) {
+		f->slot = slot_get_huge(f->m.u);
+		f->m.b->huge = f->slot != NO_SLOT;
 	}
 	if (f->slot == NO_SLOT)
-		f->slot = slot_get(f->u, want);
+		f->slot = slot_get(f->m.u, want);
 	if (f->slot == NO_SLOT)
 		return false;
-	f->ram = (char *)slot_va(f->u, f->slot);
+	f->ram = (char *)slot_va(f->m.u, f->slot);
 	return true;
-}
-
-static unsigned first_of(const struct fetch *f, unsigned from)
-{
-	return set_find(&f->set, from, true);
 }
 
 static void fetch_range(struct fetch *f, unsigned first, unsigned last,
 			int attempts)
 {
-	unsigned nr = 0, mid = first + (last - first) / 2;
+	unsigned nr, mid = first + (last - first) / 2;
+	struct mm_set part = set_part(&f->m.set, first, last);
 
-	for (unsigned i = first; i < last; i++)
-		if (set_has(&f->set, i))
-			nr = segment_add(f->seg, nr, f->dpfn[i],
-					 f->ram + i * MM_PAGE_SIZE);
-	if (!nr)
+	if (set_empty(&part))
 		return;
-	if (!device_copy_out(f->dev, f->seg, nr,
-			     f->b->va + first_of(f, first) * MM_PAGE_SIZE)) {
-		for (unsigned i = first; i < last; i++)
-			if (set_has(&f->set, i))
-				set_add(&f->read, i);
-	} else if (device_is_lost(f->dev)) {
+	nr = move_segments(&part, f->m.dpfn, f->ram, f->seg);
+	if (!device_copy_out(f->m.dev, f->seg, nr, move_first(&f->m, &part))) {
+		f->read = set_or(&f->read, &part);
+	} else if (device_is_lost(f->m.dev)) {
 		return;
 	} else if (last - first > 1) {
 		fetch_range(f, first, mid, attempts);
@@ -148,35 +132,22 @@ static void fetch_range(struct fetch *f, unsigned first, unsigned last,
 	}
 }
 
-static bool is_ours(const struct fetch *f, unsigned i)
-{
-	return block_word(f->b, i) ==
-	       page_on_device(P_COMING, f->dev->id, f->dpfn[i]);
-}
-
-static void free_later(struct fetch *f, unsigned i)
-{
-	f->free[f->nfree++] = f->dpfn[i];
-}
-
 static void give_up(struct fetch *f, unsigned i)
 {
-	block_poison(f->u, f->b, i);
-	if (f->why)
-		f->why[i] = UHMM_WHY_POISONED;
+	block_poison(f->m.u, f->m.b, i);
+	move_why(&f->m, i, UHMM_WHY_POISONED);
 	set_add(&f->failed, i);
-	free_later(f, i);
+	move_spare(&f->m, f->m.dpfn[i]);
 }
 
 static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
 {
-	if (device_has_lost(f->dev, f->dpfn[i])) {
+	if (device_has_lost(f->m.dev, f->m.dpfn[i])) {
 		give_up(f, i);
 		return;
 	}
-	block_arrive(f->u, f->b, i, f->dev->id, f->dpfn[i], E_STAY);
-	if (f->why)
-		f->why[i] = (uint8_t)why;
+	block_arrive(f->m.u, f->m.b, i, f->m.dev->id, f->m.dpfn[i], E_STAY);
+	move_why(&f->m, i, why);
 	if (why == UHMM_WHY_IO)
 		set_add(&f->failed, i);
 	else
@@ -193,24 +164,23 @@ static void lost(struct fetch *f, unsigned i)
 
 static void homed(struct fetch *f, unsigned i)
 {
-	home_mapped(f->u, f->b, i, f->share);
-	if (f->why)
-		f->why[i] = UHMM_WHY_OK;
+	home_mapped(f->m.u, f->m.b, i, f->share);
+	move_why(&f->m, i, UHMM_WHY_OK);
 	if (!f->share)
-		free_later(f, i);
-	f->came++;
+		move_spare(&f->m, f->m.dpfn[i]);
+	f->m.went++;
 }
 
 /* Map [i, last), all read and ours.  Return: where to go on. */
 static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 {
-	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->u, f->slot);
-	ssize_t n = home_map(f->u, f->b, i, last, f->ram + i * MM_PAGE_SIZE, s,
-			     f->share);
+	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->m.u, f->slot);
+	ssize_t n = home_map(f->m.u, f->m.b, i, last, f->ram + i * MM_PAGE_SIZE,
+			     s, f->share);
 
 	if (n == -EEXIST) {
-		sys_logf(&f->u->log, SYS_INFO, "page %#lx was there already",
-			 (unsigned long)(f->b->va + i * MM_PAGE_SIZE));
+		sys_logf(&f->m.u->log, SYS_INFO, "page %#lx was there already",
+			 (unsigned long)(f->m.b->va + i * MM_PAGE_SIZE));
 		f->share = false;
 		n = 1;
 	}
@@ -228,25 +198,26 @@ static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 /* The longest run from @i of pages that can be mapped at once. */
 static unsigned mappable(const struct fetch *f, unsigned i)
 {
-	while (i < MM_BLOCK_PAGES && set_has(&f->read, i) && is_ours(f, i))
+	while (i < MM_BLOCK_PAGES && set_has(&f->read, i) &&
+	       move_is_coming(&f->m, i))
 		i++;
 	return i;
 }
 
 static void map_all(struct fetch *f)
 {
-	for (unsigned i = set_find(&f->set, 0, true); i < MM_BLOCK_PAGES;
-	     i = set_find(&f->set, i, true)) {
+	for (unsigned i = set_find(&f->m.set, 0, true); i < MM_BLOCK_PAGES;
+	     i = set_find(&f->m.set, i, true)) {
 		unsigned last = mappable(f, i);
 
 		if (last > i) {
 			i = map_run(f, i, last);
 			continue;
 		}
-		if (!is_ours(f, i) &&
-		    !carried_take(f->u, f->dev->id, f->dpfn[i]))
-			free_later(f, i); /* dropped meanwhile */
-		else if (is_ours(f, i))
+		if (!move_is_coming(&f->m, i) &&
+		    !carried_take(f->m.u, f->m.dev->id, f->m.dpfn[i]))
+			move_spare(&f->m, f->m.dpfn[i]); /* dropped meanwhile */
+		else if (move_is_coming(&f->m, i))
 			lost(f, i);
 		i++;
 	}
@@ -255,23 +226,16 @@ static void map_all(struct fetch *f)
 /* The CPU's access to the device's memory ends; what it cannot, stays. */
 static void take_back(struct fetch *f)
 {
-	struct swap s = {
-		.u = f->u,
-		.b = f->b,
-		.dev = f->dev,
-		.set = f->set,
-		.dpfn = f->dpfn,
-	};
+	struct swap s = { .m = &f->m, .set = f->m.set };
 	struct mm_set rest;
 
 	coherent_unplace(&s, &f->placed);
-	call_drop(f->dev);
-	rest = set_minus(&f->set, &s.done);
-	f->set = s.done;
+	call_drop(f->m.dev);
+	rest = set_minus(&f->m.set, &s.done);
+	f->m.set = s.done;
 	f->again = !set_empty(&rest);
 	set_for_each(&rest, i) {
-		if (f->why)
-			f->why[i] = UHMM_WHY_BUSY;
+		move_why(&f->m, i, UHMM_WHY_BUSY);
 		if (s.err == -ENOENT)
 			set_add(&f->gone, i);
 	}
@@ -282,34 +246,34 @@ static void take_back(struct fetch *f)
  */
 static void fetch_marked_unlock(struct fetch *f)
 {
-	bool swap = device_is_mapped(f->dev) && f->may_unplace;
+	bool swap = device_is_mapped(f->m.dev) && f->may_unplace;
 	struct slot *s;
 
 	if (swap)
-		call_hold(f->dev);
-	block_unlock(f->u, f->b);
-	mirror_invalidate_set(f->u, f->b, &f->set, UHMM_NOTIFY_MIGRATE);
+		call_hold(f->m.dev);
+	block_unlock(f->m.u, f->m.b);
+	mirror_invalidate_set(f->m.u, f->m.b, &f->m.set, UHMM_NOTIFY_MIGRATE);
 	if (swap)
 		take_back(f);
-	s = slot_of(f->u, f->slot);
-	s->stock = set_or(&s->stock, &f->set);
+	s = slot_of(f->m.u, f->slot);
+	s->stock = set_or(&s->stock, &f->m.set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
-	block_lock(f->b);
+	block_lock(f->m.b);
 	map_all(f);
-	if (device_is_mapped(f->dev))
-		coherent_count(f->u, f->b);
-	block_unlock(f->u, f->b);
-	block_settle(f->u, f->b, f->again || !set_empty(&f->failed));
-	count_add(&f->u->count.to_ram, f->came);
-	device_free(f->dev, f->free, f->nfree);
-	slot_put(f->u, f->slot);
+	if (device_is_mapped(f->m.dev))
+		coherent_count(f->m.u, f->m.b);
+	block_unlock(f->m.u, f->m.b);
+	block_settle(f->m.u, f->m.b, f->again || !set_empty(&f->failed));
+	count_add(&f->m.u->count.to_ram, f->m.went);
+	move_free_spare(&f->m);
+	slot_put(f->m.u, f->slot);
 }
 
 /* Its mapping has to be replaced first. */
 static bool is_on_mapped(const struct fetch *f, unsigned i)
 {
 	return device_is_mapped(
-		device_get(f->u, page_dev(block_word(f->b, i))));
+		device_get(f->m.u, page_dev(block_word(f->m.b, i))));
 }
 
 /*
@@ -325,11 +289,11 @@ static void home_direct(struct fetch *f, const struct mm_set *want,
 		ssize_t n = 0;
 
 		if (is_fetchable(f, i, only) && !is_on_mapped(f, i))
-			n = home_map_direct_unlock(f->u, f->b, i, last - i,
+			n = home_map_direct_unlock(f->m.u, f->m.b, i, last - i,
 						   false);
 		if (n)
-			block_lock(f->b);
-		f->came += n > 0 ? (unsigned)n : 0;
+			block_lock(f->m.b);
+		f->m.went += n > 0 ? (unsigned)n : 0;
 		i += n > 0 ? (unsigned)n : 1;
 	}
 }
@@ -403,13 +367,13 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
 				   bool again)
 {
-	struct block *b = f->b;
+	struct block *b = f->m.b;
 	uint32_t seen = atomic_load(&b->settled);
 
 	again = again || is_moving(b, want);
 	if (again)
 		atomic_store(&b->waiting, 1);
-	block_unlock(f->u, b);
+	block_unlock(f->m.u, b);
 	if (again)
 		sys_futex_wait(&b->settled, seen, 1000 * 1000);
 	return again;
@@ -421,10 +385,10 @@ static bool home_kept(struct fetch *f, const struct mm_set *want,
 {
 	int err;
 
-	block_lock(f->b);
-	err = kept_home_unlock(f->u, f->b, want, only, f->why);
+	block_lock(f->m.b);
+	err = kept_home_unlock(f->m.u, f->m.b, want, only, f->m.why);
 	if (err == -ENOENT)
-		block_unlock(f->u, f->b);
+		block_unlock(f->m.u, f->m.b);
 	if (err == -EAGAIN)
 		sys_yield();
 	return err != -ENOENT;
@@ -434,24 +398,24 @@ static bool home_kept(struct fetch *f, const struct mm_set *want,
 static bool home_small(struct fetch *f, const struct mm_set *want,
 		       struct uhmm_device *only)
 {
-	if (f->u->mm->can_move && set_count(want) >= HOME_GIVE_PAGES)
+	if (f->m.u->mm->can_move && set_count(want) >= HOME_GIVE_PAGES)
 		return false;
-	block_lock(f->b);
+	block_lock(f->m.b);
 	home_direct(f, want, only);
-	block_unlock(f->u, f->b);
-	return f->came;
+	block_unlock(f->m.u, f->m.b);
+	return f->m.went;
 }
 
 /* No slot is free: one page at least, when there is no later. */
 static int rescue_one(struct fetch *f, struct mm_set *want,
 		      const struct uhmm_device *only)
 {
-	block_lock(f->b);
-	thaw_wanted(f->u, f->b, want, NULL);
+	block_lock(f->m.b);
+	thaw_wanted(f->m.u, f->m.b, want, NULL);
 	set_for_each(want, i) {
 		if (!is_fetchable(f, i, only))
 			continue;
-		if (home_lone_unlock(f->u, f->b, i)) {
+		if (home_lone_unlock(f->m.u, f->m.b, i)) {
 			set_add(&f->failed, i);
 			set_del(want, i);
 		}
@@ -470,25 +434,25 @@ static int home_round(struct fetch *f, struct mm_set *want,
 	bool again;
 
 	if (!only)
-		exclusive_end(f->u, f->b, want, 0);
-	block_lock(f->b);
-	clean_break_unlock(f->u, f->b, want, only);
+		exclusive_end(f->m.u, f->m.b, want, 0);
+	block_lock(f->m.b);
+	clean_break_unlock(f->m.u, f->m.b, want, only);
 	if (home_kept(f, want, only) || home_small(f, want, only))
 		return 1;
-	f->dev = NULL;
+	f->m.dev = NULL;
 	if (!get_frames(f, want))
 		return f->how == HOME_RESCUE ? rescue_one(f, want, only) :
 					       -ENOMEM;
-	block_lock(f->b);
-	again = !only && !thaw_wanted(f->u, f->b, want, f->why);
+	block_lock(f->m.b);
+	again = !only && !thaw_wanted(f->m.u, f->m.b, want, f->m.why);
 	mark_coming(f, want, only);
-	if (!set_empty(&f->set)) {
+	if (!set_empty(&f->m.set)) {
 		fetch_marked_unlock(f);
 		*want = set_minus(want, &f->failed);
 		return 1;
 	}
 	again = wait_for_movers_unlock(f, want, again);
-	slot_put(f->u, f->slot);
+	slot_put(f->m.u, f->slot);
 	return again;
 }
 
@@ -516,24 +480,23 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
  */
 static void forget_gone(struct fetch *f)
 {
-	bool (*is_still)(struct mm *) = f->u->mm->ops->is_still;
+	bool (*is_still)(struct mm *) = f->m.u->mm->ops->is_still;
 
-	f->nfree = 0;
-	if (set_empty(&f->gone) || (is_still && !is_still(f->u->mm)))
+	if (set_empty(&f->gone) || (is_still && !is_still(f->m.u->mm)))
 		return;
-	block_lock(f->b);
+	block_lock(f->m.b);
 	set_for_each(&f->gone, i) {
-		uint64_t w = block_word(f->b, i);
+		uint64_t w = block_word(f->m.b, i);
 
-		if (!is_away(f->u, w) || page_dev(w) != f->dev->id ||
-		    page_dpfn(w) != f->dpfn[i])
+		if (!is_away(f->m.u, w) || page_dev(w) != f->m.dev->id ||
+		    page_dpfn(w) != f->m.dpfn[i])
 			continue;
-		block_event(f->u, f->b, i, E_FORGET);
-		free_later(f, i);
+		block_event(f->m.u, f->m.b, i, E_FORGET);
+		move_spare(&f->m, f->m.dpfn[i]);
 	}
-	block_unlock(f->u, f->b);
-	if (f->nfree && !coherent_is_elsewhere(f->dev, f->b->va))
-		device_free(f->dev, f->free, f->nfree);
+	block_unlock(f->m.u, f->m.b);
+	if (f->m.nspare && !coherent_is_elsewhere(f->m.dev, f->m.b->va))
+		move_free_spare(&f->m);
 }
 
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -550,12 +513,12 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.may_unplace = true;
-		f.why = why;
+		f.m.why = why;
 		ret = home_round(&f, &todo, only);
 		forget_gone(&f);
 		if (!set_empty(&f.failed))
 			err = -EIO;
-		if (!f.came)
+		if (!f.m.went)
 			sys_wait_note(&w);
 	}
 	sys_wait_end(&w);
@@ -585,7 +548,7 @@ int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		return -EAGAIN;
 	}
 	f.share = share;
-	f.dev = device_get(u, page_dev(block_word(b, i)));
+	f.m.dev = device_get(u, page_dev(block_word(b, i)));
 	mark_coming(&f, &want, NULL);
 	fetch_marked_unlock(&f);
 	if (set_has(&f.failed, i))

@@ -46,6 +46,19 @@ enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
  */
 int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i);
 
+/*
+ * Pages of one device that follow each other there, too: @n of @b from @first
+ * on, at @dpfn and the next.  @share: they keep their device pages.
+ */
+struct run {
+	struct uhmm *u;
+	struct block *b;
+	struct uhmm_device *dev;
+	unsigned first, n;
+	uint64_t dpfn;
+	bool share;
+};
+
 /* home_map.c: one block, locked; the last one unlocks unless it returns 0 */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */

@@ -12,6 +12,7 @@
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
+#include "core/device/move.h"
 #include "core/move/clean.h"
 #include "core/move/home.h"
 #include "core/move/kept_home.h"
@@ -56,21 +57,12 @@ static void bounce_put(struct bounce *p, unsigned bit)
 
 /* ---- One page: the common fault --------------------------------------- */
 
-struct lone {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	unsigned i;
-	uint64_t dpfn;
-	bool share;
-};
-
 /* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
-static enum mm_outcome lone_mapped_unlock(const struct lone *l, ssize_t n)
+static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n)
 {
 	bool share = l->share && n == 1;
 
-	home_mapped(l->u, l->b, l->i, share);
+	home_mapped(l->u, l->b, l->first, share);
 	block_unlock(l->u, l->b);
 	count_add(&l->u->count.to_ram, 1);
 	if (!share)
@@ -78,7 +70,7 @@ static enum mm_outcome lone_mapped_unlock(const struct lone *l, ssize_t n)
 	return n == 1 ? MM_RESOLVED : MM_RETRY;
 }
 
-static int lone_read(const struct lone *l, void *ram)
+static int lone_read(const struct run *l, void *ram)
 {
 	struct uhmm_segment seg = { l->dpfn, ram, 1 };
 	int err = -EIO;
@@ -86,48 +78,48 @@ static int lone_read(const struct lone *l, void *ram)
 	for (int k = 0; k < HOME_ATTEMPTS && err && !device_is_lost(l->dev);
 	     k++)
 		err = device_copy_out(l->dev, &seg, 1,
-				      l->b->va + l->i * MM_PAGE_SIZE);
+				      l->b->va + l->first * MM_PAGE_SIZE);
 	return err;
 }
 
 /* Unlocks. */
-static enum mm_outcome lone_lost_unlock(const struct lone *l)
+static enum mm_outcome lone_lost_unlock(const struct run *l)
 {
-	block_poison(l->u, l->b, l->i);
+	block_poison(l->u, l->b, l->first);
 	block_unlock(l->u, l->b);
 	device_free(l->dev, &l->dpfn, 1);
 	return MM_SIGBUS;
 }
 
-static enum mm_outcome lone_finish(const struct lone *l, const void *ram,
+static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 				   int err)
 {
-	uint64_t mine = page_on_device(P_COMING, l->dev->id, l->dpfn);
 	ssize_t n;
 
 	block_lock(l->b);
-	if (block_word(l->b, l->i) != mine) { /* dropped meanwhile */
+	if (!page_is_coming(l->b, l->first, l->dev, l->dpfn)) {
+		/* dropped meanwhile */
 		block_unlock(l->u, l->b);
 		device_free(l->dev, &l->dpfn, 1);
 		return MM_RETRY;
 	}
 	if (err)
 		return lone_lost_unlock(l);
-	n = home_map(l->u, l->b, l->i, l->i + 1, ram, NULL, l->share);
+	n = home_map(l->u, l->b, l->first, l->first + 1, ram, NULL, l->share);
 	if (n == 1 || n == -EEXIST)
 		return lone_mapped_unlock(l, n);
 	if (device_has_lost(l->dev, l->dpfn))
 		return lone_lost_unlock(l);
-	block_arrive(l->u, l->b, l->i, l->dev->id, l->dpfn, E_STAY);
+	block_arrive(l->u, l->b, l->first, l->dev->id, l->dpfn, E_STAY);
 	block_unlock(l->u, l->b);
 	return MM_RETRY;
 }
 
-static enum mm_outcome lone_bounce_unlock(const struct lone *l)
+static enum mm_outcome lone_bounce_unlock(const struct run *l)
 {
 	unsigned bit = bounce_get(&l->u->bounce);
 	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
-	uintptr_t va = l->b->va + l->i * MM_PAGE_SIZE;
+	uintptr_t va = l->b->va + l->first * MM_PAGE_SIZE;
 	enum mm_outcome out;
 	int err;
 
@@ -136,7 +128,7 @@ static enum mm_outcome lone_bounce_unlock(const struct lone *l)
 		sys_yield();
 		return MM_RETRY;
 	}
-	block_set(l->u, l->b, l->i,
+	block_set(l->u, l->b, l->first,
 		  page_on_device(P_COMING, l->dev->id, l->dpfn));
 	block_unlock(l->u, l->b);
 	mirror_invalidate(l->u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_MIGRATE);
@@ -150,8 +142,9 @@ static enum mm_outcome lone_bounce_unlock(const struct lone *l)
 int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
-	struct lone l = { u,	b, device_get(u, page_dev(w)), i, page_dpfn(w),
-			  false };
+	struct run l = { u,    b, device_get(u, page_dev(w)),
+			 i,    1, page_dpfn(w),
+			 false };
 
 	return lone_bounce_unlock(&l) == MM_SIGBUS ? -EIO : 0;
 }
@@ -190,7 +183,7 @@ enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
 	bool share = !write && clean_wanted(u, b, dev);
-	struct lone l = { u, b, dev, i, page_dpfn(w), share };
+	struct run l = { u, b, dev, i, 1, page_dpfn(w), share };
 	enum mm_outcome out = 0;
 	int err = kept_home_run_unlock(u, b, i, n);
 

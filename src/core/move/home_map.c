@@ -11,6 +11,7 @@
 #include "core/context/stats.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
+#include "core/device/move.h"
 #include "core/move/home.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
@@ -100,38 +101,33 @@ void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share)
  * @drop: those that were dropped meanwhile: their device pages are ours
  */
 struct direct {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	unsigned first, n;
-	uint64_t dpfn;
-	bool share;
+	struct run r;
 	struct mm_set drop;
 };
 
-static bool is_ours(const struct direct *d, unsigned k)
+static bool is_ours(const struct run *r, unsigned k)
 {
-	return block_word(d->b, d->first + k) ==
-	       page_on_device(P_COMING, d->dev->id, d->dpfn + k);
+	return page_is_coming(r->b, r->first + k, r->dev, r->dpfn + k);
 }
 
 /* Map what is still ours of the beginning.  Return: pages, -errno. */
 static ssize_t map_direct(struct direct *d, const void *p)
 {
-	uintptr_t va = block_addr(d->b, d->first);
+	uintptr_t va = block_addr(d->r.b, d->r.first);
 	unsigned n = 0;
 	ssize_t got;
 
-	while (n < d->n && is_ours(d, n))
+	while (n < d->r.n && is_ours(&d->r, n))
 		n++;
 	if (!n)
 		return 0;
-	got = fill(d->u, va, p, n, d->share);
+	got = fill(d->r.u, va, p, n, d->r.share);
 	for (ssize_t k = 0; k < got; k++)
-		home_mapped(d->u, d->b, d->first + (unsigned)k, d->share);
+		home_mapped(d->r.u, d->r.b, d->r.first + (unsigned)k,
+			    d->r.share);
 	if (got != -EEXIST) /* it is there already: that one counts */
 		return got;
-	home_mapped(d->u, d->b, d->first, false);
+	home_mapped(d->r.u, d->r.b, d->r.first, false);
 	set_add(&d->drop, 0);
 	return 1;
 }
@@ -139,18 +135,19 @@ static ssize_t map_direct(struct direct *d, const void *p)
 /* The rest stays on the device, unless that is lost. */
 static void leave_rest(struct direct *d, unsigned from)
 {
-	for (unsigned k = from; k < d->n; k++) {
-		unsigned i = d->first + k;
-		uint64_t dpfn = d->dpfn + k;
+	for (unsigned k = from; k < d->r.n; k++) {
+		unsigned i = d->r.first + k;
+		uint64_t dpfn = d->r.dpfn + k;
 
-		if (!is_ours(d, k)) {
-			if (!carried_take(d->u, d->dev->id, dpfn))
+		if (!is_ours(&d->r, k)) {
+			if (!carried_take(d->r.u, d->r.dev->id, dpfn))
 				set_add(&d->drop, k);
-		} else if (device_has_lost(d->dev, dpfn)) {
-			block_poison(d->u, d->b, i);
+		} else if (device_has_lost(d->r.dev, dpfn)) {
+			block_poison(d->r.u, d->r.b, i);
 			set_add(&d->drop, k);
 		} else {
-			block_arrive(d->u, d->b, i, d->dev->id, dpfn, E_STAY);
+			block_arrive(d->r.u, d->r.b, i, d->r.dev->id, dpfn,
+				     E_STAY);
 		}
 	}
 }
@@ -158,13 +155,13 @@ static void leave_rest(struct direct *d, unsigned from)
 /* Unlocks. */
 static void end_direct_unlock(struct direct *d, unsigned got)
 {
-	block_unlock(d->u, d->b);
-	block_settle(d->u, d->b, false);
-	count_add(&d->u->count.to_ram, got);
-	if (got && !d->share)
+	block_unlock(d->r.u, d->r.b);
+	block_settle(d->r.u, d->r.b, false);
+	count_add(&d->r.u->count.to_ram, got);
+	if (got && !d->r.share)
 		set_add_run(&d->drop, 0, got);
 	set_for_each_run(&d->drop, first, last)
-		device_free_run(d->dev, d->dpfn + first, last - first);
+		device_free_run(d->r.dev, d->r.dpfn + first, last - first);
 }
 
 /* Locked, and so on return; meanwhile not. */
@@ -174,17 +171,18 @@ static ssize_t ask_direct(struct direct *d)
 	const void *p;
 	ssize_t got = 0;
 
-	for (unsigned k = 0; k < d->n; k++)
-		block_set(d->u, d->b, d->first + k,
-			  page_on_device(P_COMING, d->dev->id, d->dpfn + k));
-	block_unlock(d->u, d->b);
-	p = device_direct(d->dev, d->dpfn, d->n, &call);
-	block_lock(d->b);
+	for (unsigned k = 0; k < d->r.n; k++)
+		block_set(d->r.u, d->r.b, d->r.first + k,
+			  page_on_device(P_COMING, d->r.dev->id,
+					 d->r.dpfn + k));
+	block_unlock(d->r.u, d->r.b);
+	p = device_direct(d->r.dev, d->r.dpfn, d->r.n, &call);
+	block_lock(d->r.b);
 	if (p)
 		got = map_direct(d, p);
 	leave_rest(d, got > 0 ? (unsigned)got : 0);
 	if (p)
-		device_direct_end(d->dev, call);
+		device_direct_end(d->r.dev, call);
 	return p && !got ? -EAGAIN : got;
 }
 
@@ -198,19 +196,21 @@ ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
 {
 	uint64_t w = block_word(b, i);
 	struct direct d = {
-		.u = u,
-		.b = b,
-		.dev = device_get(u, page_dev(w)),
-		.first = i,
-		.n = direct_run(b, i, n),
-		.dpfn = page_dpfn(w),
-		.share = share,
+		.r = {
+			.u = u,
+			.b = b,
+			.dev = device_get(u, page_dev(w)),
+			.first = i,
+			.n = direct_run(b, i, n),
+			.dpfn = page_dpfn(w),
+			.share = share,
+		},
 	};
 	ssize_t got;
 
 	/* A mirror would have to be told first. */
-	if (!(d.dev->desc.flags & UHMM_DEVICE_CONCURRENT) ||
-	    !d.dev->ops.direct || mirror_covers(u, block_addr(b, i)))
+	if (!(d.r.dev->desc.flags & UHMM_DEVICE_CONCURRENT) ||
+	    !d.r.dev->ops.direct || mirror_covers(u, block_addr(b, i)))
 		return 0;
 	set_clear(&d.drop);
 	got = ask_direct(&d);

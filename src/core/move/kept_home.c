@@ -14,6 +14,7 @@
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
+#include "core/device/move.h"
 #include "core/move/home.h"
 #include "core/move/kept_home.h"
 #include "core/notify/notify.h"
@@ -41,45 +42,33 @@ bool kept_wanted(struct uhmm *u, const struct block *b,
 /* ---- Home --------------------------------------------------------------- */
 
 /*
- * @set: pages of one device, @dev; @word: what they were
- * @free: device pages to be freed
+ * @told: mirrors let go of the pages, and they are P_COMING
+ * @again: some could not be mapped
  */
 struct back {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	struct mm_set set;
-	uint8_t *why;
-	unsigned came, nfree;
+	struct move m;
 	bool told, again;
-	uint64_t word[MM_BLOCK_PAGES]; /* not initialized */
-	uint64_t free[MM_BLOCK_PAGES];
 };
 
 static void select_pages(struct back *k, const struct mm_set *want)
 {
 	set_for_each(want, i) {
-		uint64_t w = block_word(k->b, i);
+		uint64_t w = block_word(k->m.b, i);
 
-		if (page_state(w) != P_DEVICE || !kept_has(k->u, k->b, i))
+		if (page_state(w) != P_DEVICE || !kept_has(k->m.u, k->m.b, i))
 			continue;
-		if (!k->dev)
-			k->dev = device_get(k->u, page_dev(w));
-		if (page_dev(w) != k->dev->id)
+		if (!k->m.dev)
+			k->m.dev = device_get(k->m.u, page_dev(w));
+		if (page_dev(w) != k->m.dev->id)
 			continue;
-		k->word[i] = w;
-		set_add(&k->set, i);
+		k->m.dpfn[i] = page_dpfn(w);
+		set_add(&k->m.set, i);
 	}
 }
 
-static uint64_t coming(uint64_t w)
+static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
 {
-	return page_on_device(P_COMING, page_dev(w), page_dpfn(w));
-}
-
-static void free_later(struct back *k, unsigned i)
-{
-	k->free[k->nfree++] = page_dpfn(k->word[i]);
+	return page_on_device(state, k->m.dev->id, k->m.dpfn[i]);
 }
 
 /*
@@ -88,19 +77,19 @@ static void free_later(struct back *k, unsigned i)
  */
 static void tell_mirrors(struct back *k)
 {
-	struct mm_set all = k->set;
+	struct mm_set all = k->m.set;
 
 	k->told = true;
 	set_for_each(&all, i)
-		kept_set(k->u, k->b, i, coming(k->word[i]));
-	block_unlock(k->u, k->b);
-	mirror_invalidate_set(k->u, k->b, &all, UHMM_NOTIFY_MIGRATE);
-	block_lock(k->b);
+		kept_set(k->m.u, k->m.b, i, word_of(k, i, P_COMING));
+	block_unlock(k->m.u, k->m.b);
+	mirror_invalidate_set(k->m.u, k->m.b, &all, UHMM_NOTIFY_MIGRATE);
+	block_lock(k->m.b);
 	set_for_each(&all, i) {
-		if (block_word(k->b, i) == coming(k->word[i]))
+		if (move_is_coming(&k->m, i))
 			continue;
-		set_del(&k->set, i);
-		free_later(k, i);
+		set_del(&k->m.set, i);
+		move_spare(&k->m, k->m.dpfn[i]);
 	}
 }
 
@@ -110,36 +99,36 @@ static void tell_mirrors(struct back *k)
  */
 static void stay(struct back *k, unsigned i, ssize_t err)
 {
-	struct uhmm *u = k->u;
-	struct block *b = k->b;
+	struct uhmm *u = k->m.u;
+	struct block *b = k->m.b;
 
 	k->again = true;
-	if (device_has_lost(k->dev, page_dpfn(k->word[i]))) {
-		free_later(k, i);
+	if (device_has_lost(k->m.dev, k->m.dpfn[i])) {
+		move_spare(&k->m, k->m.dpfn[i]);
 		kept_park(u, b, i);
 		return;
 	}
 	if (k->told)
-		kept_set(u, b, i, k->word[i]);
+		kept_set(u, b, i, word_of(k, i, P_DEVICE));
 	if (err != -EAGAIN)
 		kept_forget(u, b, i);
 }
 
 static void homed(struct back *k, unsigned i)
 {
-	block_home(k->u, k->b, i, E_HOME);
-	if (k->why)
-		k->why[i] = UHMM_WHY_OK;
-	free_later(k, i);
-	k->came++;
+	block_home(k->m.u, k->m.b, i, E_HOME);
+	move_why(&k->m, i, UHMM_WHY_OK);
+	move_spare(&k->m, k->m.dpfn[i]);
+	k->m.went++;
 }
 
 /* Return: where to go on. */
 static unsigned map_run(struct back *k, unsigned i, unsigned last)
 {
-	const char *ram = (char *)block_slot_va(k->u, k->b) + i * MM_PAGE_SIZE;
-	ssize_t n = home_map(k->u, k->b, i, last, ram,
-			     slot_of(k->u, k->b->slot), false);
+	const char *ram =
+		(char *)block_slot_va(k->m.u, k->m.b) + i * MM_PAGE_SIZE;
+	ssize_t n = home_map(k->m.u, k->m.b, i, last, ram,
+			     slot_of(k->m.u, k->m.b->slot), false);
 
 	if (n == -EEXIST) { /* it is there after all: that one counts */
 		k->again = true;
@@ -156,7 +145,7 @@ static unsigned map_run(struct back *k, unsigned i, unsigned last)
 
 static void map_all(struct back *k)
 {
-	set_for_each_run(&k->set, first, last)
+	set_for_each_run(&k->m.set, first, last)
 		for (unsigned i = first; i < last;)
 			i = map_run(k, i, last);
 }
@@ -168,13 +157,11 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 
 	if (!b->nr_kept)
 		return -ENOENT;
-	memset(&k, 0, offsetof(struct back, word));
-	k.u = u;
-	k.b = b;
-	k.dev = only;
-	k.why = why;
+	move_init(&k.m, u, b, only);
+	k.m.why = why;
+	k.told = k.again = false;
 	select_pages(&k, want);
-	if (set_empty(&k.set))
+	if (set_empty(&k.m.set))
 		return -ENOENT;
 	if (atomic_load(&u->mirrors.count))
 		tell_mirrors(&k);
@@ -182,8 +169,8 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 	block_unlock(u, b);
 	if (k.told)
 		block_settle(u, b, k.again);
-	count_add(&u->count.unwritten, k.came);
-	device_free(k.dev, k.free, k.nfree);
+	count_add(&u->count.unwritten, k.m.went);
+	move_free_spare(&k.m);
 	return k.again ? -EAGAIN : 0;
 }
 

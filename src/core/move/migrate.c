@@ -32,6 +32,40 @@
 
 /* ---- To a device ------------------------------------------------------ */
 
+static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
+{
+	return ((page_state(w) == P_DEVICE && !mapped) ||
+		page_state(w) == P_COHERENT) &&
+	       page_dev(w) != dev->id;
+}
+
+/*
+ * What has to be done before pages go out.
+ * @clean: there are pages with a good copy on a device
+ * @others: there are pages on other devices, or will be when those have left
+ */
+struct steps {
+	bool clean, others;
+};
+
+/* One look for all of them; the caller is the block's mover. */
+static struct steps look(struct uhmm *u, struct block *b,
+			 const struct mm_set *want,
+			 const struct uhmm_device *dev)
+{
+	struct steps ret = { false };
+
+	block_lock(b);
+	ret.clean = b->nr[P_CLEAN];
+	if (ret.clean || b->nr[P_DEVICE] || b->nr[P_COHERENT])
+		set_for_each(want, i)
+			ret.others = ret.others ||
+				     is_on_other(block_word(b, i), dev, false);
+	ret.others = ret.others || ret.clean;
+	block_unlock(u, b);
+	return ret;
+}
+
 /*
  * Clean pages leave at once.  A clean page that cannot leave gives its copy up
  * and is tried like any other, if only to learn why.
@@ -42,13 +76,6 @@ static void drop_copies(struct uhmm *u, struct block *b,
 	clean_drop(u, b, want);
 	block_lock(b);
 	clean_break_unlock(u, b, want, NULL);
-}
-
-static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
-{
-	return ((page_state(w) == P_DEVICE && !mapped) ||
-		page_state(w) == P_COHERENT) &&
-	       page_dev(w) != dev->id;
 }
 
 /*
@@ -94,13 +121,36 @@ static void say_no_room(struct uhmm *u, struct block *b,
 	block_unlock(u, b);
 }
 
+/* Under the block's mover lock. */
+static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
+		struct uhmm_device *dev, uint8_t *why)
+{
+	struct mm_set fit = *want;
+	struct steps steps;
+	int err = 0;
+
+	node_home(u, b, want, NULL, NULL);
+	coherent_fit(u, b, &fit, dev, why);
+	steps = look(u, b, &fit, dev);
+	if (steps.clean)
+		drop_copies(u, b, &fit);
+	if (steps.others) {
+		bool all = device_is_mapped(dev) || peer_block(u, b, &fit, dev);
+
+		fetch_from_others(u, b, &fit, dev, !all);
+	}
+	if (!set_empty(&fit))
+		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
+	if (steps.others)
+		say_no_room(u, b, &fit, dev, why);
+	return err;
+}
+
 int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		  struct uhmm_device *dev, uint8_t *why)
 {
 	struct block *b = block_get(u, va);
-	struct mm_set fit = *want;
-	bool all = device_is_mapped(dev);
-	int err = 0;
+	int err;
 
 	memset(why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	if (!b)
@@ -115,14 +165,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	if (device_is_node(dev))
 		return node_out(u, b, want, dev, why);
 	block_take_mover(u, b);
-	node_home(u, b, want, NULL, NULL);
-	coherent_fit(u, b, &fit, dev, why);
-	drop_copies(u, b, &fit);
-	all = all || peer_block(u, b, &fit, dev);
-	fetch_from_others(u, b, &fit, dev, !all);
-	if (!set_empty(&fit))
-		err = out_block(u, b, &fit, dev, OUT_MIGRATE, why);
-	say_no_room(u, b, &fit, dev, why);
+	err = send(u, b, want, dev, why);
 	block_let_go(u, b);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;

@@ -22,6 +22,7 @@
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
+#include "core/device/move.h"
 #include "core/fork/gate.h"
 #include "core/move/home.h"
 #include "core/move/node_out.h"
@@ -35,23 +36,26 @@
 
 /*
  * @managed: pages of the block that can be touched at all
- * @before: where they were; @n: the move
+ * @before: where they were; @n: the move, with the pages that it is about
  * @zero: nothing is there yet
  * @again: the page of zeroes is there, or it is in swap: to be written to
  * @strays: went, and should not have
  */
 struct node_move {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	uint8_t *why;
 	struct mm_set managed, zero, again, strays;
 	struct mm_nodes before, n;
 	struct booking booking;
 	uint64_t room; /* charge=keep: pages that may be added */
-	unsigned nspare, went;
-	uint64_t spare[MM_BLOCK_PAGES];
+	struct move m; /* from its @dpfn on not initialized; @spare is used */
 };
+
+static void node_move_init(struct node_move *m, struct uhmm *u, struct block *b,
+			   struct uhmm_device *dev, uint8_t *why)
+{
+	memset(m, 0, offsetof(struct node_move, m));
+	move_init(&m->m, u, b, dev);
+	m->m.why = why;
+}
 
 /* ---- 1, 2: select ----------------------------------------------------- */
 
@@ -68,23 +72,23 @@ static bool is_too_much(struct node_move *m, uint64_t w)
 
 static void select_ram(struct node_move *m, unsigned i, bool there)
 {
-	uint64_t w = block_word(m->b, i);
+	uint64_t w = block_word(m->m.b, i);
 
 	if (page_pins(w))
-		m->why[i] = UHMM_WHY_PINNED;
+		m->m.why[i] = UHMM_WHY_PINNED;
 	else if (is_too_much(m, w))
-		m->why[i] = UHMM_WHY_NO_ROOM;
+		m->m.why[i] = UHMM_WHY_NO_ROOM;
 	else if (!there)
 		set_add(&m->zero, i);
 	else if (page_state(w) == P_RAM)
 		set_add(&m->n.set, i);
 	else /* about to be discarded */
-		m->why[i] = UHMM_WHY_BUSY;
+		m->m.why[i] = UHMM_WHY_BUSY;
 }
 
 static void select_page(struct node_move *m, unsigned i, bool there)
 {
-	uint64_t w = block_word(m->b, i);
+	uint64_t w = block_word(m->m.b, i);
 
 	switch (page_state(w)) {
 	case P_RAM:
@@ -93,17 +97,17 @@ static void select_page(struct node_move *m, unsigned i, bool there)
 		select_ram(m, i, there);
 		break;
 	case P_COHERENT:
-		m->why[i] = page_dev(w) == m->dev->id ? UHMM_WHY_OK :
-							UHMM_WHY_BUSY;
+		m->m.why[i] = page_dev(w) == m->m.dev->id ? UHMM_WHY_OK :
+							    UHMM_WHY_BUSY;
 		break;
 	case P_DEVICE: /* or it would have come home */
-		m->why[i] = UHMM_WHY_IO;
+		m->m.why[i] = UHMM_WHY_IO;
 		break;
 	case P_POISONED:
-		m->why[i] = UHMM_WHY_POISONED;
+		m->m.why[i] = UHMM_WHY_POISONED;
 		break;
 	default:
-		m->why[i] = UHMM_WHY_BUSY;
+		m->m.why[i] = UHMM_WHY_BUSY;
 	}
 }
 
@@ -124,22 +128,23 @@ static void take_dpfns(struct node_move *m)
 {
 	unsigned n = set_count(&m->n.set) + set_count(&m->zero), room;
 
-	m->nspare = charge_alloc(m->u, m->b, m->dev, n, m->spare, &m->booking);
-	room = m->nspare;
-	keep_first(&m->n.set, &room, m->why);
-	keep_first(&m->zero, &room, m->why);
+	m->m.nspare = charge_alloc(m->m.u, m->m.b, m->m.dev, n, m->m.spare,
+				   &m->booking);
+	room = m->m.nspare;
+	keep_first(&m->n.set, &room, m->m.why);
+	keep_first(&m->zero, &room, m->m.why);
 }
 
 /* Pages [i, last) that are nothing.  Return: how many are there now, -errno. */
 static int fill_run(struct node_move *m, unsigned i, unsigned last)
 {
-	ssize_t n = m->u->mm->ops->zero(m->u->mm, m->b->va + i * MM_PAGE_SIZE,
-					last - i, true);
+	ssize_t n = m->m.u->mm->ops->zero(
+		m->m.u->mm, m->m.b->va + i * MM_PAGE_SIZE, last - i, true);
 
 	if (n == -EEXIST) /* it is there after all: that one counts */
 		n = 1;
 	for (ssize_t k = 0; k < n; k++) {
-		block_home(m->u, m->b, i + (unsigned)k, E_ZERO);
+		block_home(m->m.u, m->m.b, i + (unsigned)k, E_ZERO);
 		set_add(&m->n.set, i + (unsigned)k);
 	}
 	return (int)n;
@@ -154,7 +159,7 @@ static int fill_all(struct node_move *m)
 			if (n == -EAGAIN)
 				return n;
 			if (n <= 0)
-				m->why[i] = UHMM_WHY_BUSY;
+				m->m.why[i] = UHMM_WHY_BUSY;
 			i += n > 0 ? (unsigned)n : 1;
 		}
 	}
@@ -164,34 +169,33 @@ static int fill_all(struct node_move *m)
 /* Locked.  Return: 0, -EAGAIN when the address space is changing, -errno. */
 static int select_pages(struct node_move *m, const struct mm_set *want)
 {
-	const struct mm_ops *ops = m->u->mm->ops;
+	const struct mm_ops *ops = m->m.u->mm->ops;
 	struct mm_set there, mine;
-	int err = block_ensure_table(m->u, m->b);
+	int err = block_ensure_table(m->m.u, m->m.b);
 
-	region_set(m->u, m->b->va, m->b->va + MM_BLOCK_SIZE, &m->managed);
+	region_set(m->m.u, m->m.b->va, m->m.b->va + MM_BLOCK_SIZE, &m->managed);
 	mine = set_and(want, &m->managed);
 	if (!err)
-		err = ops->resident(m->u->mm, m->b->va, 0, MM_BLOCK_PAGES,
+		err = ops->resident(m->m.u->mm, m->m.b->va, 0, MM_BLOCK_PAGES,
 				    &there);
 	if (err)
 		return err;
-	m->room = charge_room(m->u, m->b);
+	m->room = charge_room(m->m.u, m->m.b);
 	set_for_each(want, i)
-		m->why[i] = UHMM_WHY_UNMAPPED;
+		m->m.why[i] = UHMM_WHY_UNMAPPED;
 	set_for_each(&mine, i)
 		select_page(m, i, set_has(&there, i));
 	take_dpfns(m);
 	err = fill_all(m);
-	m->before.va = m->b->va;
+	m->before.va = m->m.b->va;
 	m->before.set = m->managed;
-	return err ? err : ops->node_look(m->u->mm, &m->before);
+	return err ? err : ops->node_look(m->m.u->mm, &m->before);
 }
 
 static void drop_dpfns(struct node_move *m)
 {
-	device_free(m->dev, m->spare, m->nspare);
-	m->nspare = 0;
-	charge_booked(m->dev, &m->booking);
+	move_free_spare(&m->m);
+	charge_booked(m->m.dev, &m->booking);
 }
 
 static int prepare(struct node_move *m, const struct mm_set *want)
@@ -204,9 +208,9 @@ static int prepare(struct node_move *m, const struct mm_set *want)
 		drop_dpfns(m);
 		set_clear(&m->n.set);
 		set_clear(&m->zero);
-		block_lock(m->b);
+		block_lock(m->m.b);
 		err = select_pages(m, want);
-		block_unlock(m->u, m->b);
+		block_unlock(m->m.u, m->m.b);
 	}
 	return err;
 }
@@ -216,23 +220,23 @@ static int prepare(struct node_move *m, const struct mm_set *want)
 static bool is_there(const struct node_move *m, const struct mm_nodes *n,
 		     unsigned i)
 {
-	return n->on[i] == m->dev->desc.node;
+	return n->on[i] == m->m.dev->desc.node;
 }
 
 static void arrive_page(struct node_move *m, const struct mm_nodes *now,
 			unsigned i)
 {
-	uint64_t w = block_word(m->b, i);
+	uint64_t w = block_word(m->m.b, i);
 	bool ours = page_state(w) == P_RAM && !page_pins(w);
 
 	if (is_there(m, now, i) && ours) {
-		block_arrive(m->u, m->b, i, m->dev->id, m->spare[--m->nspare],
-			     E_PLACE);
-		m->why[i] = UHMM_WHY_OK;
-		m->went++;
+		block_arrive(m->m.u, m->m.b, i, m->m.dev->id,
+			     m->m.spare[--m->m.nspare], E_PLACE);
+		m->m.why[i] = UHMM_WHY_OK;
+		m->m.went++;
 		return;
 	}
-	m->why[i] = m->n.why[i] ? m->n.why[i] : UHMM_WHY_BUSY;
+	m->m.why[i] = m->n.why[i] ? m->n.why[i] : UHMM_WHY_BUSY;
 	if (ours && now->on[i] < 0)
 		set_add(&m->again, i);
 }
@@ -243,7 +247,7 @@ static void find_gone(struct node_move *m, const struct mm_nodes *now)
 	set_for_each(&m->n.set, i)
 		if (m->before.on[i] >= 0 &&
 		    (!set_has(&now->set, i) || now->on[i] < 0))
-			atomic_store(&m->dev->has_strays, true);
+			atomic_store(&m->m.dev->has_strays, true);
 }
 
 /* Pages that are there now, and neither were before nor belong there. */
@@ -251,61 +255,61 @@ static void find_strays(struct node_move *m, const struct mm_nodes *now)
 {
 	set_for_each(&now->set, i)
 		if (is_there(m, now, i) && !is_there(m, &m->before, i) &&
-		    page_state(block_word(m->b, i)) != P_COHERENT)
+		    page_state(block_word(m->m.b, i)) != P_COHERENT)
 			set_add(&m->strays, i);
 }
 
 static void arrive(struct node_move *m)
 {
-	struct mm_nodes now = { .va = m->b->va };
+	struct mm_nodes now = { .va = m->m.b->va };
 	struct mm_set left;
 
-	block_lock(m->b);
-	region_set(m->u, m->b->va, m->b->va + MM_BLOCK_SIZE, &m->managed);
+	block_lock(m->m.b);
+	region_set(m->m.u, m->m.b->va, m->m.b->va + MM_BLOCK_SIZE, &m->managed);
 	now.set = m->managed;
 	left = set_minus(&m->n.set, &m->managed);
 	set_for_each(&left, i)
-		m->why[i] = UHMM_WHY_UNMAPPED;
+		m->m.why[i] = UHMM_WHY_UNMAPPED;
 	left = set_and(&m->n.set, &m->managed);
 	/* A table that says nothing is given back whenever it is unlocked. */
-	if (!block_ensure_table(m->u, m->b) &&
-	    !m->u->mm->ops->node_look(m->u->mm, &now)) {
+	if (!block_ensure_table(m->m.u, m->m.b) &&
+	    !m->m.u->mm->ops->node_look(m->m.u->mm, &now)) {
 		set_for_each(&left, i)
 			arrive_page(m, &now, i);
 		find_strays(m, &now);
 		find_gone(m, &now);
 	}
-	block_unlock(m->u, m->b);
-	count_add(&m->dev->pages_in, m->went);
-	count_add(&m->u->count.to_device, m->went);
+	block_unlock(m->m.u, m->m.b);
+	count_add(&m->m.dev->pages_in, m->m.went);
+	count_add(&m->m.u->count.to_device, m->m.went);
 }
 
 /* Pages that came home with a stray have not arrived: correct @why, @went. */
 static void unsay(struct node_move *m)
 {
-	block_lock(m->b);
+	block_lock(m->m.b);
 	set_for_each(&m->n.set, i) {
-		if (m->why[i] != UHMM_WHY_OK ||
-		    page_state(block_word(m->b, i)) == P_COHERENT)
+		if (m->m.why[i] != UHMM_WHY_OK ||
+		    page_state(block_word(m->m.b, i)) == P_COHERENT)
 			continue;
-		m->why[i] = UHMM_WHY_BUSY;
-		m->went--;
+		m->m.why[i] = UHMM_WHY_BUSY;
+		m->m.went--;
 	}
-	block_unlock(m->u, m->b);
+	block_unlock(m->m.u, m->m.b);
 }
 
 /* If they come home as a part of one huge page, others go along. */
 static void send_back(struct node_move *m)
 {
-	struct mm_nodes back = { .va = m->b->va, .to = MM_NODE_HOME };
+	struct mm_nodes back = { .va = m->m.b->va, .to = MM_NODE_HOME };
 	struct mm_set none;
 
 	if (set_empty(&m->strays))
 		return;
 	set_clear(&none);
 	back.set = m->strays;
-	m->u->mm->ops->node_move(m->u->mm, &back);
-	node_recount(m->u, m->b, &none, m->dev, NULL);
+	m->m.u->mm->ops->node_move(m->m.u->mm, &back);
+	node_recount(m->m.u, m->m.b, &none, m->m.dev, NULL);
 	unsay(m);
 }
 
@@ -315,37 +319,37 @@ static void fetch_others(struct node_move *m, const struct mm_set *want)
 {
 	struct mm_set others = *want;
 
-	block_lock(m->b);
+	block_lock(m->m.b);
 	set_for_each(want, i) {
-		uint64_t w = block_word(m->b, i);
+		uint64_t w = block_word(m->m.b, i);
 
-		if (page_state(w) == P_COHERENT && page_dev(w) == m->dev->id)
+		if (page_state(w) == P_COHERENT && page_dev(w) == m->m.dev->id)
 			set_del(&others, i);
 	}
-	block_unlock(m->u, m->b);
-	home_block(m->u, m->b, &others, NULL, HOME_MIGRATE, NULL);
+	block_unlock(m->m.u, m->m.b);
+	home_block(m->m.u, m->m.b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
 static int move_once(struct node_move *m, const struct mm_set *want)
 {
 	int err;
 
-	memset(m->why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
+	memset(m->m.why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
 	fetch_others(m, want);
 	set_clear(&m->again);
 	set_clear(&m->strays);
-	m->went = 0;
+	m->m.went = 0;
 	err = prepare(m, want);
 	if (!err && !set_empty(&m->n.set)) {
-		m->n.va = m->b->va;
-		m->n.to = m->dev->desc.node;
-		mirror_invalidate_set(m->u, m->b, &m->n.set,
+		m->n.va = m->m.b->va;
+		m->n.to = m->m.dev->desc.node;
+		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
 				      UHMM_NOTIFY_MIGRATE);
-		m->u->mm->ops->node_move(m->u->mm, &m->n);
+		m->m.u->mm->ops->node_move(m->m.u->mm, &m->n);
 		arrive(m);
 		send_back(m);
 		/* A mirror fault may have entered the old place. */
-		mirror_invalidate_set(m->u, m->b, &m->n.set,
+		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
 				      UHMM_NOTIFY_MIGRATE);
 	}
 	drop_dpfns(m);
@@ -358,12 +362,12 @@ static int move_once(struct node_move *m, const struct mm_set *want)
  */
 static void write_to(struct node_move *m)
 {
-	gate_leave(m->u);
+	gate_leave(m->m.u);
 	set_for_each_run(&m->again, first, last)
-		m->u->mm->ops->populate(m->u->mm,
-					m->b->va + first * MM_PAGE_SIZE,
-					last - first, true);
-	gate_enter(m->u);
+		m->m.u->mm->ops->populate(m->m.u->mm,
+					  m->m.b->va + first * MM_PAGE_SIZE,
+					  last - first, true);
+	gate_enter(m->m.u);
 }
 
 static void count_refused(struct node_move *m, const struct mm_set *want)
@@ -371,16 +375,17 @@ static void count_refused(struct node_move *m, const struct mm_set *want)
 	unsigned n = 0;
 
 	set_for_each(want, i)
-		n += m->why[i] != UHMM_WHY_OK;
-	count_add(&m->u->count.refused, n);
+		n += m->m.why[i] != UHMM_WHY_OK;
+	count_add(&m->m.u->count.refused, n);
 }
 
 int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	     struct uhmm_device *dev, uint8_t *why)
 {
-	struct node_move m = { .u = u, .b = b, .dev = dev, .why = why };
+	struct node_move m;
 	int err = 0;
 
+	node_move_init(&m, u, b, dev, why);
 	for (int pass = 0; pass < 2 && !err; pass++) {
 		if (pass)
 			write_to(&m);
@@ -398,11 +403,12 @@ int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 		struct uhmm_device *dev, enum out_how how)
 {
 	uint8_t why[MM_BLOCK_PAGES];
-	struct node_move m = { .u = u, .b = b, .dev = dev, .why = why };
 	struct mm_set set = *want;
+	struct node_move m;
 	unsigned full = 0;
 	int err;
 
+	node_move_init(&m, u, b, dev, why);
 	block_lock(b);
 	set_for_each(want, i)
 		if (how == OUT_DEMOTE &&
@@ -413,6 +419,6 @@ int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 	set_for_each(&set, i)
 		full += why[i] == UHMM_WHY_NO_ROOM;
 	if (!err)
-		device_answered(dev, m.went, full, full > 0);
-	return err ? err : (int)m.went;
+		device_answered(dev, m.m.went, full, full > 0);
+	return err ? err : (int)m.m.went;
 }

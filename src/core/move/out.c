@@ -37,28 +37,6 @@
 
 /* ---- 3: copy ---------------------------------------------------------- */
 
-static unsigned build_segments(struct out *o, const struct mm_set *set)
-{
-	uintptr_t slot = block_slot_va(o->u, o->b);
-	unsigned nr = 0;
-
-	set_for_each(set, i)
-		nr = segment_add(o->seg, nr, o->dpfn[i],
-				 (void *)(slot + i * MM_PAGE_SIZE));
-	return nr;
-}
-
-/* Pages [first, last) of it. */
-static struct mm_set part(const struct mm_set *set, unsigned first,
-			  unsigned last)
-{
-	struct mm_set range;
-
-	set_clear(&range);
-	set_add_run(&range, first, last);
-	return set_and(set, &range);
-}
-
 /*
  * Copy the pages of @set in [first, last).  When that fails, by halves: one
  * bad page, or a device that is nearly full, must not hold back the others.
@@ -66,26 +44,26 @@ static struct mm_set part(const struct mm_set *set, unsigned first,
 static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
 		       unsigned last)
 {
-	unsigned nr = build_segments(o, set);
+	char *frames = (char *)block_slot_va(o->m.u, o->m.b);
+	unsigned nr = move_segments(set, o->m.dpfn, frames, o->seg);
 	unsigned mid = first + (last - first) / 2;
 	struct mm_set half;
 	int err;
 
 	if (!nr)
 		return;
-	err = device_copy_in(o->dev, o->seg, nr,
-			     o->b->va + set_find(set, 0, true) * MM_PAGE_SIZE);
+	err = device_copy_in(o->m.dev, o->seg, nr, move_first(&o->m, set));
 	if (!err) {
 		o->done = set_or(&o->done, set);
 		return;
 	}
 	if (last - first == 1 && err == -ENOSPC)
 		set_add(&o->full, first);
-	if (last - first == 1 || device_is_lost(o->dev))
+	if (last - first == 1 || device_is_lost(o->m.dev))
 		return;
-	half = part(set, first, mid);
+	half = set_part(set, first, mid);
 	copy_pages(o, &half, first, mid);
-	half = part(set, mid, last);
+	half = set_part(set, mid, last);
 	copy_pages(o, &half, mid, last);
 }
 
@@ -96,8 +74,8 @@ static void clear_pages(struct out *o)
 	int err;
 
 	set_for_each(&o->zero, i)
-		list[n++] = o->dpfn[i];
-	err = device_clear(o->dev, list, n);
+		list[n++] = o->m.dpfn[i];
+	err = device_clear(o->m.dev, list, n);
 	if (!err)
 		o->done = set_or(&o->done, &o->zero);
 	if (err == -ENOSPC)
@@ -106,19 +84,14 @@ static void clear_pages(struct out *o)
 
 /* ---- 4: arrive -------------------------------------------------------- */
 
-static void spare_dpfn(struct out *o, unsigned i)
-{
-	o->spare[o->nspare++] = o->dpfn[i];
-}
-
 static void arrive(struct out *o, unsigned i)
 {
-	block_arrive(o->u, o->b, i, o->dev->id, o->dpfn[i], E_ARRIVE);
+	block_arrive(o->m.u, o->m.b, i, o->m.dev->id, o->m.dpfn[i], E_ARRIVE);
 	out_why(o, i, UHMM_WHY_OK);
-	o->went++;
-	if (!device_is_mapped(o->dev))
+	o->m.went++;
+	if (!device_is_mapped(o->m.dev))
 		return;
-	coherent_mark(o->u, o->b, i, o->dev->id, o->dpfn[i]);
+	coherent_mark(o->m.u, o->m.b, i, o->m.dev->id, o->m.dpfn[i]);
 	set_add(&o->placing, i);
 }
 
@@ -126,7 +99,7 @@ static void arrive(struct out *o, unsigned i)
 static void note_refusal(struct out *o, unsigned i)
 {
 	out_why(o, i, set_has(&o->full, i) ? UHMM_WHY_NO_ROOM : UHMM_WHY_IO);
-	spare_dpfn(o, i);
+	move_spare(&o->m, o->m.dpfn[i]);
 }
 
 /*
@@ -134,20 +107,20 @@ static void note_refusal(struct out *o, unsigned i)
  */
 static void return_frame(struct out *o, unsigned i)
 {
-	if (o->how == OUT_DEMOTE || home_thaw(o->u, o->b, i, i + 1) < 1)
-		block_event(o->u, o->b, i, E_PARK);
+	if (o->how == OUT_DEMOTE || home_thaw(o->m.u, o->m.b, i, i + 1) < 1)
+		block_event(o->m.u, o->m.b, i, E_PARK);
 }
 
 static void settle_framed(struct out *o, unsigned i)
 {
-	if (page_state(block_word(o->b, i)) != P_LEAVING) {
+	if (page_state(block_word(o->m.b, i)) != P_LEAVING) {
 		out_why(o, i, UHMM_WHY_TOUCHED);
-		count_add(&o->u->count.touched, 1);
-		spare_dpfn(o, i);
+		count_add(&o->m.u->count.touched, 1);
+		move_spare(&o->m, o->m.dpfn[i]);
 	} else if (set_has(&o->done, i)) {
 		arrive(o, i);
 		if (o->keep)
-			kept_add(o->u, o->b, i);
+			kept_add(o->m.u, o->m.b, i);
 	} else {
 		note_refusal(o, i);
 		return_frame(o, i);
@@ -156,13 +129,13 @@ static void settle_framed(struct out *o, unsigned i)
 
 static void settle_zero(struct out *o, unsigned i)
 {
-	if (page_state(block_word(o->b, i)) != P_CLEARING) {
+	if (page_state(block_word(o->m.b, i)) != P_CLEARING) {
 		out_why(o, i, UHMM_WHY_TOUCHED);
-		spare_dpfn(o, i);
+		move_spare(&o->m, o->m.dpfn[i]);
 	} else if (set_has(&o->done, i)) {
 		arrive(o, i);
 	} else {
-		block_event(o->u, o->b, i, E_STAY);
+		block_event(o->m.u, o->m.b, i, E_STAY);
 		note_refusal(o, i);
 	}
 }
@@ -171,7 +144,7 @@ static void settle_zero(struct out *o, unsigned i)
 static void forget_lost(struct out *o)
 {
 	set_for_each(&o->done, i)
-		if (device_has_lost(o->dev, o->dpfn[i]))
+		if (device_has_lost(o->m.dev, o->m.dpfn[i]))
 			set_del(&o->done, i);
 }
 
@@ -179,23 +152,22 @@ static void settle_all(struct out *o)
 {
 	unsigned copied;
 
-	block_lock(o->b);
+	block_lock(o->m.b);
 	forget_lost(o);
-	o->keep = kept_wanted(o->u, o->b, o->dev);
-	set_for_each(&o->framed, i)
+	o->keep = kept_wanted(o->m.u, o->m.b, o->m.dev);
+	set_for_each(&o->m.set, i)
 		settle_framed(o, i);
-	copied = o->went;
+	copied = o->m.went;
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
-	block_release_slot(o->u, o->b);
+	block_release_slot(o->m.u, o->m.b);
 	if (!set_empty(&o->placing))
-		call_hold(o->dev);
-	block_unlock(o->u, o->b);
-	block_settle(o->u, o->b, false);
-	count_add(&o->u->count.to_device, copied);
-	device_free(o->dev, o->spare, o->nspare);
-	o->nspare = 0;
-	charge_booked(o->dev, &o->booking);
+		call_hold(o->m.dev);
+	block_unlock(o->m.u, o->m.b);
+	block_settle(o->m.u, o->m.b, false);
+	count_add(&o->m.u->count.to_device, copied);
+	move_free_spare(&o->m);
+	charge_booked(o->m.dev, &o->booking);
 }
 
 /* ---- 5: on a device that the CPU can address --------------------------- */
@@ -207,26 +179,20 @@ static void give_up(struct out *o, const struct mm_set *set, int err)
 
 	set_for_each(set, i) {
 		out_why(o, i, why);
-		o->went--;
+		o->m.went--;
 	}
-	home_block(o->u, o->b, set, NULL, HOME_MIGRATE, NULL);
+	home_block(o->m.u, o->m.b, set, NULL, HOME_MIGRATE, NULL);
 }
 
 static void place_all(struct out *o)
 {
-	struct swap s = {
-		.u = o->u,
-		.b = o->b,
-		.dev = o->dev,
-		.set = o->placing,
-		.dpfn = o->dpfn,
-	};
+	struct swap s = { .m = &o->m, .set = o->placing };
 	struct mm_set rest;
 
 	if (set_empty(&o->placing))
 		return;
 	coherent_place(&s);
-	call_drop(o->dev);
+	call_drop(o->m.dev);
 	rest = set_minus(&s.set, &s.done);
 	if (!set_empty(&rest))
 		give_up(o, &rest, s.err);
@@ -237,40 +203,40 @@ static void place_all(struct out *o)
 /* The demoter chooses the device of its next move by this. */
 static void note_answer(struct out *o)
 {
-	struct mm_set all = set_or(&o->framed, &o->zero);
+	struct mm_set all = set_or(&o->m.set, &o->zero);
 	struct mm_set rest = set_minus(&all, &o->done);
 
 	/* what was taken and could not be mapped is refused as well */
-	if (!o->went)
+	if (!o->m.went)
 		rest = set_or(&rest, &o->placing);
-	device_answered(o->dev, o->went, set_count(&rest),
+	device_answered(o->m.dev, o->m.went, set_count(&rest),
 			!set_empty(&o->full));
 }
 
 /* Afterwards no device can write to the frames. */
 static void tell_mirrors(struct out *o)
 {
-	mirror_invalidate_set(o->u, o->b, &o->framed, UHMM_NOTIFY_MIGRATE);
+	mirror_invalidate_set(o->m.u, o->m.b, &o->m.set, UHMM_NOTIFY_MIGRATE);
 }
 
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		     int *ret_err)
 {
-	*ret_err = out_give_slot(o->u, o->b, want);
+	*ret_err = out_give_slot(o->m.u, o->m.b, want);
 	if (*ret_err)
 		return;
 	*ret_err = out_freeze(o, want, how);
 	if (*ret_err) {
 		out_reset(o);
-		block_lock(o->b);
-		block_release_slot(o->u, o->b);
-		block_unlock(o->u, o->b);
+		block_lock(o->m.b);
+		block_release_slot(o->m.u, o->m.b);
+		block_unlock(o->m.u, o->m.b);
 		if (*ret_err > 0)
 			*ret_err = 0;
 		return;
 	}
 	tell_mirrors(o);
-	copy_pages(o, &o->framed, 0, MM_BLOCK_PAGES);
+	copy_pages(o, &o->m.set, 0, MM_BLOCK_PAGES);
 	clear_pages(o);
 	settle_all(o);
 	place_all(o);
@@ -283,10 +249,9 @@ int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct out o;
 	int err;
 
-	out_init(&o, u, b);
-	o.dev = dev;
-	o.why = why;
+	out_init(&o, u, b, dev);
+	o.m.why = why;
 	o.how = how;
 	move_out(&o, want, how, &err);
-	return err ? err : (int)o.went;
+	return err ? err : (int)o.m.went;
 }

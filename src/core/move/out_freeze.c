@@ -21,26 +21,25 @@
 
 #define FREEZE_TRIES 1000
 
-void out_init(struct out *o, struct uhmm *u, struct block *b)
+void out_init(struct out *o, struct uhmm *u, struct block *b,
+	      struct uhmm_device *dev)
 {
-	memset(o, 0, offsetof(struct out, dpfn));
-	o->u = u;
-	o->b = b;
+	memset(o, 0, offsetof(struct out, m));
+	move_init(&o->m, u, b, dev);
 }
 
 void out_why(struct out *o, unsigned i, enum uhmm_why why)
 {
-	if (o->why)
-		o->why[i] = (uint8_t)why;
+	move_why(&o->m, i, why);
 	if (why != UHMM_WHY_OK)
-		count_add(&o->u->count.refused, 1);
+		count_add(&o->m.u->count.refused, 1);
 }
 
 /* ---- 1: select -------------------------------------------------------- */
 
 static void select_ram(struct out *o, unsigned i)
 {
-	if (page_pins(block_word(o->b, i)))
+	if (page_pins(block_word(o->m.b, i)))
 		out_why(o, i, UHMM_WHY_PINNED);
 	else
 		set_add(&o->f.want, i);
@@ -49,10 +48,10 @@ static void select_ram(struct out *o, unsigned i)
 /* It could not be copied from there; see peer_copy.c. */
 static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
 {
-	if (dev == o->dev->id)
+	if (dev == o->m.dev->id)
 		return UHMM_WHY_OK;
-	return pagemap_room(&o->dev->pagemap) ? UHMM_WHY_BUSY :
-						UHMM_WHY_NO_ROOM;
+	return pagemap_room(&o->m.dev->pagemap) ? UHMM_WHY_BUSY :
+						  UHMM_WHY_NO_ROOM;
 }
 
 /* charge=keep: would it be one page more? */
@@ -73,7 +72,7 @@ bool out_takes_holes(const struct out *o)
 
 static void select_page(struct out *o, unsigned i, enum out_how how)
 {
-	uint64_t w = block_word(o->b, i);
+	uint64_t w = block_word(o->m.b, i);
 
 	if (is_new(w) && !page_pins(w) && !o->room--) {
 		o->room = 0;
@@ -134,32 +133,33 @@ static bool select_pages(struct out *o, const struct mm_set *want,
 {
 	unsigned n;
 
-	dropped_settle(o->u, o->b, want);
-	o->room = charge_room(o->u, o->b);
+	dropped_settle(o->m.u, o->m.b, want);
+	o->room = charge_room(o->m.u, o->m.b);
 	set_for_each(want, i)
 		select_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
 		return false;
-	o->nspare = charge_alloc(o->u, o->b, o->dev, n, o->spare, &o->booking);
-	if (o->nspare < n)
-		cut_to_room(o, o->nspare);
-	return o->nspare > 0;
+	o->m.nspare = charge_alloc(o->m.u, o->m.b, o->m.dev, n, o->m.spare,
+				   &o->booking);
+	if (o->m.nspare < n)
+		cut_to_room(o, o->m.nspare);
+	return o->m.nspare > 0;
 }
 
 /* ---- 2: freeze -------------------------------------------------------- */
 
 static void note_frozen(struct out *o)
 {
-	struct slot *s = slot_of(o->u, o->b->slot);
+	struct slot *s = slot_of(o->m.u, o->m.b->slot);
 
 	s->stock = set_or(&s->stock, &o->f.framed);
 	if (o->f.huge) {
 		s->huge = true;
-		o->b->huge = true;
+		o->m.b->huge = true;
 	}
 	if (!set_empty(&o->f.framed) && !o->f.huge)
-		o->b->huge = false;
+		o->m.b->huge = false;
 }
 
 /* Pages that were wanted but neither frozen nor empty. */
@@ -176,33 +176,33 @@ static void note_refused(struct out *o)
 
 static void assign_dpfns(struct out *o)
 {
-	struct mm_set all = set_or(&o->framed, &o->zero);
+	struct mm_set all = set_or(&o->m.set, &o->zero);
 	unsigned next = 0;
 
 	set_for_each(&all, i)
-		o->dpfn[i] = o->spare[next++];
-	for (unsigned i = next; i < o->nspare; i++)
-		o->spare[i - next] = o->spare[i];
-	o->nspare -= next;
+		o->m.dpfn[i] = o->m.spare[next++];
+	for (unsigned i = next; i < o->m.nspare; i++)
+		o->m.spare[i - next] = o->m.spare[i];
+	o->m.nspare -= next;
 }
 
 static void enter_states(struct out *o)
 {
 	struct mm_set extra = set_minus(&o->f.framed, &o->f.want);
-	struct block *b = o->b;
+	struct block *b = o->m.b;
 
 	set_for_each(&o->f.holes, i)
-		block_event(o->u, b, i, E_HOLE);
+		block_event(o->m.u, b, i, E_HOLE);
 	out_give_back(o, &extra);
-	o->framed = set_minus(&o->f.framed, &extra);
-	o->framed = set_or(&o->framed, &o->frozen);
+	o->m.set = set_minus(&o->f.framed, &extra);
+	o->m.set = set_or(&o->m.set, &o->frozen);
 	o->zero = o->empty;
 	if (out_takes_holes(o))
 		o->zero = set_or(&o->zero, &o->f.holes);
-	set_for_each(&o->framed, i)
-		block_event(o->u, b, i, E_TAKE);
+	set_for_each(&o->m.set, i)
+		block_event(o->m.u, b, i, E_TAKE);
 	set_for_each(&o->zero, i)
-		block_event(o->u, b, i, E_CLEAR);
+		block_event(o->m.u, b, i, E_CLEAR);
 }
 
 /*
@@ -212,35 +212,35 @@ static void enter_states(struct out *o)
  */
 static void empty_frames(struct out *o)
 {
-	struct slot *s = slot_of(o->u, o->b->slot);
+	struct slot *s = slot_of(o->m.u, o->m.b->slot);
 	struct mm_set left = set_and(&s->stock, &o->f.want);
 
 	o->f.also = set_minus(&o->f.also, &s->stock);
 	if (set_empty(&left))
 		return;
 	set_for_each_run(&left, first, last)
-		o->u->mm->ops->drop(o->u->mm, o->f.slot + first * MM_PAGE_SIZE,
-				    last - first);
+		o->m.u->mm->ops->drop(o->m.u->mm,
+				      o->f.slot + first * MM_PAGE_SIZE,
+				      last - first);
 	s->stock = set_minus(&s->stock, &left);
 	s->huge = false;
 }
 
 static int try_freeze(struct out *o)
 {
-	o->f.va = o->b->va;
-	o->f.slot = block_slot_va(o->u, o->b);
+	o->f.va = o->m.b->va;
+	o->f.slot = block_slot_va(o->m.u, o->m.b);
 	o->f.shared = o->how == OUT_EVICT;
 	if (set_empty(&o->f.want))
 		return 0;
 	empty_frames(o);
-	return o->u->mm->ops->freeze(o->u->mm, &o->f);
+	return o->m.u->mm->ops->freeze(o->m.u->mm, &o->f);
 }
 
 void out_reset(struct out *o)
 {
-	device_free(o->dev, o->spare, o->nspare);
-	o->nspare = 0;
-	charge_booked(o->dev, &o->booking);
+	move_free_spare(&o->m);
+	charge_booked(o->m.dev, &o->booking);
 	memset(&o->f, 0, sizeof(o->f));
 	set_clear(&o->frozen);
 	set_clear(&o->empty);
@@ -279,7 +279,7 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {
 	struct mm_set gone;
 
-	region_set(o->u, o->b->va, o->b->va + MM_BLOCK_SIZE, &o->managed);
+	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
 	gone = set_minus(want, &o->managed);
 	set_for_each(&gone, i)
 		out_why(o, i, UHMM_WHY_UNMAPPED);
@@ -288,7 +288,7 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 
 static bool may_go_along(const struct out *o, unsigned i)
 {
-	uint64_t w = block_word(o->b, i);
+	uint64_t w = block_word(o->m.b, i);
 
 	if (!set_has(&o->managed, i))
 		return false;
@@ -327,8 +327,8 @@ static int freeze_once(struct out *o, const struct mm_set *want,
 	struct mm_set mine;
 	int err;
 
-	block_lock(o->b);
-	err = block_ensure_table(o->u, o->b);
+	block_lock(o->m.b);
+	err = block_ensure_table(o->m.u, o->m.b);
 	mine = still_managed(o, want);
 	if (!err && !select_pages(o, &mine, how))
 		err = 1;
@@ -342,13 +342,13 @@ static int freeze_once(struct out *o, const struct mm_set *want,
 		enter_states(o);
 		out_set_aside(o);
 	}
-	block_unlock(o->u, o->b);
+	block_unlock(o->m.u, o->m.b);
 	return err;
 }
 
 void out_free_gone(struct out *o)
 {
-	device_free_words(o->u, o->gone, o->ngone);
+	device_free_words(o->m.u, o->gone, o->ngone);
 	o->ngone = 0;
 }
 
@@ -359,8 +359,8 @@ static void take_left(struct out *o)
 		return;
 	out_take_aside_lock(o);
 	out_sort_aside(o);
-	block_unlock(o->u, o->b);
-	block_settle(o->u, o->b, false);
+	block_unlock(o->m.u, o->m.b);
+	block_settle(o->m.u, o->m.b, false);
 	out_free_gone(o);
 }
 
@@ -416,9 +416,9 @@ static void select_parkable(struct block *b, struct mm_set *want)
 static void park_frozen(struct out *o)
 {
 	set_for_each(&o->f.framed, i)
-		block_event(o->u, o->b, i, E_PARK);
+		block_event(o->m.u, o->m.b, i, E_PARK);
 	set_for_each(&o->f.holes, i)
-		block_event(o->u, o->b, i, E_HOLE);
+		block_event(o->m.u, o->m.b, i, E_HOLE);
 }
 
 int out_park(struct uhmm *u, struct block *b)
@@ -427,7 +427,7 @@ int out_park(struct uhmm *u, struct block *b)
 	struct out o;
 	int err;
 
-	out_init(&o, u, b);
+	out_init(&o, u, b, NULL);
 	memset(&all, 0xff, sizeof(all));
 	if (!sys_mutex_trylock(&b->mover))
 		return -EBUSY;

@@ -27,7 +27,7 @@ static bool is_cheap(const struct out *o, unsigned first, unsigned last)
 	for (; first < last; first++) {
 		if (!set_has(&o->f.also, first))
 			return false;
-		ram += page_state(block_word(o->b, first)) == P_RAM;
+		ram += page_state(block_word(o->m.b, first)) == P_RAM;
 	}
 	return ram <= GAP;
 }
@@ -53,8 +53,8 @@ void out_set_aside(struct out *o)
 		return;
 	o->f.want = close_gaps(o, &o->left);
 	set_for_each(&o->f.want, i)
-		block_stash(o->u, o->b, i);
-	o->b->stash = &o->f;
+		block_stash(o->m.u, o->m.b, i);
+	o->m.b->stash = &o->f;
 }
 
 /* Does the word of each page tell of the mapping that it was taken from? */
@@ -63,25 +63,25 @@ static bool is_known(struct out *o)
 	struct mm_set late = set_and(&o->f.late, &o->f.framed);
 	bool known = true;
 
-	block_lock(o->b);
+	block_lock(o->m.b);
 	set_for_each(&late, i) {
-		uint64_t w = block_word(o->b, i);
+		uint64_t w = block_word(o->m.b, i);
 
 		known &= page_state(w) != P_STASHING || !!(w & PAGE_NEW);
 	}
-	block_unlock(o->u, o->b);
+	block_unlock(o->m.u, o->m.b);
 	return known;
 }
 
 void out_take_aside_lock(struct out *o)
 {
-	struct slot *s = slot_of(o->u, o->b->slot);
+	struct slot *s = slot_of(o->m.u, o->m.b->slot);
 
-	o->u->mm->ops->stash(o->u->mm, &o->f);
+	o->m.u->mm->ops->stash(o->m.u->mm, &o->f);
 	while (o->f.unsure || !is_known(o))
-		if (o->u->mm->ops->is_still(o->u->mm))
+		if (o->m.u->mm->ops->is_still(o->m.u->mm))
 			break;
-	block_lock(o->b);
+	block_lock(o->m.b);
 	s->stock = set_or(&s->stock, &o->f.framed);
 	s->huge = false;
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
@@ -103,21 +103,22 @@ static bool goes_back(struct out *o, unsigned i)
  */
 static void still_away(struct out *o, unsigned i, struct mm_set *back)
 {
-	uint64_t w = block_word(o->b, i);
-	struct uhmm_device *dev = device_get(o->u, page_dev(w));
+	uint64_t w = block_word(o->m.b, i);
+	struct uhmm_device *dev = device_get(o->m.u, page_dev(w));
 
 	if (set_has(&o->f.framed, i)) {
-		sys_logf(&o->u->log, SYS_INFO, "page %#lx was there already",
-			 (unsigned long)block_addr(o->b, i));
+		sys_logf(&o->m.u->log, SYS_INFO, "page %#lx was there already",
+			 (unsigned long)block_addr(o->m.b, i));
 		o->gone[o->ngone++] = w;
 		set_add(back, i);
 		return;
 	}
 	if (!device_has_lost(dev, page_dpfn(w))) {
-		block_arrive(o->u, o->b, i, dev->id, page_dpfn(w), E_ARRIVE);
+		block_arrive(o->m.u, o->m.b, i, dev->id, page_dpfn(w),
+			     E_ARRIVE);
 		return;
 	}
-	block_poison(o->u, o->b, i);
+	block_poison(o->m.u, o->m.b, i);
 	o->gone[o->ngone++] = w;
 }
 
@@ -125,21 +126,21 @@ static void still_away(struct out *o, unsigned i, struct mm_set *back)
 static void refused(struct out *o, unsigned i)
 {
 	if (o->f.why[i] == UHMM_WHY_POISONED)
-		block_poison(o->u, o->b, i);
-	else if (block_word(o->b, i) & PAGE_CHARGED)
-		block_home(o->u, o->b, i, E_HOME);
+		block_poison(o->m.u, o->m.b, i);
+	else if (block_word(o->m.b, i) & PAGE_CHARGED)
+		block_home(o->m.u, o->m.b, i, E_HOME);
 	else
-		block_event(o->u, o->b, i, E_HOME);
+		block_event(o->m.u, o->m.b, i, E_HOME);
 	if (set_has(&o->left, i))
 		out_why(o, i, o->f.why[i] ? o->f.why[i] : UHMM_WHY_BUSY);
 }
 
 static void found_hole(struct out *o, unsigned i)
 {
-	block_event(o->u, o->b, i, E_HOLE);
+	block_event(o->m.u, o->m.b, i, E_HOLE);
 	if (!set_has(&o->left, i) || !out_takes_holes(o))
 		return;
-	block_event(o->u, o->b, i, E_CLEAR);
+	block_event(o->m.u, o->m.b, i, E_CLEAR);
 	set_add(&o->zero, i);
 }
 
@@ -150,35 +151,36 @@ static void found_hole(struct out *o, unsigned i)
  */
 static bool was_replaced(struct out *o, unsigned i)
 {
-	uint64_t w = block_word(o->b, i);
+	uint64_t w = block_word(o->m.b, i);
 
 	if (set_has(&o->left, i))
 		out_why(o, i, UHMM_WHY_TOUCHED);
 	if (!(w & PAGE_NEW)) {
-		block_event(o->u, o->b, i, E_FORGET);
+		block_event(o->m.u, o->m.b, i, E_FORGET);
 		return false;
 	}
 	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
 	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
 		if (w & PAGE_DROP)
-			block_event(o->u, o->b, i, E_HOLE);
+			block_event(o->m.u, o->m.b, i, E_HOLE);
 		return !(w & PAGE_DROP);
 	}
-	block_set(o->u, o->b, i, w & PAGE_DROP ? dropped_word() : P_RAM | w);
+	block_set(o->m.u, o->m.b, i,
+		  w & PAGE_DROP ? dropped_word() : P_RAM | w);
 	return false;
 }
 
 /* The application was faster: it unmapped, moved or discarded the page. */
 static bool was_dropped(struct out *o, unsigned i)
 {
-	uint64_t w = block_word(o->b, i);
+	uint64_t w = block_word(o->m.b, i);
 
 	if (page_state(w) == P_STASHING && !(w & PAGE_DROP))
 		return false;
 	if (page_state(w) == P_STASHING && set_has(&o->f.framed, i))
-		block_event(o->u, o->b, i, E_HOLE);
+		block_event(o->m.u, o->m.b, i, E_HOLE);
 	else if (page_state(w) == P_STASHING) /* its own address has it yet */
-		block_set(o->u, o->b, i, dropped_word());
+		block_set(o->m.u, o->m.b, i, dropped_word());
 	if (set_has(&o->left, i))
 		out_why(o, i, UHMM_WHY_TOUCHED);
 	return true;
@@ -186,7 +188,7 @@ static bool was_dropped(struct out *o, unsigned i)
 
 bool out_was_overtaken(struct out *o, unsigned i, struct mm_set *back)
 {
-	uint64_t w = block_word(o->b, i);
+	uint64_t w = block_word(o->m.b, i);
 
 	if (page_state(w) != P_STASHING || !(w & PAGE_GONE))
 		return was_dropped(o, i);
@@ -203,7 +205,7 @@ void out_sort_aside(struct out *o)
 	set_for_each(&o->f.want, i) {
 		if (out_was_overtaken(o, i, &back))
 			continue;
-		if (block_word(o->b, i) & PAGE_AWAY) {
+		if (block_word(o->m.b, i) & PAGE_AWAY) {
 			still_away(o, i, &back);
 		} else if (set_has(&o->f.holes, i)) {
 			found_hole(o, i);
@@ -212,12 +214,12 @@ void out_sort_aside(struct out *o)
 		} else if (goes_back(o, i)) {
 			set_add(&back, i);
 		} else {
-			block_event(o->u, o->b, i, E_TAKE);
-			set_add(&o->framed, i);
+			block_event(o->m.u, o->m.b, i, E_TAKE);
+			set_add(&o->m.set, i);
 		}
 	}
 	out_give_back(o, &back);
-	o->b->stash = NULL;
+	o->m.b->stash = NULL;
 }
 
 /* What cannot go back now stays in its frame, where a touch finds it. */
@@ -226,15 +228,15 @@ static void give_back_run(struct out *o, unsigned first, unsigned last)
 	int n;
 
 	for (unsigned i = first; i < last; i++)
-		block_event(o->u, o->b, i, E_TAKE);
+		block_event(o->m.u, o->m.b, i, E_TAKE);
 	while (first < last) {
-		n = home_thaw(o->u, o->b, first, last);
+		n = home_thaw(o->m.u, o->m.b, first, last);
 		if (n < 1)
 			break;
 		first += (unsigned)n;
 	}
 	for (; first < last; first++)
-		block_event(o->u, o->b, first, E_PARK);
+		block_event(o->m.u, o->m.b, first, E_PARK);
 }
 
 void out_give_back(struct out *o, const struct mm_set *set)

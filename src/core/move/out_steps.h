@@ -4,44 +4,39 @@
 #define UHMM_MOVE_OUT_STEPS_H
 
 #include "core/context/context.h"
+#include "core/device/move.h"
 #include "core/move/out.h"
 
 /*
  * @managed: pages of the block that can be touched at all
  * @frozen, @empty: selected, and already in frames or known to be nothing
  * @left: to be taken by their mapping
- * @framed, @zero: frozen into frames, or nothing there
+ * @m.set, @zero: frozen into frames, or nothing there
  * @done: copied to the device
  * @full: pages that the device had no room for
+ * @placing: to be mapped for the CPU
  * @room: pages that may yet be added, charge=keep
  * @keep: their frames are kept
- * @dpfn: for each page of the two; @spare: for those that did not go
  * @gone: words of pages that were lost meanwhile, to be freed
  */
 struct out {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *dev;
-	uint8_t *why;
 	enum out_how how;
 	struct mm_freeze f;
 	struct mm_set managed;
 	struct mm_set frozen, empty, left;
-	struct mm_set framed, zero, done, full;
-	struct mm_set placing; /* to be mapped for the CPU */
+	struct mm_set zero, done, full, placing;
 	struct booking booking;
 	uint64_t room;
 	bool keep;
-	unsigned nspare, ngone;
-	unsigned went;
-	uint64_t dpfn[MM_BLOCK_PAGES]; /* from here on not initialized */
-	uint64_t spare[MM_BLOCK_PAGES];
+	unsigned ngone;
+	struct move m; /* from its @dpfn on not initialized */
 	uint64_t gone[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
 /* out_freeze.c */
-void out_init(struct out *o, struct uhmm *u, struct block *b);
+void out_init(struct out *o, struct uhmm *u, struct block *b,
+	      struct uhmm_device *dev);
 void out_why(struct out *o, unsigned i, enum uhmm_why why);
 /* Free what was lost while it was set aside.  Not locked. */
 void out_free_gone(struct out *o);

@@ -20,18 +20,16 @@
 #include "core/page/slot.h"
 
 /*
- * @set: pages marked by us, all of them on @src
- * @old, @new: their device pages; @spare: those of @new that were not used
+ * @m.set: pages marked by us, all of them on @m.dev
+ * @new: their device pages on @dst, to which they go; @unused: the others
  */
 struct peer {
-	struct uhmm *u;
-	struct block *b;
-	struct uhmm_device *src, *dst;
-	struct mm_set set;
+	struct move m;
+	struct uhmm_device *dst;
 	unsigned n;
 	struct booking booking;
-	uint64_t old[MM_BLOCK_PAGES], new[MM_BLOCK_PAGES];
-	uint64_t spare[MM_BLOCK_PAGES];
+	uint64_t new[MM_BLOCK_PAGES];
+	uint64_t unused[MM_BLOCK_PAGES];
 	struct uhmm_peer_segment seg[MM_BLOCK_PAGES];
 	struct uhmm_segment out[MM_BLOCK_PAGES];
 };
@@ -43,19 +41,19 @@ static struct uhmm_device *find_source(const struct peer *p,
 				       const struct mm_set *want)
 {
 	set_for_each(want, i) {
-		uint64_t w = block_word(p->b, i);
+		uint64_t w = block_word(p->m.b, i);
 
 		if (page_state(w) == P_DEVICE && page_dev(w) != p->dst->id)
-			return device_get(p->u, page_dev(w));
+			return device_get(p->m.u, page_dev(w));
 	}
 	return NULL;
 }
 
 static bool is_on(const struct peer *p, unsigned i)
 {
-	uint64_t w = block_word(p->b, i);
+	uint64_t w = block_word(p->m.b, i);
 
-	return page_state(w) == P_DEVICE && page_dev(w) == p->src->id;
+	return page_state(w) == P_DEVICE && page_dev(w) == p->m.dev->id;
 }
 
 /* As many as there is room for.  Locked.  Return: whether there are any. */
@@ -63,25 +61,26 @@ static bool mark(struct peer *p, const struct mm_set *want)
 {
 	unsigned n = 0, room;
 
-	set_clear(&p->set);
-	p->src = find_source(p, want);
-	if (!p->src)
+	set_clear(&p->m.set);
+	p->m.dev = find_source(p, want);
+	if (!p->m.dev)
 		return false;
 	set_for_each(want, i)
 		n += is_on(p, i);
-	room = charge_alloc(p->u, p->b, p->dst, n, p->spare, &p->booking);
+	room = charge_alloc(p->m.u, p->m.b, p->dst, n, p->unused, &p->booking);
 	p->n = 0;
 	for (unsigned i = set_find(want, 0, true);
 	     p->n < room && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true)) {
-		uint64_t w = block_word(p->b, i);
+		uint64_t w = block_word(p->m.b, i);
 
 		if (!is_on(p, i))
 			continue;
-		p->old[i] = page_dpfn(w);
-		p->new[i] = p->spare[p->n++];
-		set_add(&p->set, i);
-		block_arrive(p->u, p->b, i, p->src->id, p->old[i], E_FETCH);
+		p->m.dpfn[i] = page_dpfn(w);
+		p->new[i] = p->unused[p->n++];
+		set_add(&p->m.set, i);
+		block_arrive(p->m.u, p->m.b, i, p->m.dev->id, p->m.dpfn[i],
+			     E_FETCH);
 	}
 	return p->n > 0;
 }
@@ -93,124 +92,85 @@ static unsigned build(struct peer *p)
 	struct uhmm_peer_segment *s = p->seg;
 	unsigned nr = 0;
 
-	set_for_each(&p->set, i) {
-		if (nr && s[nr - 1].src + s[nr - 1].npages == p->old[i] &&
+	set_for_each(&p->m.set, i) {
+		if (nr && s[nr - 1].src + s[nr - 1].npages == p->m.dpfn[i] &&
 		    s[nr - 1].dst + s[nr - 1].npages == p->new[i])
 			s[nr - 1].npages++;
 		else
-			s[nr++] = (struct uhmm_peer_segment){ p->old[i],
+			s[nr++] = (struct uhmm_peer_segment){ p->m.dpfn[i],
 							      p->new[i], 1 };
 	}
 	return nr;
 }
 
-static unsigned build_side(struct peer *p, uintptr_t slot, const uint64_t *dpfn)
+static int copy_through_frames(struct peer *p, uintptr_t va)
 {
-	unsigned nr = 0;
-
-	set_for_each(&p->set, i)
-		nr = segment_add(p->out, nr, dpfn[i],
-				 (void *)(slot + i * MM_PAGE_SIZE));
-	return nr;
-}
-
-static uintptr_t first_va(const struct peer *p)
-{
-	return p->b->va + set_find(&p->set, 0, true) * MM_PAGE_SIZE;
-}
-
-static int copy_through_frames(struct peer *p)
-{
-	uint32_t slot = slot_get(p->u, &p->set);
+	uint32_t slot = slot_get(p->m.u, &p->m.set);
 	struct slot *s;
-	uintptr_t va;
+	unsigned nr;
+	char *ram;
 	int err;
-	uintptr_t at = first_va(p);
 
 	if (slot == NO_SLOT)
 		return -ENOMEM;
-	s = slot_of(p->u, slot);
-	s->stock = set_or(&s->stock, &p->set);
-	va = slot_va(p->u, slot);
-	err = device_copy_out(p->src, p->out, build_side(p, va, p->old), at);
-	if (!err)
-		err = device_copy_in(p->dst, p->out, build_side(p, va, p->new),
-				     at);
-	slot_put(p->u, slot);
+	s = slot_of(p->m.u, slot);
+	s->stock = set_or(&s->stock, &p->m.set);
+	ram = (char *)slot_va(p->m.u, slot);
+	nr = move_segments(&p->m.set, p->m.dpfn, ram, p->out);
+	err = device_copy_out(p->m.dev, p->out, nr, va);
+	if (!err) {
+		nr = move_segments(&p->m.set, p->new, ram, p->out);
+		err = device_copy_in(p->dst, p->out, nr, va);
+	}
+	slot_put(p->m.u, slot);
 	return err;
 }
 
 static int copy(struct peer *p)
 {
-	int err =
-		device_copy_peer(p->dst, p->src, p->seg, build(p), first_va(p));
+	uintptr_t va = move_first(&p->m, &p->m.set);
+	int err = device_copy_peer(p->dst, p->m.dev, p->seg, build(p), va);
 
-	return err ? copy_through_frames(p) : 0;
+	return err ? copy_through_frames(p, va) : 0;
 }
 
 /* ---- 3: arrive -------------------------------------------------------- */
-
-static bool is_ours(const struct peer *p, unsigned i)
-{
-	return block_word(p->b, i) ==
-	       page_on_device(P_COMING, p->src->id, p->old[i]);
-}
 
 /*
  * A page ends on the new device, on the old one, or is lost with the old one.
  * An event that dropped it left both device pages to the mover.
  */
-struct landing {
-	uint64_t old[MM_BLOCK_PAGES];
-	unsigned nold, nspare;
-};
-
-static void land(struct peer *p, struct landing *l, unsigned i, int err)
+static void land(struct peer *p, unsigned i, int err)
 {
-	bool ours = is_ours(p, i);
+	bool ours = move_is_coming(&p->m, i);
 	bool there = !err && !device_has_lost(p->dst, p->new[i]);
-	bool gone = ours && !there && device_has_lost(p->src, p->old[i]);
+	bool gone = ours && !there && device_has_lost(p->m.dev, p->m.dpfn[i]);
 
 	if (ours && there)
-		block_arrive(p->u, p->b, i, p->dst->id, p->new[i], E_ARRIVE);
+		block_arrive(p->m.u, p->m.b, i, p->dst->id, p->new[i],
+			     E_ARRIVE);
 	else
-		p->spare[l->nspare++] = p->new[i];
+		p->unused[p->n++] = p->new[i];
 	if (gone)
-		block_poison(p->u, p->b, i);
+		block_poison(p->m.u, p->m.b, i);
 	if (ours && !there && !gone)
-		block_arrive(p->u, p->b, i, p->src->id, p->old[i], E_STAY);
+		block_arrive(p->m.u, p->m.b, i, p->m.dev->id, p->m.dpfn[i],
+			     E_STAY);
 	else
-		l->old[l->nold++] = p->old[i];
+		move_spare(&p->m, p->m.dpfn[i]);
 }
 
 static void arrive(struct peer *p, int err)
 {
-	struct landing l;
-
-	l.nold = l.nspare = 0;
-	block_lock(p->b);
-	set_for_each(&p->set, i)
-		land(p, &l, i, err);
-	block_unlock(p->u, p->b);
-	block_settle(p->u, p->b, false);
-	device_free(p->src, l.old, l.nold);
-	device_free(p->dst, p->spare, l.nspare);
+	p->n = 0;
+	block_lock(p->m.b);
+	set_for_each(&p->m.set, i)
+		land(p, i, err);
+	block_unlock(p->m.u, p->m.b);
+	block_settle(p->m.u, p->m.b, false);
+	move_free_spare(&p->m);
+	device_free(p->dst, p->unused, p->n);
 	charge_booked(p->dst, &p->booking);
-}
-
-static bool has_any(struct uhmm *u, struct block *b, const struct mm_set *want,
-		    const struct uhmm_device *dev)
-{
-	bool any = false;
-
-	block_lock(b);
-	if (b->nr[P_DEVICE])
-		set_for_each(want, i)
-			any = any ||
-			      (page_state(block_word(b, i)) == P_DEVICE &&
-			       page_dev(block_word(b, i)) != dev->id);
-	block_unlock(u, b);
-	return any;
 }
 
 /* The pages of one device.  Return: 1 when there were some, 0, -errno. */
@@ -219,12 +179,12 @@ static int move(struct peer *p, const struct mm_set *want)
 	bool any;
 	int err;
 
-	block_lock(p->b);
+	block_lock(p->m.b);
 	any = mark(p, want);
-	block_unlock(p->u, p->b);
+	block_unlock(p->m.u, p->m.b);
 	if (!any)
 		return 0;
-	mirror_invalidate_set(p->u, p->b, &p->set, UHMM_NOTIFY_MIGRATE);
+	mirror_invalidate_set(p->m.u, p->m.b, &p->m.set, UHMM_NOTIFY_MIGRATE);
 	err = copy(p);
 	arrive(p, err);
 	return err ? err : 1;
@@ -236,10 +196,7 @@ int peer_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct peer p;
 	int ret = 1;
 
-	if (!has_any(u, b, want, dev))
-		return 0;
-	p.u = u;
-	p.b = b;
+	move_init(&p.m, u, b, NULL);
 	p.dst = dev;
 	while (ret > 0)
 		ret = move(&p, want);
