@@ -28,7 +28,7 @@ static const struct {
 	{ P_LEAVING, /*      */ ". f . . . > x . . . . R . . E . R" },
 	{ P_EXCLUSIVE, /*    */ ". . . . . . . v . . . . . . E . R" },
 	{ P_REVOKING, /*     */ ". f . . . . . . . . . R . . E . R" },
-	{ P_STASHING, /*     */ "l . E . . > . . . . . R C . s P R" },
+	{ P_STASHING, /*     */ "l . E . . > . . . . . R . . s P R" },
 	{ P_CLEARING, /*     */ ". . . . . > . . . . E R . R E . R" },
 	{ P_POISONED, /*     */ ". . . . . . . . . . . . . . E P R" },
 };

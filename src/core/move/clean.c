@@ -126,7 +126,10 @@ static bool has_lost(struct uhmm *u, uint64_t word)
 	return device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
 }
 
-/* A page still at its address stays protected: a write unprotects it. */
+/*
+ * A page still at its address may be protected or not (see stash() in mm.h): a
+ * write to it might go unseen, so it is plain RAM from now on.
+ */
 static void keep(struct drop *d, unsigned i)
 {
 	struct out *o = &d->o;
@@ -148,16 +151,17 @@ static void dropped(struct drop *d, unsigned i)
 	struct out *o = &d->o;
 	uint64_t was = d->word[i];
 
-	if (out_was_overtaken(o, i, &d->back)) {
-		o->gone[o->ngone++] = was;
-	} else if (has_lost(o->m.u, was) || is_refused(o, i)) {
+	if (!out_was_overtaken(o, i, &d->back)) {
+		if (is_gone(o, i) && !has_lost(o->m.u, was) &&
+		    !is_refused(o, i)) {
+			block_arrive(o->m.u, o->m.b, i, page_dev(was),
+				     page_dpfn(was), E_ARRIVE);
+			o->m.went++;
+			return;
+		}
 		keep(d, i);
-		o->gone[o->ngone++] = was;
-	} else {
-		block_arrive(o->m.u, o->m.b, i, page_dev(was), page_dpfn(was),
-			     is_gone(o, i) ? E_ARRIVE : E_SHARE);
-		o->m.went += is_gone(o, i);
 	}
+	o->gone[o->ngone++] = was;
 }
 
 /* One by one, which is done at once.  Locked. */

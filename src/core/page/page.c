@@ -99,7 +99,6 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_FORGET] = TO(P_RAM),
 	},
 	[P_STASHING] = {
-		[E_SHARE] = TO(P_CLEAN),
 		[E_TAKE] = TO(P_LEAVING),
 		[E_ARRIVE] = TO(P_DEVICE),
 		[E_HOLE] = TO(P_EMPTY),
