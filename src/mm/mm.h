@@ -117,8 +117,6 @@ enum mm_look {
  * @holes: wanted, but there was nothing (they stay untouched)
  * @late: set by stash() before events are applied again: its frame holds, if
  *	anything, the page of a mapping that remap() brought to the address
- * @unsure: set by stash(): before is_still() is true once, the page of a hole
- *	may be where an event that is not applied yet says
  * @why: enum uhmm_why for each wanted page that is in none of the three, or
  *	that stash() framed but that must go back
  * @huge: the whole block went as one huge page
@@ -130,7 +128,7 @@ struct mm_freeze {
 	uint32_t stamp;
 	struct mm_set framed, left, holes, late;
 	uint8_t why[MM_BLOCK_PAGES];
-	bool huge, unsure;
+	bool huge;
 };
 
 /*
@@ -267,9 +265,12 @@ struct mm_ops {
 	/*
 	 * Take all of @want by its mapping, after freeze() with the same
 	 * struct; see @stamp.  Called without locks, while faults on these
-	 * pages wait; waits until events are applied.  The slot cannot be
+	 * pages wait; waits until events are applied.  Before is_still() is
+	 * true once, a page may be where an event that is yet to come says: one
+	 * in a frame may have come, that of a hole gone.  The slot cannot be
 	 * frozen into there until drop() of the whole.  UHMM_WHY_POISONED: a
 	 * page cannot be read, and is gone from its address; poison() is due.
+	 * What is not taken may be write-protected afterwards, or no longer.
 	 */
 	void (*stash)(struct mm *mm, struct mm_freeze *f);
 	/* Let the CPU write to @npages that fill_shared() put there; wakes. */

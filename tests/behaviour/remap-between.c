@@ -111,10 +111,10 @@ static void verify_rest(void)
 		CHECK_EQ(w[i], test_word(1, i));
 }
 
-static void race(void (*start)(void))
+static void race(void (*start)(void), size_t npages)
 {
 	between = start;
-	CHECK(uhmm_migrate(u, area, NPAGES * PAGE, dev) >= 0);
+	CHECK(uhmm_migrate(u, area, npages * PAGE, dev) >= 0);
 	CHECK(!between);
 	let_go();
 	pthread_join(thread, NULL);
@@ -124,16 +124,40 @@ static void test_over(void)
 {
 	set_up();
 	test_fill(other, NMOVED, 2);
-	race(start_move_over);
+	race(start_move_over, NPAGES);
 	test_verify(area, NMOVED, 2);
 	verify_rest();
+}
+
+/*
+ * What is moved there is protected already: it is in RAM, and its copy on a
+ * device is good.
+ */
+static void test_over_clean(void)
+{
+	if (test_mode_is("inline") || !test_has(u, "kernel-faults"))
+		return;
+	CHECK_EQ(uhmm_set_ram_limit(u, 256 * BLOCK), 0);
+	set_up();
+	test_fill(other, NMOVED, 2);
+	test_move(u, other, NMOVED, dev);
+	for (size_t i = 0; i < NMOVED; i++)
+		CHECK(*(volatile char *)(other + i * PAGE) ==
+		      (char)test_word(2, i * PAGE_WORDS));
+	CHECK_EQ(test_info(dev).used, NMOVED);
+	CHECK_EQ(test_count_on(u, other, NMOVED, dev), 0);
+	race(start_move_over, NMOVED); /* one mapping: it moves */
+	CHECK_EQ(uhmm_migrate(u, area, NMOVED * PAGE, NULL), NMOVED);
+	test_verify(area, NMOVED, 2);
+	verify_rest();
+	CHECK_EQ(uhmm_set_ram_limit(u, 0), 0);
 }
 
 static void test_away(void)
 {
 	set_up();
 	held_watch(other);
-	race(start_move_away);
+	race(start_move_away, NPAGES);
 	CHECK_EQ(test_count_on(u, other, NMOVED, dev), 0);
 	test_verify(other, NMOVED, 1);
 	for (size_t i = 0; i < NMOVED; i++)
@@ -146,6 +170,7 @@ int main(void)
 	u = test_open();
 	dev = test_device(u, "ram:16M");
 	test_over();
+	test_over_clean();
 	test_away();
 	test_close(u);
 	return 0;

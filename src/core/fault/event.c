@@ -11,11 +11,13 @@
 
 #include "core/charge/charge.h"
 #include "core/coherent/coherent.h"
+#include "core/coherent/node.h"
 #include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
+#include "core/move/out_steps.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
@@ -227,6 +229,11 @@ static uint64_t beside_mover(struct remap *r, uint64_t w)
 		return mark | PAGE_DROP;
 	case P_CLEAN:
 		r->gone = w;
+		return mark | PAGE_CHARGED | PAGE_CAME_MARKED;
+	case P_COHERENT: /* on a node it is a page as any other */
+		if (!node_has(r->u, w))
+			return w;
+		r->gone = w;
 		return mark | PAGE_CHARGED;
 	default: /* nothing is there, so nothing can be taken */
 		return w;
@@ -288,6 +295,19 @@ static bool is_in_frame(const struct remap *r)
 	       set_has(&there, r->i);
 }
 
+/* Has what is in the frame come from where @w came from? */
+static bool is_late(const struct remap *r, uint64_t w)
+{
+	const struct mm_freeze *f = r->from->stash;
+	struct mm_set there;
+
+	if (w & PAGE_CAME_MARKED) /* it bears the mark: it is not here, then */
+		return !r->u->mm->ops->resident(r->u->mm, r->to->va, r->k,
+						r->k + 1, &there) &&
+		       !set_has(&there, r->k);
+	return f && set_has(&f->late, r->i);
+}
+
 /*
  * Its mapping was to move into the frame, and what came first counts: else the
  * page went along.  The mover finds the word changed and gives up.
@@ -295,14 +315,12 @@ static bool is_in_frame(const struct remap *r)
 static int move_stashing(struct remap *r, uint64_t w)
 {
 	uint64_t there = P_RAM | (w & PAGE_CHARGED);
-	const struct mm_freeze *f = r->from->stash;
-	bool late = f && set_has(&f->late, r->i);
 
 	if (w & PAGE_AWAY)
 		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
 	else if (w & PAGE_DROP)
 		there = dropped_word();
-	else if (late == !!(w & PAGE_NEW) && is_in_frame(r))
+	else if (is_late(r, w) == !!(w & PAGE_NEW) && is_in_frame(r))
 		return move_frame(r, frame_of(r));
 	put_moved(r, there);
 	return 0;

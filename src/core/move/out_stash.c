@@ -9,6 +9,8 @@
  * the pages that are wanted are closed where plain RAM lies there, or nothing:
  * a page on a device is P_STASHING with PAGE_AWAY then.
  */
+#include <errno.h>
+
 #include "core/device/device.h"
 #include "core/move/home.h"
 #include "core/move/out_steps.h"
@@ -57,20 +59,67 @@ void out_set_aside(struct out *o)
 	o->m.b->stash = &o->f;
 }
 
-/* Does the word of each page tell of the mapping that it was taken from? */
-static bool is_known(struct out *o)
+/*
+ * Pages that were write-protected when they came, by a remap: in the frame they
+ * look like what was to be taken.  Locked.
+ */
+static struct mm_set came_marked(const struct out *o)
 {
-	struct mm_set late = set_and(&o->f.late, &o->f.framed);
-	bool known = true;
+	struct mm_set ret;
 
-	block_lock(o->m.b);
-	set_for_each(&late, i) {
+	set_clear(&ret);
+	set_for_each(&o->f.framed, i) {
 		uint64_t w = block_word(o->m.b, i);
 
-		known &= page_state(w) != P_STASHING || !!(w & PAGE_NEW);
+		if (page_state(w) == P_STASHING && w & PAGE_CAME_MARKED &&
+		    !(w & PAGE_DROP))
+			set_add(&ret, i);
 	}
-	block_unlock(o->m.u, o->m.b);
-	return known;
+	return ret;
+}
+
+/*
+ * Such a page is at its address, or in the frame if the mover came later.
+ * -EAGAIN: mappings are changing, so that cannot be told now.
+ */
+static int find_marked(struct out *o)
+{
+	struct mm_set marked = came_marked(o), there;
+	int err;
+
+	if (set_empty(&marked))
+		return 0;
+	err = o->m.u->mm->ops->resident_now(o->m.u->mm, o->m.b->va, 0,
+					    MM_BLOCK_PAGES, &there);
+	if (err)
+		return err;
+	marked = set_minus(&marked, &there);
+	o->f.late = set_or(&o->f.late, &marked);
+	return 0;
+}
+
+/*
+ * What came or went by a remap before the mapping moved is in the words once
+ * nothing has been under way.  Locked on return.
+ */
+static void when_known_lock(struct out *o)
+{
+	bool (*is_still)(struct mm *) = o->m.u->mm->ops->is_still;
+	struct sys_wait w = { .all = &o->m.u->waits,
+			      .what = "a mapping that moved to be known",
+			      .at = o->m.b->va };
+
+	while (is_still && !is_still(o->m.u->mm))
+		sys_wait_note(&w);
+	block_lock(o->m.b);
+	while (find_marked(o) == -EAGAIN) {
+		block_unlock(o->m.u, o->m.b);
+		sys_wait_note(&w);
+		if (is_still)
+			is_still(o->m.u->mm);
+		block_lock(o->m.b);
+	}
+	sys_wait_end(&w);
 }
 
 void out_take_aside_lock(struct out *o)
@@ -78,10 +127,7 @@ void out_take_aside_lock(struct out *o)
 	struct slot *s = slot_of(o->m.u, o->m.b->slot);
 
 	o->m.u->mm->ops->stash(o->m.u->mm, &o->f);
-	while (o->f.unsure || !is_known(o))
-		if (o->m.u->mm->ops->is_still(o->m.u->mm))
-			break;
-	block_lock(o->m.b);
+	when_known_lock(o);
 	s->stock = set_or(&s->stock, &o->f.framed);
 	s->huge = false;
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
@@ -159,7 +205,7 @@ static bool was_replaced(struct out *o, unsigned i)
 		block_event(o->m.u, o->m.b, i, E_FORGET);
 		return false;
 	}
-	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
+	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW | PAGE_CAME_MARKED);
 	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
 		if (w & PAGE_DROP)
 			block_event(o->m.u, o->m.b, i, E_HOLE);

@@ -6,6 +6,7 @@
 #include "core/context/context.h"
 #include "core/device/move.h"
 #include "core/move/out.h"
+#include "core/page/page.h"
 
 /*
  * @managed: pages of the block that can be touched at all
@@ -33,6 +34,9 @@ struct out {
 	uint64_t gone[MM_BLOCK_PAGES];
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
+
+/* P_STASHING with PAGE_NEW: it was write-protected when it came. */
+#define PAGE_CAME_MARKED PAGE_SWAPPING
 
 /* out_freeze.c */
 void out_init(struct out *o, struct uhmm *u, struct block *b,

@@ -336,7 +336,7 @@ void uffd_freeze_clear(struct mm_freeze *f)
 	set_clear(&f->holes);
 	set_clear(&f->late);
 	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
-	f->huge = f->unsure = false;
+	f->huge = false;
 }
 
 int uffd_freeze(struct mm *mm, struct mm_freeze *f)

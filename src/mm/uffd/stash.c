@@ -23,10 +23,12 @@
  *				its own event is yet to be read.  The pages are
  *				@late, and the client gives them back: touches
  *				of them wait, since the address is tracked
- *	an event and a mark	what was to be taken
+ *	an event and a mark	what was to be taken, or one that was protected
+ *				and moved there: its own event says so
  *	an event, no page	a hole, or mremap(2) moved the page away before,
- *				and its own event is yet to be read: the client
- *				is @unsure until no event is on its way
+ *				and its own event is yet to be read
+ *
+ * So the client waits until no event is on its way.
  *
  * Pages are not removed by madvise(MADV_DONTNEED), because that acts only after
  * its event has been read, which can take long, and there is no way back.
@@ -290,8 +292,6 @@ static void note_taken(const struct uffd *b, struct mm_freeze *f,
 	for (unsigned i = first; i < last; i++)
 		if (f->why[i] != UHMM_WHY_POISONED)
 			set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
-	/* Nothing under way now: no page was elsewhere when we came. */
-	f->unsure = f->unsure || (!set_empty(&f->holes) && uffd_is_changing(b));
 }
 
 static void taken(const struct uffd *b, struct mm_freeze *f, unsigned first,

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A page is taken by its mapping, and just before or after that another one is
+ * moved over it, whatever that is: the CPU reads what was moved, at once or
+ * when it has come home.
+ */
+#include "world.h"
+
+#define TO    3
+#define FROM  MM_BLOCK_PAGES
+#define NPAGE 1
+
+static struct world w;
+static struct store store, spare;
+static struct uhmm_device *dev, *node;
+static struct mm_ops ops;
+static void (*stash)(struct mm *mm, struct mm_freeze *f);
+static bool is_first;
+
+/* What TO reads as in the end. */
+enum content {
+	DATA,
+	ZERO,
+	LOST,
+};
+
+/* ---- What FROM is -------------------------------------------------------- */
+
+static void be_untouched(void)
+{
+	CHECK_EQ(uhmm_register(w.u, world_at(FROM), PAGE), 0);
+}
+
+static void be_ram(void)
+{
+	be_untouched();
+	world_fill(&w, FROM, NPAGE, 2);
+}
+
+static void be_dropped(void)
+{
+	be_ram();
+	fake_discard(w.mm, FAKE_BASE + FROM * PAGE,
+		     FAKE_BASE + (FROM + NPAGE) * PAGE);
+}
+
+static void be_away(void)
+{
+	be_ram();
+	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), NPAGE);
+}
+
+static void be_empty(void)
+{
+	be_away();
+	fake_discard(w.mm, FAKE_BASE + FROM * PAGE,
+		     FAKE_BASE + (FROM + NPAGE) * PAGE);
+}
+
+static void be_clean(void)
+{
+	be_away();
+	world_verify(&w, FROM, NPAGE, 2);
+}
+
+static void be_frozen(void)
+{
+	be_ram();
+	CHECK_EQ(out_park(w.u, block_get(w.u, FAKE_BASE + FROM * PAGE)), NPAGE);
+}
+
+static void be_on_node(void)
+{
+	be_ram();
+	CHECK_EQ(world_move(&w, FROM, NPAGE, node), NPAGE);
+}
+
+static void be_lost(void)
+{
+	be_away();
+	atomic_store(&store.is_lost, true);
+	CHECK_EQ(uhmm_device_lost(dev), 0);
+	dev = store_add(w.u, &spare, STORE_PLAIN, 64);
+}
+
+static const struct from {
+	const char *name;
+	void (*be)(void);
+	enum page_state state;
+	enum content content;
+} all[] = {
+	{ "untouched", be_untouched, P_RAM, ZERO },
+	{ "in RAM", be_ram, P_RAM, DATA },
+	{ "dropped", be_dropped, P_DROPPED, ZERO },
+	{ "empty", be_empty, P_EMPTY, ZERO },
+	{ "clean", be_clean, P_CLEAN, DATA },
+	{ "away", be_away, P_DEVICE, DATA },
+	{ "frozen", be_frozen, P_FROZEN, DATA },
+	{ "on a node", be_on_node, P_COHERENT, DATA },
+	{ "lost", be_lost, P_POISONED, LOST },
+};
+
+/* ---- The race ------------------------------------------------------------ */
+
+static void move_over(void)
+{
+	uintptr_t to = FAKE_BASE + TO * PAGE;
+
+	fake_munmap(w.mm, to, to + PAGE);
+	CHECK_EQ(fake_mremap(w.mm, FAKE_BASE + FROM * PAGE, to, PAGE), 0);
+}
+
+/* The real one knows what is late by its marks. */
+static void stash_beside(struct mm *mm, struct mm_freeze *f)
+{
+	enum fake_state there;
+
+	CHECK(set_has(&f->want, TO));
+	if (is_first)
+		move_over();
+	there = fake_state(mm, FAKE_BASE + TO * PAGE);
+	stash(mm, f);
+	if (is_first && there == FAKE_PRESENT)
+		set_add(&f->late, TO);
+	if (!is_first)
+		move_over();
+}
+
+static void verify(const struct from *from)
+{
+	unsigned char byte;
+
+	if (from->content == DATA)
+		world_verify_as(&w, TO, NPAGE, FROM, 2);
+	else if (from->content == ZERO)
+		world_verify_zero(&w, TO, NPAGE);
+	else
+		CHECK_EQ(fake_cpu_read(w.mm, FAKE_BASE + TO * PAGE, &byte, 1),
+			 -EIO);
+}
+
+static void add_node(void)
+{
+	struct uhmm_device_desc desc = {
+		.size = sizeof(desc),
+		.name = "node",
+		.type = UHMM_MEMORY_DEVICE_COHERENT,
+		.flags = UHMM_DEVICE_NODE | UHMM_DEVICE_CONCURRENT,
+		.npages = 64,
+		.node = 1,
+		.ops =
+			&(const struct uhmm_device_ops){
+				.size = sizeof(struct uhmm_device_ops) },
+	};
+
+	fake_set_node(w.mm, 1, 64);
+	CHECK_EQ(uhmm_device_add(w.u, &desc, NULL, &node), 0);
+}
+
+static void test(const struct from *from, bool first, bool home)
+{
+	struct uhmm_params params = { .size = sizeof(params) };
+
+	w = world_open(&params);
+	world_set_limit(&w, 64);
+	dev = store_add(w.u, &store, STORE_PLAIN, 64);
+	add_node();
+	world_map(&w, 0, FROM + NPAGE);
+	from->be();
+	CHECK_EQ(world_state(&w, FROM), from->state);
+	world_fill(&w, 0, 8, 1);
+	fake_mark(w.mm, FAKE_BASE, FAKE_BASE + 8 * PAGE, FAKE_READONLY, true);
+	is_first = first;
+	ops = *w.mm->ops;
+	stash = ops.stash;
+	ops.stash = stash_beside;
+	w.mm->ops = &ops;
+	CHECK(world_move(&w, 0, 8, dev) >= 0);
+	ops.stash = stash;
+	world_check(&w);
+	if (home)
+		world_move(&w, TO, NPAGE, NULL);
+	verify(from);
+	world_verify(&w, 0, TO, 1);
+	world_close(&w);
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		for (int k = 0; k < 4; k++) {
+			printf("%s, %s, %s\n", all[i].name,
+			       k & 1 ? "first" : "then",
+			       k & 2 ? "home" : "touched");
+			fflush(stdout);
+			test(&all[i], k & 1, k & 2);
+		}
+	return 0;
+}
