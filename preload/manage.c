@@ -75,62 +75,9 @@ bool manage_is_started(void)
 
 /* ---- The context ------------------------------------------------------- */
 
-/*
- * What cannot be registered as a whole is tried in halves: part of it may
- * have become something else, a shared mapping say.
- */
 static void register_range(uintptr_t start, uintptr_t end)
 {
-	int err;
-
-	if (start >= end)
-		return;
-	err = uhmm_register(context, (void *)start, end - start);
-	if (!err)
-		return;
-	if (end - start > BLOCK) {
-		uintptr_t mid = start + ((end - start) / 2 & ~(BLOCK - 1));
-
-		if (mid == start)
-			mid = start + BLOCK;
-		register_range(start, mid);
-		register_range(mid, end);
-		return;
-	}
-	unmanaged += end - start;
-	why_unmanaged = err;
-}
-
-static void on_log(void *arg, int level, const char *msg)
-{
-	/* What the program prints is its own: only real trouble is said. */
-	if (level <= 3)
-		say("%s", msg);
-}
-
-static int open_context(void)
-{
-	const struct uhmm_params params = {
-		.size = sizeof(params),
-		.fault_mode = settings.mode,
-		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE | settings.flags,
-		.ram_limit = settings.ram,
-		.features_off = settings.features_off,
-	};
-	int err = uhmm_open(&params, &context);
-
-	if (err)
-		return err;
-	uhmm_set_log(context, on_log, NULL);
-	err = devices_open(context);
-	if (err) {
-		uhmm_close(context);
-		context = NULL;
-		devices_forget();
-	}
-	if (!err)
-		uses_set(context);
-	return err;
+	unmanaged += context_register(context, start, end, &why_unmanaged);
 }
 
 static int pin(uintptr_t start, uintptr_t end)
@@ -171,14 +118,9 @@ static void start(void)
 
 	if (!may_start())
 		return;
-	signals_arm();
-	stacks_touch();
-	open_error = open_context();
+	open_error = context_open(&context);
 	if (open_error) {
 		atomic_store(&state, FAILED);
-		say("memory cannot be managed: %s%s; the program goes on "
-		    "without a limit",
-		    strerrordesc_np(-open_error), settings_space(open_error));
 		return;
 	}
 	stacks_pin(pin_stack);
@@ -240,23 +182,25 @@ void *manage_extent(size_t len, size_t align, bool commit)
 	return p;
 }
 
-void manage_commit(uintptr_t start_, uintptr_t end)
+static void note(void (*reserve)(uintptr_t start, uintptr_t end),
+		 uintptr_t start_, uintptr_t end)
 {
 	if (atomic_load(&state) != WATCHING)
 		return;
 	acquire();
-	reserve_commit(start_, end);
+	reserve(start_, end);
 	check_limit();
 	release();
 }
 
+void manage_commit(uintptr_t start_, uintptr_t end)
+{
+	note(reserve_commit, start_, end);
+}
+
 void manage_decommit(uintptr_t start_, uintptr_t end)
 {
-	if (atomic_load(&state) != WATCHING)
-		return;
-	acquire();
-	reserve_decommit(start_, end);
-	release();
+	note(reserve_decommit, start_, end);
 }
 
 /* ---- Mappings ---------------------------------------------------------- */
@@ -367,14 +311,6 @@ int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 	return err;
 }
 
-static size_t add_part(const struct range *of, uintptr_t start_, uintptr_t end,
-		       struct range *ret)
-{
-	*ret = (struct range){ of->start > start_ ? of->start : start_,
-			       of->end < end ? of->end : end };
-	return ret->start < ret->end;
-}
-
 size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
 		    size_t max)
 {
@@ -383,9 +319,9 @@ size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
 
 	acquire();
 	for (size_t i = 0; nr < max && i < mappings.nr; i++)
-		nr += add_part(&mappings.list[i], start_, end, &ret[nr]);
+		nr += range_common(&mappings.list[i], start_, end, &ret[nr]);
 	for (size_t i = 0; nr < max && reserve_part(i, &part); i++)
-		nr += add_part(&part, start_, end, &ret[nr]);
+		nr += range_common(&part, start_, end, &ret[nr]);
 	release();
 	return nr;
 }
@@ -415,65 +351,28 @@ static bool try_lock(void)
 	return false;
 }
 
-static void clip(const struct range *r, uintptr_t start_, uintptr_t end,
-		 struct range *best)
+bool manage_next(uintptr_t start_, uintptr_t end, struct range *ret)
 {
-	uintptr_t s = r->start > start_ ? r->start : start_;
-	uintptr_t e = r->end < end ? r->end : end;
-
-	if (s < e && s < best->start)
-		*best = (struct range){ s, e };
-}
-
-static void clip_mappings(uintptr_t start_, uintptr_t end, struct range *best)
-{
-	struct range r;
+	bool found = false;
 	sigset_t old;
 
-	if (end <= lowest || start_ >= highest || best->start == start_)
-		return;
+	if (end <= lowest || start_ >= highest)
+		return false;
 	masks_block_all(&old);
 	if (try_lock()) {
-		if (ranges_next(&mappings, start_, &r))
-			clip(&r, start_, end, best);
+		found = ranges_next(&mappings, start_, ret);
 		mutex_unlock(&lock);
 	}
 	masks_restore(&old);
-}
-
-bool manage_part(uintptr_t start_, uintptr_t end, struct range *ret)
-{
-	struct range best = { UINTPTR_MAX, 0 };
-	struct range part;
-
-	for (size_t i = 0; reserve_part(i, &part); i++)
-		clip(&part, start_, end, &best);
-	clip_mappings(start_, end, &best);
-	if (!best.end)
-		return false;
-	*ret = best;
-	return true;
+	return found;
 }
 
 /* ---- An early end ------------------------------------------------------- */
 
-#define EXIT_LOST 125
-
-static void close_context(const char *before_what)
+static void close_for(const char *what)
 {
-	int err = -EBUSY;
-
-	calls_started(NULL);
-	uses_set(NULL);
-	if (uses_settle())
-		err = uhmm_close(context);
-	if (err) {
-		say("memory cannot come home before %s: %s; the process ends",
-		    before_what, strerrordesc_np(-err));
-		syscall(SYS_exit_group, EXIT_LOST);
-	}
+	context_close(context, what);
 	context = NULL;
-	devices_forget();
 }
 
 void manage_stop(const char *call, bool quiet)
@@ -485,7 +384,7 @@ void manage_stop(const char *call, bool quiet)
 	started = manage_is_started();
 	atomic_store(&barred, call);
 	if (started)
-		close_context("a filter forbids a call");
+		close_for("a filter forbids a call");
 	if (started || quiet)
 		atomic_store(&state, OFF);
 	release();
@@ -504,7 +403,7 @@ bool manage_pause(void)
 	acquire();
 	may = manage_is_started() && !atomic_load(&is_threaded);
 	if (may) {
-		close_context("a change of namespaces");
+		close_for("a change of namespaces");
 		atomic_store(&state, WATCHING);
 	}
 	release();

@@ -149,6 +149,9 @@ struct ranges {
 	size_t bytes;
 };
 
+/* What @r has of [start, end).  Return: whether that is anything. */
+bool range_common(const struct range *r, uintptr_t start, uintptr_t end,
+		  struct range *ret);
 bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
 /* False when there is no memory to split a range; nothing changed. */
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
@@ -170,6 +173,15 @@ bool reserve_has(uintptr_t addr);
 /* Each part handed out so far, in turn.  False after the last. */
 bool reserve_part(size_t n, struct range *ret);
 bool reserve_is_same(uintptr_t a, uintptr_t b);
+
+/* ---- context.c: libuhmm's; the caller holds the lock of manage.c --------- */
+
+int context_open(struct uhmm **ret_u);
+/* All comes home, or the process ends: it says before what. */
+void context_close(struct uhmm *u, const char *before_what);
+/* Return: bytes that could not be managed; *@ret_why: the last error. */
+size_t context_register(struct uhmm *u, uintptr_t start, uintptr_t end,
+			int *ret_why);
 
 /* ---- manage.c: counting, and the context once it is needed -------------- */
 
@@ -216,6 +228,8 @@ size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
 void manage_exclude(uintptr_t start, uintptr_t end);
 /* The first part of [start, end) that is managed.  In any thread, any time. */
 bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
+/* The same of mappings only, perhaps beyond @end. */
+bool manage_next(uintptr_t start, uintptr_t end, struct range *ret);
 /* uhmm_fault_in(), uhmm_pin() and uhmm_unpin(); -ENODEV without a context */
 ssize_t manage_fault_in(const void *p, size_t len, bool write);
 int manage_hold(const void *p, size_t len);

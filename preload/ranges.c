@@ -7,6 +7,14 @@
 
 #include "preload.h"
 
+bool range_common(const struct range *r, uintptr_t start, uintptr_t end,
+		  struct range *ret)
+{
+	*ret = (struct range){ r->start > start ? r->start : start,
+			       r->end < end ? r->end : end };
+	return ret->start < ret->end;
+}
+
 /* The first range that ends beyond @addr. */
 static size_t find(const struct ranges *set, uintptr_t addr)
 {

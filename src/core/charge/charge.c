@@ -14,11 +14,6 @@
 #include "core/page/block.h"
 #include "core/page/page.h"
 
-static bool is_root(const struct uhmm_group *g)
-{
-	return g->id == 0;
-}
-
 /* ---- Looking up ------------------------------------------------------- */
 
 struct uhmm_group *charge_nth(struct uhmm *u, uint32_t n)
@@ -38,7 +33,7 @@ bool charge_covers(const struct uhmm_group *g, const struct block *b)
 {
 	const struct uhmm_group *at;
 
-	if (is_root(g))
+	if (group_is_root(g))
 		return true;
 	for (at = charge_of(g->u, b); at; at = at->parent)
 		if (at == g)
@@ -76,7 +71,7 @@ uint64_t charge_pages(const struct uhmm_group *g, unsigned tier)
 {
 	struct uhmm *u = g->u;
 
-	if (!is_root(g))
+	if (!group_is_root(g))
 		return positive(atomic_load(&g->tier[tier].pages));
 	if (tier)
 		return root_pages_on(u, tier);
@@ -87,8 +82,8 @@ uint64_t charge_pages(const struct uhmm_group *g, unsigned tier)
 
 uint64_t charge_all(const struct uhmm_group *g)
 {
-	int64_t away = is_root(g) ? atomic_load(&g->u->on_device) :
-				    atomic_load(&g->away);
+	int64_t away = group_is_root(g) ? atomic_load(&g->u->on_device) :
+					  atomic_load(&g->away);
 
 	return charge_pages(g, 0) + positive(away);
 }
@@ -98,7 +93,8 @@ static void flush_device(struct uhmm *u, struct block *b)
 {
 	struct uhmm_group *g;
 
-	for (g = charge_of(u, b); !is_root(g) && b->on_delta; g = g->parent)
+	for (g = charge_of(u, b); !group_is_root(g) && b->on_delta;
+	     g = g->parent)
 		atomic_fetch_add_explicit(&g->tier[b->on_dev].pages,
 					  b->on_delta, memory_order_relaxed);
 	b->on_delta = 0;
@@ -116,7 +112,7 @@ void charge_note(struct uhmm_group *g, int pages)
 	if (now <= limit || now - (uint64_t)pages > limit)
 		return;
 	count_add(&g->tier[0].exceeded, 1);
-	if (is_root(g))
+	if (group_is_root(g))
 		count_add(&g->u->count.limit_exceeded, 1);
 }
 
@@ -137,7 +133,7 @@ void charge_flush(struct uhmm *u, struct block *b, int ram, int away)
 	flush_device(u, b);
 	if (!ram && !away)
 		return;
-	for (g = charge_of(u, b); !is_root(g); g = g->parent) {
+	for (g = charge_of(u, b); !group_is_root(g); g = g->parent) {
 		atomic_fetch_add_explicit(&g->tier[0].pages, ram,
 					  memory_order_relaxed);
 		atomic_fetch_add_explicit(&g->away, away, memory_order_relaxed);
@@ -192,7 +188,7 @@ bool charge_has_room(struct uhmm *u, const struct block *b,
 {
 	struct uhmm_group *g;
 
-	for (g = charge_of(u, b); !is_root(g); g = g->parent) {
+	for (g = charge_of(u, b); !group_is_root(g); g = g->parent) {
 		struct charge_tier *t = &g->tier[dev->id];
 		uint64_t limit = atomic_load(&t->limit);
 
@@ -228,7 +224,7 @@ static void unbook(struct uhmm_group *g, const struct uhmm_group *end,
 
 static unsigned book(struct uhmm_group *g, unsigned id, unsigned n)
 {
-	for (struct uhmm_group *at = g; !is_root(at); at = at->parent) {
+	for (struct uhmm_group *at = g; !group_is_root(at); at = at->parent) {
 		unsigned got = book_one(&at->tier[id], n);
 
 		unbook(g, at, id, n - got);

@@ -57,6 +57,11 @@ struct uhmm_group {
 	struct charge_tier tier[NR_TIERS];
 };
 
+static inline bool group_is_root(const struct uhmm_group *g)
+{
+	return g->id == 0;
+}
+
 /*
  * @lock: the tree, and which group a block is of
  * @on: pages in RAM are counted; for good once it is set

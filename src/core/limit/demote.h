@@ -30,21 +30,23 @@ struct policy {
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
 
-/* demote.c */
+/* demoter.c */
 int policy_init(struct uhmm *u, uint64_t limit);
 /* The RAM limit of a group changed. */
 int policy_start(struct uhmm *u);
 int policy_limit(struct uhmm_group *g);
 void policy_passed(struct uhmm *u);
-/* One step of demotion.  Return: pages freed, 0 when nothing is left to do. */
+void policy_stop(struct uhmm *u);
+void policy_destroy(struct uhmm *u);
+/* demote.c: one step.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
+/* The same for @g; -EAGAIN when it parked, and there is more to do. */
+int demote_step(struct uhmm *u, const struct uhmm_group *g);
 /* gain.c: the demoter's own.  Would RAM be freed by sending pages of @b? */
 bool gain_expected(const struct block *b, const struct uhmm_device *dev);
 /* Should a few pages of @b go first? */
 bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev);
 /* @pages of it went to a device, which took @grew bytes of RAM for them. */
 void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew);
-void policy_stop(struct uhmm *u);
-void policy_destroy(struct uhmm *u);
 
 #endif

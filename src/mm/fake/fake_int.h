@@ -70,6 +70,11 @@ static inline bool fake_is_inside(uintptr_t start, uintptr_t end)
 
 /* Locks @f, for the pages from @addr. */
 struct fake_page *fake_lock_page(struct fake *f, uintptr_t addr);
+/* freeze.c; the first with @f locked */
+unsigned char *fake_frame(struct fake *f, uintptr_t frame, size_t npages);
+int fake_freeze(struct mm *mm, struct mm_freeze *z);
+void fake_stash(struct mm *mm, struct mm_freeze *z);
+int fake_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 /* look.c */
 int fake_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret);
 int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);

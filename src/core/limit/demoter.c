@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demoter.c - the thread that holds the limit on RAM: its life.
+ *
+ * It sleeps until a fault or a call passes a margin below the limit, takes
+ * the steps of demote.c for each group that is above its own, and wakes the
+ * faults that wait for room.
+ */
+#include <errno.h>
+
+#include "core/charge/charge.h"
+#include "core/charge/room.h"
+#include "core/context/context.h"
+#include "core/context/stats.h"
+#include "core/device/device.h"
+#include "core/limit/demote.h"
+#include "core/page/block.h"
+#include "core/page/dropped.h"
+#include "core/page/slot.h"
+
+#define RETRY_NS (10 * 1000 * 1000)
+
+static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	count_add(&g->tier[0].exceeded, 1);
+	if (group_is_root(g))
+		count_add(&u->count.limit_exceeded, 1);
+}
+
+static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
+{
+	count_exceeded(u, g);
+	refusal_tell(u, g);
+}
+
+/* All came home, whatever the limits are. */
+void policy_passed(struct uhmm *u)
+{
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (g && charge_above(g, 0))
+			count_exceeded(u, g);
+	}
+}
+
+static void make_room(struct uhmm *u, struct uhmm_group *g)
+{
+	int n = 1;
+
+	charge_share_pool(u);
+	while (n && charge_above(g, 2) && !u->policy.stop) {
+		n = demote_step(u, g);
+		if (n > 0)
+			room_wake(u);
+	}
+	if (!n && group_is_root(g))
+		slot_trim(u, 0);
+	if (!n && charge_above(g, 0))
+		atomic_store(&g->idle, 1);
+	if (charge_is_passed(g) || (!n && charge_above(g, 0)))
+		note_exceeded(u, g);
+	room_wake(u);
+}
+
+/* Return: whether there is a group that nothing can be done for. */
+static bool serve_all(struct uhmm *u)
+{
+	bool idle = false;
+
+	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
+		struct uhmm_group *g = charge_nth(u, n);
+
+		if (!g)
+			continue;
+		atomic_store(&g->idle, 0);
+		if (charge_above(g, 1))
+			make_room(u, g);
+		idle = idle || atomic_load(&g->idle);
+	}
+	room_wake(u);
+	return idle;
+}
+
+static void policy_main(void *arg)
+{
+	struct uhmm *u = arg;
+	struct policy *p = &u->policy;
+	uint64_t patience = 0; /* for ever */
+
+	while (!p->stop) {
+		if (!atomic_load(&p->kick))
+			sys_futex_wait(&p->kick, 0, patience);
+		atomic_store(&p->kick, 0);
+		patience = dropped_look(u);
+		if (serve_all(u))
+			patience = RETRY_NS;
+	}
+	room_wake(u);
+}
+
+int policy_start(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+	int err = 0;
+
+	sys_mutex_lock(&p->lock);
+	if (!p->running) {
+		err = sys_thread_start(&p->thread, policy_main, u, -1,
+				       "uhmm-demote");
+		p->running = !err;
+		atomic_store(&u->room.is_made, p->running);
+	}
+	sys_mutex_unlock(&p->lock);
+	return err;
+}
+
+static void limit_all_kept(struct uhmm *u)
+{
+	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+
+	for (uint32_t i = 0; atomic_load(&u->slots.nr_keeping) && i < nr; i++) {
+		block_lock(u->blocks[i]);
+		charge_limit_kept(u, u->blocks[i]);
+		block_unlock(u, u->blocks[i]);
+	}
+}
+
+int policy_limit(struct uhmm_group *g)
+{
+	uint64_t limit = atomic_load(&g->tier[0].limit);
+	struct uhmm *u = g->u;
+	int err = 0;
+
+	if (group_is_root(g))
+		charge_share_pool(u);
+	if (limit)
+		limit_all_kept(u);
+	if (limit && !u->charge.keep)
+		err = policy_start(u);
+	policy_kick(u); /* perhaps nobody has to wait any more */
+	return err;
+}
+
+int policy_init(struct uhmm *u, uint64_t limit)
+{
+	struct policy *p = &u->policy;
+
+	p->queue_size = MAX_BLOCKS;
+	p->queue = sys_alloc(p->queue_size * sizeof(*p->queue));
+	if (!p->queue)
+		return -ENOMEM;
+	if (!limit)
+		return 0;
+	atomic_store(&u->charge.on, true);
+	atomic_store(&u->charge.root.tier[0].limit, limit >> MM_PAGE_SHIFT);
+	return policy_limit(&u->charge.root);
+}
+
+void policy_stop(struct uhmm *u)
+{
+	struct policy *p = &u->policy;
+
+	if (!p->running)
+		return;
+	p->stop = true;
+	atomic_store(&u->room.is_made, false);
+	policy_kick(u);
+	sys_thread_join(&p->thread);
+	p->running = false;
+}
+
+void policy_destroy(struct uhmm *u)
+{
+	sys_free(u->policy.queue,
+		 u->policy.queue_size * sizeof(*u->policy.queue));
+}
