@@ -165,6 +165,9 @@ struct mm_nodes {
 	uint8_t why[MM_BLOCK_PAGES];
 };
 
+/* The client manages [start, end) no more.  0, -errno. */
+typedef int mm_forget_fn(void *priv, uintptr_t start, uintptr_t end);
+
 struct mm_ops {
 	void (*close)(struct mm *mm);
 
@@ -225,8 +228,14 @@ struct mm_ops {
 	 * more is left out.
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
-	/* All pages are home and unprotected.  Unmapped parts are skipped. */
-	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end);
+	/*
+	 * All pages are home and unprotected.  Unmapped parts are skipped.
+	 * @forget, if not NULL, is called first, and no track() comes between:
+	 * it would find the range unknown and have it delivered, which ended
+	 * here then.  What it answers is returned; if not 0, nothing was done.
+	 */
+	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end,
+		       mm_forget_fn *forget, void *priv);
 	/*
 	 * Which of pages [first, last) of the block at @va are in RAM: a hint,
 	 * unless they are frames.

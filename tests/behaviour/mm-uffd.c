@@ -208,7 +208,7 @@ static void unmap_area(void)
 {
 	uintptr_t p = (uintptr_t)t.area;
 
-	CHECK(!t.mm->ops->untrack(t.mm, p, p + AREA));
+	CHECK(!t.mm->ops->untrack(t.mm, p, p + AREA, NULL, NULL));
 	munmap(t.area, AREA);
 	t.area = NULL;
 }
@@ -593,7 +593,8 @@ static void test_events(void)
 	/* After that of the place that mremap() left. */
 	while (t.unmapped != (uintptr_t)page(510))
 		sys_yield();
-	t.mm->ops->untrack(t.mm, (uintptr_t)to, (uintptr_t)to + MM_PAGE_SIZE);
+	t.mm->ops->untrack(t.mm, (uintptr_t)to, (uintptr_t)to + MM_PAGE_SIZE,
+			   NULL, NULL);
 	munmap(to, MM_PAGE_SIZE);
 	unmap_area();
 }
@@ -923,7 +924,7 @@ static int run_failing(const struct mm_params *params, int n)
 
 		if (!ret) {
 			go_away_and_back();
-			t.mm->ops->untrack(t.mm, p, p + AREA);
+			t.mm->ops->untrack(t.mm, p, p + AREA, NULL, NULL);
 		}
 		t.mm->ops->close(t.mm);
 	}

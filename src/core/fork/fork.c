@@ -441,7 +441,7 @@ static void untrack_all(struct uhmm *u)
 	uintptr_t at = 0, start, end;
 
 	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
-		u->mm->ops->untrack(u->mm, start, end);
+		u->mm->ops->untrack(u->mm, start, end, NULL, NULL);
 }
 
 /* A fork hides all ranges again as it ends: so untrack under its lock. */

@@ -276,6 +276,43 @@ int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 
 /* ---- Giving up -------------------------------------------------------- */
 
+static int del_region(void *u, uintptr_t start, uintptr_t end)
+{
+	return region_del(u, start, end);
+}
+
+static int del_unborn(void *u, uintptr_t start, uintptr_t end)
+{
+	return region_del_unborn(u, start, end);
+}
+
+/*
+ * What the backend answers of its own is not of interest.  Return: @forget's,
+ * and it is managed still.
+ */
+struct forgetting {
+	struct uhmm *u;
+	mm_forget_fn *forget;
+	int err;
+};
+
+static int forget_first(void *priv, uintptr_t start, uintptr_t end)
+{
+	struct forgetting *f = priv;
+
+	f->err = f->forget(f->u, start, end);
+	return f->err;
+}
+
+static int untrack(struct uhmm *u, uintptr_t start, uintptr_t end,
+		   mm_forget_fn *forget)
+{
+	struct forgetting f = { .u = u, .forget = forget };
+
+	u->mm->ops->untrack(u->mm, start, end, forget_first, &f);
+	return f.err;
+}
+
 /* Return: -ENOMEM, and it is managed still. */
 static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
@@ -283,9 +320,7 @@ static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	int err = 0;
 
 	while (!err && start < end && region_next(u, start, end, &s, &e)) {
-		err = region_del(u, s, e);
-		if (!err)
-			u->mm->ops->untrack(u->mm, s, e);
+		err = untrack(u, s, e, del_region);
 		start = e;
 	}
 	return err;
@@ -336,11 +371,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 /* Where nothing ever moved. */
 static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	int err = region_del_unborn(u, start, end);
-
-	if (!err)
-		u->mm->ops->untrack(u->mm, start, end);
-	return err;
+	return untrack(u, start, end, del_unborn);
 }
 
 /* A managed part of one block.  A fork(2) waits for no more than that. */

@@ -156,12 +156,14 @@ static int fake_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
+static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
+			mm_forget_fn *forget, void *priv)
 {
 	struct fake *f = fake_of(mm);
+	int err = forget ? forget(priv, start, end) : 0;
 
 	sys_mutex_lock(&f->lock);
-	for (; start < end; start += MM_PAGE_SIZE) {
+	for (; !err && start < end; start += MM_PAGE_SIZE) {
 		struct fake_page *page = &f->pages[fake_index(start)];
 
 		if (page->state == FAKE_PROTECTED) /* could not be lifted */
@@ -170,7 +172,7 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 	}
 	sys_mutex_unlock(&f->lock);
 	fake_wake_all(f);
-	return 0;
+	return err;
 }
 
 /* ---- In ---- */

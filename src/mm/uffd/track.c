@@ -54,15 +54,18 @@ static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
 	return ret;
 }
 
+static int forget_tracked(void *priv, uintptr_t start, uintptr_t end)
+{
+	const struct mm_client *c = priv;
+
+	c->unmap(c->priv, start, end);
+	return 0;
+}
+
 /* Not what another thread had tracked before: that is its own. */
 static void take_back(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	const struct mm_client *c = b->mm.client;
-
-	sys_mutex_lock(&b->event_lock);
-	c->unmap(c->priv, start, end);
-	sys_mutex_unlock(&b->event_lock);
-	uffd_untrack(&b->mm, start, end);
+	uffd_untrack(&b->mm, start, end, forget_tracked, (void *)b->mm.client);
 }
 
 /*
@@ -106,14 +109,14 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
+/* Holds event_lock. */
+static int untrack(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	struct uffd *b = to_uffd(mm);
 	int ret;
 
 	uffd_ranges_del(b, start, end);
 	uffd_release(b, start, end);
-	uffd_fork_hide(mm, start, end, false);
+	uffd_fork_hide(&b->mm, start, end, false);
 	ret = uffd_unregister(b->u, start, end - start);
 	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
 	while (ret == -EINVAL && start < end) {
@@ -130,6 +133,21 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end)
 		if (start == end)
 			ret = 0;
 	}
+	return ret;
+}
+
+/* As uffd_track(), one step for all others. */
+int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
+		 mm_forget_fn *forget, void *priv)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret;
+
+	sys_mutex_lock(&b->event_lock);
+	ret = forget ? forget(priv, start, end) : 0;
+	if (!ret)
+		ret = untrack(b, start, end);
+	sys_mutex_unlock(&b->event_lock);
 	return ret;
 }
 

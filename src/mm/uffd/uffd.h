@@ -399,7 +399,8 @@ void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg);
 /* ---- track.c ---- */
 
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end);
-int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end);
+int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
+		 mm_forget_fn *forget, void *priv);
 int uffd_ranges_open(struct uffd *b);
 void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
