@@ -324,6 +324,17 @@ static int take_exclusive(struct walk *w)
 	return err == -EAGAIN ? 0 : err;
 }
 
+/*
+ * Was it taken in, and then unregistered or mapped anew by another thread?
+ * Then the next look finds it managed.
+ */
+static int take_in_again(struct walk *w, uintptr_t va)
+{
+	int err = range_take_in(w->m->u, va, va + MM_PAGE_SIZE, true);
+
+	return err == -EBUSY ? -EOPNOTSUPP : err;
+}
+
 /* The first page that could not be entered, and perhaps some after it. */
 static int fault_in(struct walk *w)
 {
@@ -332,7 +343,7 @@ static int fault_in(struct walk *w)
 	bool write = w->flags & UHMM_FAULT_WRITE;
 
 	if (w->flags & UHMM_FAULT_EXCLUSIVE && !managed)
-		return -EOPNOTSUPP;
+		return take_in_again(w, va);
 	if (!managed)
 		return populate(w, va, nr_pages(w) - w->n);
 	if (w->flags & UHMM_FAULT_EXCLUSIVE &&

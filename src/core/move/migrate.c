@@ -320,9 +320,12 @@ static int why_none(struct uhmm *u, uintptr_t start)
 	return -EOPNOTSUPP;
 }
 
-/* Unmanaged pages: tell those of another userfaultfd from the rest. */
+/*
+ * Unmanaged pages: tell those of another userfaultfd from the rest, and from
+ * those that another thread took back from us meanwhile (@changed).
+ */
 static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
-		       uint8_t *why)
+		       bool changed, uint8_t *why)
 {
 	for (size_t i = 0; i < npages; i++) {
 		uintptr_t a = addr + i * MM_PAGE_SIZE;
@@ -330,7 +333,7 @@ static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
 		if (why[i] == UHMM_WHY_UNSUPPORTED &&
 		    !region_covers(u, a, a + MM_PAGE_SIZE) &&
 		    why_none(u, a) == -EBUSY)
-			why[i] = UHMM_WHY_FOREIGN;
+			why[i] = changed ? UHMM_WHY_BUSY : UHMM_WHY_FOREIGN;
 	}
 }
 
@@ -383,17 +386,37 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 	return any ? total : why_none(u, addr);
 }
 
+/* Once.  @ret_changed: something was managed no more meanwhile. */
+static ssize_t try_migrate(struct uhmm *u, uintptr_t addr, size_t len,
+			   struct uhmm_device *dev, uint8_t *why,
+			   bool *ret_changed)
+{
+	uint64_t dels = region_dels(u);
+	ssize_t n = range_take_in(u, addr, addr + len, false);
+
+	if (!n)
+		n = migrate_range(u, addr, len, dev, why);
+	*ret_changed = region_dels(u) != dels;
+	return n;
+}
+
+#define MAX_TRIES 100 /* each is for a change by another thread */
+
+/*
+ * Where another thread unregistered or mapped anew all of the range after it
+ * was taken in, "nothing is managed" is no answer: it is taken in again.
+ */
 ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why)
 {
-	int err = range_take_in(u, addr, addr + len, false);
-	ssize_t n;
+	bool changed = true;
+	ssize_t n = -EBUSY;
 
-	if (err)
-		return err;
-	n = migrate_range(u, addr, len, dev, why);
+	for (int tries = 0; n == -EBUSY && changed && tries < MAX_TRIES;
+	     tries++)
+		n = try_migrate(u, addr, len, dev, why, &changed);
 	if (n >= 0 && why)
-		refine_why(u, addr, len >> MM_PAGE_SHIFT, why);
+		refine_why(u, addr, len >> MM_PAGE_SHIFT, changed, why);
 	return n;
 }
 
@@ -404,25 +427,13 @@ int do_register(struct uhmm *u, uintptr_t addr, size_t len)
 	return range_take_in(u, addr, addr + len, true);
 }
 
-static bool is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	struct block *b = block_find(u, start);
-	bool pinned = false;
-
-	block_lock(b);
-	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
-		pinned = pinned || page_pins(block_word(b, i));
-	block_unlock(u, b);
-	return pinned;
-}
-
 int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
 {
 	uintptr_t at = addr, end = addr + len, last;
 
 	for (; block_next(u, &at, end); at = last) {
 		last = block_part_end(at, end);
-		if (is_pinned(u, at, last))
+		if (range_is_pinned(u, at, last))
 			return -EBUSY;
 	}
 	return range_forget(u, addr, end);

@@ -36,7 +36,23 @@ static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
 		block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
 }
 
-/* All pages of @want or none. */
+/* Pins of what is not managed would stay for ever. */
+static bool is_managed(struct uhmm *u, const struct block *b,
+		       const struct mm_set *want)
+{
+	struct mm_set managed;
+
+	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &managed);
+	set_for_each(want, i)
+		if (!set_has(&managed, i))
+			return false;
+	return true;
+}
+
+/*
+ * All pages of @want or none.  -ESTALE: another thread unregistered or mapped
+ * anew some of them.
+ */
 static int pin_locked(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
@@ -44,6 +60,8 @@ static int pin_locked(struct uhmm *u, struct block *b,
 
 	if (err)
 		return err;
+	if (!is_managed(u, b, want))
+		return -ESTALE;
 	set_for_each(want, i) {
 		err = pin_page(u, b, i);
 		if (!err)
@@ -123,9 +141,8 @@ static int check_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return ret ? ret : 1;
 }
 
-int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
+static int try_pin(struct uhmm *u, uintptr_t addr, uintptr_t end)
 {
-	uintptr_t end = addr + len;
 	int err = range_take_in(u, addr, end, true);
 
 	for (uintptr_t at = addr; at < end && !err;
@@ -135,6 +152,23 @@ int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
 		     k = block_part_end(k, at))
 			unpin_part(u, k, block_part_end(k, at));
 	}
+	return err;
+}
+
+int do_pin(struct uhmm *u, uintptr_t addr, size_t len)
+{
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "a range that others unregister at",
+			      .at = addr };
+	int err;
+
+	for (;;) {
+		err = try_pin(u, addr, addr + len);
+		if (err != -ESTALE)
+			break;
+		sys_wait_yield(&w);
+	}
+	sys_wait_end(&w);
 	return err;
 }
 

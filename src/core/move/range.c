@@ -345,9 +345,22 @@ static void forget_words(struct uhmm *u, struct block *b,
 	device_free_words(u, stay, n);
 }
 
+bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct block *b = block_find(u, start);
+	bool pinned = false;
+
+	block_lock(b);
+	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
+		pinned = pinned || page_pins(block_word(b, i));
+	block_unlock(u, b);
+	return pinned;
+}
+
 /*
  * Pages come home and are managed no more, in one step for other movers: this
  * thread is the mover until both are done, and the next mover finds no region.
+ * uhmm_pin() is such a mover: -EBUSY where it came first.
  */
 static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 			uintptr_t end)
@@ -358,6 +371,10 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 	set_clear(&want);
 	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
 	block_take_mover(u, b);
+	if (range_is_pinned(u, start, end)) { /* since the caller looked */
+		block_let_go(u, b);
+		return -EBUSY;
+	}
 	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
 	err = untrack_part(u, start, end);
 	if (!err)
@@ -384,7 +401,7 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	if (err == -EEXIST)
 		err = forget_block(u, block_find(u, start), start, end);
 	gate_leave(u);
-	if (err != -ENOMEM) {
+	if (err != -ENOMEM && err != -EBUSY) {
 		charge_forget(u, start, end);
 		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
 	}

@@ -220,7 +220,7 @@ int region_add(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-static int del_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
+static int cut_out(struct region_tree *t, uintptr_t start, uintptr_t end)
 {
 	struct region *r = find_last(t, start);
 
@@ -239,6 +239,25 @@ static int del_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
 		r = next_of(find_last(t, start), 0);
 	}
 	return 0;
+}
+
+/* Counted after the fact, and under the lock: see region_dels(). */
+static int del_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
+{
+	int err = cut_out(t, start, end);
+
+	atomic_fetch_add(&t->dels, 1);
+	return err;
+}
+
+uint64_t region_dels(struct uhmm *u)
+{
+	uint64_t n;
+
+	sys_mutex_lock(&u->regions.lock);
+	n = atomic_load(&u->regions.dels);
+	sys_mutex_unlock(&u->regions.lock);
+	return n;
 }
 
 int region_del(struct uhmm *u, uintptr_t start, uintptr_t end)

@@ -35,6 +35,7 @@ struct region_tree {
 	struct region *garbage; /* unlinked; freed after a grace period */
 	unsigned nr_garbage;
 	uint64_t seed;
+	_Atomic uint64_t dels; /* times that a part was managed no more */
 };
 
 /* -EINVAL: no addresses of a program, no whole pages, or none. */
@@ -47,6 +48,12 @@ int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
  * is there.
  */
 int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end);
+/*
+ * How often a part was managed no more.  A thread that finds nothing managed
+ * where it has just managed all, and the same number as before that, knows that
+ * it was refused; else others may have forgotten the range meanwhile.
+ */
+uint64_t region_dels(struct uhmm *u);
 /*
  * The first managed run in [start, end), clipped: false if there is none.
  * Lock-free.
