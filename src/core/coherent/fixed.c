@@ -22,6 +22,9 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/page/slab.h"
+#include "sys/waits.h"
+
+#define UNMAP_TRIES 10000
 
 /* @word: of the first page */
 struct fixed {
@@ -210,11 +213,33 @@ static int check_mapped(struct uhmm_device *dev, uintptr_t start, uintptr_t end,
 	return 0;
 }
 
+/*
+ * Memory of a file is never managed.  If addresses are, another thread unmapped
+ * what was there a moment ago, and its event is about to come.
+ */
+static bool is_unmanaged(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "an unmap to be told at",
+			      .at = start };
+	uintptr_t s, e;
+	bool managed;
+
+	for (int tries = 0; tries < UNMAP_TRIES; tries++) {
+		managed = region_next(u, start, end, &s, &e);
+		if (!managed)
+			break;
+		sys_wait_yield(&w);
+	}
+	sys_wait_end(&w);
+	return !managed;
+}
+
 int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
 		  uint64_t dpfn)
 {
 	uint64_t word = page_on_device(P_COHERENT, dev->id, dpfn);
-	uintptr_t end = addr + len, s, e;
+	uintptr_t end = addr + len;
 	struct uhmm *u = dev->u;
 	struct fixed **at;
 	int err;
@@ -222,7 +247,7 @@ int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
 	err = check_mapped(dev, addr, end, dpfn);
 	if (err)
 		return err;
-	if (region_next(u, addr, end, &s, &e))
+	if (!is_unmanaged(u, addr, end))
 		return -EBUSY;
 	sys_mutex_lock(&u->fixed.lock);
 	at = find(u, addr);
