@@ -375,6 +375,37 @@ struct mm_ops {
 	 */
 	void (*node_move)(struct mm *mm, struct mm_nodes *n);
 
+	/*
+	 * ---- Objects: memory that several mappings, its views, share ----
+	 *
+	 * The client knows an object by addresses of the backend's own, which
+	 * are MM_ANON to survey() and are tracked as others are.  What it does
+	 * there, and what it says there, is so in each view: a fault in a view
+	 * is told as one at the object's own address.  Pages of an object are
+	 * never left to stash(), never placed, and never on a node.  All NULL:
+	 * there are none.
+	 */
+
+	/* -EOPNOTSUPP: not with this kernel. */
+	int (*object_create)(struct mm *mm, size_t len, uintptr_t *ret_va);
+	/* It is not tracked any more.  Its views stay mapped. */
+	void (*object_destroy)(struct mm *mm, uintptr_t va);
+	/*
+	 * One more view, of [va, va + len).  @own: what is written there is
+	 * seen by nobody else.  -ENOSPC: there are too many.
+	 */
+	int (*object_map)(struct mm *mm, uintptr_t va, size_t len, int prot,
+			  bool own, uintptr_t *ret_view);
+	/* Pages that are there are holes from now on.  Takes no lock. */
+	int (*object_punch)(struct mm *mm, uintptr_t va, size_t npages);
+	/*
+	 * The object's own address of what is at @addr.  0: @addr is in no
+	 * view.  -EINVAL: not all of [addr, addr + len) is in one.
+	 */
+	int (*object_find)(struct mm *mm, uintptr_t addr, size_t len,
+			   uintptr_t *ret_va);
+	bool (*is_object)(struct mm *mm, uintptr_t va);
+
 	/* ---- Slots ---- */
 
 	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */

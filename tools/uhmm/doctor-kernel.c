@@ -28,6 +28,7 @@ static const struct {
 	{ "scan", "6.7", "which pages are there, quickly" },
 	{ "procmap", "6.11", "what is mapped where, quickly" },
 	{ "minor", "5.14", "devices that the CPU maps tell of their faults" },
+	{ "object", "5.19", "memory that several mappings share" },
 };
 
 /* Return: 0, and the features; or -errno. */

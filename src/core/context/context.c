@@ -21,6 +21,7 @@
 #include "core/move/home.h"
 #include "core/move/range.h"
 #include "core/notify/notify.h"
+#include "core/object/object.h"
 #include "core/page/block.h"
 #include "core/page/region.h"
 #include "core/page/slab.h"
@@ -186,6 +187,7 @@ static void destroy(struct uhmm *u)
 	home_destroy(u);
 	region_destroy(u);
 	fixed_destroy(u);
+	object_free_all(u);
 	announce_destroy(u);
 	slab_destroy(&u->block_slab);
 	slab_destroy(&u->table_slab);

@@ -66,6 +66,13 @@
 #include "sys/sys.h"
 #include "sys/waits.h"
 
+/* Shared memory of the library's own; see core/object. */
+struct objects {
+	struct sys_mutex lock;
+	struct uhmm_object *first;
+	_Atomic uint32_t nr;
+};
+
 struct uhmm {
 	struct mm *mm;
 	struct uhmm *heir; /* of @dead: inherit.c */
@@ -95,6 +102,7 @@ struct uhmm {
 	struct mirrors mirrors;
 	struct carried carried;
 	struct fixed_list fixed;
+	struct objects objects;
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;

@@ -14,6 +14,7 @@
 #include "core/context/dispatch.h"
 #include "core/context/operations.h"
 #include "core/device/callback.h"
+#include "core/object/object.h"
 #include "core/page/region.h"
 #include "sys/fds.h"
 
@@ -238,7 +239,8 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	if (req->addr && req->len && sp + MM_BLOCK_SIZE >= req->addr &&
 	    sp < req->addr + req->len + MM_BLOCK_SIZE)
 		return true;
-	return region_next(u, page - STACK_NEED, page + 1, &s, &e);
+	return object_has(u, page) ||
+	       region_next(u, page - STACK_NEED, page + 1, &s, &e);
 }
 
 struct own_stack {
@@ -307,6 +309,7 @@ static int64_t route(struct uhmm *u, const struct request *req)
 /* A handler of the application's may call us too, and find no lock held. */
 int64_t request_run(struct uhmm *u, const struct request *req)
 {
+	struct request copy;
 	struct sys_call call;
 	int64_t result;
 
@@ -317,13 +320,16 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 	if (device_in_callback())
 		return -EDEADLK;
 	sys_call_begin(&call, name_of(req));
-	result = route(u, req);
+	result = object_request(u, &req, &copy);
+	if (!result)
+		result = route(u, req);
 	sys_call_end(&call);
 	return result;
 }
 
 int request_start(struct uhmm *u, const struct request *req)
 {
+	struct request copy;
 	struct sys_call call;
 	int slot;
 
@@ -332,7 +338,9 @@ int request_start(struct uhmm *u, const struct request *req)
 	if (device_in_callback())
 		return -EDEADLK;
 	sys_call_begin(&call, name_of(req));
-	slot = submit(u, req);
+	slot = object_request(u, &req, &copy);
+	if (!slot)
+		slot = submit(u, req);
 	sys_call_end(&call);
 	if (slot < 0)
 		return slot;

@@ -18,6 +18,7 @@
 #include "sys/sys.h"
 
 struct uhmm_group;
+struct uhmm_object;
 
 #define NR_REQUESTS   64
 #define NR_BACKGROUND 48 /* of these; the rest is for callers that wait */
@@ -50,6 +51,10 @@ enum request_op {
 	REQ_NOTIFY_END,
 	REQ_RANGES,
 	REQ_RANGE_PAGES,
+	REQ_OBJECT_CREATE,
+	REQ_OBJECT_MAP,
+	REQ_OBJECT_DISCARD,
+	REQ_OBJECT_DESTROY,
 	REQ_NOTHING,
 };
 
@@ -62,6 +67,7 @@ struct request {
 	struct uhmm_group *group;
 	struct uhmm_group **ret_group;
 	struct uhmm_range *ranges;
+	struct uhmm_object *object;
 	const char *name;
 	unsigned flags;
 	uint8_t *why;

@@ -14,6 +14,7 @@
 #include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
+#include "core/object/object.h"
 #include "core/report/listing.h"
 
 /* The number of RAM, or of a device. */
@@ -161,6 +162,26 @@ static int64_t range_pages(struct uhmm *u, const struct request *r)
 	return do_range_pages(u, r->addr, r->len, tier_of(r));
 }
 
+static int64_t object_create(struct uhmm *u, const struct request *r)
+{
+	return do_object_create(r->object);
+}
+
+static int64_t object_map(struct uhmm *u, const struct request *r)
+{
+	return do_object_map(r->object, r->cookie, r->dpfn, r->flags);
+}
+
+static int64_t object_discard(struct uhmm *u, const struct request *r)
+{
+	return do_object_discard(r->object, r->cookie, r->dpfn);
+}
+
+static int64_t object_destroy(struct uhmm *u, const struct request *r)
+{
+	return do_object_destroy(r->object);
+}
+
 static int64_t nothing(struct uhmm *u, const struct request *r)
 {
 	return 0;
@@ -196,5 +217,9 @@ const struct operation operations[] = {
 	[REQ_NOTIFY_END] = { "uhmm_notify_end()", notify_end, 0 },
 	[REQ_RANGES] = { "uhmm_ranges()", ranges, 0 },
 	[REQ_RANGE_PAGES] = { "uhmm_range_pages()", range_pages, 0 },
+	[REQ_OBJECT_CREATE] = { "uhmm_object_create()", object_create, 0 },
+	[REQ_OBJECT_MAP] = { "uhmm_object_map()", object_map, 0 },
+	[REQ_OBJECT_DISCARD] = { "uhmm_object_discard()", object_discard, 0 },
+	[REQ_OBJECT_DESTROY] = { "uhmm_object_destroy()", object_destroy, 0 },
 	[REQ_NOTHING] = { "uhmm_close()", nothing, 0 },
 };

@@ -26,6 +26,7 @@
 #include "core/fork/gate.h"
 #include "core/limit/demote.h"
 #include "core/move/clean.h"
+#include "core/move/fits.h"
 #include "core/move/node_out.h"
 #include "core/move/out.h"
 #include "core/page/block.h"
@@ -98,6 +99,8 @@ static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
 	uint64_t ram = atomic_load(&dev->ram);
 	int n;
 
+	if (!move_fits(u, b, dev))
+		return 0;
 	block_take_mover(u, b);
 	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
 				  out_block(u, b, want, dev, how, NULL);

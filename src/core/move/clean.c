@@ -21,6 +21,7 @@
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/move/clean.h"
+#include "core/move/fits.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
 #include "core/page/block.h"
@@ -52,8 +53,9 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 {
 	uint64_t room = pagemap_room(&dev->pagemap);
 
-	return u->mm->can_share && pays_here(b) && !dev->pagemap.closed &&
-	       !u->charge.keep && charge_is_limited(u, b, 0) &&
+	return u->mm->can_share && !move_is_shared(u, b) && pays_here(b) &&
+	       !dev->pagemap.closed && !u->charge.keep &&
+	       charge_is_limited(u, b, 0) &&
 	       !charge_is_limited(u, b, dev->id) &&
 	       room > dev->pagemap.npages / 4 && charge_affords_copy(dev);
 }

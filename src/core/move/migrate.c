@@ -17,6 +17,7 @@
 #include "core/device/device.h"
 #include "core/fork/gate.h"
 #include "core/move/clean.h"
+#include "core/move/fits.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
 #include "core/move/node_out.h"
@@ -159,6 +160,10 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		return -ENODEV;
 	if (device_is_fixed(dev)) {
 		memset(why, UHMM_WHY_FIXED, MM_BLOCK_PAGES);
+		return 0;
+	}
+	if (!move_fits(u, b, dev)) {
+		memset(why, UHMM_WHY_UNSUPPORTED, MM_BLOCK_PAGES);
 		return 0;
 	}
 	dropped_wait(u, b, want);

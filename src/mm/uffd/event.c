@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "mm/uffd/uffd.h"
+#include "mm/uffd/object.h"
 #include "sys/fds.h"
 
 enum {
@@ -157,6 +157,9 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 
 	switch (msg->event) {
 	case UFFD_EVENT_REMOVE:
+		/* MADV_DONTNEED, perhaps, which leaves shared data alone */
+		if (uffd_is_view(b, msg->arg.remove.start))
+			break;
 		uffd_poison_forget(b, msg->arg.remove.start,
 				   msg->arg.remove.end);
 		uffd_stamp_drop(b, msg->arg.remove.start, msg->arg.remove.end);
@@ -167,6 +170,7 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		if (uffd_swap_unmap(b, msg->arg.remove.start,
 				    msg->arg.remove.end))
 			break;
+		uffd_view_cut(b, msg->arg.remove.start, msg->arg.remove.end);
 		uffd_poison_forget(b, msg->arg.remove.start,
 				   msg->arg.remove.end);
 		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
@@ -183,6 +187,8 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		if (in_slots(b, to)) /* by uffd_stash() */
 			break;
 		if (uffd_swap_remap(b, from))
+			break;
+		if (uffd_view_remap(b, from, to, msg->arg.remap.len))
 			break;
 		uffd_ranges_add(b, to, to + msg->arg.remap.len);
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
@@ -307,7 +313,6 @@ static void retry(struct uffd *b, uintptr_t va)
 
 static void serve(struct uffd *b, const struct uffd_msg *msg)
 {
-	const struct mm_client *c = b->mm.client;
 	uintptr_t va = msg->arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
 	enum mm_outcome out;
 	unsigned flags = 0;
@@ -319,7 +324,7 @@ static void serve(struct uffd *b, const struct uffd_msg *msg)
 	uffd_saw_again = false;
 	uffd_poison_begin();
 	atomic_fetch_add(&b->relief.serving, 1);
-	out = c->fault(c->priv, va, flags);
+	out = uffd_fault(b, va, flags);
 	atomic_fetch_sub(&b->relief.serving, 1);
 	switch (out) {
 	case MM_RESOLVED:

@@ -34,7 +34,7 @@
 #include <ucontext.h>
 
 #include "mm/uffd/bus.h"
-#include "mm/uffd/uffd.h"
+#include "mm/uffd/object.h"
 
 enum {
 	MAX_OPEN = 256,
@@ -102,16 +102,24 @@ static struct uffd *enter(struct slot *s)
 	return NULL;
 }
 
+/*
+ * Of what is in a view the client knows all; a mark of protection where no page
+ * is looks as one of poison does.
+ */
+static bool was_poisoned(struct uffd *b, uintptr_t addr)
+{
+	return !uffd_is_view(b, addr) && uffd_is_poisoned(b, addr);
+}
+
 /* Return: false when the program is to get the signal. */
 static bool resolve(struct uffd *b, uintptr_t addr, unsigned flags)
 {
-	const struct mm_client *c = b->mm.client;
 	enum mm_outcome out;
 
 	addr &= ~(MM_PAGE_SIZE - 1);
 	uffd_saw_again = false;
-	out = c->fault(c->priv, addr, flags);
-	if (out == MM_SIGBUS || (out == MM_RETRY && uffd_is_poisoned(b, addr)))
+	out = uffd_fault(b, addr, flags);
+	if (out == MM_SIGBUS || (out == MM_RETRY && was_poisoned(b, addr)))
 		return false;
 	/* The event thread has something to read. */
 	if (out != MM_RESOLVED && uffd_saw_again)
@@ -131,7 +139,7 @@ static bool zero_grown(struct uffd *b, uintptr_t va)
 
 	if (uffd_gate_pass(b))
 		return true;
-	if (!uffd_ranges_has(b, va)) {
+	if (!uffd_ranges_has(b, va) && !uffd_is_shared(b, va)) {
 		ret = uffd_zeropage(b, va, MM_PAGE_SIZE);
 		ours = ret > 0 || ret == -EEXIST || ret == -EAGAIN;
 	}

@@ -26,6 +26,7 @@ static const struct {
 	{ "minor", offsetof(struct uffd_features, minor) },
 	{ "kernel-faults", offsetof(struct uffd_features, kernel_faults) },
 	{ "fork", offsetof(struct uffd_features, fork) },
+	{ "object", offsetof(struct uffd_features, object) },
 };
 
 enum {
@@ -178,6 +179,8 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 	const uint64_t need =
 		UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_EVENT_REMAP |
 		UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP;
+	const uint64_t shared = UFFD_FEATURE_MISSING_SHMEM |
+				UFFD_FEATURE_WP_HUGETLBFS_SHMEM;
 	bool full = b->has.kernel_faults;
 	uint64_t all, want = need;
 	int ret;
@@ -191,6 +194,7 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 	b->has.move &= !!(all & UAPI_FEATURE_MOVE);
 	b->has.poison &= !!(all & UAPI_FEATURE_POISON);
 	b->has.minor &= !!(all & UFFD_FEATURE_MINOR_SHMEM);
+	b->has.object &= (all & shared) == shared;
 	b->mm.is_inline = params->fault_mode == UHMM_FAULTS_INLINE ||
 			  (params->fault_mode == UHMM_FAULTS_AUTO && !full);
 	if (b->mm.is_inline)
@@ -199,7 +203,7 @@ static int open_both(struct uffd *b, const struct mm_params *params)
 		want |= UFFD_FEATURE_THREAD_ID;
 	b->has.fork &= !!(all & UFFD_FEATURE_EVENT_FORK);
 	want |= all & (UAPI_FEATURE_MOVE | UAPI_FEATURE_POISON |
-		       UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM);
+		       UFFD_FEATURE_MINOR_SHMEM | shared);
 	if (params->inherits) /* it knows what it can do already */
 		b->u = sys_fd_keep(params->inherited, SYS_FD_FAR);
 	else

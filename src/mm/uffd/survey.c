@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "mm/uffd/uffd.h"
+#include "mm/uffd/object.h"
 
 enum {
 	NAME_LEN = 32
@@ -241,10 +241,16 @@ static int next_extent(const struct uffd *b, uintptr_t start, uintptr_t end,
 {
 	struct uffd_vma vma;
 	int err = uffd_find_vma(b, start, &vma);
+	const struct uffd_object *o = uffd_object_at(b, start);
 
 	if (err && err != -ENOENT)
 		return err;
 	ret->start = start;
+	if (o) {
+		ret->end = o->va + o->len < end ? o->va + o->len : end;
+		ret->kind = MM_ANON;
+		return 0;
+	}
 	if (err || vma.start >= end) {
 		ret->kind = MM_UNMAPPED;
 		ret->end = end;

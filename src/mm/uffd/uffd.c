@@ -6,12 +6,15 @@
 #include <fcntl.h>
 #include <uhmm/uhmm.h>
 
+#include "mm/uffd/object.h"
+#include "mm/uffd/object_ops.h"
 #include "sys/fds.h"
 
 static void free_all(struct uffd *b)
 {
 	/* Unregisters all and wakes all threads that wait. */
 	sys_close(b->u);
+	uffd_objects_close(b);
 	sys_close(b->s);
 	sys_close(b->stop_fd);
 	sys_close(b->pagemap);
@@ -51,6 +54,7 @@ static void uffd_child(struct mm *mm)
 		sys_close(*fds[i]);
 		*fds[i] = -1;
 	}
+	uffd_objects_close(b);
 	b->nr_threads = 0;
 	b->keeper.running = false;
 	/* They are not mapped here, and of no use to say that they are ours. */
@@ -70,37 +74,43 @@ static const struct mm_ops ops = {
 	.fork_end = uffd_fork_end,
 	.fork_take = uffd_fork_take,
 	.fork_guard = uffd_fork_guard,
-	.fork_hide = uffd_fork_hide,
+	.fork_hide = object_fork_hide,
 	.sync = uffd_sync,
 	.is_still = uffd_is_still,
 	.survey = uffd_survey,
 	.mapping = uffd_mapping,
 	.track = uffd_track,
 	.untrack = uffd_untrack,
-	.resident = uffd_resident,
-	.resident_now = uffd_resident_now,
-	.look = uffd_look,
+	.resident = object_resident,
+	.resident_now = object_resident_now,
+	.look = object_look,
 	.populate = uffd_populate,
-	.freeze = uffd_freeze,
+	.freeze = object_freeze,
 	.stash = uffd_stash,
-	.unprotect = uffd_unprotect,
-	.unshare = uffd_unshare,
-	.fill = uffd_fill,
+	.unprotect = object_unprotect,
+	.unshare = object_unshare,
+	.fill = object_fill,
 	.fill_shared = uffd_fill_shared,
-	.give = uffd_give,
-	.zero = uffd_zero,
+	.give = object_give,
+	.zero = object_zero,
 	.stamp = stamp,
-	.place = uffd_place,
+	.place = object_place,
 	.unplace = uffd_unplace,
 	.can_place = uffd_can_place,
 	.is_placed = uffd_is_placed,
 	.resume = uffd_resume,
-	.poison = uffd_poison,
-	.wake = uffd_wake,
+	.poison = object_poison,
+	.wake = object_wake,
 	.avoid = uffd_avoid,
 	.isolate = uffd_isolate,
-	.node_look = uffd_node_look,
-	.node_move = uffd_node_move,
+	.node_look = object_node_look,
+	.node_move = object_node_move,
+	.object_create = uffd_object_create,
+	.object_destroy = uffd_object_destroy,
+	.object_map = uffd_object_map,
+	.object_punch = uffd_object_punch,
+	.object_find = uffd_object_find,
+	.is_object = uffd_is_object,
 	.slots = uffd_slots,
 	.enlarge = uffd_enlarge,
 	.drop = uffd_drop,

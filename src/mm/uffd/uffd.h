@@ -81,6 +81,7 @@ struct uffd_features {
 	bool minor;	    /* minor faults of shared memory */
 	bool kernel_faults; /* faults of system calls are served */
 	bool fork;	    /* the fork event */
+	bool object;	    /* shared memory can be write-protected */
 };
 
 struct uffd_range {
@@ -177,6 +178,7 @@ struct uffd {
 	_Atomic uint32_t inside;  /* in the gate */
 
 	struct uffd_ranges ranges;
+	_Atomic(struct uffd_objects *) objects; /* object.h; NULL: none yet */
 	struct uffd_keeper keeper;
 	struct uffd_nodes nodes;
 	struct uffd_swap swap;	       /* by keeper.lock, as what follows */

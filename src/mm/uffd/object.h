@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * object.h - memory that several mappings share.
+ *
+ * DOC: Objects
+ *
+ * An object is a memfd of our own.  It is mapped in three ways:
+ *
+ *	at its own address	tracked.  The client knows this one, nobody
+ *				touches it, and pages come home there: it is
+ *				the one mapping that never goes
+ *	at the alias		not registered.  Pages are copied from here
+ *				while no view can be written to
+ *	at its views		registered as what is tracked is.  The program
+ *				uses these, and the client never hears of them
+ *
+ * What is missing in the file is missing in each mapping.  So a page is taken
+ * by making it a hole, and is home everywhere as soon as the file has it; views
+ * need nothing then but that the threads that wait in them are woken.
+ *
+ * DOC: Taking
+ *
+ * A page is protected in each view (and stores fault from there on), copied by
+ * the alias into its frame, and punched out of the file.  Then the protection
+ * is lifted: the page is missing, and a touch faults.  So protection never
+ * lasts longer than one call of freeze(), and a fault at a protected page only
+ * has to lift it.  All of that is in the gate: so no view comes, goes or moves
+ * meanwhile unseen, see "Order" in uffd.h.  A view that can grow without an
+ * event (mremap(2), where nothing lies behind it) would be one that is not
+ * protected: hence a page behind each that nobody can use, the guard.  Where
+ * there is none, and the object does not end there, its pages stay.
+ *
+ * A page is put back by UFFDIO_COPY, which fills it before anybody can see it.
+ * A write by the alias or by write(2) would not.
+ *
+ * No process but this one has the object: its mappings are MADV_DONTFORK, and
+ * the descriptor is given to nobody.
+ */
+#ifndef UHMM_UFFD_OBJECT_H
+#define UHMM_UFFD_OBJECT_H
+
+#include "mm/uffd/uffd.h"
+
+enum {
+	UFFD_MAX_OBJECTS = 128,
+	UFFD_MAX_VIEWS = 512,	/* of all objects */
+	UFFD_OBJECT_VIEWS = 64, /* of one */
+};
+
+/*
+ * @va: its own address, 0: free
+ * @inode: by which its mappings are known
+ * @lost: a view was mapped that did not fit in the table
+ */
+struct uffd_object {
+	uintptr_t va, alias;
+	size_t len;
+	int fd;
+	uint64_t inode;
+	bool lost;
+};
+
+/*
+ * @va: the object's own address of what is at @start
+ * @guard: a page at the end is ours
+ */
+struct uffd_view {
+	uintptr_t start, end, va;
+	struct uffd_object *o;
+	bool guard;
+};
+
+/* @lock: the last of all; held for a few instructions */
+struct uffd_objects {
+	struct sys_mutex lock;
+	unsigned nr_views;
+	struct uffd_object o[UFFD_MAX_OBJECTS];
+	struct uffd_view view[UFFD_MAX_VIEWS];
+};
+
+/* What of a run of pages each view has. */
+struct uffd_view_list {
+	unsigned nr;
+	struct uffd_range v[UFFD_OBJECT_VIEWS];
+};
+
+/* ---- object.c: their life ---- */
+
+/* The object that has @va as an address of its own, or NULL. */
+struct uffd_object *uffd_object_at(const struct uffd *b, uintptr_t va);
+bool uffd_is_object(struct mm *mm, uintptr_t va);
+/* The first part of [start, end) that is an object's, or false. */
+bool uffd_object_next(const struct uffd *b, uintptr_t start, uintptr_t end,
+		      uintptr_t *ret_start, uintptr_t *ret_end);
+int uffd_object_create(struct mm *mm, size_t len, uintptr_t *ret_va);
+void uffd_object_destroy(struct mm *mm, uintptr_t va);
+int uffd_object_map(struct mm *mm, uintptr_t va, size_t len, int prot, bool own,
+		    uintptr_t *ret_view);
+int uffd_object_punch(struct mm *mm, uintptr_t va, size_t npages);
+/* Of a context that is closed, or dead. */
+void uffd_objects_close(struct uffd *b);
+
+/* ---- object_view.c: views come and go ---- */
+
+/* -ENOSPC.  @guard: it has one. */
+int uffd_view_add(struct uffd *b, struct uffd_object *o, uintptr_t start,
+		  uintptr_t end, uintptr_t va, bool guard);
+/* [start, end) of views is gone. */
+void uffd_view_cut(struct uffd *b, uintptr_t start, uintptr_t end);
+/* Any view of @o, or false. */
+bool uffd_view_any(struct uffd *b, const struct uffd_object *o,
+		   struct uffd_view *ret);
+/* Where [va, va + len) is.  Return: false when that is not known for sure. */
+bool uffd_view_list(struct uffd *b, uintptr_t va, size_t len,
+		    struct uffd_view_list *ret);
+int uffd_object_find(struct mm *mm, uintptr_t addr, size_t len,
+		     uintptr_t *ret_va);
+bool uffd_is_view(struct uffd *b, uintptr_t addr);
+/* The same, also of views that could not be entered: asks the kernel. */
+bool uffd_is_shared(struct uffd *b, uintptr_t addr);
+/* Events, in event_lock.  Return: whether it was about a view. */
+bool uffd_view_remap(struct uffd *b, uintptr_t from, uintptr_t to, size_t len);
+/* The client's fault(), for what may be in a view. */
+enum mm_outcome uffd_fault(struct uffd *b, uintptr_t addr, unsigned flags);
+
+/* ---- object_move.c: pages go out ---- */
+
+int uffd_object_freeze(struct uffd *b, const struct uffd_object *o,
+		       struct mm_freeze *f);
+int uffd_object_resident(const struct uffd_object *o, uintptr_t va,
+			 unsigned first, unsigned last, struct mm_set *ret);
+/* In each mapping but the alias. */
+int uffd_object_protect(struct uffd *b, uintptr_t va, size_t len, bool on);
+void uffd_object_wake(struct uffd *b, uintptr_t va, size_t len);
+
+/* ---- object_ops.c: the same calls for both kinds of memory ---- */
+
+extern const struct mm_ops uffd_object_ops;
+bool uffd_is_object(struct mm *mm, uintptr_t va);
+
+#endif
