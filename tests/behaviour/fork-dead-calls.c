@@ -8,12 +8,14 @@
 
 #include <uhmm/alloc.h>
 #include <uhmm/charge.h>
+#include <uhmm/object.h>
 
 #include "../mirror.h"
 
 static struct uhmm *u;
 static struct uhmm_device *dev, *fixed;
 static struct uhmm_group *group;
+static struct uhmm_object *shared; /* NULL: not with this kernel */
 static struct test_table table;
 static char *p;
 
@@ -82,6 +84,19 @@ static void check_devices(void)
 	DEAD(uhmm_device_unmap(fixed, p, PAGE));
 }
 
+static void check_shared(void)
+{
+	struct uhmm_object *new;
+	void *view;
+
+	DEAD(uhmm_object_create(u, PAGE, 0, &new));
+	if (!shared)
+		return;
+	DEAD(uhmm_object_map(shared, 0, PAGE, PROT_READ, 0, &view));
+	DEAD(uhmm_object_discard(shared, 0, PAGE));
+	DEAD(uhmm_object_destroy(shared));
+}
+
 static void check_objects(void)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };
@@ -145,6 +160,8 @@ int main(void)
 	p = test_map(1);
 	CHECK_EQ(uhmm_group_create(u, NULL, "a", &group), 0);
 	test_mirror(u, &table, p, NULL);
+	if (uhmm_object_create(u, PAGE, 0, &shared))
+		shared = NULL;
 	check_newer();
 	pid = fork();
 	if (!pid) {
@@ -152,6 +169,7 @@ int main(void)
 		check_devices();
 		check_context();
 		check_objects();
+		check_shared();
 		_exit(0);
 	}
 	CHECK(pid > 0);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* object.h - for tests of shared memory: a skip where there is none */
+#ifndef UHMM_TEST_OBJECT_H
+#define UHMM_TEST_OBJECT_H
+
+#include <uhmm/object.h>
+
+#include "context.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+
+static inline struct uhmm_object *test_object(struct uhmm *u, size_t npages)
+{
+	struct uhmm_object *o;
+	int err = uhmm_object_create(u, npages * PAGE, 0, &o);
+
+	if (err == -EOPNOTSUPP)
+		test_skip("no shared memory with this kernel");
+	CHECK_EQ(err, 0);
+	return o;
+}
+
+/* From page @first on. */
+static inline char *test_view(struct uhmm_object *o, size_t first,
+			      size_t npages, int prot, unsigned flags)
+{
+	void *p;
+
+	CHECK_EQ(uhmm_object_map(o, first * PAGE, npages * PAGE, prot, flags,
+				 &p),
+		 0);
+	return p;
+}
+
+#endif
