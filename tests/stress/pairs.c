@@ -11,8 +11,8 @@
 
 enum {
 	ROUNDS = 2,
-	SOAK_ROUNDS = 400,
-	HANGS = 60, /* seconds */
+	SOAK_ROUNDS = 100,
+	HANGS = 60, /* seconds, and one a round */
 };
 
 struct world world;
@@ -299,7 +299,7 @@ static void run_pair(const struct call *a, const struct call *b)
 	pair[0] = a;
 	pair[1] = b;
 	pair_flags = a->flags | b->flags;
-	alarm(HANGS);
+	alarm(HANGS + rounds);
 	fill_all();
 	run_threads();
 	verify_all();
