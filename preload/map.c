@@ -205,7 +205,7 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 
 	if (!keeps)
 		manage_unmapping(start, end);
-	p = nofork_remap(old, old_len, len, flags, target);
+	p = remap(old, old_len, len, flags, target);
 	err = errno;
 	if (p != MAP_FAILED)
 		manage_mapped((uintptr_t)p, (uintptr_t)p + page_up(len));
@@ -213,6 +213,18 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 		manage_mapped(start, end);
 	errno = err;
 	return p;
+}
+
+/* Something of it, at least. */
+static bool has_managed(void *old, size_t len)
+{
+	uintptr_t start = (uintptr_t)old;
+	struct range r;
+
+	if (manage_has(start))
+		return true;
+	return len <= SIZE_MAX - PAGE - start &&
+	       manage_parts(start, start + page_up(len), &r, 1);
 }
 
 EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
@@ -227,7 +239,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (!map_is_watched(__builtin_return_address(0)))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	if (manage_has((uintptr_t)old))
+	if (has_managed(old, old_len))
 		return remap_managed(old, old_len, len, flags, target);
 	return nofork_remap(old, old_len, len, flags, target);
 }

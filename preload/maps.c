@@ -39,6 +39,14 @@ static bool parse_hex(const char **s, char behind, uintptr_t *ret)
 	return true;
 }
 
+/* Behind the permissions: private, at no offset in no file. */
+static bool is_anon(const char *s)
+{
+	static const char none[] = "p 00000000 00:00 0";
+
+	return !strncmp(s, none, sizeof(none) - 1);
+}
+
 /* "start-end rwxp ..." */
 static bool parse_mapping(const char *s, struct vma *ret)
 {
@@ -48,6 +56,7 @@ static bool parse_mapping(const char *s, struct vma *ret)
 	ret->prot |= s[0] == 'r' ? PROT_READ : 0;
 	ret->prot |= s[0] && s[1] == 'w' ? PROT_WRITE : 0;
 	ret->prot |= s[0] && s[1] && s[2] == 'x' ? PROT_EXEC : 0;
+	ret->anon = s[0] && s[1] && s[2] && is_anon(s + 3);
 	return true;
 }
 

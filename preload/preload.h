@@ -330,11 +330,11 @@ bool map_is_library(const void *caller);
 
 /* ---- maps.c ------------------------------------------------------------ */
 
-/* @frames: of libuhmm, in a detailed walk */
+/* @anon: private memory of no file; @frames: of libuhmm, in a detailed walk */
 struct vma {
 	uintptr_t start, end;
 	int prot;
-	bool frames;
+	bool anon, frames;
 };
 
 typedef void maps_fn(const struct vma *vma, void *arg);
@@ -345,6 +345,11 @@ int maps_walk(bool detailed, maps_fn *fn, void *arg);
  * threads may use them: what is written is what is there.
  */
 void maps_touch(struct range range);
+
+/* ---- remap.c ------------------------------------------------------------ */
+
+/* mremap(2), where the kernel may have several mappings for one. */
+void *remap(void *old, size_t old_len, size_t len, int flags, void *target);
 
 /* ---- present.c ---------------------------------------------------------- */
 

@@ -278,6 +278,57 @@ static void map_raw(void)
 	CHECK(!munmap(p, MIB));
 }
 
+/* ---- mremap of what is managed in part ---- */
+
+/* One mapping for the program, a part of which is new; LEN of it is filled. */
+static char *patched(size_t len, uint64_t seed, bool raw)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	const int rw = PROT_READ | PROT_WRITE;
+	char *p = map(len), *q = p + MIB;
+
+	fill(p, LEN, seed);
+	push();
+	if (raw)
+		CHECK((char *)syscall(SYS_mmap, q, MIB, rw, flags, -1, 0L) ==
+		      q);
+	else
+		CHECK(mmap(q, MIB, rw, flags, -1, 0) == q);
+	fill_at(q, seed, MIB, 2 * MIB);
+	push();
+	return p;
+}
+
+static void patched_grows(size_t len, bool raw)
+{
+	char *p = patched(len, 21, raw), *q;
+
+	q = mremap(p, len, 2 * len, MREMAP_MAYMOVE);
+	CHECK(q != MAP_FAILED);
+	verify(q, LEN, 21);
+	CHECK(!munmap(q, 2 * len));
+}
+
+static void patched_moves(size_t len, bool raw)
+{
+	char *p = patched(len, 22, raw), *to = room(len);
+
+	CHECK(mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+	CHECK(touch(p + MIB, false) == SIGSEGV);
+	push();
+	verify(to, LEN, 22);
+	CHECK(!munmap(to, len));
+}
+
+static void patch(void)
+{
+	for (int raw = 0; raw < 2; raw++) {
+		patched_grows(LEN, raw);
+		patched_moves(LEN, raw);
+	}
+	patched_grows(80 * MIB, false);
+}
+
 static const struct part parts[] = {
 	{ "shrink", shrink },
 	{ "grow-here", grow_here },
@@ -293,6 +344,7 @@ static const struct part parts[] = {
 	{ "map-over", map_over },
 	{ "map-not-over", map_not_over },
 	{ "map-raw", map_raw },
+	{ "patched", patch },
 };
 
 int main(int argc, char **argv)

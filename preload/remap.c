@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mremap(2) of a mapping that is managed in part, or by parts.
+ *
+ * To the program it is one mapping.  The kernel has several there, which need
+ * not become one again when the rest is registered: pages that were first
+ * touched in different ones keep them apart.  It refuses to move several at
+ * once (EFAULT), and since Linux 6.17 may have moved some by then.  So they are
+ * moved one by one here, the last first: that one grows, and what can fail has
+ * failed before anything has moved.
+ */
+#include <string.h>
+
+#include "preload.h"
+
+#define MAX_PIECES 256
+
+/*
+ * @old, @old_len, @len, @flags, @target: as of mremap(2), the lengths in pages
+ * @piece: the kernel's mappings, in order
+ * @next: where the next piece begins
+ * @is_one: so far it could be one mapping of the program
+ */
+struct remap {
+	uintptr_t old;
+	size_t old_len, len;
+	int flags;
+	uintptr_t target;
+	struct range piece[MAX_PIECES];
+	size_t nr;
+	uintptr_t next;
+	int prot;
+	bool is_one;
+};
+
+/* ---- Which mappings ------------------------------------------------------ */
+
+static void note(const struct vma *vma, void *arg)
+{
+	struct remap *r = arg;
+	uintptr_t end = r->old + r->old_len;
+	uintptr_t start = vma->start > r->old ? vma->start : r->old;
+
+	if (start >= end || vma->end <= r->old)
+		return;
+	if (!r->nr)
+		r->prot = vma->prot;
+	r->is_one &= vma->anon && vma->prot == r->prot && start == r->next &&
+		     r->nr < MAX_PIECES;
+	if (!r->is_one)
+		return;
+	r->next = vma->end < end ? vma->end : end;
+	r->piece[r->nr++] = (struct range){ start, r->next };
+}
+
+/* Several mappings of the kernel's that are one to the program? */
+static bool find_pieces(struct remap *r)
+{
+	r->nr = 0;
+	r->next = r->old;
+	r->is_one = true;
+	return !maps_walk(false, note, r) && r->is_one && r->nr > 1 &&
+	       r->next == r->old + r->old_len;
+}
+
+/* ---- Moving them --------------------------------------------------------- */
+
+static size_t size_of(struct range p)
+{
+	return p.end - p.start;
+}
+
+static bool move_piece(struct range p, size_t len, int flags, uintptr_t to)
+{
+	return nofork_remap((void *)p.start, size_of(p), len,
+			    flags | MREMAP_MAYMOVE | MREMAP_FIXED,
+			    (void *)to) != MAP_FAILED;
+}
+
+/* What has moved goes back. */
+static void move_back(const struct remap *r, size_t first, uintptr_t to)
+{
+	int err = errno;
+
+	for (size_t i = first; i < r->nr; i++) {
+		struct range p = r->piece[i];
+		uintptr_t from = to + (p.start - r->old);
+
+		nofork_remap((void *)from, size_of(p), size_of(p),
+			     MREMAP_MAYMOVE | MREMAP_FIXED, (void *)p.start);
+	}
+	if (r->len > r->old_len)
+		sys_munmap((void *)(to + r->old_len), r->len - r->old_len);
+	errno = err;
+}
+
+static void *move_to(const struct remap *r, uintptr_t to)
+{
+	size_t more = r->len - r->old_len;
+
+	for (size_t i = r->nr; i-- > 0; more = 0) {
+		struct range p = r->piece[i];
+
+		if (move_piece(p, size_of(p) + more, r->flags,
+			       to + (p.start - r->old)))
+			continue;
+		if (i + 1 < r->nr)
+			move_back(r, i + 1, to);
+		return MAP_FAILED;
+	}
+	return (void *)to;
+}
+
+/* Addresses that nobody has; those that are not used in the end are free. */
+static void *move_away(const struct remap *r)
+{
+	void *ret, *to = sys_mmap(NULL, r->len, PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				  -1, 0);
+	int err;
+
+	if (to == MAP_FAILED)
+		return to;
+	ret = move_to(r, (uintptr_t)to);
+	err = errno;
+	if (ret == MAP_FAILED)
+		sys_munmap(to, r->len);
+	errno = err;
+	return ret;
+}
+
+static void *grow_here(const struct remap *r)
+{
+	struct range last = r->piece[r->nr - 1];
+	size_t len = size_of(last) + r->len - r->old_len;
+	void *p = nofork_remap((void *)last.start, size_of(last), len, 0, NULL);
+
+	return p == MAP_FAILED ? p : (void *)r->old;
+}
+
+static void *move_pieces(const struct remap *r)
+{
+	void *p = MAP_FAILED;
+
+	if (r->flags & MREMAP_FIXED)
+		return move_to(r, r->target);
+	if (!(r->flags & MREMAP_DONTUNMAP))
+		p = grow_here(r);
+	if (p == MAP_FAILED && r->flags & MREMAP_MAYMOVE)
+		p = move_away(r);
+	return p;
+}
+
+/* ---- mremap -------------------------------------------------------------- */
+
+/* What the kernel would refuse for another reason is left to it. */
+static bool is_sound(const struct remap *r)
+{
+	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+
+	if (r->flags & ~known || r->old % PAGE || r->target % PAGE ||
+	    !r->old_len || r->len < r->old_len ||
+	    r->old_len > UINTPTR_MAX - r->old)
+		return false;
+	if (!(r->flags & MREMAP_FIXED))
+		return true;
+	return r->flags & MREMAP_MAYMOVE && r->len <= UINTPTR_MAX - r->target &&
+	       (r->target + r->len <= r->old ||
+		r->target >= r->old + r->old_len);
+}
+
+void *remap(void *old, size_t old_len, size_t len, int flags, void *target)
+{
+	struct remap r = {
+		.old = (uintptr_t)old,
+		.old_len = page_up(old_len),
+		.len = page_up(len),
+		.flags = flags,
+		.target = flags & MREMAP_FIXED ? (uintptr_t)target : 0,
+	};
+	bool moves = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+	void *p;
+
+	/* Only then does the kernel begin with what it cannot end. */
+	if (is_sound(&r) && r.len == r.old_len && moves && find_pieces(&r))
+		return move_pieces(&r);
+	p = nofork_remap(old, old_len, len, flags, target);
+	if (p != MAP_FAILED || errno != EFAULT)
+		return p;
+	if (is_sound(&r) && find_pieces(&r))
+		return move_pieces(&r);
+	errno = EFAULT;
+	return p;
+}
