@@ -84,7 +84,7 @@ static bool run(int64_t n)
 
 int main(void)
 {
-	int64_t step = test_is_soak() ? 1 : 3, n;
+	int64_t step = test_is_soak() ? 1 : 9, n;
 	uint64_t seed = test_seed();
 	struct uhmm *u = test_open();
 
