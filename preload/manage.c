@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "context.h"
 #include "mutex.h"
 #include "preload.h"
 

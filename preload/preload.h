@@ -174,15 +174,6 @@ bool reserve_has(uintptr_t addr);
 bool reserve_part(size_t n, struct range *ret);
 bool reserve_is_same(uintptr_t a, uintptr_t b);
 
-/* ---- context.c: libuhmm's; the caller holds the lock of manage.c --------- */
-
-int context_open(struct uhmm **ret_u);
-/* All comes home, or the process ends: it says before what. */
-void context_close(struct uhmm *u, const char *before_what);
-/* Return: bytes that could not be managed; *@ret_why: the last error. */
-size_t context_register(struct uhmm *u, uintptr_t start, uintptr_t end,
-			int *ret_why);
-
 /* ---- manage.c: counting, and the context once it is needed -------------- */
 
 /* The constructor calls it; before, nothing is counted. */
