@@ -188,13 +188,9 @@ static bool has_pages(struct uhmm_device *dev, struct block *b)
 	bool any = false;
 
 	block_lock(b);
-	for (unsigned i = 0; b->table && !any && i < MM_BLOCK_PAGES; i++) {
-		enum page_state s = page_state(b->table[i]);
-
-		any = (s == P_DEVICE || s == P_COHERENT || s == P_COMING ||
-		       s == P_CLEAN) &&
+	for (unsigned i = 0; b->table && !any && i < MM_BLOCK_PAGES; i++)
+		any = page_has(b->table[i], PAGE_NAMES_DPFN) &&
 		      page_dev(b->table[i]) == dev->id;
-	}
 	block_unlock(dev->u, b);
 	return any;
 }

@@ -63,8 +63,7 @@ static bool is_hit(const struct loss *l, uint64_t w)
 
 static bool has_any(const struct block *b)
 {
-	return b->nr[P_DEVICE] + b->nr[P_COHERENT] + b->nr[P_COMING] +
-	       b->nr[P_CLEAN] + b->nr[P_STASHING];
+	return block_nr(b, PAGE_NAMES_DPFN) + b->nr[P_STASHING];
 }
 
 /* Its mapping is moving (out_stash.c): look again when the move has ended. */

@@ -85,37 +85,22 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 /* A lost page is not settled before its mapping is gone, see coherent.c. */
 static bool is_settled(uint64_t w)
 {
-	enum page_state s = page_state(w);
-
-	if (s == P_POISONED)
-		return !(w & PAGE_SWAPPING);
-	return s < P_CLEAN || s > P_CLEARING;
+	return page_has(w, PAGE_PLAIN) ||
+	       (page_state(w) == P_POISONED && !(w & PAGE_SWAPPING));
 }
 
-static bool is_moving(const struct block *b, const struct mm_set *want)
+static bool is_moving(uint64_t w)
 {
-	set_for_each(want, i) {
-		uint64_t w = block_word(b, i);
+	return page_has(w, PAGE_MOVING) ||
+	       (page_state(w) == P_COHERENT && w & PAGE_DROP) ||
+	       (page_state(w) == P_POISONED && !is_settled(w));
+}
 
-		switch (page_state(w)) {
-		case P_COHERENT:
-			if (w & PAGE_DROP)
-				return true;
-			break;
-		case P_POISONED:
-			if (!is_settled(w))
-				return true;
-			break;
-		case P_COMING:
-		case P_LEAVING:
-		case P_REVOKING:
-		case P_STASHING:
-		case P_CLEARING:
+static bool any_moves(const struct block *b, const struct mm_set *want)
+{
+	set_for_each(want, i)
+		if (is_moving(block_word(b, i)))
 			return true;
-		default:
-			break;
-		}
-	}
 	return false;
 }
 
@@ -123,15 +108,14 @@ static bool is_moving(const struct block *b, const struct mm_set *want)
 static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
 				   bool again)
 {
-	struct block *b = f->m.b;
-	uint32_t seen = atomic_load(&b->settled);
+	uint32_t seen = atomic_load(&f->m.b->settled);
 
-	again = again || is_moving(b, want);
+	again = again || any_moves(f->m.b, want);
 	if (again)
-		atomic_store(&b->waiting, 1);
-	block_unlock(f->m.u, b);
+		atomic_store(&f->m.b->waiting, 1);
+	block_unlock(f->m.u, f->m.b);
 	if (again)
-		sys_futex_wait(&b->settled, seen, 1000 * 1000);
+		sys_futex_wait(&f->m.b->settled, seen, 1000 * 1000);
 	return again;
 }
 
@@ -219,8 +203,8 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	bool home = true;
 
 	block_lock(b);
-	for (int s = P_CLEAN; s <= P_POISONED; s++)
-		away += b->nr[s];
+	for (int s = 0; s < P_NR_STATES; s++)
+		away += PAGE_MASK(PAGE_PLAIN) >> s & 1 ? 0 : b->nr[s];
 	for (unsigned i = set_find(want, 0, true);
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))

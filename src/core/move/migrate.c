@@ -183,19 +183,14 @@ static void tell_why_home(struct uhmm *u, struct block *b,
 {
 	block_lock(b);
 	set_for_each(want, i) {
-		switch (page_state(block_word(b, i))) {
-		case P_DEVICE:
-		case P_COHERENT:
-		case P_COMING:
-			if (!why[i])
-				why[i] = UHMM_WHY_BUSY;
-			break;
-		case P_POISONED:
+		uint64_t w = block_word(b, i);
+
+		if (page_state(w) == P_POISONED)
 			why[i] = UHMM_WHY_POISONED;
-			break;
-		default:
+		else if (!page_has(w, PAGE_ON_DEVICE))
 			why[i] = UHMM_WHY_OK;
-		}
+		else if (!why[i])
+			why[i] = UHMM_WHY_BUSY;
 	}
 	block_unlock(u, b);
 }

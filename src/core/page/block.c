@@ -330,9 +330,7 @@ void block_release_slot(struct uhmm *u, struct block *b)
 {
 	uint32_t slot = b->slot;
 
-	if (slot == NO_SLOT || b->nr_kept || b->nr[P_FROZEN] ||
-	    b->nr[P_LEAVING] || b->nr[P_STASHING] || b->nr[P_EXCLUSIVE] ||
-	    b->nr[P_REVOKING])
+	if (slot == NO_SLOT || b->nr_kept || block_nr(b, PAGE_USES_FRAME))
 		return;
 	b->slot = NO_SLOT;
 	slot_put(u, slot);

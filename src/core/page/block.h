@@ -106,6 +106,16 @@ static inline uintptr_t block_addr(const struct block *b, unsigned i)
 {
 	return b->va + i * MM_PAGE_SIZE;
 }
+/* Pages of the states that have @property, a constant; P_RAM is not counted. */
+static inline unsigned block_nr(const struct block *b,
+				enum page_property property)
+{
+#define BLOCK_NR_OF(arg, state, name, properties) \
+	+((properties) & (arg) ? b->nr[P_##state] : 0u)
+	return 0u PAGE_STATES(BLOCK_NR_OF, property);
+#undef BLOCK_NR_OF
+}
+
 static inline uint64_t block_word(const struct block *b, unsigned i)
 {
 	return b->table ? b->table[i] : 0;

@@ -37,6 +37,9 @@
  * @PAGE_WAITS: a touch waits until a thread has ended what it does
  * @PAGE_READABLE: the kernel can read it at its address, if something is there
  * @PAGE_LOST_IN_CHILD: a copy of the process would not find its data
+ * @PAGE_PLAIN: its data are at its address, or it has none
+ * @PAGE_MOVING: a thread is at work on it
+ * @PAGE_NAMES_DPFN: its word says which device page it has
  */
 enum page_property {
 	PAGE_PINNABLE = 1u << 0,
@@ -50,6 +53,9 @@ enum page_property {
 	PAGE_WAITS = 1u << 8,
 	PAGE_READABLE = 1u << 9,
 	PAGE_LOST_IN_CHILD = 1u << 10,
+	PAGE_PLAIN = 1u << 11,
+	PAGE_MOVING = 1u << 12,
+	PAGE_NAMES_DPFN = 1u << 13,
 };
 
 #define PAGE_FRAMED \
@@ -73,28 +79,31 @@ enum page_property {
  * CLEARING	nothing there, a device page is being zeroed for it
  * POISONED	lost; a touch is SIGBUS
  */
-#define PAGE_STATES(S, arg)                                                   \
-	S(arg, RAM, "ram",                                                    \
-	  PAGE_PINNABLE | PAGE_MAY_HOLD_RAM | PAGE_TAKES_RAM | PAGE_READABLE) \
-	S(arg, EMPTY, "empty", PAGE_TAKES_RAM | PAGE_READABLE)                \
-	S(arg, DROPPED, "dropped",                                            \
-	  PAGE_PINNABLE | PAGE_TAKES_RAM | PAGE_READABLE)                     \
-	S(arg, CLEAN, "clean", PAGE_HOLDS_RAM | PAGE_OWNS_DPFN)               \
-	S(arg, DEVICE, "device",                                              \
-	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_TAKES_RAM |                  \
-		  PAGE_LOST_IN_CHILD)                                         \
-	S(arg, COHERENT, "coherent",                                          \
-	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_READABLE)                    \
-	S(arg, COMING, "coming",                                              \
-	  PAGE_ON_DEVICE | PAGE_WAITS | PAGE_LOST_IN_CHILD)                   \
-	S(arg, FROZEN, "frozen", PAGE_FRAMED)                                 \
-	S(arg, LEAVING, "leaving", PAGE_FRAMED)                               \
-	S(arg, EXCLUSIVE, "exclusive", PAGE_FRAMED)                           \
-	S(arg, REVOKING, "revoking", PAGE_FRAMED | PAGE_WAITS)                \
-	S(arg, STASHING, "stashing",                                          \
-	  PAGE_USES_FRAME | PAGE_MAY_HOLD_RAM | PAGE_WAITS |                  \
-		  PAGE_LOST_IN_CHILD)                                         \
-	S(arg, CLEARING, "clearing", PAGE_TAKES_RAM)                          \
+#define PAGE_STATES(S, arg)                                                    \
+	S(arg, RAM, "ram",                                                     \
+	  PAGE_PINNABLE | PAGE_MAY_HOLD_RAM | PAGE_TAKES_RAM | PAGE_READABLE | \
+		  PAGE_PLAIN)                                                  \
+	S(arg, EMPTY, "empty", PAGE_TAKES_RAM | PAGE_READABLE | PAGE_PLAIN)    \
+	S(arg, DROPPED, "dropped",                                             \
+	  PAGE_PINNABLE | PAGE_TAKES_RAM | PAGE_READABLE | PAGE_PLAIN)         \
+	S(arg, CLEAN, "clean",                                                 \
+	  PAGE_HOLDS_RAM | PAGE_OWNS_DPFN | PAGE_NAMES_DPFN)                   \
+	S(arg, DEVICE, "device",                                               \
+	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_TAKES_RAM |                   \
+		  PAGE_LOST_IN_CHILD | PAGE_NAMES_DPFN)                        \
+	S(arg, COHERENT, "coherent",                                           \
+	  PAGE_ON_DEVICE | PAGE_OWNS_DPFN | PAGE_READABLE | PAGE_NAMES_DPFN)   \
+	S(arg, COMING, "coming",                                               \
+	  PAGE_ON_DEVICE | PAGE_WAITS | PAGE_LOST_IN_CHILD | PAGE_MOVING |     \
+		  PAGE_NAMES_DPFN)                                             \
+	S(arg, FROZEN, "frozen", PAGE_FRAMED)                                  \
+	S(arg, LEAVING, "leaving", PAGE_FRAMED | PAGE_MOVING)                  \
+	S(arg, EXCLUSIVE, "exclusive", PAGE_FRAMED)                            \
+	S(arg, REVOKING, "revoking", PAGE_FRAMED | PAGE_WAITS | PAGE_MOVING)   \
+	S(arg, STASHING, "stashing",                                           \
+	  PAGE_USES_FRAME | PAGE_MAY_HOLD_RAM | PAGE_WAITS |                   \
+		  PAGE_LOST_IN_CHILD | PAGE_MOVING)                            \
+	S(arg, CLEARING, "clearing", PAGE_TAKES_RAM | PAGE_MOVING)             \
 	S(arg, POISONED, "poisoned", PAGE_LOST_IN_CHILD)
 
 enum page_state {
