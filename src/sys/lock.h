@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "sys/debug.h"
+#include "sys/guard.h"
 
 /*
  * @SYS_MUTEX_OWED: held, and a waiter was woken in vain
@@ -25,7 +26,7 @@ enum {
 	SYS_MUTEX_RESERVED
 };
 
-struct sys_mutex {
+struct IS_LOCK sys_mutex {
 	_Atomic uint32_t word;
 #if DEBUG_CHECKS
 	enum sys_rank rank;

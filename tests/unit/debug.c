@@ -43,7 +43,7 @@ static void not_held(void)
 	sys_mutex_unlock(&mover);
 }
 
-static void callback_locked(void)
+static void callback_locked(void) NOT_GUARDED
 {
 	struct world w = world_open(NULL);
 
@@ -51,7 +51,7 @@ static void callback_locked(void)
 	callback_enter();
 }
 
-static struct block *with_table(struct world *w)
+static struct block *with_table(struct world *w) NOT_GUARDED
 {
 	struct block *b;
 
@@ -83,7 +83,7 @@ static void illegal(void)
 	block_event(w.u, looked_at, 3, E_FETCH);
 }
 
-static void miscounted(void)
+static void miscounted(void) NOT_GUARDED
 {
 	struct world w;
 	struct block *b = with_table(&w);
@@ -92,7 +92,7 @@ static void miscounted(void)
 	block_unlock(w.u, b);
 }
 
-static void no_slot(void)
+static void no_slot(void) NOT_GUARDED
 {
 	struct world w;
 	struct block *b = with_table(&w);

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/page/block.h"
 #include "core/page/slab.h"
 #include "mm/mm.h"
 #include "sys/lock.h"
 
-struct block;
 struct mm_set;
 struct uhmm;
 struct uhmm_device;
@@ -49,6 +49,6 @@ bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn);
 void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set);
 /* @b is locked, unlocked on return. */
 enum mm_outcome coherent_fault_unlock(struct uhmm *u, struct block *b,
-				      unsigned i);
+				      unsigned i) LETS_GO(b->lock);
 
 #endif

@@ -252,7 +252,7 @@ static void lose_swapped(const struct swap *s)
 /* ---- There and back ----------------------------------------------------- */
 
 /* Locked, unlocked.  Only at the end may the device pages be used again. */
-static void finish_unlock(struct swap *s)
+static void finish_unlock(struct swap *s) LETS_GO(s->m->b->lock)
 {
 	coherent_count(s->m->u, s->m->b);
 	block_unlock(s->m->u, s->m->b);

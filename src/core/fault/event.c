@@ -200,14 +200,14 @@ struct remap {
 };
 
 /* Two blocks are locked nowhere else, and events run one at a time. */
-static void lock_both(const struct remap *r)
+static void lock_both(const struct remap *r) NOT_GUARDED
 {
 	block_lock(r->from);
 	if (r->to != r->from)
 		sys_mutex_lock_second(&r->to->lock);
 }
 
-static void unlock_both(const struct remap *r)
+static void unlock_both(const struct remap *r) NOT_GUARDED
 {
 	if (r->to != r->from)
 		block_unlock(r->u, r->to);

@@ -111,6 +111,7 @@ static bool is_counted(struct uhmm *u)
 /* Zeroes, at once for the run that a stream will touch anyway. */
 static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
 {
 	const struct mm_ops *ops = u->mm->ops;
 	bool write = flags & MM_FAULT_WRITE || is_counted(u);
@@ -137,7 +138,7 @@ static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 
 /* Pages in frames: at rest, or leaving, which then was in vain. */
 static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
-					  unsigned i)
+					  unsigned i) LETS_GO(b->lock)
 {
 	unsigned n = fault_window(u, b, i);
 	int got = home_thaw(u, b, i, i + n);
@@ -161,6 +162,7 @@ static int is_resident(struct uhmm *u, const struct block *b, unsigned i)
  * toucher only has to be woken.
  */
 static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
+	LETS_GO(b->lock)
 {
 	block_unlock(u, b);
 	count_add(&u->count.spurious, 1);
@@ -173,6 +175,7 @@ static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
  */
 static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
 					  unsigned i, unsigned flags)
+	LETS_GO(b->lock)
 {
 	uint64_t w = block_word(b, i);
 	struct mm_set run;
@@ -196,6 +199,7 @@ static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
  */
 static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
 {
 	uintptr_t va = b->va + i * MM_PAGE_SIZE;
 	uint64_t w = block_word(b, i);
@@ -212,7 +216,7 @@ static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 
 /* Somebody is at it; block_settle() wakes. */
 static enum mm_outcome wait_fault_unlock(struct uhmm *u, struct block *b,
-					 unsigned flags)
+					 unsigned flags) LETS_GO(b->lock)
 {
 	uint32_t seen = atomic_load(&b->settled);
 
@@ -225,7 +229,7 @@ static enum mm_outcome wait_fault_unlock(struct uhmm *u, struct block *b,
 }
 
 static enum mm_outcome poisoned_fault_unlock(struct uhmm *u, struct block *b,
-					     unsigned i)
+					     unsigned i) LETS_GO(b->lock)
 {
 	u->mm->ops->poison(u->mm, b->va + i * MM_PAGE_SIZE, 1);
 	block_unlock(u, b);
@@ -234,7 +238,7 @@ static enum mm_outcome poisoned_fault_unlock(struct uhmm *u, struct block *b,
 
 /* Protected, but not by a move that still goes on. */
 static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
-					       unsigned i)
+					       unsigned i) LETS_GO(b->lock)
 {
 	u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
 	block_unlock(u, b);
@@ -244,6 +248,7 @@ static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
 /* Wait until something was demoted; without the lock. */
 static enum mm_outcome room_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
 {
 	block_unlock(u, b);
 	return room_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
@@ -252,6 +257,7 @@ static enum mm_outcome room_fault_unlock(struct uhmm *u, struct block *b,
 /* @b is locked; unlocked on return. */
 static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
 {
 	uint64_t w = block_word(b, i);
 	enum page_state s = page_state(w);

@@ -223,7 +223,8 @@ static bool keep(struct uhmm *u)
 /* ---- Processes made past the handlers ---------------------------------- */
 
 /* @alone: in a child, where a thread that does not exist may hold the lock. */
-static struct mm_set away_in(struct uhmm *u, struct block *b, bool alone)
+static struct mm_set away_in(struct uhmm *u, struct block *b,
+			     bool alone) NOT_GUARDED
 {
 	struct mm_set away;
 

@@ -242,7 +242,7 @@ int do_remove(struct uhmm_device *dev)
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
 		/* moves that began before end here */
 		block_take_mover(u, u->blocks[i]);
-		sys_mutex_unlock(&u->blocks[i]->mover);
+		block_let_go(u, u->blocks[i]);
 	}
 	home_all(u, dev, HOME_MIGRATE);
 	wait_for_frees(dev);

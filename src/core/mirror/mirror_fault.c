@@ -4,19 +4,15 @@
  *
  * One block at a time: look at what is there, under the block's lock.  If a
  * page has to be faulted in, fault it in without locks, as if the CPU had
- * touched it, and look again.  Enter what was found if nothing has been
- * invalidated since.  The retry loop is that of the kernel's hmm_range_fault()
- * and mmu_interval_read_retry(), in one.
- *
- * An entry of RAM is the page's address: a device's access faults like that of
- * the CPU, so moving the page without telling would be slow, but no loss.
+ * touched it, and look again.  Enter what was found if nothing was invalidated
+ * since.  An entry of RAM is the page's address: a device's access faults like
+ * that of the CPU, so moving it without telling would be slow, but no loss.
  */
 #include <errno.h>
 
 #include "core/coherent/fixed.h"
 #include "core/coherent/node.h"
 #include "core/context/context.h"
-#include "core/device/callback.h"
 #include "core/fault/fault.h"
 #include "core/fork/gate.h"
 #include "core/mirror/mirror_api.h"
@@ -26,7 +22,6 @@
 #include "core/notify/mirror.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
-#include "core/page/dropped.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -170,7 +165,8 @@ static void forget_kept(const struct walk *w, struct block *b)
 }
 
 /* Words and page table at one moment. */
-static int look(struct walk *w, uint64_t *words)
+static int look(struct walk *w,
+		uint64_t *words) NOT_GUARDED /* there may be no block */
 {
 	struct uhmm *u = w->m->u;
 	struct block *b = block_find(u, w->start);

@@ -193,7 +193,7 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 }
 
 /* What has to go by its mapping.  Locked, but not all the while. */
-static void drop_by_stash(struct drop *d)
+static void drop_by_stash(struct drop *d) NOT_GUARDED
 {
 	struct out *o = &d->o;
 

@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-struct block;
+#include "core/page/block.h"
+
 struct mm_set;
 struct uhmm;
 struct uhmm_device;
@@ -17,7 +18,7 @@ void clean_written(struct block *b);
 /* Writable from now on, the copy is given up.  @b locked, unlocked. */
 int clean_break_unlock(struct uhmm *u, struct block *b,
 		       const struct mm_set *want,
-		       const struct uhmm_device *only);
+		       const struct uhmm_device *only) LETS_GO(b->lock);
 /* Out of RAM again, without a copy; by the mover.  Return: pages that went. */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 

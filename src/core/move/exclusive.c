@@ -44,7 +44,7 @@ static int select_pages(struct out *o, const struct mm_set *want)
 }
 
 /* Into frames.  Locked, but perhaps not all the while. */
-static int freeze(struct out *o, bool *ret_waited)
+static int freeze(struct out *o, bool *ret_waited) NOT_GUARDED
 {
 	int err = out_take_frames(o);
 
@@ -166,7 +166,7 @@ static void thaw_revoked(struct uhmm *u, struct block *b,
 
 /* @set is P_REVOKING.  @b locked, unlocked on return. */
 static void revoke_unlock(struct uhmm *u, struct block *b,
-			  const struct mm_set *set)
+			  const struct mm_set *set) LETS_GO(b->lock)
 {
 	block_unlock(u, b);
 	mirror_invalidate_set(u, b, set, UHMM_NOTIFY_EXCLUSIVE);

@@ -3,9 +3,9 @@
 #ifndef UHMM_MOVE_EXCLUSIVE_H
 #define UHMM_MOVE_EXCLUSIVE_H
 
+#include "core/page/block.h"
 #include "mm/mm.h"
 
-struct block;
 struct mm_set;
 struct uhmm;
 
@@ -21,6 +21,6 @@ void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
 		   unsigned id);
 /* A CPU touch.  @b locked, unlocked on return. */
 enum mm_outcome exclusive_fault_unlock(struct uhmm *u, struct block *b,
-				       unsigned i);
+				       unsigned i) LETS_GO(b->lock);
 
 #endif

@@ -249,7 +249,7 @@ void fetch_marked_unlock(struct fetch *f)
  * -EAGAIN to be tried again; -EIO when page @i is lost.
  */
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-		    bool share)
+		    bool share) NOT_GUARDED /* the block of the fetch is @b */
 {
 	struct mm_set want;
 	struct fetch f;

@@ -36,6 +36,6 @@ bool fetch_get_frames(struct fetch *f, const struct mm_set *want);
 void fetch_mark(struct fetch *f, const struct mm_set *want,
 		const struct uhmm_device *only);
 /* What was marked comes home.  @b locked, unlocked on return. */
-void fetch_marked_unlock(struct fetch *f);
+void fetch_marked_unlock(struct fetch *f) LETS_GO(f->m.b->lock);
 
 #endif

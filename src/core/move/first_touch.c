@@ -24,6 +24,7 @@ static bool may_be_untouched(uint64_t w)
 
 /* Leave of @set what holds nothing yet. */
 static int keep_untouched(struct uhmm *u, uintptr_t va, struct mm_set *set)
+	NOT_GUARDED /* there may be no block */
 {
 	struct block *b = block_find(u, va);
 	struct mm_set there;

@@ -37,7 +37,7 @@ static bool is_on_mapped(const struct fetch *f, unsigned i)
  * not all the time.
  */
 static void home_direct(struct fetch *f, const struct mm_set *want,
-			const struct uhmm_device *only)
+			const struct uhmm_device *only) NOT_GUARDED
 {
 	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
 	     i = set_find(want, i, true)) {
@@ -106,7 +106,7 @@ static bool any_moves(const struct block *b, const struct mm_set *want)
 
 /* Nothing could be fetched: wait for others' moves to end, if there are any. */
 static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
-				   bool again)
+				   bool again) LETS_GO(f->m.b->lock)
 {
 	uint32_t seen = atomic_load(&f->m.b->settled);
 
@@ -127,8 +127,10 @@ static bool home_kept(struct fetch *f, const struct mm_set *want,
 
 	block_lock(f->m.b);
 	err = kept_home_unlock(f->m.u, f->m.b, want, only, f->m.why);
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
+		block_still_locked(f->m.b);
 		block_unlock(f->m.u, f->m.b);
+	}
 	if (err == -EAGAIN)
 		sys_yield();
 	return err != -ENOENT;

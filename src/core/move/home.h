@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/page/block.h"
 #include "mm/mm.h"
 
-struct block;
 struct mm_set;
 struct slot;
 struct uhmm;
@@ -29,7 +29,7 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
 /* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-		    bool share);
+		    bool share) LETS_GO(b->lock);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);
@@ -39,12 +39,13 @@ void home_destroy(struct uhmm *u);
  * @b locked, unlocked on return.
  */
 enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned n, bool write);
+				  unsigned n, bool write) LETS_GO(b->lock);
 /*
  * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
  * unlocked on return.
  */
-int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i);
+int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
+	LETS_GO(b->lock);
 
 /*
  * Pages of one device that follow each other there, too: @n of @b from @first
@@ -66,6 +67,6 @@ ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 		 const char *ram, struct slot *frames, bool share);
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
 ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
-			       unsigned n, bool share);
+			       unsigned n, bool share) LETS_GO(b->lock);
 
 #endif

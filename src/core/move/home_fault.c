@@ -59,6 +59,7 @@ static void bounce_put(struct bounce *p, unsigned bit)
 
 /* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
 static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n)
+	LETS_GO(l->b->lock)
 {
 	bool share = l->share && n == 1;
 
@@ -83,7 +84,7 @@ static int lone_read(const struct run *l, void *ram)
 }
 
 /* Unlocks. */
-static enum mm_outcome lone_lost_unlock(const struct run *l)
+static enum mm_outcome lone_lost_unlock(const struct run *l) LETS_GO(l->b->lock)
 {
 	block_poison(l->u, l->b, l->first);
 	block_unlock(l->u, l->b);
@@ -116,6 +117,7 @@ static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 }
 
 static enum mm_outcome lone_bounce_unlock(const struct run *l)
+	LETS_GO(l->b->lock)
 {
 	unsigned bit = bounce_get(&l->u->bounce);
 	char *ram = l->u->bounce.pages + bit * MM_PAGE_SIZE;
@@ -139,7 +141,8 @@ static enum mm_outcome lone_bounce_unlock(const struct run *l)
 	return out;
 }
 
-int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
+int home_lone_unlock(struct uhmm *u, struct block *b,
+		     unsigned i) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
 	struct run l = { u,    b, device_get(u, page_dev(w)),
@@ -154,6 +157,7 @@ int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 /* Unlocks, unless it returns 0: not possible here. */
 static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
 					   unsigned i, unsigned n, bool share)
+	LETS_GO(b->lock)
 {
 	ssize_t got = home_map_direct_unlock(u, b, i, n, share);
 
@@ -166,6 +170,7 @@ static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
 
 static enum mm_outcome fault_run_unlock(struct uhmm *u, struct block *b,
 					unsigned i, unsigned n, bool share)
+	LETS_GO(b->lock)
 {
 	switch (home_run_unlock(u, b, i, n, share)) {
 	case 0:
@@ -177,8 +182,9 @@ static enum mm_outcome fault_run_unlock(struct uhmm *u, struct block *b,
 	}
 }
 
-enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
-				  unsigned n, bool write)
+enum mm_outcome
+home_fault_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+		  bool write) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));

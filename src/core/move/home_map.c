@@ -154,6 +154,7 @@ static void leave_rest(struct direct *d, unsigned from)
 
 /* Unlocks. */
 static void end_direct_unlock(struct direct *d, unsigned got)
+	LETS_GO(d->r.b->lock)
 {
 	block_unlock(d->r.u, d->r.b);
 	block_settle(d->r.u, d->r.b, false);
@@ -165,7 +166,7 @@ static void end_direct_unlock(struct direct *d, unsigned got)
 }
 
 /* Locked, and so on return; meanwhile not. */
-static ssize_t ask_direct(struct direct *d)
+static ssize_t ask_direct(struct direct *d) NOT_GUARDED
 {
 	struct call *call;
 	const void *p;
@@ -191,8 +192,9 @@ static ssize_t ask_direct(struct direct *d)
  * shared.  @b locked.  Return: 0: not possible, and still locked; else
  * unlocked, and pages mapped, or -errno: to be tried again.
  */
-ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
-			       unsigned n, bool share)
+ssize_t
+home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
+		       bool share) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
 	struct direct d = {

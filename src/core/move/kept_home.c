@@ -75,7 +75,7 @@ static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
  * Devices let go of the pages before the CPU may write to them.  What the
  * application drops meanwhile leaves its device page to us.
  */
-static void tell_mirrors(struct back *k)
+static void tell_mirrors(struct back *k) NOT_GUARDED
 {
 	struct mm_set all = k->m.set;
 
@@ -155,14 +155,18 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 {
 	struct back k;
 
-	if (!b->nr_kept)
+	if (!b->nr_kept) {
+		block_stays_locked(b);
 		return -ENOENT;
+	}
 	move_init(&k.m, u, b, only);
 	k.m.why = why;
 	k.told = k.again = false;
 	select_pages(&k, want);
-	if (set_empty(&k.m.set))
+	if (set_empty(&k.m.set)) {
+		block_stays_locked(b);
 		return -ENOENT;
+	}
 	if (atomic_load(&u->mirrors.count))
 		tell_mirrors(&k);
 	map_all(&k);
@@ -183,8 +187,10 @@ int kept_home_run_unlock(struct uhmm *u, struct block *b, unsigned i,
 
 	while (last < i + n && kept_has(u, b, last))
 		last++;
-	if (last == i)
+	if (last == i) {
+		block_stays_locked(b);
 		return -ENOENT;
+	}
 	set_clear(&run);
 	set_add_run(&run, i, last);
 	return kept_home_unlock(u, b, &run, NULL, NULL);

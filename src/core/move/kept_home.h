@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct block;
+#include "core/page/block.h"
+
 struct mm_set;
 struct uhmm;
 struct uhmm_device;
@@ -20,9 +21,9 @@ bool kept_wanted(struct uhmm *u, const struct block *b,
  * again.
  */
 int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
-		     struct uhmm_device *only, uint8_t *why);
+		     struct uhmm_device *only, uint8_t *why) LETS_GO(b->lock);
 /* For a fault on @i, at most @n pages. */
 int kept_home_run_unlock(struct uhmm *u, struct block *b, unsigned i,
-			 unsigned n);
+			 unsigned n) LETS_GO(b->lock);
 
 #endif

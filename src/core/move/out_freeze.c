@@ -429,7 +429,7 @@ int out_park(struct uhmm *u, struct block *b)
 
 	out_init(&o, u, b, NULL);
 	memset(&all, 0xff, sizeof(all));
-	if (!sys_mutex_trylock(&b->mover))
+	if (!block_try_mover(b))
 		return -EBUSY;
 	err = out_give_slot(u, b, &all);
 	if (err)

@@ -102,7 +102,7 @@ static int find_marked(struct out *o)
  * What came or went by a remap before the mapping moved is in the words once
  * nothing has been under way.  Locked on return.
  */
-static void when_known_lock(struct out *o)
+static void when_known_lock(struct out *o) TAKES(o->m.b->lock)
 {
 	bool (*is_still)(struct mm *) = o->m.u->mm->ops->is_still;
 	struct sys_wait w = { .all = &o->m.u->waits,

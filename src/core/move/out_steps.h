@@ -62,7 +62,7 @@ int out_take_frames(struct out *o);
 /* Let faults on o->f.left wait from now on, and on what lies between. Locked */
 void out_set_aside(struct out *o);
 /* Take what was set aside.  Locked on return. */
-void out_take_aside_lock(struct out *o);
+void out_take_aside_lock(struct out *o) TAKES(o->m.b->lock);
 /*
  * After it: did the application unmap, move or discard the page meanwhile?  Its
  * word says what is there now; what has to go back joins @back.  Locked.

@@ -122,7 +122,7 @@ struct block *block_get(struct uhmm *u, uintptr_t addr)
 	return b;
 }
 
-void block_lock(struct block *b)
+void block_lock(struct block *b) NOT_GUARDED
 {
 	sys_mutex_lock(&b->lock);
 }
@@ -149,7 +149,7 @@ static void flush(_Atomic int64_t *total, int16_t *delta)
 	*delta = 0;
 }
 
-void block_unlock(struct uhmm *u, struct block *b)
+void block_unlock(struct uhmm *u, struct block *b) NOT_GUARDED
 {
 	int delta = b->ram_delta, all = delta + b->device_delta;
 	uint64_t *table = NULL;
@@ -174,13 +174,18 @@ void block_unlock(struct uhmm *u, struct block *b)
 		slab_free(&u->table_slab, table);
 }
 
-void block_take_mover(struct uhmm *u, struct block *b)
+void block_take_mover(struct uhmm *u, struct block *b) NOT_GUARDED
 {
 	sys_wait_lock(&u->waits, &b->mover, "a move to end in the block at",
 		      b->va);
 }
 
-void block_let_go(struct uhmm *u, struct block *b)
+bool block_try_mover(struct block *b) NOT_GUARDED
+{
+	return sys_mutex_trylock(&b->mover);
+}
+
+void block_let_go(struct uhmm *u, struct block *b) NOT_GUARDED
 {
 	sys_mutex_unlock(&b->mover);
 	atomic_thread_fence(memory_order_seq_cst);

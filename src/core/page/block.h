@@ -94,12 +94,31 @@ bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
  */
 struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
-void block_lock(struct block *b);
-void block_unlock(struct uhmm *u, struct block *b);
+void block_lock(struct block *b) TAKES(b->lock);
+void block_unlock(struct uhmm *u, struct block *b) LETS_GO(b->lock);
+/*
+ * A function that lets go of the lock except with one result says so: it
+ * leaves with block_stays_locked(), and its caller goes on with
+ * block_still_locked().  Nothing is done.
+ */
+static inline void block_stays_locked(const struct block *b)
+	LETS_GO(b->lock) NOT_GUARDED;
+static inline void block_still_locked(const struct block *b)
+	TAKES(b->lock) NOT_GUARDED;
+static inline void block_stays_locked(const struct block *b)
+{
+	(void)b;
+}
+static inline void block_still_locked(const struct block *b)
+{
+	(void)b;
+}
 /* Take the block's mover lock.  Waits until copies of other movers end. */
-void block_take_mover(struct uhmm *u, struct block *b);
+void block_take_mover(struct uhmm *u, struct block *b) TAKES(b->mover);
+/* The same if that needs no wait. */
+bool block_try_mover(struct block *b) TRIES_FOR(b->mover);
 /* Drop the mover lock, then run deferred frame clean-up.  Unlocked. */
-void block_let_go(struct uhmm *u, struct block *b);
+void block_let_go(struct uhmm *u, struct block *b) LETS_GO(b->mover);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);
 void block_wait(struct block *b, uint32_t seen);
 static inline uintptr_t block_addr(const struct block *b, unsigned i)

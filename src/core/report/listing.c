@@ -45,7 +45,7 @@ static bool has_nothing(struct uhmm *u, const struct block *b)
 }
 
 static int list_part(struct uhmm *u, uintptr_t start, uintptr_t end,
-		     struct listing *l)
+		     struct listing *l) NOT_GUARDED /* there may be no block */
 {
 	size_t n = (end - start) >> MM_PAGE_SHIFT;
 	struct block *b = block_find(u, start);

@@ -49,8 +49,9 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 }
 
 /* The results go to memory that may fault: not under the lock. */
-static int snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
-			 uhmm_pfn_t *ret)
+static int
+snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
+	      uhmm_pfn_t *ret) NOT_GUARDED /* there may be no block */
 {
 	unsigned first = page_index(start), last = page_index(end - 1) + 1;
 	uintptr_t va = start & ~(MM_BLOCK_SIZE - 1);
