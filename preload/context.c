@@ -49,12 +49,14 @@ static void on_log(void *arg, int level, const char *msg)
 
 static int open_with_devices(struct uhmm **ret_u)
 {
+	struct uhmm_budget *budget = budget_get();
 	const struct uhmm_params params = {
 		.size = sizeof(params),
 		.fault_mode = settings.mode,
 		.flags = UHMM_OPEN_STAT | UHMM_OPEN_RESCUE | settings.flags,
-		.ram_limit = settings.ram,
+		.ram_limit = budget ? 0 : settings.ram,
 		.features_off = settings.features_off,
+		.budget = budget,
 	};
 	struct uhmm *u;
 	int err = uhmm_open(&params, &u);

@@ -37,4 +37,5 @@ __attribute__((constructor(101))) static void begin(void)
 __attribute__((destructor(101))) static void end(void)
 {
 	summary_write();
+	budget_exit();
 }

@@ -40,6 +40,7 @@ static struct uhmm *context;
 static size_t peak, unmanaged;
 static int open_error, why_unmanaged;
 static size_t allowance; /* of a child: bytes until it is managed */
+static size_t inherited; /* of a child that shares a limit */
 
 static const char *_Atomic barred; /* the call that a filter forbids */
 static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
@@ -152,6 +153,20 @@ static void start_quietly(void)
 	pthread_setcancelstate(cancel, NULL);
 }
 
+/* What a child was born with is counted as its parent's. */
+static size_t counted(size_t more)
+{
+	size_t bytes = reserve_bytes() + mappings.bytes + more;
+
+	return bytes > inherited ? bytes - inherited : 0;
+}
+
+static void check_shrunk(void)
+{
+	if (atomic_load(&state) == WATCHING)
+		budget_shrunk(counted(0));
+}
+
 /* After something was counted, before the program gets it. */
 static void check_limit(void)
 {
@@ -159,7 +174,8 @@ static void check_limit(void)
 
 	if (atomic_load(&state) != WATCHING)
 		return;
-	if (bytes > settings.ram && bytes > allowance)
+	check_shrunk();
+	if (bytes > allowance && !budget_allows(counted(0)))
 		start_quietly();
 	else if (bytes > peak)
 		peak = bytes;
@@ -239,7 +255,7 @@ bool manage_may_populate(size_t len)
 
 	acquire();
 	may = atomic_load(&state) != STARTED && len <= settings.ram &&
-	      reserve_bytes() + mappings.bytes <= settings.ram - len;
+	      budget_allows(counted(len));
 	release();
 	return may;
 }
@@ -249,6 +265,7 @@ void manage_unmapping(uintptr_t start_, uintptr_t end)
 	acquire();
 	ranges_remove(&mappings, start_, end);
 	ranges_remove(&reserved, start_, end);
+	check_shrunk();
 	release();
 }
 
@@ -457,6 +474,7 @@ void manage_forked(void)
 	uses_reset();
 	peak = unmanaged = 0;
 	allowance = 0;
+	budget_forked();
 	atomic_store(&is_threaded, false);
 	stacks_forked();
 	calls_forked();
@@ -470,7 +488,9 @@ void manage_forked(void)
 	context = NULL;
 	uses_set(NULL);
 	calls_started(NULL);
-	if (was == STARTED)
+	if (settings.budget)
+		inherited = reserve_bytes() + mappings.bytes;
+	else if (was == STARTED)
 		allowance = reserve_bytes() + mappings.bytes +
 			    settings.ram / CHILD_SHARE;
 	if (was != OFF && was != FAILED)
@@ -494,6 +514,8 @@ void manage_forked_late(void)
 
 void manage_init(void)
 {
-	if (settings.ram)
-		atomic_store(&state, WATCHING);
+	if (!settings.ram)
+		return;
+	budget_init();
+	atomic_store(&state, WATCHING);
 }

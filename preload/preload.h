@@ -74,6 +74,7 @@ struct settings {
 	bool rings;	     /* io_uring(7) works on memory that moves */
 	const char *devices; /* separated by line breaks */
 	const char *features_off;
+	const char *budget;  /* a path, or NULL: a limit of its own */
 	const char *summary; /* NULL: none; "-": standard error */
 	pid_t pid;	     /* the process that writes the summary */
 };
@@ -83,6 +84,23 @@ extern struct settings settings;
 void settings_read(void);
 /* After @err: which limit of the process is the reason, or "". */
 const char *settings_space(int err);
+
+/* ---- budget.c: the limit, which others may share ------------------------ */
+
+struct uhmm_budget;
+struct uhmm_budget_info;
+
+void budget_init(void);
+/* For a context; NULL: the limit is this process's own. */
+struct uhmm_budget *budget_get(void);
+/* May so many bytes be there without being managed? */
+bool budget_allows(uint64_t bytes);
+/* There are only so many now. */
+void budget_shrunk(uint64_t bytes);
+void budget_forked(void);
+/* The first process ends. */
+void budget_exit(void);
+bool budget_query(struct uhmm_budget_info *ret);
 
 struct range {
 	uintptr_t start, end;

@@ -71,6 +71,7 @@ void settings_read(void)
 		.rings = number("UHMM_RUN_RINGS"),
 		.devices = copy("UHMM_RUN_DEVICES"),
 		.features_off = copy("UHMM_FEATURES_OFF"),
+		.budget = copy("UHMM_RUN_BUDGET"),
 		.summary = copy("UHMM_RUN_SUMMARY"),
 		.pid = (pid_t)number("UHMM_RUN_PID"),
 	};

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <uhmm/budget.h>
 #include <uhmm/provider.h>
 
 #include "preload.h"
@@ -167,6 +168,16 @@ static void add_limit(struct text *t, const struct uhmm_stats *s)
 	    mib(s->ram_peak));
 }
 
+static void add_others(struct text *t)
+{
+	struct uhmm_budget_info b;
+
+	if (!budget_query(&b) || b.joined < 2)
+		return;
+	add(t, "  processes           %10u, all together %.1f MiB at most\n",
+	    b.joined, (double)b.peak / MIB);
+}
+
 static void add_managed(struct text *t, const struct manage_state *m)
 {
 	struct uhmm_stats s = { .size = sizeof(s) };
@@ -185,6 +196,7 @@ static void add_managed(struct text *t, const struct manage_state *m)
 	add_calls(t);
 	add_devices(t);
 	add_trouble(t, &s, m);
+	add_others(t);
 }
 
 static void compose(struct text *t)
@@ -192,16 +204,18 @@ static void compose(struct text *t)
 	struct manage_state m;
 
 	manage_state(&m);
-	if (m.started)
+	if (m.started) {
 		add_managed(t, &m);
-	else if (m.error)
+	} else if (m.error) {
 		add(t, "uhmm run: memory could not be managed: %s\n",
 		    strerrordesc_np(-m.error));
-	else
+	} else {
 		add(t,
 		    "uhmm run: everything fitted: at most %.1f MiB of %.1f MiB "
 		    "were asked for, nothing was managed\n",
 		    (double)m.peak / MIB, (double)settings.ram / MIB);
+		add_others(t);
+	}
 }
 
 static int open_target(void)

@@ -112,6 +112,7 @@ EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
 EXPORT _Noreturn void _exit(int status)
 {
 	summary_write();
+	budget_exit();
 	for (;;)
 		syscall(SYS_exit_group, status);
 }

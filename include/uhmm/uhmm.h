@@ -35,7 +35,8 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-struct uhmm; /* one managed address space: our mm */
+struct uhmm;	    /* one managed address space: our mm */
+struct uhmm_budget; /* one limit for several processes: budget.h */
 
 /* ---- Context ---------------------------------------------------------- */
 
@@ -109,6 +110,9 @@ enum uhmm_charge {
  * @features_off: kernel features not to use, comma separated ("move,poison"),
  *	or NULL.  The variable UHMM_FEATURES_OFF adds to it, except in a
  *	process that runs with raised privilege.
+ * @budget: of uhmm_budget_attach(), or NULL.  The limit is what this process
+ *	may have of it, and @ram_limit must be 0.  It stays attached until the
+ *	context is closed
  */
 struct uhmm_params {
 	size_t size;
@@ -121,6 +125,7 @@ struct uhmm_params {
 	uint64_t ram_limit;
 	uint64_t pool_limit;
 	const char *features_off;
+	struct uhmm_budget *budget;
 };
 
 /**

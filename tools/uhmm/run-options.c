@@ -52,6 +52,8 @@ static void help(void)
 	       "(default: 1M)\n"
 	       "  --mode MODE          who serves faults: threads, inline or "
 	       "auto (default: auto)\n"
+	       "  --per-process        the limit is for each process, not for "
+	       "all together\n"
 	       "  --follow-fork=YESNO  manage children too (default: yes)\n"
 	       "  --summary[=FILE]     at exit say what happened, on standard "
 	       "error or in FILE\n"
@@ -151,6 +153,9 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 		return parse_mode(optarg, o);
 	case 's':
 		return set_summary(optarg, o);
+	case 'p':
+		o->per_process = true;
+		return -1;
 	case 'F':
 		return parse_follow(optarg, o);
 	case 'f':
@@ -235,6 +240,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 		{ "min-size", required_argument, NULL, 'm' },
 		{ "mode", required_argument, NULL, 'M' },
 		{ "summary", optional_argument, NULL, 's' },
+		{ "per-process", no_argument, NULL, 'p' },
 		{ "follow-fork", required_argument, NULL, 'F' },
 		{ "features-off", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },

@@ -56,6 +56,26 @@ static bool set_devices(const struct run_options *o)
 	return ok;
 }
 
+/* The limit of all processes that the program will start. */
+static int set_budget(const struct run_options *o)
+{
+	static const char variable[] = "UHMM_RUN_BUDGET";
+	char path[RUN_BUDGET_PATH];
+	int err;
+
+	if (o->per_process)
+		return unsetenv(variable) ? EXIT_OURS : 0;
+	err = run_make_budget(o->ram, path);
+	if (err) {
+		complain(name,
+			 "there can be no limit for all processes: %s; "
+			 "--per-process needs none",
+			 strerror(-err));
+		return EXIT_OURS;
+	}
+	return setenv(variable, path, 1) ? EXIT_OURS : 0;
+}
+
 static bool set_environment(const struct run_options *o, const char *preload)
 {
 	const char *summary = o->summary ? o->summary : "-";
@@ -104,6 +124,8 @@ int cmd_run(int argc, char **argv)
 		status = run_check_devices(&o);
 	if (!status)
 		status = run_check_summary(&o);
+	if (!status)
+		status = set_budget(&o);
 	if (status)
 		return status;
 	if (!set_environment(&o, preload)) {

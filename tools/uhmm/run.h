@@ -25,8 +25,9 @@ struct run_options {
 	const char *mode_name;
 	const char *features_off; /* NULL: none */
 	bool follow_fork;
-	bool calls; /* faults of system calls will not be served */
-	bool rings; /* io_uring(7) works on memory that moves */
+	bool per_process; /* each has the limit for itself */
+	bool calls;	  /* faults of system calls will not be served */
+	bool rings;	  /* io_uring(7) works on memory that moves */
 	bool wants_summary;
 	const char *summary; /* NULL: standard error */
 	char **program;
@@ -39,6 +40,13 @@ struct run_options {
  * there is no such limit.  @ret_what: NULL, or which of them.
  */
 uint64_t run_space(const char **ret_what);
+
+/* ---- run-budget.c ---- */
+
+#define RUN_BUDGET_PATH 64
+
+/* Make a file of a budget, in memory where there is such a place. */
+int run_make_budget(uint64_t bytes, char path[RUN_BUDGET_PATH]);
 
 /* ---- run-options.c: each complains itself and returns an exit status --- */
 

@@ -103,6 +103,8 @@ uint64_t charge_all(const struct uhmm_group *g);
 uint64_t charge_held(const struct uhmm *u);
 /* With those pages. */
 uint64_t charge_total(const struct uhmm *u);
+/* What was asked for: with a budget the total, which others share. */
+uint64_t charge_asked(const struct uhmm_group *g);
 /* Pages that @g may have in RAM now; 0: as many as there are. */
 uint64_t charge_limit(const struct uhmm_group *g);
 /* Has @g more in RAM than its limit, less so many margins? */

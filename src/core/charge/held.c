@@ -11,6 +11,7 @@
  * A few pages are left to the program whatever is held, so that it goes on:
  * then the limit is passed.
  */
+#include "core/budget/budget.h"
 #include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
@@ -30,6 +31,13 @@ static bool is_for_all(const struct uhmm_group *g)
 static uint64_t limit_of(const struct uhmm_group *g)
 {
 	return atomic_load_explicit(&g->tier[0].limit, memory_order_relaxed);
+}
+
+uint64_t charge_asked(const struct uhmm_group *g)
+{
+	const struct uhmm_budget *b = g->u->policy.budget;
+
+	return b && !g->parent ? budget_total(b) : limit_of(g);
 }
 
 static uint64_t slab_bytes(const struct slab *s)

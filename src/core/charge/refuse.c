@@ -12,10 +12,12 @@
  */
 #include <errno.h>
 
+#include "core/budget/budget.h"
 #include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
 
+#define ON_THE_WAY 512 /* pages */
 #define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
 #define MAX_IN_ROW 64 /* pages refused, and none taken, until it is a rule */
@@ -102,6 +104,11 @@ static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
 	return any;
 }
 
+static unsigned long long mib(uint64_t pages)
+{
+	return pages * MM_PAGE_SIZE >> 20;
+}
+
 /* All there is may be in RAM, and take as much of it as it frees. */
 static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
 {
@@ -114,17 +121,23 @@ static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
 		 "the limit of %llu MiB of RAM is passed: the program does not "
 		 "fit, what is on devices takes %llu MiB of it; give more, or "
 		 "a device that is not RAM",
-		 (unsigned long long)(limit * MM_PAGE_SIZE >> 20),
-		 (unsigned long long)(charge_held(u) * MM_PAGE_SIZE >> 20));
+		 mib(charge_asked(g)), mib(charge_held(u)));
 	return true;
+}
+
+/* With a budget a member may be above its part for a moment. */
+static bool is_within_budget(const struct uhmm *u, const struct uhmm_group *g)
+{
+	struct uhmm_budget *b = u->policy.budget;
+
+	return b && !g->parent && !budget_is_passed(b, ON_THE_WAY);
 }
 
 void refusal_tell(struct uhmm *u, const struct uhmm_group *g)
 {
-	uint64_t limit = atomic_load(&g->tier[0].limit);
 	struct uhmm_device *dev;
 
-	if (u->policy.told || !has_tier(u, &dev))
+	if (u->policy.told || is_within_budget(u, g) || !has_tier(u, &dev))
 		return;
 	if (devices_take(u)) {
 		u->policy.told = tell_held(u, g);
@@ -133,7 +146,7 @@ void refusal_tell(struct uhmm *u, const struct uhmm_group *g)
 	u->policy.told = true;
 	sys_logf(&u->log, SYS_ERR,
 		 "the limit of %llu MiB of RAM is passed: %s%s",
-		 (unsigned long long)(limit * MM_PAGE_SIZE >> 20),
+		 mib(charge_asked(g)),
 		 dev ? "no device takes more, last refused by " :
 		       "all devices are full",
 		 dev ? dev->name : "");

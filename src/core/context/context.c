@@ -53,6 +53,8 @@ static int check_params(const struct uhmm_params *p)
 		return -EINVAL;
 	if (p->charge > UHMM_CHARGE_KEEP || p->nr_threads > 1024)
 		return -EINVAL;
+	if (p->budget && (p->ram_limit || p->charge == UHMM_CHARGE_KEEP))
+		return -EINVAL;
 	if (p->ram_limit == UHMM_RAM_LIMIT_CGROUP)
 		return 0;
 	return p->ram_limit % MM_PAGE_SIZE ? -EINVAL : 0;
@@ -147,7 +149,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 	if (!err)
 		err = request_init(u);
 	if (!err)
-		err = policy_init(u, p->ram_limit);
+		err = policy_init(u, p->ram_limit, p->budget);
 	if (!err)
 		err = watchdog_init(u, p->watchdog_ms);
 	if (!err && u->mm->threads_first)
@@ -223,6 +225,7 @@ static int open_with(const struct uhmm_params *p, mm_open_fn *open, int fd,
 	if (!u)
 		return -ENOMEM;
 	note_params(u, p, fd);
+	atomic_store(&u->policy.bell, &u->policy.kick);
 	if (log)
 		u->log = *log;
 	serve_init(u);
@@ -247,8 +250,8 @@ int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u)
 {
 	struct uhmm_params p = old->fork.params;
 
-	p.ram_limit = atomic_load(&old->charge.root.tier[0].limit)
-		      << MM_PAGE_SHIFT;
+	p.ram_limit =
+		p.budget ? 0 : charge_asked(&old->charge.root) << MM_PAGE_SHIFT;
 	return open_with(&p, mm_uffd_open, fd, &old->log, ret_u);
 }
 

@@ -8,6 +8,7 @@
 #include "core/context/hist.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
+#include "sys/shared.h"
 
 uint64_t hist_quantile(const struct hist *h, unsigned permille)
 {
@@ -38,11 +39,16 @@ static void note_total(struct uhmm *u)
 void policy_kick(struct uhmm *u)
 {
 	struct policy *p = &u->policy;
+	_Atomic uint32_t *bell =
+		atomic_load_explicit(&p->bell, memory_order_acquire);
 
-	if (atomic_load_explicit(&p->kick, memory_order_relaxed) ||
-	    atomic_exchange(&p->kick, 1))
+	if (atomic_load_explicit(bell, memory_order_relaxed) ||
+	    atomic_exchange(bell, 1))
 		return;
-	sys_futex_wake(&p->kick, 1);
+	if (bell == &p->kick)
+		sys_futex_wake(bell, 1);
+	else
+		sys_futex_wake_shared(bell, 1);
 }
 
 static void add_ram(struct uhmm *u, int delta)

@@ -15,23 +15,31 @@
 
 struct block;
 struct uhmm;
+struct uhmm_budget;
 struct uhmm_device;
 struct uhmm_group;
 
+/*
+ * @kick: futex: policy_kick()
+ * @bell: in its place, where others ring it, too: balance.c
+ */
 struct policy {
-	_Atomic uint32_t kick; /* futex: policy_kick() */
+	_Atomic uint32_t kick;
+	_Atomic(_Atomic uint32_t *) bell;
 	struct sys_mutex lock;
 	uint32_t hand;	 /* next of uhmm.blocks to look at */
 	uint32_t *queue; /* parked blocks, oldest first: a ring */
 	uint32_t queue_head, queue_len, queue_size;
 	uint64_t parked;	   /* pages parked, about */
 	uint32_t poor, poor_until; /* gain.c */
+	struct uhmm_budget *budget;
+	uint64_t asked_ns, touches, touched_ns; /* balance.c */
 	struct sys_thread thread;
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
 
-/* demoter.c */
-int policy_init(struct uhmm *u, uint64_t limit);
+/* demoter.c.  @budget: or NULL; then @limit does not count */
+int policy_init(struct uhmm *u, uint64_t limit, struct uhmm_budget *budget);
 /* The RAM limit of a group changed. */
 int policy_start(struct uhmm *u);
 int policy_limit(struct uhmm_group *g);
@@ -42,6 +50,11 @@ void policy_destroy(struct uhmm *u);
 int policy_step(struct uhmm *u);
 /* The same for @g; -EAGAIN when it parked, and there is more to do. */
 int demote_step(struct uhmm *u, const struct uhmm_group *g);
+/* balance.c: before and after making room.  Return: look again soon */
+bool balance_begin(struct uhmm *u);
+bool balance_end(struct uhmm *u);
+/* The total of the budget is another; 0: there is no limit. */
+void balance_total(struct uhmm *u, uint64_t pages);
 /* gain.c: the demoter's own.  Would RAM be freed by sending pages of @b? */
 bool gain_expected(const struct block *b, const struct uhmm_device *dev);
 /* Should a few pages of @b go first? */

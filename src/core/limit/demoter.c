@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "core/budget/budget.h"
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
 #include "core/context/context.h"
@@ -17,8 +18,10 @@
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/slot.h"
+#include "sys/shared.h"
 
 #define RETRY_NS (10 * 1000 * 1000)
+#define LOOK_NS	 (1000 * 1000 * 1000)
 
 static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
@@ -82,6 +85,18 @@ static bool serve_all(struct uhmm *u)
 	return idle;
 }
 
+/* With a budget it looks from time to time what it has, for the others. */
+static void sleep_until_kicked(struct policy *p, uint64_t patience)
+{
+	_Atomic uint32_t *bell = atomic_load(&p->bell);
+
+	if (!atomic_load(bell) && bell == &p->kick)
+		sys_futex_wait(bell, 0, patience);
+	else if (!atomic_load(bell))
+		sys_futex_wait_shared(bell, 0, patience ? patience : LOOK_NS);
+	atomic_store(bell, 0);
+}
+
 static void policy_main(void *arg)
 {
 	struct uhmm *u = arg;
@@ -89,11 +104,14 @@ static void policy_main(void *arg)
 	uint64_t patience = 0; /* for ever */
 
 	while (!p->stop) {
-		if (!atomic_load(&p->kick))
-			sys_futex_wait(&p->kick, 0, patience);
-		atomic_store(&p->kick, 0);
+		bool again;
+
+		sleep_until_kicked(p, patience);
 		patience = dropped_look(u);
-		if (serve_all(u))
+		again = balance_begin(u);
+		again |= serve_all(u);
+		again |= balance_end(u);
+		if (again)
 			patience = RETRY_NS;
 	}
 	room_wake(u);
@@ -142,7 +160,21 @@ int policy_limit(struct uhmm_group *g)
 	return err;
 }
 
-int policy_init(struct uhmm *u, uint64_t limit)
+static int init_budget(struct uhmm *u, struct uhmm_budget *budget)
+{
+	struct policy *p = &u->policy;
+
+	if (!budget_use(budget, true))
+		return -EBUSY;
+	p->budget = budget;
+	atomic_store(&p->bell, &budget_seat(budget)->kick);
+	budget_raise(budget, BUDGET_FLOOR);
+	atomic_store(&u->charge.on, true);
+	balance_begin(u);
+	return policy_limit(&u->charge.root);
+}
+
+int policy_init(struct uhmm *u, uint64_t limit, struct uhmm_budget *budget)
 {
 	struct policy *p = &u->policy;
 
@@ -150,6 +182,8 @@ int policy_init(struct uhmm *u, uint64_t limit)
 	p->queue = sys_alloc(p->queue_size * sizeof(*p->queue));
 	if (!p->queue)
 		return -ENOMEM;
+	if (budget)
+		return init_budget(u, budget);
 	if (!limit)
 		return 0;
 	atomic_store(&u->charge.on, true);
@@ -172,6 +206,10 @@ void policy_stop(struct uhmm *u)
 
 void policy_destroy(struct uhmm *u)
 {
+	if (u->policy.budget) {
+		budget_leave(u->policy.budget);
+		budget_use(u->policy.budget, false);
+	}
 	sys_free(u->policy.queue,
 		 u->policy.queue_size * sizeof(*u->policy.queue));
 }

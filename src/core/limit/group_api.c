@@ -49,6 +49,10 @@ int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes)
 
 	if (err)
 		return err;
+	if (!tier && !g->parent && g->u->policy.budget) {
+		balance_total(g->u, bytes >> MM_PAGE_SHIFT);
+		return 0;
+	}
 	atomic_store(&g->tier[tier].limit, bytes >> MM_PAGE_SHIFT);
 	return tier ? 0 : policy_limit(g);
 }
@@ -170,7 +174,8 @@ int uhmm_group_query(struct uhmm_group *g, struct uhmm_device *dev,
 	i.size = ret_info->size;
 	i.pages = charge_pages(g, tier);
 	i.all_pages = charge_all(g);
-	i.limit = atomic_load(&g->tier[tier].limit) << MM_PAGE_SHIFT;
+	i.limit = (tier ? atomic_load(&g->tier[tier].limit) : charge_asked(g))
+		  << MM_PAGE_SHIFT;
 	i.exceeded = atomic_load(&g->tier[tier].exceeded);
 	i.nr_children = g->nr_children;
 	memcpy(i.name, g->name, sizeof(i.name));

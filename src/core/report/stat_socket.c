@@ -105,7 +105,7 @@ static void say_stats(struct reply *r)
 		say(r, "stat %s %llu\n", stat_names[i].name,
 		    at(&s, stat_names[i].at));
 	say(r, "limit %llu %s\n",
-	    (unsigned long long)atomic_load(&r->u->charge.root.tier[0].limit)
+	    (unsigned long long)charge_asked(&r->u->charge.root)
 		    << MM_PAGE_SHIFT,
 	    r->u->charge.keep ? "keep" : "tier");
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The limit that this process shares with the others of "uhmm run".
+ *
+ * While all memory fits it is claimed here, by what was asked of the kernel.
+ * The context claims by what there is, later.
+ */
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <uhmm/budget.h>
+
+#include "preload.h"
+
+#define STEP ((uint64_t)1 << 20)  /* claimed at once */
+#define FREE ((uint64_t)1 << 20)  /* that a process has in any case */
+#define GIVE ((uint64_t)16 << 20) /* unused: given back */
+
+static struct uhmm_budget *budget;
+static _Atomic uint64_t granted;
+static int error;
+
+void budget_init(void)
+{
+	if (settings.budget)
+		error = uhmm_budget_attach(settings.budget, &budget);
+}
+
+/* Of the first process, at its end: others may be there still. */
+void budget_exit(void)
+{
+	struct uhmm_budget_info info = { .size = sizeof(info) };
+	siginfo_t child;
+
+	if (!budget || getpid() != settings.pid ||
+	    waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != -1)
+		return;
+	if (!uhmm_budget_query(budget, &info) && info.members < 2)
+		unlink(settings.budget);
+}
+
+struct uhmm_budget *budget_get(void)
+{
+	if (error)
+		say("process %d cannot find the limit that it was to share: "
+		    "%s; it has as much for itself",
+		    (int)getpid(), strerrordesc_np(-error));
+	return budget;
+}
+
+static bool claim(uint64_t bytes)
+{
+	uint64_t got = 0;
+
+	if (uhmm_budget_claim(budget, (bytes + STEP - 1) / STEP * STEP, &got))
+		return false;
+	if (got < bytes && uhmm_budget_claim(budget, bytes, &got))
+		return false;
+	atomic_store(&granted, got);
+	return got >= bytes;
+}
+
+bool budget_allows(uint64_t bytes)
+{
+	if (!budget)
+		return bytes <= settings.ram;
+	return bytes <= FREE || bytes <= atomic_load(&granted) || claim(bytes);
+}
+
+void budget_shrunk(uint64_t bytes)
+{
+	if (budget && atomic_load(&granted) > bytes + GIVE)
+		claim(bytes);
+}
+
+void budget_forked(void)
+{
+	atomic_store(&granted, 0);
+}
+
+bool budget_query(struct uhmm_budget_info *ret)
+{
+	*ret = (struct uhmm_budget_info){ .size = sizeof(*ret) };
+	return budget && !uhmm_budget_query(budget, ret);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * budget.c - how much each member may have; see README.md
+ *
+ * Sums are taken over seats that change meanwhile.  A claim is written first
+ * and added up then, so of two that claim the same rest both may get less than
+ * there is, and never more.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/budget/budget_int.h"
+#include "mm/mm.h"
+#include "sys/local.h"
+
+#define RESERVE 16 /* of the total: not beyond a fair share */
+#define SLACK	64 /* pages that a member keeps beyond what it uses */
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t budget_total(const struct uhmm_budget *b)
+{
+	return atomic_load(&b->shared->total);
+}
+
+uint64_t budget_fair(const struct uhmm_budget *b)
+{
+	uint32_t n = 0, members = 0;
+
+	while (budget_next(b, &n))
+		members++;
+	return budget_total(b) / (members ? members : 1);
+}
+
+/* What all others leave of the total. */
+static uint64_t room_for(const struct uhmm_budget *b,
+			 const struct budget_seat *mine)
+{
+	struct budget_seat *s;
+	uint64_t others = 0;
+	uint32_t n = 0;
+
+	while ((s = budget_next(b, &n)))
+		if (s != mine)
+			others += atomic_load(&s->grant);
+	return less(budget_total(b), others);
+}
+
+/* Beyond a fair share some is left for members that may come. */
+static uint64_t within(const struct uhmm_budget *b, uint64_t want,
+		       uint64_t room)
+{
+	uint64_t fair = budget_fair(b);
+	uint64_t rest = less(room, budget_total(b) / RESERVE);
+
+	return want <= fair ? min(want, room) :
+			      max(min(fair, room), min(want, rest));
+}
+
+uint64_t budget_raise(struct uhmm_budget *b, uint64_t want)
+{
+	struct budget_seat *s = budget_seat(b);
+	uint64_t had = atomic_load(&s->grant), room;
+	uint64_t target = atomic_load(&s->target);
+
+	if (want <= had || (target && want > target))
+		return had;
+	want = within(b, want, room_for(b, s));
+	if (want <= had)
+		return had;
+	atomic_store(&s->grant, want);
+	room = room_for(b, s);
+	if (want > room) {
+		want = max(had, room);
+		atomic_store(&s->grant, want);
+	}
+	return want;
+}
+
+void budget_lower(struct uhmm_budget *b, uint64_t to)
+{
+	struct budget_seat *s = budget_seat(b);
+
+	if (to < atomic_load(&s->grant))
+		atomic_store(&s->grant, to);
+}
+
+bool budget_settle(struct uhmm_budget *b)
+{
+	struct budget_seat *s = budget_seat(b);
+	uint64_t target = atomic_load(&s->target);
+
+	if (target && atomic_load(&s->grant) > target)
+		return false;
+	return !target ||
+	       atomic_compare_exchange_strong(&s->target, &target, 0);
+}
+
+/* As each last saw it. */
+static uint64_t sum_used(const struct uhmm_budget *b)
+{
+	struct budget_seat *s;
+	uint64_t sum = 0;
+	uint32_t n = 0;
+
+	while ((s = budget_next(b, &n)))
+		sum += atomic_load(&s->used);
+	return sum;
+}
+
+bool budget_is_passed(struct uhmm_budget *b, uint64_t slack)
+{
+	if (sum_used(b) <= budget_total(b) + slack)
+		return false;
+	budget_reap(b);
+	return sum_used(b) > budget_total(b) + slack;
+}
+
+/* What ended is not to make a peak. */
+void budget_note(struct uhmm_budget *b, uint64_t used)
+{
+	uint64_t peak = atomic_load(&b->shared->peak), sum;
+
+	atomic_store(&budget_seat(b)->used, used);
+	sum = sum_used(b);
+	if (sum > peak) {
+		budget_reap(b);
+		sum = sum_used(b);
+	}
+	while (sum > peak &&
+	       !atomic_compare_exchange_weak(&b->shared->peak, &peak, sum))
+		;
+}
+
+/* ---- Asking others ---- */
+
+static void ask_for(struct budget_seat *s, uint64_t to)
+{
+	uint64_t was = atomic_load(&s->target);
+
+	to = max(to, BUDGET_FLOOR);
+	while ((!was || to < was) &&
+	       !atomic_compare_exchange_weak(&s->target, &was, to))
+		;
+	budget_kick(s);
+}
+
+/* Return: what it is asked for. */
+static uint64_t ask_one(struct budget_seat *s, uint64_t fair, bool is_poor,
+			uint64_t need)
+{
+	uint64_t grant = atomic_load(&s->grant);
+	uint64_t give = less(grant, atomic_load(&s->used) + SLACK);
+
+	if (is_poor)
+		give = max(give, less(grant, fair));
+	give = min(give, need);
+	if (give) {
+		ask_for(s, grant - give);
+	} else if (grant > fair / 4) {
+		atomic_store(&s->taxed, 1);
+		budget_kick(s);
+	}
+	return give;
+}
+
+void budget_ask(struct uhmm_budget *b, uint64_t need)
+{
+	struct budget_seat *s, *mine = budget_seat(b);
+	uint64_t fair;
+	uint32_t n = 0;
+
+	budget_reap(b);
+	fair = budget_fair(b);
+	while (need && (s = budget_next(b, &n)))
+		if (s != mine)
+			need -= ask_one(s, fair,
+					atomic_load(&mine->grant) < fair, need);
+}
+
+static void shrink_all(struct uhmm_budget *b, uint64_t total)
+{
+	uint64_t sum = 0, grant;
+	struct budget_seat *s;
+
+	for (uint32_t n = 0; (s = budget_next(b, &n));)
+		sum += atomic_load(&s->grant);
+	for (uint32_t n = 0; sum > total && (s = budget_next(b, &n));) {
+		grant = atomic_load(&s->grant);
+		ask_for(s, (uint64_t)((double)grant * (double)total /
+				      (double)sum));
+	}
+}
+
+void budget_set_total(struct uhmm_budget *b, uint64_t total)
+{
+	struct budget_seat *s;
+
+	atomic_store(&b->shared->total, total);
+	budget_reap(b);
+	shrink_all(b, total);
+	for (uint32_t n = 0; (s = budget_next(b, &n));)
+		budget_kick(s);
+}
+
+/* ---- Public ---- */
+
+int uhmm_budget_set(struct uhmm_budget *b, uint64_t bytes)
+{
+	if (!b || !bytes || bytes % MM_PAGE_SIZE)
+		return -EINVAL;
+	budget_set_total(b, bytes >> MM_PAGE_SHIFT);
+	return 0;
+}
+
+int uhmm_budget_claim(struct uhmm_budget *b, uint64_t bytes,
+		      uint64_t *ret_granted)
+{
+	uint64_t want = less(bytes + MM_PAGE_SIZE, 1) >> MM_PAGE_SHIFT, got;
+	struct budget_seat *s;
+	uint64_t target;
+
+	if (!b || !ret_granted || bytes > UINT64_MAX / 2)
+		return -EINVAL;
+	if (atomic_load(&b->user) == (uint32_t)sys_pid())
+		return -EBUSY;
+	s = budget_seat(b);
+	budget_lower(b, want);
+	budget_settle(b);
+	got = budget_raise(b, want);
+	if (got < want) {
+		budget_ask(b, want - got);
+		got = budget_raise(b, want);
+	}
+	target = atomic_load(&s->target);
+	if (target)
+		got = min(got, target);
+	budget_note(b, min(want, got));
+	*ret_granted = got << MM_PAGE_SHIFT;
+	return 0;
+}

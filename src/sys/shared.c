@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shared.c - memory that processes share, and which of them live; see shared.h
+ *
+ * A process is known by its number and by when it began (/proc/PID/stat), as
+ * numbers are used again.
+ */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys/call.h"
+#include "sys/fail.h"
+#include "sys/format.h"
+#include "sys/kernel.h"
+#include "sys/shared.h"
+#include "sys/sys.h"
+
+enum {
+	PATH = 32,
+	STAT = 512,
+	BEGAN = 22, /* field of /proc/PID/stat, counted from 1 */
+};
+
+int sys_shared_create(const char *path, size_t len)
+{
+	long fd, err;
+
+	if (sys_should_fail("openat"))
+		return -ENOMEM;
+	fd = call(SYS_openat, AT_FDCWD, (long)path,
+		  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600, 0,
+		  0);
+	if (fd < 0)
+		return (int)fd;
+	err = call(SYS_fallocate, fd, 0, 0, (long)len, 0, 0);
+	call(SYS_close, fd, 0, 0, 0, 0, 0);
+	if (err)
+		call(SYS_unlink, (long)path, 0, 0, 0, 0, 0);
+	return (int)err;
+}
+
+static bool is_ours(int fd, size_t len)
+{
+	struct stat st;
+
+	return !call(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) &&
+	       S_ISREG(st.st_mode) && st.st_size == (off_t)len &&
+	       st.st_uid == geteuid();
+}
+
+/* Over what is listed as our own already. */
+static int map_over(int fd, size_t len, uintptr_t *ret)
+{
+	uintptr_t there;
+	int err = sys_own_map(len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, ret);
+
+	if (err)
+		return err;
+	err = sys_map_file(*ret, len, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, fd, 0, &there);
+	if (err)
+		sys_own_unmap(*ret, len);
+	return err;
+}
+
+int sys_shared_map(const char *path, size_t len, void **ret)
+{
+	uintptr_t addr = 0;
+	int err, fd = sys_open(path, O_RDWR | O_NOFOLLOW);
+
+	if (fd < 0)
+		return fd;
+	err = is_ours(fd, len) ? map_over(fd, len, &addr) : -EINVAL;
+	call(SYS_close, fd, 0, 0, 0, 0, 0);
+	*ret = (void *)addr;
+	return err;
+}
+
+void sys_shared_unmap(void *p, size_t len)
+{
+	sys_own_unmap((uintptr_t)p, len);
+}
+
+/* ---- Processes ---- */
+
+static const char *skip_fields(const char *at, int nr)
+{
+	while (at && nr--) {
+		at = strchr(at, ' ');
+		at += at ? 1 : 0;
+	}
+	return at;
+}
+
+static uint64_t digits(const char *at)
+{
+	uint64_t n = 0;
+
+	for (; at && *at >= '0' && *at <= '9'; at++)
+		n = n * 10 + (uint64_t)(*at - '0');
+	return n;
+}
+
+/*
+ * When it began; 0: not known.  False: it has ended, and is not buried yet, or
+ * there is no such file.
+ */
+static bool read_began(const char *path, uint64_t *ret)
+{
+	char text[STAT];
+	const char *at;
+	ssize_t n;
+	int fd = sys_open(path, O_RDONLY);
+
+	*ret = 0;
+	if (fd < 0)
+		return fd != -ENOENT;
+	n = sys_read(fd, text, sizeof(text) - 1);
+	call(SYS_close, fd, 0, 0, 0, 0, 0);
+	if (n <= 0)
+		return n != -ESRCH;
+	text[n] = '\0';
+	at = strrchr(text, ')'); /* a name may have blanks */
+	if (!at || strlen(at) < 3)
+		return true;
+	*ret = digits(skip_fields(at + 2, BEGAN - 3));
+	return at[2] != 'Z' && at[2] != 'X';
+}
+
+struct sys_process sys_process_self(void)
+{
+	struct sys_process p = { .pid = (uint32_t)getpid() };
+	struct stat st;
+
+	read_began("/proc/self/stat", &p.began);
+	if (!call(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/ns/pid",
+		  (long)&st, 0, 0, 0))
+		p.space = st.st_ino;
+	return p;
+}
+
+bool sys_process_ended(const struct sys_process *p,
+		       const struct sys_process *self)
+{
+	uint64_t began = 0;
+	char path[PATH];
+	bool there;
+
+	if (!self->began || !self->space || p->space != self->space)
+		return false;
+	sys_format(path, sizeof(path), "/proc/%u/stat", p->pid);
+	there = call(SYS_kill, p->pid, 0, 0, 0, 0, 0) != -ESRCH;
+	if (there && !read_began(path, &began) && began)
+		return true; /* a zombie */
+	return !there || (began && began != p->began);
+}
+
+/* ---- Futexes ---- */
+
+void sys_futex_wait_shared(_Atomic uint32_t *word, uint32_t value,
+			   uint64_t timeout_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(timeout_ns / 1000000000u),
+		.tv_nsec = (long)(timeout_ns % 1000000000u),
+	};
+
+	call(SYS_futex, (long)word, FUTEX_WAIT, value,
+	     timeout_ns ? (long)&ts : 0, 0, 0);
+}
+
+void sys_futex_wake_shared(_Atomic uint32_t *word, int nr)
+{
+	call(SYS_futex, (long)word, FUTEX_WAKE, nr, 0, 0, 0);
+}
