@@ -13,12 +13,15 @@
 
 #include "preload.h"
 
-#define STEP ((uint64_t)1 << 20)  /* claimed at once */
-#define FREE ((uint64_t)1 << 20)  /* that a process has in any case */
-#define GIVE ((uint64_t)16 << 20) /* unused: given back */
+#define STEP	    ((uint64_t)1 << 20) /* claimed at once */
+#define FREE	    ((uint64_t)1 << 20) /* that a process has in any case */
+#define CHILD_SHARE 16 /* of a limit of its own: as much may be new */
+#define GIVE	    ((uint64_t)16 << 20) /* unused: given back */
 
 static struct uhmm_budget *budget;
 static _Atomic uint64_t granted;
+static _Atomic uint64_t born_with; /* a child: bytes that are its parent's */
+static _Atomic uint64_t allowance; /* or until it is managed, at least */
 static int error;
 
 void budget_init(void)
@@ -63,20 +66,21 @@ static bool claim(uint64_t bytes)
 
 bool budget_allows(uint64_t bytes)
 {
+	uint64_t got = atomic_load(&granted);
+
 	if (!budget)
-		return bytes <= settings.ram;
-	return bytes <= FREE || bytes <= atomic_load(&granted) || claim(bytes);
+		return bytes <= settings.ram || bytes <= allowance;
+	bytes = bytes > born_with ? bytes - born_with : 0;
+	if (got > bytes + GIVE)
+		return claim(bytes);
+	return bytes <= FREE || bytes <= got || claim(bytes);
 }
 
-void budget_shrunk(uint64_t bytes)
-{
-	if (budget && atomic_load(&granted) > bytes + GIVE)
-		claim(bytes);
-}
-
-void budget_forked(void)
+void budget_forked(uint64_t bytes, bool was_managed)
 {
 	atomic_store(&granted, 0);
+	born_with = bytes;
+	allowance = was_managed ? bytes + settings.ram / CHILD_SHARE : 0;
 }
 
 bool budget_query(struct uhmm_budget_info *ret)

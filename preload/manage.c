@@ -17,9 +17,6 @@
 
 #define TRIES 1000
 
-/* A child may grow by this part of the limit before it is managed. */
-#define CHILD_SHARE 16
-
 enum state {
 	OFF,	  /* no limit */
 	WATCHING, /* it all fits */
@@ -39,8 +36,6 @@ static struct ranges excluded; /* never to be managed, in arenas perhaps */
 static struct uhmm *context;
 static size_t peak, unmanaged;
 static int open_error, why_unmanaged;
-static size_t allowance; /* of a child: bytes until it is managed */
-static size_t inherited; /* of a child that shares a limit */
 
 static const char *_Atomic barred; /* the call that a filter forbids */
 static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
@@ -153,32 +148,20 @@ static void start_quietly(void)
 	pthread_setcancelstate(cancel, NULL);
 }
 
-/* What a child was born with is counted as its parent's. */
-static size_t counted(size_t more)
+static size_t counted(void)
 {
-	size_t bytes = reserve_bytes() + mappings.bytes + more;
-
-	return bytes > inherited ? bytes - inherited : 0;
-}
-
-static void check_shrunk(void)
-{
-	if (atomic_load(&state) == WATCHING)
-		budget_shrunk(counted(0));
+	return reserve_bytes() + mappings.bytes;
 }
 
 /* After something was counted, before the program gets it. */
 static void check_limit(void)
 {
-	size_t bytes = reserve_bytes() + mappings.bytes;
-
 	if (atomic_load(&state) != WATCHING)
 		return;
-	check_shrunk();
-	if (bytes > allowance && !budget_allows(counted(0)))
+	if (!budget_allows(counted()))
 		start_quietly();
-	else if (bytes > peak)
-		peak = bytes;
+	else if (counted() > peak)
+		peak = counted();
 }
 
 /* ---- Memory of arenas -------------------------------------------------- */
@@ -255,7 +238,7 @@ bool manage_may_populate(size_t len)
 
 	acquire();
 	may = atomic_load(&state) != STARTED && len <= settings.ram &&
-	      budget_allows(counted(len));
+	      budget_allows(counted() + len);
 	release();
 	return may;
 }
@@ -265,7 +248,8 @@ void manage_unmapping(uintptr_t start_, uintptr_t end)
 	acquire();
 	ranges_remove(&mappings, start_, end);
 	ranges_remove(&reserved, start_, end);
-	check_shrunk();
+	if (atomic_load(&state) == WATCHING)
+		budget_allows(counted()); /* what is too much is given back */
 	release();
 }
 
@@ -470,11 +454,10 @@ void manage_forked(void)
 		reserved = (struct ranges){ .nr = 0 };
 	}
 	mutex_reset(&lock);
+	budget_forked(counted(), was == STARTED);
 	devices_forget();
 	uses_reset();
 	peak = unmanaged = 0;
-	allowance = 0;
-	budget_forked();
 	atomic_store(&is_threaded, false);
 	stacks_forked();
 	calls_forked();
@@ -488,11 +471,6 @@ void manage_forked(void)
 	context = NULL;
 	uses_set(NULL);
 	calls_started(NULL);
-	if (settings.budget)
-		inherited = reserve_bytes() + mappings.bytes;
-	else if (was == STARTED)
-		allowance = reserve_bytes() + mappings.bytes +
-			    settings.ram / CHILD_SHARE;
 	if (was != OFF && was != FAILED)
 		was = settings.follow_fork ? WATCHING : OFF;
 	atomic_store(&state, was);

@@ -47,6 +47,8 @@
 
 #include <uhmm/uhmm.h>
 
+#include "settings.h"
+
 #define EXPORT __attribute__((visibility("default")))
 /* Another name of @fn, which this file defines. */
 #if __has_attribute(copy)
@@ -60,47 +62,6 @@
 #define PAGE	   uhmm_page_size()
 #define BLOCK	   ((size_t)2 << 20)
 #define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
-
-/* ---- settings.c: what "uhmm run" asked for ------------------------------ */
-
-struct settings {
-	uint64_t ram;	 /* 0: nothing is managed */
-	bool resident;	 /* it is for the program's pages alone */
-	uint32_t flags;	 /* of the context, as these say */
-	size_t min_size; /* least mapping to manage */
-	enum uhmm_fault_mode mode;
-	bool follow_fork;
-	bool calls;	     /* the kernel's faults will not be served */
-	bool rings;	     /* io_uring(7) works on memory that moves */
-	const char *devices; /* separated by line breaks */
-	const char *features_off;
-	const char *budget;  /* a path, or NULL: a limit of its own */
-	const char *summary; /* NULL: none; "-": standard error */
-	pid_t pid;	     /* the process that writes the summary */
-};
-
-extern struct settings settings;
-
-void settings_read(void);
-/* After @err: which limit of the process is the reason, or "". */
-const char *settings_space(int err);
-
-/* ---- budget.c: the limit, which others may share ------------------------ */
-
-struct uhmm_budget;
-struct uhmm_budget_info;
-
-void budget_init(void);
-/* For a context; NULL: the limit is this process's own. */
-struct uhmm_budget *budget_get(void);
-/* May so many bytes be there without being managed? */
-bool budget_allows(uint64_t bytes);
-/* There are only so many now. */
-void budget_shrunk(uint64_t bytes);
-void budget_forked(void);
-/* The first process ends. */
-void budget_exit(void);
-bool budget_query(struct uhmm_budget_info *ret);
 
 struct range {
 	uintptr_t start, end;
