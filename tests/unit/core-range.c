@@ -105,10 +105,64 @@ static void test_pin(void)
 	close_world();
 }
 
+/* Until the demoter finds nothing more to do. */
+static void let_demote(void)
+{
+	for (int k = 0; k < 100 && policy_step(w.u); k++)
+		;
+}
+
+/* Under a limit: what is not managed is not counted, and stays where it is. */
+static void test_register(void)
+{
+	struct uhmm_device *dev;
+	struct store s;
+
+	open_world(&s, &dev);
+	world_set_limit(&w, 1);
+	world_fill(&w, 0, NPAGES, 1);
+	w.ops->track = track_in_vain;
+	unregister_next = true;
+	CHECK_EQ(uhmm_register(w.u, world_at(0), NPAGES * PAGE), 0);
+	CHECK(!unregister_next);
+	for (size_t i = 0; i < NPAGES; i++)
+		CHECK_EQ(world_word(&w, i), 0);
+	let_demote();
+	world_verify(&w, 0, NPAGES, 1);
+	close_world();
+}
+
+/* The same where a page is counted all the same, however that came. */
+static void test_counted(void)
+{
+	struct uhmm_device *dev;
+	struct block *b;
+	struct store s;
+
+	open_world(&s, &dev);
+	world_set_limit(&w, 1);
+	world_fill(&w, 0, NPAGES, 1);
+	b = block_get(w.u, (uintptr_t)world_at(0));
+	CHECK(b != NULL);
+	block_lock(b);
+	CHECK_EQ(block_ensure_table(w.u, b), 0);
+	block_home(w.u, b, 0, E_HOME);
+	block_unlock(w.u, b);
+	CHECK_EQ(out_park(w.u, b), 0);
+	let_demote();
+	world_verify(&w, 0, NPAGES, 1);
+	block_lock(b);
+	block_event(w.u, b, 0, E_FORGET);
+	block_unlock(w.u, b);
+	close_world();
+}
+
 int main(void)
 {
 	test_one_step();
 	test_migrate();
+	test_register();
+	test_counted();
 	test_pin();
 	return 0;
 }

@@ -392,9 +392,17 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 
 /* ---- Frames only ------------------------------------------------------ */
 
+/*
+ * Only what is managed, see still_managed(): the kernel moves other pages, too,
+ * and reports no touch of the hole that is left, which reads as zeroes.
+ */
 int out_take_frames(struct out *o)
 {
-	int err = try_freeze(o);
+	int err;
+
+	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
+	o->f.want = set_and(&o->f.want, &o->managed);
+	err = try_freeze(o);
 
 	if (!err && !set_empty(&o->f.want))
 		note_frozen(o);

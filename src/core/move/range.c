@@ -233,6 +233,22 @@ int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
 
 /* ---- Accounting what is there ----------------------------------------- */
 
+/*
+ * Managed pages that are there.  Another thread may have unregistered some
+ * since they were tracked.  If it does so from now on it clears their words
+ * later: the caller holds the block's lock.
+ */
+static int still_there(struct uhmm *u, uintptr_t va, unsigned first,
+		       unsigned last, struct mm_set *there)
+{
+	struct mm_set managed;
+	int err = u->mm->ops->resident(u->mm, va, first, last, there);
+
+	region_set(u, va, va + MM_BLOCK_SIZE, &managed);
+	*there = set_and(there, &managed);
+	return err;
+}
+
 static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 		      unsigned last)
 {
@@ -249,7 +265,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	block_lock(b);
 	err = block_ensure_table(u, b);
 	if (!err)
-		err = u->mm->ops->resident(u->mm, va, first, last, &there);
+		err = still_there(u, va, first, last, &there);
 	for (unsigned i = first; !err && i < last; i++)
 		if (set_has(&there, i) && page_state(block_word(b, i)) == P_RAM)
 			block_home(u, b, i, E_HOME);
