@@ -21,7 +21,7 @@
 static struct uhmm_budget *budget;
 static _Atomic uint64_t granted;
 static _Atomic uint64_t born_with; /* a child: bytes that are its parent's */
-static _Atomic uint64_t allowance; /* or until it is managed, at least */
+static _Atomic uint64_t allowance; /* of a managed one's: until it is, too */
 static int error;
 
 void budget_init(void)
@@ -70,6 +70,8 @@ bool budget_allows(uint64_t bytes)
 
 	if (!budget)
 		return bytes <= settings.ram || bytes <= allowance;
+	if (allowance)
+		return bytes <= allowance;
 	bytes = bytes > born_with ? bytes - born_with : 0;
 	if (got > bytes + GIVE)
 		return claim(bytes);

@@ -250,8 +250,9 @@ int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u)
 {
 	struct uhmm_params p = old->fork.params;
 
-	p.ram_limit =
-		p.budget ? 0 : charge_asked(&old->charge.root) << MM_PAGE_SHIFT;
+	p.ram_limit = (p.budget ? charge_pages(&old->charge.root, 0) :
+				  charge_asked(&old->charge.root))
+		      << MM_PAGE_SHIFT;
 	return open_with(&p, mm_uffd_open, fd, &old->log, ret_u);
 }
 

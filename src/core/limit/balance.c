@@ -23,19 +23,24 @@ static uint64_t max(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* What its limit is for. */
+/*
+ * What its limit is for.  Pages that a child shares with its parent are RAM
+ * once, and cannot be demoted while they are shared.
+ */
 static uint64_t used(const struct uhmm *u)
 {
-	return u->flags & UHMM_OPEN_LIMIT_ALL ?
-		       charge_total(u) :
-		       charge_pages(&u->charge.root, 0);
+	uint64_t all = u->flags & UHMM_OPEN_LIMIT_ALL ?
+			       charge_total(u) :
+			       charge_pages(&u->charge.root, 0);
+
+	return all > u->policy.born_with ? all - u->policy.born_with : 0;
 }
 
 static void set_limit(struct uhmm *u, uint64_t pages)
 {
 	_Atomic uint64_t *limit = &u->charge.root.tier[0].limit;
 
-	pages = max(pages, BUDGET_FLOOR);
+	pages = max(pages, BUDGET_FLOOR) + u->policy.born_with;
 	if (atomic_load(limit) == pages)
 		return;
 	atomic_store(limit, pages);

@@ -33,12 +33,15 @@ struct policy {
 	uint64_t parked;	   /* pages parked, about */
 	uint32_t poor, poor_until; /* gain.c */
 	struct uhmm_budget *budget;
+	uint64_t born_with; /* pages of a child that count as its parent's */
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */
 	struct sys_thread thread;
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
 
-/* demoter.c.  @budget: or NULL; then @limit does not count */
+/*
+ * demoter.c.  @budget: or NULL; with one @limit is what a child was born with.
+ */
 int policy_init(struct uhmm *u, uint64_t limit, struct uhmm_budget *budget);
 /* The RAM limit of a group changed. */
 int policy_start(struct uhmm *u);

@@ -160,13 +160,15 @@ int policy_limit(struct uhmm_group *g)
 	return err;
 }
 
-static int init_budget(struct uhmm *u, struct uhmm_budget *budget)
+static int init_budget(struct uhmm *u, uint64_t born_with,
+		       struct uhmm_budget *budget)
 {
 	struct policy *p = &u->policy;
 
 	if (!budget_use(budget, true))
 		return -EBUSY;
 	p->budget = budget;
+	p->born_with = born_with >> MM_PAGE_SHIFT;
 	atomic_store(&p->bell, &budget_seat(budget)->kick);
 	budget_raise(budget, BUDGET_FLOOR);
 	atomic_store(&u->charge.on, true);
@@ -183,7 +185,7 @@ int policy_init(struct uhmm *u, uint64_t limit, struct uhmm_budget *budget)
 	if (!p->queue)
 		return -ENOMEM;
 	if (budget)
-		return init_budget(u, budget);
+		return init_budget(u, limit, budget);
 	if (!limit)
 		return 0;
 	atomic_store(&u->charge.on, true);
