@@ -454,7 +454,6 @@ void manage_forked(void)
 		reserved = (struct ranges){ .nr = 0 };
 	}
 	mutex_reset(&lock);
-	budget_forked(counted(), was == STARTED);
 	devices_forget();
 	uses_reset();
 	peak = unmanaged = 0;
@@ -464,6 +463,7 @@ void manage_forked(void)
 	robust_forked();
 	aio_forked();
 	nofork_child(manage_unmapping);
+	budget_forked(counted(), was == STARTED);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {
 		uses_set(context);
 		return;
