@@ -5,8 +5,10 @@
  * While all memory fits it is claimed here, by what was asked of the kernel.
  * The context claims by what there is, later.
  */
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <uhmm/budget.h>
@@ -22,6 +24,8 @@ static struct uhmm_budget *budget;
 static _Atomic uint64_t granted;
 static _Atomic uint64_t born_with; /* a child: bytes that are its parent's */
 static _Atomic uint64_t allowance; /* of a managed one's: until it is, too */
+static _Atomic bool filtered;	   /* some call may be forbidden */
+static _Atomic bool stopped;	   /* one that a claim needs */
 static int error;
 
 void budget_init(void)
@@ -30,17 +34,28 @@ void budget_init(void)
 		error = uhmm_budget_attach(settings.budget, &budget);
 }
 
-/* Of the first process, at its end: others may be there still. */
+/*
+ * Of the first process, at its end: others may be there still.  By bare system
+ * calls: what stands in front of the C library may be gone by now.
+ */
 void budget_exit(void)
 {
 	struct uhmm_budget_info info = { .size = sizeof(info) };
 	siginfo_t child;
 
-	if (!budget || getpid() != settings.pid ||
-	    waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != -1)
+	if (!budget || atomic_load(&filtered) || getpid() != settings.pid ||
+	    syscall(SYS_waitid, P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT,
+		    NULL) != -1)
 		return;
 	if (!uhmm_budget_query(budget, &info) && info.members < 2)
-		unlink(settings.budget);
+		syscall(SYS_unlinkat, AT_FDCWD, settings.budget, 0);
+}
+
+void budget_filtered(bool forbids)
+{
+	atomic_store(&filtered, true);
+	if (forbids)
+		atomic_store(&stopped, true);
 }
 
 struct uhmm_budget *budget_get(void)
@@ -68,7 +83,7 @@ bool budget_allows(uint64_t bytes)
 {
 	uint64_t got = atomic_load(&granted);
 
-	if (!budget)
+	if (!budget || atomic_load(&stopped))
 		return bytes <= settings.ram || bytes <= allowance;
 	if (allowance)
 		return bytes <= allowance;

@@ -228,6 +228,7 @@ static void before(const struct sock_fprog *prog)
 			name = list[i].name;
 		quiet = quiet || list[i].nr == SYS_rt_sigprocmask;
 	}
+	budget_filtered(name);
 	if (!name)
 		return;
 	arena_keep();

@@ -46,6 +46,8 @@ struct uhmm_budget *budget_get(void);
 bool budget_allows(uint64_t bytes);
 /* A child has so many; its parent was managed, and it is not, yet. */
 void budget_forked(uint64_t bytes, bool was_managed);
+/* The program gets a filter of system calls, which forbids some of ours. */
+void budget_filtered(bool forbids);
 /* The first process ends. */
 void budget_exit(void);
 bool budget_query(struct uhmm_budget_info *ret);

@@ -136,29 +136,30 @@ static bool read_began(const char *path, uint64_t *ret)
 struct sys_process sys_process_self(void)
 {
 	struct sys_process p = { .pid = (uint32_t)getpid() };
-	struct stat st;
+	int fd = sys_open("/proc/self/ns/pid", O_RDONLY);
 
 	read_began("/proc/self/stat", &p.began);
-	if (!call(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/ns/pid",
-		  (long)&st, 0, 0, 0))
-		p.space = st.st_ino;
+	if (fd < 0)
+		return p;
+	if (sys_inode(fd, &p.space))
+		p.space = 0;
+	call(SYS_close, fd, 0, 0, 0, 0, 0);
 	return p;
 }
 
 bool sys_process_ended(const struct sys_process *p,
 		       const struct sys_process *self)
 {
-	uint64_t began = 0;
+	uint64_t began, ours;
 	char path[PATH];
-	bool there;
 
 	if (!self->began || !self->space || p->space != self->space)
 		return false;
 	sys_format(path, sizeof(path), "/proc/%u/stat", p->pid);
-	there = call(SYS_kill, p->pid, 0, 0, 0, 0, 0) != -ESRCH;
-	if (there && !read_began(path, &began) && began)
-		return true; /* a zombie */
-	return !there || (began && began != p->began);
+	if (read_began(path, &began))
+		return began && began != p->began;
+	/* Or there is no /proc any more. */
+	return read_began("/proc/self/stat", &ours) && ours == self->began;
 }
 
 /* ---- Futexes ---- */

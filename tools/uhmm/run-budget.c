@@ -3,7 +3,7 @@
  * The file by which the processes of a command share their limit.
  *
  * The first process removes it, unless others still run when it ends.  What is
- * left then, as daemons do, is removed here: of those that are a day old and
+ * left then, as daemons do, is removed here: of those that are an hour old and
  * that no process is a member of.
  */
 #include <dirent.h>
@@ -20,7 +20,7 @@
 #include "run.h"
 
 #define PREFIX "uhmm-budget."
-#define DAY    (24 * 60 * 60)
+#define LONG   (60 * 60) /* seconds */
 
 static const char *const folders[] = { "/dev/shm", "/tmp" };
 
@@ -29,7 +29,7 @@ static bool is_old(const char *path)
 	struct stat st;
 
 	return !lstat(path, &st) && S_ISREG(st.st_mode) &&
-	       st.st_uid == geteuid() && time(NULL) - st.st_ctime > DAY;
+	       st.st_uid == geteuid() && time(NULL) - st.st_ctime > LONG;
 }
 
 static void remove_left(const char *path)
