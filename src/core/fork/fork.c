@@ -42,7 +42,9 @@
 
 #define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
 #define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
-#define THAW_TRIES  1000
+#define YIELDS	    100
+#define THAW_TRIES  300
+#define THAW_NS	    (1000 * 1000)
 #define STACK_NEED  ((uintptr_t)128 << 10)
 
 static struct sys_mutex contexts_lock;
@@ -150,12 +152,16 @@ static bool thaw_block(struct uhmm *u, struct block *b)
 static void thaw_all(struct uhmm *u)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
+	_Atomic uint32_t never = 0;
 
 	for (uint32_t k = 0; k < nr; k++)
 		for (int tries = 0; tries < THAW_TRIES; tries++) {
 			if (thaw_block(u, u->blocks[k]))
 				break;
-			sys_yield();
+			if (tries < YIELDS)
+				sys_yield();
+			else
+				sys_futex_wait(&never, 0, THAW_NS);
 		}
 }
 
