@@ -33,6 +33,16 @@ extern struct sys_kept sys_kept[SYS_MAX_KEPT];
 extern _Atomic int sys_nr_kept;	       /* places that were ever used */
 extern struct sys_mutex sys_kept_lock; /* for changes of the above */
 
+/*
+ * Reading what another file has would take it from the program.  No time is
+ * spent on numbers where there can hardly be another.
+ */
+static inline void sys_fd_look_first(int fd)
+{
+	if (fd < SYS_FD_REACH)
+		sys_fd_mend(fd, 0);
+}
+
 struct sys_kept *sys_kept_find(int fd);
 /* Is the number still what was recorded? */
 bool sys_kept_is_same(const struct sys_kept *k);

@@ -18,16 +18,6 @@
 #include "sys/nodes.h"
 #include "sys/sys.h"
 
-/*
- * Reading what another file has would take it from the program.  No time is
- * spent on numbers where there can hardly be another.
- */
-static void look_first(int fd)
-{
-	if (fd < SYS_FD_REACH)
-		sys_fd_mend(fd, 0);
-}
-
 int sys_ioctl(const char *name, int fd, unsigned long request, void *arg)
 {
 	if (sys_should_fail(name))
@@ -56,7 +46,7 @@ ssize_t sys_read(int fd, void *buf, size_t len)
 
 	if (sys_should_fail("read"))
 		return -EAGAIN;
-	look_first(fd);
+	sys_fd_look_first(fd);
 	do {
 		ret = sys_opened(SYS_read, fd, (long)buf, (long)len, 0);
 	} while (ret == -EINTR || (ret == -EBADF && sys_fd_mend(fd, -EBADF)));
@@ -69,7 +59,7 @@ ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
 
 	if (sys_should_fail("pread"))
 		return -EIO;
-	look_first(fd);
+	sys_fd_look_first(fd);
 	do {
 		ret = call(SYS_pread64, fd, (long)buf, (long)len, (long)offset,
 			   0, 0);
@@ -101,7 +91,7 @@ int sys_poll(struct pollfd *fds, unsigned nr, int timeout_ms)
 	if (sys_should_fail("poll"))
 		return 0;
 	for (unsigned i = 0; i < nr; i++)
-		look_first(fds[i].fd);
+		sys_fd_look_first(fds[i].fd);
 	ret = call(SYS_ppoll, (long)fds, nr,
 		   (long)(timeout_ms < 0 ? NULL : &ts), 0, 0, 0);
 	if (ret > 0 && mend_polled(fds, nr))

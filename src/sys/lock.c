@@ -4,6 +4,7 @@
  * that was woken in vain gets it next, as with the kernel's mutex.
  */
 #include "sys/lock.h"
+#include "sys/sys.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -130,6 +131,16 @@ void sys_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
 		timeout_ns ? &ts : NULL, NULL, 0);
 	errno = saved;
+}
+
+void sys_rest(unsigned tries, uint64_t ns)
+{
+	_Atomic uint32_t never = 0;
+
+	if (tries < 50)
+		sys_yield();
+	else
+		sys_futex_wait(&never, 0, ns);
 }
 
 void sys_futex_wake(_Atomic uint32_t *word, int nr)

@@ -124,5 +124,7 @@ static inline void sys_mutex_reset(struct sys_mutex *m)
 void sys_futex_wait(_Atomic uint32_t *word, uint32_t value,
 		    uint64_t timeout_ns);
 void sys_futex_wake(_Atomic uint32_t *word, int nr);
+/* Between two tries: let others run; after the first 50 sleep for @ns. */
+void sys_rest(unsigned tries, uint64_t ns);
 
 #endif

@@ -37,20 +37,13 @@ int sys_memfd(const char *name, size_t len)
 	return fd;
 }
 
-/* As in kernel.c: another file's data would be taken for ours. */
-static void look_first(int fd)
-{
-	if (fd < SYS_FD_REACH)
-		sys_fd_mend(fd, 0);
-}
-
 static int64_t seek(int fd, uint64_t from, int whence)
 {
 	int64_t ret;
 
 	if (sys_should_fail("lseek"))
 		return -ENOMEM;
-	look_first(fd);
+	sys_fd_look_first(fd);
 	do {
 		ret = call(SYS_lseek, fd, (long)from, whence, 0, 0, 0);
 	} while (ret == -EBADF && sys_fd_mend(fd, -EBADF));
@@ -74,7 +67,7 @@ int sys_punch(int fd, uint64_t from, size_t len)
 
 	if (sys_should_fail("fallocate"))
 		return -ENOMEM;
-	look_first(fd);
+	sys_fd_look_first(fd);
 	do {
 		ret = (int)call(SYS_fallocate, fd, how, (long)from, (long)len,
 				0, 0);

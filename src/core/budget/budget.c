@@ -36,7 +36,8 @@ uint64_t budget_total(const struct uhmm_budget *b)
 	return atomic_load(&b->shared->total);
 }
 
-uint64_t budget_fair(const struct uhmm_budget *b)
+/* An equal part for each member. */
+static uint64_t fair_share(const struct uhmm_budget *b)
 {
 	uint32_t n = 0, members = 0;
 
@@ -63,7 +64,7 @@ static uint64_t room_for(const struct uhmm_budget *b,
 static uint64_t within(const struct uhmm_budget *b, uint64_t want,
 		       uint64_t room)
 {
-	uint64_t fair = budget_fair(b);
+	uint64_t fair = fair_share(b);
 	uint64_t rest = less(room, budget_total(b) / RESERVE);
 
 	return want <= fair ? min(want, room) :
@@ -184,7 +185,7 @@ void budget_ask(struct uhmm_budget *b, uint64_t need)
 	uint32_t n = 0;
 
 	budget_reap(b);
-	fair = budget_fair(b);
+	fair = fair_share(b);
 	while (need && (s = budget_next(b, &n)))
 		if (s != mine)
 			need -= ask_one(s, fair,

@@ -39,8 +39,6 @@ struct budget_seat *budget_seat(struct uhmm_budget *b);
 
 uint64_t budget_total(const struct uhmm_budget *b);
 void budget_set_total(struct uhmm_budget *b, uint64_t total);
-/* An equal part for each member. */
-uint64_t budget_fair(const struct uhmm_budget *b);
 /*
  * Have @want, or what is left of it.  Never less than before.  Return: what the
  * member has now

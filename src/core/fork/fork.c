@@ -42,8 +42,7 @@
 
 #define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
 #define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
-#define YIELDS	    100
-#define THAW_TRIES  300
+#define THAW_TRIES  250
 #define THAW_NS	    (1000 * 1000)
 #define STACK_NEED  ((uintptr_t)128 << 10)
 
@@ -152,16 +151,12 @@ static bool thaw_block(struct uhmm *u, struct block *b)
 static void thaw_all(struct uhmm *u)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
-	_Atomic uint32_t never = 0;
 
 	for (uint32_t k = 0; k < nr; k++)
 		for (int tries = 0; tries < THAW_TRIES; tries++) {
 			if (thaw_block(u, u->blocks[k]))
 				break;
-			if (tries < YIELDS)
-				sys_yield();
-			else
-				sys_futex_wait(&never, 0, THAW_NS);
+			sys_rest((unsigned)tries, THAW_NS);
 		}
 }
 

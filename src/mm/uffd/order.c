@@ -23,7 +23,6 @@
 
 enum {
 	ASIDE = 16, /* events that can be put aside */
-	YIELDS = 50,
 	NAP_NS = 20 * 1000,
 };
 
@@ -147,16 +146,6 @@ static bool read_next(struct uffd *b, struct aside *a)
 	return true;
 }
 
-static void rest(unsigned tries)
-{
-	_Atomic uint32_t never = 0;
-
-	if (tries < YIELDS)
-		sys_yield();
-	else
-		sys_futex_wait(&never, 0, NAP_NS);
-}
-
 void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg)
 {
 	struct aside a = { .low = UINTPTR_MAX };
@@ -175,7 +164,7 @@ void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg)
 		/* What is not on its way will not come. */
 		if (!uffd_is_changing(b))
 			break;
-		rest(tries++);
+		sys_rest(tries++, NAP_NS);
 	}
 	while (a.nr)
 		let_in(b, &a, 0);

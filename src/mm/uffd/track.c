@@ -12,21 +12,9 @@
 #include "mm/uffd/uffd.h"
 
 enum {
-	YIELDS = 50,
 	TRIES = 10000,
 	SLEEP_NS = 100000,
 };
-
-/* Let the thread that raised an event run, on another CPU perhaps. */
-static void back_off(int tries)
-{
-	_Atomic uint32_t never = 0;
-
-	if (tries < YIELDS)
-		sys_yield();
-	else
-		sys_futex_wait(&never, 0, SLEEP_NS);
-}
 
 /*
  * Tell the client, before any event of the range can be applied.  What was
@@ -81,7 +69,8 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 
 	for (int i = 0; i < TRIES && !ret && !settled; i++) {
 		if (i)
-			back_off(i);
+			/* the thread that raised an event is to run */
+			sys_rest((unsigned)i, SLEEP_NS);
 		sys_mutex_lock(&b->event_lock);
 		uffd_drain(b);
 		uffd_inline_changed(b);
