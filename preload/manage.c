@@ -138,14 +138,11 @@ static void start(void)
  */
 static void start_quietly(void)
 {
-	sigset_t old;
-	int cancel;
+	struct quiet old;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	masks_block_all(&old);
+	quiet_begin(&old);
 	start();
-	masks_restore(&old);
-	pthread_setcancelstate(cancel, NULL);
+	quiet_end(&old);
 }
 
 static size_t counted(void)

@@ -81,6 +81,34 @@ void masks_restore(const sigset_t *old)
 	change(SIG_SETMASK, &b, NULL);
 }
 
+void quiet_begin(struct quiet *old)
+{
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old->cancel);
+	masks_block_all(&old->mask);
+}
+
+/*
+ * glibc 2.36: a thread that is ended by pthread_setcancelstate(3) does not have
+ * PTHREAD_CANCELED as its result, one that pthread_setcanceltype(3) ends does.
+ */
+static void end_cancel(int old)
+{
+	int type;
+
+	if (old == PTHREAD_CANCEL_DISABLE)
+		return;
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	pthread_setcancelstate(old, NULL);
+	if (type != PTHREAD_CANCEL_DEFERRED)
+		pthread_setcanceltype(type, NULL);
+}
+
+void quiet_end(const struct quiet *old)
+{
+	masks_restore(&old->mask);
+	end_cancel(old->cancel);
+}
+
 /* As on entry to a handler. */
 void masks_enter(const void *context, const struct sigaction *act)
 {

@@ -415,6 +415,13 @@ const sigset_t *masks_given(const sigset_t *mask, sigset_t *own);
 /* All but those. */
 void masks_block_all(sigset_t *old);
 void masks_restore(const sigset_t *old);
+/* Between the two, neither a handler nor a cancellation ends what we do. */
+struct quiet {
+	sigset_t mask;
+	int cancel;
+};
+void quiet_begin(struct quiet *old);
+void quiet_end(const struct quiet *old);
 void masks_enter(const void *context, const struct sigaction *act);
 /*
  * It was sent, but not to this thread, or this thread thinks it blocked: now it

@@ -40,16 +40,14 @@ bool calls_count(uint64_t *ret_again, uint64_t *ret_held)
 
 void calls_enter(struct quiet *old)
 {
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old->cancel);
-	masks_block_all(&old->mask);
+	quiet_begin(old);
 	inside_enter();
 }
 
 void calls_leave(const struct quiet *old)
 {
 	inside_leave();
-	masks_restore(&old->mask);
-	pthread_setcancelstate(old->cancel, NULL);
+	quiet_end(old);
 }
 
 /* ---- Bringing home ----------------------------------------------------- */

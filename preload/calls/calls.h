@@ -73,12 +73,7 @@ static inline bool calls_on(void)
 	       !thread.inside;
 }
 
-/* Around what takes locks: nothing ends it early. */
-struct quiet {
-	sigset_t mask;
-	int cancel;
-};
-
+/* Around what takes locks. */
 void calls_enter(struct quiet *old);
 void calls_leave(const struct quiet *old);
 

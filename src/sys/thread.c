@@ -247,9 +247,20 @@ int sys_cancel_block(void)
 	return old;
 }
 
+/*
+ * glibc 2.36: a thread that is ended by pthread_setcancelstate(3) does not have
+ * PTHREAD_CANCELED as its result, one that pthread_setcanceltype(3) ends does.
+ */
 void sys_cancel_restore(int old)
 {
+	int type;
+
+	if (old == PTHREAD_CANCEL_DISABLE)
+		return;
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
 	pthread_setcancelstate(old, NULL);
+	if (type != PTHREAD_CANCEL_DEFERRED)
+		pthread_setcanceltype(type, NULL);
 }
 
 void sys_signals_restore_most(uint64_t old)

@@ -119,6 +119,7 @@ static void cancel_touch(int type)
 	struct uhmm_device *slow = test_device(u, "delay(us=30000)/ram:1M");
 	struct timespec nap = { 0, 10000000 };
 	pthread_t t;
+	void *ret;
 
 	CHECK_EQ(uhmm_migrate(u, (void *)area, 4 * PAGE, slow), 4);
 	touched = false;
@@ -128,7 +129,8 @@ static void cancel_touch(int type)
 		;
 	nanosleep(&nap, NULL);
 	CHECK_EQ(pthread_cancel(t), 0);
-	CHECK_EQ(pthread_join(t, NULL), 0);
+	CHECK_EQ(pthread_join(t, &ret), 0);
+	CHECK(ret == PTHREAD_CANCELED);
 	CHECK(touched || type == PTHREAD_CANCEL_ASYNCHRONOUS);
 	test_verify((void *)area, 4, 1);
 	CHECK_EQ(uhmm_device_remove(slow), 0);

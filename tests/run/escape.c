@@ -154,6 +154,14 @@ static void *cancelled(void *p)
 	return NULL;
 }
 
+static void cancel(pthread_t t)
+{
+	void *ret;
+
+	CHECK(!pthread_cancel(t) && !pthread_join(t, &ret));
+	CHECK(ret == PTHREAD_CANCELED);
+}
+
 static void cancels(void)
 {
 	CHECK(!sem_init(&waits, 0, 0));
@@ -164,7 +172,7 @@ static void cancels(void)
 		CHECK(!pthread_create(&t, NULL, cancelled, p));
 		while (sem_wait(&waits))
 			;
-		CHECK(!pthread_cancel(t) && !pthread_join(t, NULL));
+		cancel(t);
 		send_away(p, LEN);
 		CHECK(is_filled(p, LEN, i));
 		free(p);
@@ -196,7 +204,7 @@ static void cancels_touches(void)
 		while (sem_wait(&waits))
 			;
 		nanosleep(&t, NULL);
-		CHECK(!pthread_cancel(thread) && !pthread_join(thread, NULL));
+		cancel(thread);
 	}
 	CHECK(is_filled(p, SWEEP, 3));
 	free(p);
