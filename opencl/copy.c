@@ -100,7 +100,7 @@ static cl_int enqueue_one(const struct job *j, size_t i)
 				   NULL, NULL);
 }
 
-static cl_int enqueue(const struct job *j)
+static cl_int enqueue_copy(const struct job *j)
 {
 	const cl_uint zero = 0;
 	cl_int err = CL_SUCCESS;
@@ -120,7 +120,7 @@ static void job_on_worker(void *arg)
 	struct job *j = arg;
 	cl_int finished;
 
-	j->err = enqueue(j);
+	j->err = enqueue_copy(j);
 	finished = clFinish(j->pool->queue);
 	if (!j->err)
 		j->err = finished;

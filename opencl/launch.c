@@ -121,7 +121,7 @@ int launch_prepare(struct run *r)
 
 /* ---- The launch -------------------------------------------------------- */
 
-static cl_int enqueue(struct run *r, const struct box *b)
+static cl_int enqueue_kernel(struct run *r, const struct box *b)
 {
 	size_t offset[3], global[3], local[3];
 	bool has_local = r->launch.local[0];
@@ -147,7 +147,7 @@ static cl_int run_kernel(struct run *r, const struct box *b)
 		err = shared_push(&cl->ring, cl->queue, 0,
 				  RING_HEAD * sizeof(uint64_t));
 	if (!err)
-		err = enqueue(r, b);
+		err = enqueue_kernel(r, b);
 	if (!err)
 		err = shared_pull(&cl->ring, cl->queue, 0,
 				  RING_HEAD * sizeof(uint64_t));

@@ -92,7 +92,8 @@ static int migrate_error(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
 	}
 }
 
-static int enter(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write)
+static int enter_pages(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
+		       bool write)
 {
 	int err = uhmm_mirror_fault(cl->mirror, address(page), npages * PAGE,
 				    UHMM_FAULT_PRESENT |
@@ -168,7 +169,7 @@ static int bring_batch(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
 		later = judge(cl, page, npages);
 	if (later && later != -EAGAIN && later != -ENOSPC)
 		return later;
-	err = enter(cl, page, npages, write);
+	err = enter_pages(cl, page, npages, write);
 	return err ? err : later;
 }
 

@@ -107,7 +107,7 @@ static void count(struct table *t, uint32_t index, int by)
 
 /* ---- What the library calls -------------------------------------------- */
 
-static int enter(struct table *t, uint64_t page, uhmm_pfn_t pfn)
+static int enter_page(struct table *t, uint64_t page, uhmm_pfn_t pfn)
 {
 	uint64_t dpfn = uhmm_pfn_dpfn(pfn);
 	uint32_t index, *entry;
@@ -141,7 +141,7 @@ static int map(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
 	int err = 0;
 
 	for (size_t i = 0; i < npages && !err; i++)
-		err = enter(t, (start >> PAGE_SHIFT) + i, pfns[i]);
+		err = enter_page(t, (start >> PAGE_SHIFT) + i, pfns[i]);
 	table_unlock(t, old);
 	return err;
 }

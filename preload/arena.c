@@ -123,7 +123,7 @@ static void set_decay(unsigned arena, const char *which, ssize_t ms)
 	mallctl(name, NULL, NULL, &ms, sizeof(ms));
 }
 
-static bool create(unsigned *ret)
+static bool create_arena(unsigned *ret)
 {
 	struct arena_config config = { &hooks_, false };
 	size_t len = sizeof(*ret);
@@ -159,7 +159,7 @@ static bool choose(unsigned *ret)
 	}
 	n = next_arena++ % max_arenas;
 	if (n >= nr_arenas) {
-		ok = create(&arenas[nr_arenas]);
+		ok = create_arena(&arenas[nr_arenas]);
 		nr_arenas += ok;
 		n = nr_arenas - 1;
 	}

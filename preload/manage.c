@@ -42,7 +42,7 @@ static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
 static _Atomic bool is_threaded;   /* the program had more than one, ever */
 
 /* A handler of this thread would wait for the lock: libuhmm lets some run. */
-static void acquire(void)
+static void acquire_manage(void)
 {
 	inside_enter();
 	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
@@ -51,7 +51,7 @@ static void acquire(void)
 		mutex_lock_quiet(&lock, &before);
 }
 
-static void release(void)
+static void release_manage(void)
 {
 	if (unlikely(atomic_load_explicit(&is_plain, memory_order_relaxed)))
 		mutex_unlock(&lock);
@@ -77,7 +77,7 @@ static void register_range(uintptr_t start, uintptr_t end)
 	unmanaged += context_register(context, start, end, &why_unmanaged);
 }
 
-static int pin(uintptr_t start, uintptr_t end)
+static int pin_range(uintptr_t start, uintptr_t end)
 {
 	if (!reserve_has(start) && !ranges_hit(&mappings, start))
 		return -ENOENT;
@@ -86,7 +86,7 @@ static int pin(uintptr_t start, uintptr_t end)
 
 static void pin_stack(uintptr_t start, uintptr_t end)
 {
-	pin(start, end);
+	pin_range(start, end);
 }
 
 static void exclude(uintptr_t start, uintptr_t end)
@@ -121,7 +121,7 @@ static void start(void)
 		return;
 	}
 	stacks_pin(pin_stack);
-	robust_pin(pin);
+	robust_pin(pin_range);
 	calls_started(context);
 	for (size_t i = 0; reserve_part(i, &part); i++)
 		register_range(part.start, part.end);
@@ -167,7 +167,7 @@ void *manage_extent(size_t len, size_t align, bool commit)
 {
 	void *p;
 
-	acquire();
+	acquire_manage();
 	p = reserve_take(len, align);
 	if (p && manage_is_started()) {
 		register_range((uintptr_t)p, (uintptr_t)p + len);
@@ -175,29 +175,29 @@ void *manage_extent(size_t len, size_t align, bool commit)
 		reserve_commit((uintptr_t)p, (uintptr_t)p + len);
 		check_limit();
 	}
-	release();
+	release_manage();
 	return p;
 }
 
-static void note(void (*reserve)(uintptr_t start, uintptr_t end),
-		 uintptr_t start_, uintptr_t end)
+static void note_reserved(void (*reserve)(uintptr_t start, uintptr_t end),
+			  uintptr_t start_, uintptr_t end)
 {
 	if (atomic_load(&state) != WATCHING)
 		return;
-	acquire();
+	acquire_manage();
 	reserve(start_, end);
 	check_limit();
-	release();
+	release_manage();
 }
 
 void manage_commit(uintptr_t start_, uintptr_t end)
 {
-	note(reserve_commit, start_, end);
+	note_reserved(reserve_commit, start_, end);
 }
 
 void manage_decommit(uintptr_t start_, uintptr_t end)
 {
-	note(reserve_decommit, start_, end);
+	note_reserved(reserve_decommit, start_, end);
 }
 
 /* ---- Mappings ---------------------------------------------------------- */
@@ -215,7 +215,7 @@ static void widen(uintptr_t start_, uintptr_t end)
 
 void manage_mapped(uintptr_t start_, uintptr_t end)
 {
-	acquire();
+	acquire_manage();
 	ranges_remove(&excluded, start_, end);
 	widen(start_, end);
 	if (!ranges_add(&mappings, start_, end)) {
@@ -226,44 +226,44 @@ void manage_mapped(uintptr_t start_, uintptr_t end)
 		register_range(start_, end);
 	else
 		check_limit();
-	release();
+	release_manage();
 }
 
 bool manage_may_populate(size_t len)
 {
 	bool may;
 
-	acquire();
+	acquire_manage();
 	may = atomic_load(&state) != STARTED && len <= settings.ram &&
 	      budget_allows(counted() + len);
-	release();
+	release_manage();
 	return may;
 }
 
 void manage_unmapping(uintptr_t start_, uintptr_t end)
 {
-	acquire();
+	acquire_manage();
 	ranges_remove(&mappings, start_, end);
 	ranges_remove(&reserved, start_, end);
 	if (atomic_load(&state) == WATCHING)
 		budget_allows(counted()); /* what is too much is given back */
-	release();
+	release_manage();
 }
 
 void manage_reserved(uintptr_t start_, uintptr_t end)
 {
-	acquire();
+	acquire_manage();
 	ranges_remove(&mappings, start_, end);
 	if (ranges_add(&reserved, start_, end))
 		atomic_store(&has_reserved, true);
-	release();
+	release_manage();
 }
 
 void manage_closed(uintptr_t start_, uintptr_t end)
 {
-	acquire();
+	acquire_manage();
 	ranges_remove(&mappings, start_, end);
-	release();
+	release_manage();
 }
 
 /* What was opened before may have been closed and opened again. */
@@ -273,11 +273,11 @@ void manage_opened(uintptr_t start_, uintptr_t end)
 
 	if (!atomic_load_explicit(&has_reserved, memory_order_relaxed))
 		return;
-	acquire();
+	acquire_manage();
 	is_new = ranges_cover(&reserved, start_, end) &&
 		 !ranges_cover(&mappings, start_, end) &&
 		 !ranges_hit(&excluded, start_);
-	release();
+	release_manage();
 	if (is_new)
 		manage_mapped(start_, end);
 }
@@ -286,9 +286,9 @@ bool manage_has(uintptr_t addr)
 {
 	bool has;
 
-	acquire();
+	acquire_manage();
 	has = ranges_hit(&mappings, addr);
-	release();
+	release_manage();
 	return has;
 }
 
@@ -299,14 +299,14 @@ int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 	if (!manage_is_on())
 		return -ENOENT;
 	/* It may be about to be. */
-	acquire();
+	acquire_manage();
 	if (!manage_is_started())
 		err = -ENOENT;
 	else if (pinned)
-		err = pin(start_, end);
+		err = pin_range(start_, end);
 	else
 		err = uhmm_unpin(context, (void *)start_, end - start_);
-	release();
+	release_manage();
 	return err;
 }
 
@@ -316,24 +316,24 @@ size_t manage_parts(uintptr_t start_, uintptr_t end, struct range *ret,
 	struct range part;
 	size_t nr = 0;
 
-	acquire();
+	acquire_manage();
 	for (size_t i = 0; nr < max && i < mappings.nr; i++)
 		nr += range_common(&mappings.list[i], start_, end, &ret[nr]);
 	for (size_t i = 0; nr < max && reserve_part(i, &part); i++)
 		nr += range_common(&part, start_, end, &ret[nr]);
-	release();
+	release_manage();
 	return nr;
 }
 
 void manage_exclude(uintptr_t start_, uintptr_t end)
 {
-	acquire();
+	acquire_manage();
 	ranges_remove(&mappings, start_, end);
 	if (!ranges_add(&excluded, start_, end))
 		why_unmanaged = -ENOMEM;
 	if (manage_is_started())
 		exclude(start_, end);
-	release();
+	release_manage();
 }
 
 /*
@@ -379,14 +379,14 @@ void manage_stop(const char *call, bool quiet)
 	bool started;
 
 	summary_write();
-	acquire();
+	acquire_manage();
 	started = manage_is_started();
 	atomic_store(&barred, call);
 	if (started)
 		close_for("a filter forbids a call");
 	if (started || quiet)
 		atomic_store(&state, OFF);
-	release();
+	release_manage();
 	if (quiet)
 		atomic_store(&is_plain, true);
 	if (started)
@@ -399,22 +399,22 @@ bool manage_pause(void)
 {
 	bool may;
 
-	acquire();
+	acquire_manage();
 	may = manage_is_started() && !atomic_load(&is_threaded);
 	if (may) {
 		close_for("a change of namespaces");
 		atomic_store(&state, WATCHING);
 	}
-	release();
+	release_manage();
 	return may;
 }
 
 void manage_resume(void)
 {
-	acquire();
+	acquire_manage();
 	if (atomic_load(&state) == WATCHING)
 		start_quietly();
-	release();
+	release_manage();
 }
 
 void manage_threaded(void)
@@ -424,7 +424,7 @@ void manage_threaded(void)
 
 void manage_state(struct manage_state *ret)
 {
-	acquire();
+	acquire_manage();
 	*ret = (struct manage_state){
 		.started = manage_is_started(),
 		.error = open_error,
@@ -433,7 +433,7 @@ void manage_state(struct manage_state *ret)
 		.why = why_unmanaged,
 		.u = context,
 	};
-	release();
+	release_manage();
 }
 
 /*
@@ -480,7 +480,7 @@ void manage_forked_late(void)
 
 	if (context) {
 		stacks_pin(pin_stack);
-		robust_pin(pin);
+		robust_pin(pin_range);
 	}
 	if (err)
 		say("process %d has no devices: %s; it goes on without a limit",

@@ -216,7 +216,7 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 }
 
 /* Something of it, at least. */
-static bool has_managed(void *old, size_t len)
+static bool has_managed_part(void *old, size_t len)
 {
 	uintptr_t start = (uintptr_t)old;
 	struct range r;
@@ -239,7 +239,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (!map_is_watched(__builtin_return_address(0)))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	if (has_managed(old, old_len))
+	if (has_managed_part(old, old_len))
 		return remap_managed(old, old_len, len, flags, target);
 	return nofork_remap(old, old_len, len, flags, target);
 }

@@ -76,7 +76,7 @@ static void end_line(struct walk *w)
 	}
 }
 
-static void take(struct walk *w, const char *text, size_t n)
+static void take_text(struct walk *w, const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (text[i] == '\n')
@@ -97,12 +97,12 @@ int maps_walk(bool detailed, maps_fn *fn, void *arg)
 	if (fd < 0)
 		return -errno;
 	while ((n = read(fd, text, sizeof(text))) > 0)
-		take(&w, text, (size_t)n);
+		take_text(&w, text, (size_t)n);
 	close(fd);
 	return n < 0 ? -errno : 0;
 }
 
-static void touch(const struct vma *vma, void *arg)
+static void touch_vma(const struct vma *vma, void *arg)
 {
 	const struct range *r = arg;
 	uintptr_t at = vma->start > r->start ? vma->start : r->start;
@@ -117,5 +117,5 @@ static void touch(const struct vma *vma, void *arg)
 
 void maps_touch(struct range range)
 {
-	maps_walk(false, touch, &range);
+	maps_walk(false, touch_vma, &range);
 }

@@ -61,7 +61,7 @@ void masks_add(sigset_t *set, uint64_t b)
 	set_bits(set, bits(set) | b);
 }
 
-static int change(int how, const uint64_t *set, uint64_t *ret)
+static int change_mask(int how, const uint64_t *set, uint64_t *ret)
 {
 	return (int)syscall(SYS_rt_sigprocmask, how, set, ret, sizeof(*set));
 }
@@ -70,7 +70,7 @@ void masks_block_all(sigset_t *old)
 {
 	uint64_t all = ~(OPEN | SETXID), was;
 
-	change(SIG_BLOCK, &all, &was);
+	change_mask(SIG_BLOCK, &all, &was);
 	set_bits(old, was);
 }
 
@@ -78,7 +78,7 @@ void masks_restore(const sigset_t *old)
 {
 	uint64_t b = bits(old);
 
-	change(SIG_SETMASK, &b, NULL);
+	change_mask(SIG_SETMASK, &b, NULL);
 }
 
 void quiet_begin(struct quiet *old)
@@ -115,7 +115,7 @@ void masks_enter(const void *context, const struct sigaction *act)
 	uint64_t b = bits(&((const ucontext_t *)context)->uc_sigmask);
 
 	b = (b | bits(&act->sa_mask)) & ~OPEN;
-	change(SIG_SETMASK, &b, NULL);
+	change_mask(SIG_SETMASK, &b, NULL);
 }
 
 /* Inline SIGBUS is not blocked even then: it comes when it is unblocked. */
@@ -131,7 +131,7 @@ bool masks_hold(int sig, const siginfo_t *info, void *context)
 		thread.has_bus = !thread.is_library;
 		return true;
 	}
-	change(SIG_BLOCK, &one, NULL);
+	change_mask(SIG_BLOCK, &one, NULL);
 	set_bits(mask, bits(mask) | one);
 	if (info->si_code == SI_TKILL)
 		signals_send(sig, info);
@@ -145,7 +145,7 @@ void masks_init(void)
 {
 	uint64_t open = OPEN, was;
 
-	if (!manage_is_on() || change(SIG_UNBLOCK, &open, &was))
+	if (!manage_is_on() || change_mask(SIG_UNBLOCK, &open, &was))
 		return;
 	thread.hidden = was & OPEN;
 	if (thread.hidden)
@@ -154,7 +154,7 @@ void masks_init(void)
 
 /* ---- The program's calls ------------------------------------------------ */
 
-static void note(int how, uint64_t set)
+static void note_mask(int how, uint64_t set)
 {
 	if (how == SIG_BLOCK)
 		thread.hidden |= set;
@@ -183,7 +183,7 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 	if (err)
 		return err;
 	if (set)
-		note(how, asked);
+		note_mask(how, asked);
 	if (thread.has_bus && !(thread.hidden & BIT(SIGBUS))) {
 		thread.has_bus = false;
 		raise(SIGBUS);

@@ -24,13 +24,13 @@ static struct ranges list;   /* under the lock */
 static _Atomic bool is_used; /* there was ever something in it */
 static sigset_t before_fork; /* the forking thread's, under the lock */
 
-static void acquire(sigset_t *old)
+static void acquire_nofork(sigset_t *old)
 {
 	masks_block_all(old);
 	mutex_lock(&lock);
 }
 
-static void release(const sigset_t *old)
+static void release_nofork(const sigset_t *old)
 {
 	int err = errno;
 
@@ -39,7 +39,7 @@ static void release(const sigset_t *old)
 	errno = err;
 }
 
-static int sys_madvise(const struct range *r, int advice)
+static int sys_madvise_range(const struct range *r, int advice)
 {
 	return (int)syscall(SYS_madvise, r->start, r->end - r->start, advice);
 }
@@ -53,7 +53,7 @@ int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 	sigset_t old;
 	int ret = -1;
 
-	acquire(&old);
+	acquire_nofork(&old);
 	if (advice == MADV_DONTFORK) {
 		atomic_store(&is_used, true);
 		noted = ranges_add(&list, start, end);
@@ -61,10 +61,10 @@ int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 		noted = ranges_remove(&list, start, end);
 	}
 	if (noted)
-		ret = sys_madvise(&all, advice);
+		ret = sys_madvise_range(&all, advice);
 	else
 		errno = ENOMEM;
-	release(&old);
+	release_nofork(&old);
 	return ret;
 }
 
@@ -74,9 +74,9 @@ void nofork_forget(uintptr_t start, uintptr_t end)
 
 	if (!atomic_load(&is_used) || start >= end)
 		return;
-	acquire(&old);
+	acquire_nofork(&old);
 	ranges_remove(&list, start, end);
-	release(&old);
+	release_nofork(&old);
 }
 
 /* What a mapping grows by is as its end was. */
@@ -114,7 +114,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	if (!atomic_load(&is_used))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	acquire(&mask);
+	acquire_nofork(&mask);
 	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
 	old_len = page_up(old_len);
 	len = page_up(len);
@@ -125,7 +125,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	}
 	if (p != MAP_FAILED)
 		resize((uintptr_t)p, old_len, len);
-	release(&mask);
+	release_nofork(&mask);
 	return p;
 }
 
@@ -135,10 +135,10 @@ void nofork_prepare(void)
 {
 	sigset_t old;
 
-	acquire(&old);
+	acquire_nofork(&old);
 	before_fork = old;
 	for (size_t i = 0; i < list.nr; i++)
-		sys_madvise(&list.list[i], MADV_DONTFORK);
+		sys_madvise_range(&list.list[i], MADV_DONTFORK);
 }
 
 void nofork_child(void (*gone)(uintptr_t start, uintptr_t end))
@@ -153,5 +153,5 @@ void nofork_end(void)
 {
 	sigset_t old = before_fork;
 
-	release(&old);
+	release_nofork(&old);
 }

@@ -16,7 +16,7 @@ bool range_common(const struct range *r, uintptr_t start, uintptr_t end,
 }
 
 /* The first range that ends beyond @addr. */
-static size_t find(const struct ranges *set, uintptr_t addr)
+static size_t find_range(const struct ranges *set, uintptr_t addr)
 {
 	size_t low = 0, high = set->nr;
 
@@ -31,7 +31,7 @@ static size_t find(const struct ranges *set, uintptr_t addr)
 	return low;
 }
 
-static bool make_room(struct ranges *set)
+static bool make_room_in_set(struct ranges *set)
 {
 	size_t room = set->room ? 2 * set->room : PAGE / sizeof(*set->list);
 	struct range *list;
@@ -71,9 +71,9 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end)
 	struct range joined = { start, end };
 	size_t at, next;
 
-	if (!make_room(set))
+	if (!make_room_in_set(set))
 		return false;
-	at = start ? find(set, start - 1) : 0;
+	at = start ? find_range(set, start - 1) : 0;
 	next = at;
 	while (next < set->nr && set->list[next].start <= end) {
 		if (set->list[next].start < joined.start)
@@ -89,13 +89,13 @@ bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end)
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end)
 {
 	struct range rest[2];
-	size_t nr = 0, at = find(set, start), next = at;
+	size_t nr = 0, at = find_range(set, start), next = at;
 
 	while (next < set->nr && set->list[next].start < end)
 		next++;
 	if (at == next)
 		return true;
-	if (!make_room(set))
+	if (!make_room_in_set(set))
 		return false;
 	if (set->list[at].start < start)
 		rest[nr++] = (struct range){ set->list[at].start, start };
@@ -107,14 +107,14 @@ bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end)
 
 bool ranges_hit(const struct ranges *set, uintptr_t addr)
 {
-	size_t at = find(set, addr);
+	size_t at = find_range(set, addr);
 
 	return at < set->nr && set->list[at].start <= addr;
 }
 
 bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret)
 {
-	size_t at = find(set, addr);
+	size_t at = find_range(set, addr);
 
 	if (at == set->nr)
 		return false;
@@ -124,7 +124,7 @@ bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret)
 
 bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end)
 {
-	size_t at = find(set, start);
+	size_t at = find_range(set, start);
 
 	return at < set->nr && set->list[at].start <= start &&
 	       set->list[at].end >= end;

@@ -35,7 +35,7 @@ struct remap {
 
 /* ---- Which mappings ------------------------------------------------------ */
 
-static void note(const struct vma *vma, void *arg)
+static void note_vma(const struct vma *vma, void *arg)
 {
 	struct remap *r = arg;
 	uintptr_t end = r->old + r->old_len;
@@ -59,20 +59,20 @@ static bool find_pieces(struct remap *r)
 	r->nr = 0;
 	r->next = r->old;
 	r->is_one = true;
-	return !maps_walk(false, note, r) && r->is_one && r->nr > 1 &&
+	return !maps_walk(false, note_vma, r) && r->is_one && r->nr > 1 &&
 	       r->next == r->old + r->old_len;
 }
 
 /* ---- Moving them --------------------------------------------------------- */
 
-static size_t size_of(struct range p)
+static size_t size_of_range(struct range p)
 {
 	return p.end - p.start;
 }
 
 static bool move_piece(struct range p, size_t len, int flags, uintptr_t to)
 {
-	return nofork_remap((void *)p.start, size_of(p), len,
+	return nofork_remap((void *)p.start, size_of_range(p), len,
 			    flags | MREMAP_MAYMOVE | MREMAP_FIXED,
 			    (void *)to) != MAP_FAILED;
 }
@@ -86,7 +86,7 @@ static void move_back(const struct remap *r, size_t first, uintptr_t to)
 		struct range p = r->piece[i];
 		uintptr_t from = to + (p.start - r->old);
 
-		nofork_remap((void *)from, size_of(p), size_of(p),
+		nofork_remap((void *)from, size_of_range(p), size_of_range(p),
 			     MREMAP_MAYMOVE | MREMAP_FIXED, (void *)p.start);
 	}
 	if (r->len > r->old_len)
@@ -101,7 +101,7 @@ static void *move_to(const struct remap *r, uintptr_t to)
 	for (size_t i = r->nr; i-- > 0; more = 0) {
 		struct range p = r->piece[i];
 
-		if (move_piece(p, size_of(p) + more, r->flags,
+		if (move_piece(p, size_of_range(p) + more, r->flags,
 			       to + (p.start - r->old)))
 			continue;
 		if (i + 1 < r->nr)
@@ -132,8 +132,9 @@ static void *move_away(const struct remap *r)
 static void *grow_here(const struct remap *r)
 {
 	struct range last = r->piece[r->nr - 1];
-	size_t len = size_of(last) + r->len - r->old_len;
-	void *p = nofork_remap((void *)last.start, size_of(last), len, 0, NULL);
+	size_t len = size_of_range(last) + r->len - r->old_len;
+	void *p = nofork_remap((void *)last.start, size_of_range(last), len, 0,
+			       NULL);
 
 	return p == MAP_FAILED ? p : (void *)r->old;
 }

@@ -41,9 +41,10 @@ static void pin_vectors(struct present *p, const struct iovec *v, size_t nr)
 		present_always(p, v[i].iov_base, v[i].iov_len);
 }
 
-static ssize_t transfer(long call, pid_t pid, const struct iovec *local,
-			unsigned long nr_local, const struct iovec *remote,
-			unsigned long nr_remote, unsigned long flags)
+static ssize_t transfer_remote(long call, pid_t pid, const struct iovec *local,
+			       unsigned long nr_local,
+			       const struct iovec *remote,
+			       unsigned long nr_remote, unsigned long flags)
 {
 	struct present p = { .nr = 0 };
 	ssize_t ret;
@@ -65,8 +66,8 @@ EXPORT ssize_t process_vm_readv(pid_t pid, const struct iovec *local,
 				const struct iovec *remote,
 				unsigned long nr_remote, unsigned long flags)
 {
-	return transfer(SYS_process_vm_readv, pid, local, nr_local, remote,
-			nr_remote, flags);
+	return transfer_remote(SYS_process_vm_readv, pid, local, nr_local,
+			       remote, nr_remote, flags);
 }
 
 EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local,
@@ -74,8 +75,8 @@ EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local,
 				 const struct iovec *remote,
 				 unsigned long nr_remote, unsigned long flags)
 {
-	return transfer(SYS_process_vm_writev, pid, local, nr_local, remote,
-			nr_remote, flags);
+	return transfer_remote(SYS_process_vm_writev, pid, local, nr_local,
+			       remote, nr_remote, flags);
 }
 
 /* ---- vmsplice ----------------------------------------------------------- */
@@ -90,7 +91,7 @@ static bool is_pipe(int fd)
 	       S_ISFIFO(st.st_mode);
 }
 
-static bool has_managed(const struct iovec *v, size_t nr)
+static bool has_managed_iovec(const struct iovec *v, size_t nr)
 {
 	struct range part;
 
@@ -159,7 +160,7 @@ EXPORT ssize_t vmsplice(int fd, const struct iovec *v, size_t nr,
 	ssize_t n;
 
 	if (manage_is_on() && nr <= MAX_VECTORS && is_pipe(fd) &&
-	    has_managed(v, nr))
+	    has_managed_iovec(v, nr))
 		return splice_copy(fd, v, nr, flags);
 	present_vectors(&p, v, nr);
 	n = syscall(SYS_vmsplice, fd, v, nr, flags);

@@ -102,7 +102,7 @@ void *reserve_take(size_t len, size_t align)
 	return r ? take_from(r, len, align) : NULL;
 }
 
-static struct reserve *find(uintptr_t addr)
+static struct reserve *find_reserve(uintptr_t addr)
 {
 	size_t nr = atomic_load(&nr_reserves);
 
@@ -114,12 +114,12 @@ static struct reserve *find(uintptr_t addr)
 
 bool reserve_has(uintptr_t addr)
 {
-	return find(addr);
+	return find_reserve(addr);
 }
 
 bool reserve_is_same(uintptr_t a, uintptr_t b)
 {
-	return find(a) == find(b);
+	return find_reserve(a) == find_reserve(b);
 }
 
 /* How many pages of the block of @start are in [start, end). */
@@ -132,7 +132,7 @@ static size_t pages_in_block(uintptr_t start, uintptr_t end)
 
 void reserve_commit(uintptr_t start, uintptr_t end)
 {
-	struct reserve *r = find(start);
+	struct reserve *r = find_reserve(start);
 
 	while (r && start < end) {
 		uint16_t *pages = &r->pages[(start - r->start) / BLOCK];
@@ -146,7 +146,7 @@ void reserve_commit(uintptr_t start, uintptr_t end)
 
 void reserve_decommit(uintptr_t start, uintptr_t end)
 {
-	struct reserve *r = find(start);
+	struct reserve *r = find_reserve(start);
 
 	while (r && start < end) {
 		uint16_t *pages = &r->pages[(start - r->start) / BLOCK];

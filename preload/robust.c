@@ -45,7 +45,7 @@ static size_t first_of(uintptr_t mutex)
 }
 
 /* NULL: it is not there. */
-static _Atomic uintptr_t *find(uintptr_t mutex)
+static _Atomic uintptr_t *find_mutex(uintptr_t mutex)
 {
 	for (size_t i = 0, at = first_of(mutex); i < NR; i++, at++) {
 		uintptr_t v = atomic_load(&table[at % NR]);
@@ -72,11 +72,11 @@ static _Atomic uintptr_t *insert(uintptr_t mutex)
 	return NULL;
 }
 
-static void add(const pthread_mutex_t *m)
+static void add_mutex(const pthread_mutex_t *m)
 {
 	uintptr_t mutex = (uintptr_t)m;
 	struct range pages = pages_of(mutex);
-	_Atomic uintptr_t *entry = find(mutex);
+	_Atomic uintptr_t *entry = find_mutex(mutex);
 
 	if (!entry)
 		entry = insert(mutex);
@@ -89,9 +89,9 @@ static void add(const pthread_mutex_t *m)
 		manage_pin(pages.start, pages.end, false);
 }
 
-static void forget(const pthread_mutex_t *m)
+static void forget_mutex(const pthread_mutex_t *m)
 {
-	_Atomic uintptr_t *entry = find((uintptr_t)m);
+	_Atomic uintptr_t *entry = find_mutex((uintptr_t)m);
 	struct range pages = pages_of((uintptr_t)m);
 
 	if (!entry)
@@ -131,7 +131,7 @@ EXPORT int pthread_mutex_init(pthread_mutex_t *m,
 	int err = REAL(pthread_mutex_init)(m, attr);
 
 	if (unlikely(!err && attr && is_special(m) && manage_is_on()))
-		add(m);
+		add_mutex(m);
 	return err;
 }
 
@@ -141,7 +141,7 @@ EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
 	int err = REAL(pthread_mutex_destroy)(m);
 
 	if (unlikely(!err && special))
-		forget(m);
+		forget_mutex(m);
 	return err;
 }
 

@@ -37,14 +37,14 @@ static atomic_flag lock = ATOMIC_FLAG_INIT;
 static struct sigaction shadow[_NSIG];
 static uint64_t hidden[_NSIG]; /* left out of masks that the kernel has */
 
-static void acquire(sigset_t *old)
+static void acquire_signals(sigset_t *old)
 {
 	masks_block_all(old);
 	while (atomic_flag_test_and_set(&lock))
 		sched_yield();
 }
 
-static void release(const sigset_t *old)
+static void release_signals(const sigset_t *old)
 {
 	atomic_flag_clear(&lock);
 	masks_restore(old);
@@ -78,25 +78,25 @@ static void call(const struct sigaction *act, int sig, siginfo_t *info,
 static void install(int sig);
 
 /* What the program has set, as the kernel would take it. */
-static struct sigaction take(int sig)
+static struct sigaction take_action(int sig)
 {
 	struct sigaction act;
 	sigset_t old;
 
-	acquire(&old);
+	acquire_signals(&old);
 	act = shadow[sig];
 	if (act.sa_flags & SA_RESETHAND) {
 		shadow[sig].sa_handler = SIG_DFL;
 		shadow[sig].sa_flags &= ~SA_SIGINFO;
 		install(sig);
 	}
-	release(&old);
+	release_signals(&old);
 	return act;
 }
 
 static void on_once(int sig, siginfo_t *info, void *context)
 {
-	struct sigaction act = take(sig);
+	struct sigaction act = take_action(sig);
 
 	if (act.sa_handler == SIG_DFL) /* two threads at once */
 		on_fatal(sig, info, context);
@@ -107,7 +107,7 @@ static void on_once(int sig, siginfo_t *info, void *context)
 /* Called by libuhmm's handler, with asynchronous signals blocked. */
 static void on_shielded(int sig, siginfo_t *info, void *context)
 {
-	struct sigaction act = take(sig);
+	struct sigaction act = take_action(sig);
 
 	if (act.sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
@@ -119,7 +119,7 @@ static void on_shielded(int sig, siginfo_t *info, void *context)
 	call(&act, sig, info, context);
 }
 
-static bool is_ours(const struct sigaction *act)
+static bool is_our_action(const struct sigaction *act)
 {
 	return act->sa_flags & SA_SIGINFO &&
 	       (act->sa_sigaction == on_fatal || act->sa_sigaction == on_once ||
@@ -128,7 +128,8 @@ static bool is_ours(const struct sigaction *act)
 
 /* ---- What the kernel has ------------------------------------------------ */
 
-static void set_ours(int sig, void (*fn)(int, siginfo_t *, void *), int flags)
+static void set_our_action(int sig, void (*fn)(int, siginfo_t *, void *),
+			   int flags)
 {
 	struct sigaction act = { .sa_sigaction = fn,
 				 .sa_flags = flags | SA_SIGINFO };
@@ -150,9 +151,9 @@ static void install(int sig)
 	if (is_shielded(sig))
 		return;
 	if (act.sa_handler == SIG_DFL) {
-		set_ours(sig, on_fatal, SA_ONSTACK);
+		set_our_action(sig, on_fatal, SA_ONSTACK);
 	} else if (act.sa_handler != SIG_IGN && act.sa_flags & SA_RESETHAND) {
-		set_ours(sig, on_once, flags);
+		set_our_action(sig, on_once, flags);
 	} else {
 		masks_open(&act.sa_mask);
 		REAL(sigaction)(sig, &act, NULL);
@@ -173,19 +174,19 @@ void signals_arm(void)
 
 	if (atomic_load(&armed))
 		return;
-	acquire(&old);
+	acquire_signals(&old);
 	for (size_t i = 0; i < NR_WATCHED; i++) {
 		int sig = watched[i];
 
 		REAL(sigaction)(sig, NULL, &shadow[sig]);
 		masks_add(&shadow[sig].sa_mask, hidden[sig]);
 		if (is_shielded(sig))
-			set_ours(sig, on_shielded, SA_ONSTACK);
+			set_our_action(sig, on_shielded, SA_ONSTACK);
 		else if (shadow[sig].sa_handler != SIG_IGN)
 			install(sig);
 	}
 	atomic_store(&armed, true);
-	release(&old);
+	release_signals(&old);
 }
 
 /* ---- The program's calls ------------------------------------------------ */
@@ -197,7 +198,7 @@ static int set(int sig, const struct sigaction *act)
 
 	if (atomic_load(&armed) && is_watched(sig)) {
 		shadow[sig] = *act;
-		if (is_ours(act)) { /* from a call that went past us */
+		if (is_our_action(act)) { /* from a call that went past us */
 			shadow[sig].sa_handler = SIG_DFL;
 			shadow[sig].sa_flags &= ~SA_SIGINFO;
 		}
@@ -209,10 +210,10 @@ static int set(int sig, const struct sigaction *act)
 }
 
 /* Locked. */
-static int get(int sig, struct sigaction *ret)
+static int get_action(int sig, struct sigaction *ret)
 {
 	int err = REAL(sigaction)(sig, NULL, ret);
-	bool ours = is_ours(ret) || is_shielded(sig);
+	bool ours = is_our_action(ret) || is_shielded(sig);
 
 	if (err)
 		return err;
@@ -225,7 +226,8 @@ static int get(int sig, struct sigaction *ret)
 	return 0;
 }
 
-static int change(int sig, const struct sigaction *act, struct sigaction *ret)
+static int change_action(int sig, const struct sigaction *act,
+			 struct sigaction *ret)
 {
 	struct sigaction new, was;
 	sigset_t old;
@@ -234,11 +236,11 @@ static int change(int sig, const struct sigaction *act, struct sigaction *ret)
 	/* Not under the lock: it may be away. */
 	if (act)
 		new = *act;
-	acquire(&old);
-	err = get(sig, &was);
+	acquire_signals(&old);
+	err = get_action(sig, &was);
 	if (!err && act)
 		err = set(sig, &new);
-	release(&old);
+	release_signals(&old);
 	if (!err && ret)
 		*ret = was;
 	return err;
@@ -250,7 +252,7 @@ EXPORT int sigaction(int sig, const struct sigaction *act,
 	if (sig < 1 || sig >= _NSIG || !manage_is_on() || thread.inside ||
 	    map_is_own(__builtin_return_address(0)))
 		return REAL(sigaction)(sig, act, ret);
-	return change(sig, act, ret);
+	return change_action(sig, act, ret);
 }
 
 /* By siginterrupt(3), which a later signal(2) heeds. */
@@ -268,7 +270,7 @@ static sighandler_t set_handler(int sig, sighandler_t handler, int flags)
 	sigemptyset(&act.sa_mask);
 	if (!(flags & SA_NODEFER))
 		sigaddset(&act.sa_mask, sig);
-	if (manage_is_on() ? change(sig, &act, &was) :
+	if (manage_is_on() ? change_action(sig, &act, &was) :
 			     REAL(sigaction)(sig, &act, &was))
 		return SIG_ERR;
 	return was.sa_handler;

@@ -39,7 +39,7 @@ static struct {
 /* None from here on was ever used: a child is not to have a page for them. */
 static _Atomic unsigned nr_stacks;
 
-static int set_ours(int flags, stack_t *was)
+static int set_our_stack(int flags, stack_t *was)
 {
 	stack_t ss = {
 		.ss_sp = thread.stack,
@@ -50,14 +50,14 @@ static int set_ours(int flags, stack_t *was)
 	return REAL(sigaltstack)(&ss, was);
 }
 
-static bool is_ours(const stack_t *ss)
+static bool is_our_stack(const stack_t *ss)
 {
 	return !(ss->ss_flags & SS_DISABLE) && ss->ss_sp == thread.stack;
 }
 
 /* ---- The program's own -------------------------------------------------- */
 
-static void forget(unsigned nr)
+static void forget_stack(unsigned nr)
 {
 	if (!nr--)
 		return;
@@ -142,7 +142,7 @@ void stacks_hold(const pthread_attr_t *attr)
 		len = END;
 	}
 	if (is_known(addr, len, &nr))
-		forget(nr);
+		forget_stack(nr);
 	remember(addr, len);
 }
 
@@ -157,14 +157,14 @@ static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 }
 
 /* Their owners may have unmapped them since. */
-static void touch(uintptr_t start, uintptr_t end)
+static void touch_stack(uintptr_t start, uintptr_t end)
 {
 	maps_touch((struct range){ start, end });
 }
 
 void stacks_touch(void)
 {
-	for_each(touch);
+	for_each(touch_stack);
 }
 
 void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
@@ -191,7 +191,7 @@ static void leave(void *stack)
 	stack_t none = { .ss_flags = SS_DISABLE };
 
 	calls_ended();
-	forget(thread.stack_nr);
+	forget_stack(thread.stack_nr);
 	REAL(sigaltstack)(&none, NULL);
 	thread.stack = NULL;
 	sys_munmap(stack, SIZE);
@@ -213,7 +213,7 @@ void stacks_enter(const void *top, size_t size)
 		thread.stack = NULL;
 		return;
 	}
-	set_ours(0, NULL);
+	set_our_stack(0, NULL);
 }
 
 void stacks_init(void)
@@ -288,7 +288,7 @@ static stack_t seen(const stack_t *ss, const stack_t *small)
 {
 	stack_t ret = *ss;
 
-	if (!is_ours(ss))
+	if (!is_our_stack(ss))
 		return ret;
 	if (!small->ss_size)
 		return (stack_t){ .ss_flags = SS_DISABLE };
@@ -298,24 +298,24 @@ static stack_t seen(const stack_t *ss, const stack_t *small)
 }
 
 /* The new one is there before the kernel may use it. */
-static int change(const stack_t *ss, stack_t *was)
+static int change_stack(const stack_t *ss, stack_t *was)
 {
 	bool none = ss->ss_flags & SS_DISABLE;
 	bool ours = !none && is_too_small(ss);
 	bool away = !none && !ours && !kernel_waits();
 	unsigned nr = away ? remember(ss->ss_sp, ss->ss_size) : 0;
-	int err = ours ? set_ours(ss->ss_flags, was) :
+	int err = ours ? set_our_stack(ss->ss_flags, was) :
 			 REAL(sigaltstack)(ss, was);
 
 	if (err) {
-		forget(nr);
+		forget_stack(nr);
 		return err;
 	}
-	forget(thread.stack_nr);
+	forget_stack(thread.stack_nr);
 	thread.stack_nr = nr;
 	thread.small = ours ? *ss : (stack_t){ 0 };
 	if (none)
-		set_ours(0, NULL);
+		set_our_stack(0, NULL);
 	return 0;
 }
 
@@ -329,7 +329,7 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 	/* Inline, what it is given may be away. */
 	if (ss)
 		given = *ss;
-	err = ss ? change(&given, &was) : REAL(sigaltstack)(NULL, &was);
+	err = ss ? change_stack(&given, &was) : REAL(sigaltstack)(NULL, &was);
 	if (!err && ret)
 		*ret = seen(&was, &small);
 	return err;

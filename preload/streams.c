@@ -25,7 +25,7 @@ void streams_init(void)
 	all = dlsym(RTLD_NEXT, "_IO_list_all");
 }
 
-static void pin(uintptr_t start, size_t len, bool pinned)
+static void pin_buffer(uintptr_t start, size_t len, bool pinned)
 {
 	manage_pin(start & ~(PAGE - 1), page_up(start + len), pinned);
 }
@@ -34,10 +34,10 @@ static void pin(uintptr_t start, size_t len, bool pinned)
 static void pin_all(bool pinned)
 {
 	for (FILE *f = *all; f; f = f->_chain) {
-		pin((uintptr_t)f, sizeof(*f), pinned);
+		pin_buffer((uintptr_t)f, sizeof(*f), pinned);
 		if (!f->_lock)
 			continue;
-		pin((uintptr_t)f->_lock, sizeof(uint64_t[2]), pinned);
+		pin_buffer((uintptr_t)f->_lock, sizeof(uint64_t[2]), pinned);
 		if (pinned)
 			__atomic_fetch_or((char *)f->_lock, 0,
 					  __ATOMIC_RELAXED);

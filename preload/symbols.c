@@ -94,7 +94,7 @@ static bool is_default(const struct table *t, uint32_t i)
 }
 
 /* NULL: there is no such function, or it is chosen when it is looked up. */
-static ElfW(Sym) * find(const struct table *t, const char *name)
+static ElfW(Sym) * find_symbol(const struct table *t, const char *name)
 {
 	struct chains c = chains_of(t);
 	uint32_t hash = hash_of(name);
@@ -119,7 +119,7 @@ static ElfW(Sym) * find(const struct table *t, const char *name)
 /* Does ours of that name call another library's? */
 static bool is_between(const struct table *libc, const struct real *r)
 {
-	const ElfW(Sym) *s = find(libc, r->name);
+	const ElfW(Sym) *s = find_symbol(libc, r->name);
 
 	return s && (uintptr_t)atomic_load(&r->fn) != libc->base + s->st_value;
 }
@@ -164,7 +164,7 @@ struct changes {
 	struct range span;
 };
 
-static void add(struct changes *all, ElfW(Sym) * theirs, uintptr_t ours)
+static void add_change(struct changes *all, ElfW(Sym) * theirs, uintptr_t ours)
 {
 	uintptr_t start = (uintptr_t)theirs & ~(PAGE - 1);
 	uintptr_t end = page_up((uintptr_t)(theirs + 1));
@@ -191,10 +191,11 @@ static void collect(const struct table *own, const struct table *libc,
 		for (; i >= c.first && i; i++) {
 			const ElfW(Sym) *s = &own->symbols[i];
 			const char *name = own->strings + s->st_name;
-			ElfW(Sym) *t = is_exported(s) ? find(libc, name) : NULL;
+			ElfW(Sym) *t =
+				is_exported(s) ? find_symbol(libc, name) : NULL;
 
 			if (t && !has_name(&between, name))
-				add(ret, t, own->base + s->st_value);
+				add_change(ret, t, own->base + s->st_value);
 			if (c.words[i - c.first] & 1)
 				break;
 		}

@@ -53,8 +53,8 @@ static struct start *take_start(void)
 	return NULL;
 }
 
-static int create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
-		  void *arg, bool is_inside)
+static int create_thread(pthread_t *t, const pthread_attr_t *attr,
+			 void *(*fn)(void *), void *arg, bool is_inside)
 {
 	struct start *s = take_start();
 	int err;
@@ -91,7 +91,7 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 		manage_threaded();
 	inside_enter();
 	err = is_inside || manage_is_on() ?
-		      create(t, attr, fn, arg, is_inside) :
+		      create_thread(t, attr, fn, arg, is_inside) :
 		      REAL(pthread_create)(t, attr, fn, arg);
 	inside_leave();
 	return err;

@@ -43,7 +43,7 @@ static int place(struct uhmm *u, void *p, size_t len, struct uhmm_device *dev)
 	return n < 0 ? (int)n : 0;
 }
 
-static int check_device(struct uhmm_device *dev)
+static int check_alloc_device(struct uhmm_device *dev)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };
 	int err = dev ? uhmm_device_query(dev, &info) : 0;
@@ -65,7 +65,7 @@ int uhmm_alloc(struct uhmm *u, size_t len, struct uhmm_device *dev,
 
 	if (!u || !ret_p || !len)
 		return -EINVAL;
-	err = check_device(dev);
+	err = check_alloc_device(dev);
 	if (err)
 		return err;
 	if (size < len)

@@ -31,8 +31,8 @@ const char *uhmm_module_path(void)
 }
 
 /* "DIR/NAME.so"; what does not fit is a path that is not there. */
-static void join(char path[PATH_LEN], const char *dir, size_t len,
-		 const char *name)
+static void join_path(char path[PATH_LEN], const char *dir, size_t len,
+		      const char *name)
 {
 	if (!len) {
 		dir = UHMM_PROVIDER_DIR;
@@ -52,7 +52,7 @@ static bool find_file(const char *name, char path[PATH_LEN])
 	for (;;) {
 		size_t len = strcspn(dirs, ":");
 
-		join(path, dirs, len, name);
+		join_path(path, dirs, len, name);
 		if (sys_module_exists(path))
 			return true;
 		if (!dirs[len])
@@ -77,8 +77,8 @@ static bool may_be_module(const char *name)
 	return spec_is_name(name) && strncmp(name, "lib", 3) != 0;
 }
 
-static int adopt(const struct uhmm_module *m, const char *name, char *why,
-		 size_t len)
+static int adopt_module(const struct uhmm_module *m, const char *name,
+			char *why, size_t len)
 {
 	int err;
 
@@ -113,7 +113,7 @@ static int load(const char *name, char *why, size_t len)
 		return -ENOENT;
 	}
 	err = sys_module_open(path, "uhmm_module", &symbol, why, len);
-	return err ? err : adopt(symbol, name, why, len);
+	return err ? err : adopt_module(symbol, name, why, len);
 }
 
 int module_load(const char *name, char *why, size_t len)

@@ -174,8 +174,8 @@ struct opening {
 };
 
 /* Say what is wrong with @name, a word of the specification; return @err. */
-static int refuse(const struct opening *o, int err, const char *name,
-		  const char *what)
+static int refuse_word(const struct opening *o, int err, const char *name,
+		       const char *what)
 {
 	sys_logf(uhmm_log(o->u), SYS_ERR, "device %s: %s: %s", o->text, name,
 		 what);
@@ -199,16 +199,16 @@ static int match_options(struct opening *o, const struct spec_part *part,
 		int nr = find_option(options, part->options[i].key);
 
 		if (nr < 0)
-			return refuse(o, -EINVAL, part->options[i].key,
-				      "unknown option");
+			return refuse_word(o, -EINVAL, part->options[i].key,
+					   "unknown option");
 		values[nr] = part->options[i].value;
 	}
 	for (size_t i = 0; options && options[i].key; i++) {
 		if (!values[i])
 			values[i] = options[i].fallback;
 		if (!values[i])
-			return refuse(o, -EINVAL, options[i].key,
-				      "this option must be given");
+			return refuse_word(o, -EINVAL, options[i].key,
+					   "this option must be given");
 	}
 	return 0;
 }
@@ -225,7 +225,7 @@ static int find_or_load(const struct opening *o, const char *name,
 		err = module_load(name, why, sizeof(why));
 		*ret = find_provider(name);
 	}
-	return err ? refuse(o, err, name, why) : 0;
+	return err ? refuse_word(o, err, name, why) : 0;
 }
 
 /* Find each part's provider and options. */
@@ -240,11 +240,11 @@ static int match_parts(struct opening *o)
 		if (err)
 			return err;
 		if (is_last && !p->open)
-			return refuse(o, -EINVAL, part->name,
-				      "wraps a provider; none is named");
+			return refuse_word(o, -EINVAL, part->name,
+					   "wraps a provider; none is named");
 		if (!is_last && !p->wrap)
-			return refuse(o, -EINVAL, part->name,
-				      "is a provider and no wrapper");
+			return refuse_word(o, -EINVAL, part->name,
+					   "is a provider and no wrapper");
 		err = match_options(o, part, p->options, o->values[i]);
 		if (err)
 			return err;
@@ -253,13 +253,13 @@ static int match_parts(struct opening *o)
 	return 0;
 }
 
-static void release(struct opening *o)
+static void release_opening(struct opening *o)
 {
 	if (o->desc.ops && o->desc.ops->release)
 		o->desc.ops->release(o->priv);
 }
 
-static const char *refusal(const struct opening *o, int err)
+static const char *opening_refusal(const struct opening *o, int err)
 {
 	switch (err) {
 	case -EINVAL:
@@ -315,11 +315,13 @@ static int open_part(struct opening *o, size_t i)
 	if (err) {
 		o->desc = inner;
 		o->priv = inner_priv;
-		return refuse(o, err, p->name,
-			      *said_text() ? said_text() : refusal(o, err));
+		return refuse_word(o, err, p->name,
+				   *said_text() ? said_text() :
+						  opening_refusal(o, err));
 	}
 	if (!desc_is_valid(&o->desc))
-		return refuse(o, -EINVAL, p->name, "made no usable device");
+		return refuse_word(o, -EINVAL, p->name,
+				   "made no usable device");
 	return 0;
 }
 
@@ -340,7 +342,7 @@ static int open_parts(struct opening *o)
 	return 0;
 }
 
-static int parse(struct opening *o)
+static int parse_opening(struct opening *o)
 {
 	if (spec_parse(&o->spec, o->text)) {
 		sys_logf(uhmm_log(o->u), SYS_ERR, "device %s: %s at \"%s\"",
@@ -348,7 +350,8 @@ static int parse(struct opening *o)
 		return -EINVAL;
 	}
 	if (o->spec.size && o->spec.bytes < uhmm_page_size())
-		return refuse(o, -EINVAL, o->spec.size, "less than a page");
+		return refuse_word(o, -EINVAL, o->spec.size,
+				   "less than a page");
 	return match_parts(o);
 }
 
@@ -360,13 +363,13 @@ int uhmm_device_open(struct uhmm *u, const char *spec,
 
 	if (!u || !spec || !ret_dev)
 		return -EINVAL;
-	err = parse(&o);
+	err = parse_opening(&o);
 	if (err)
 		return err;
 	err = open_parts(&o);
 	if (!err)
 		err = uhmm_device_add(u, &o.desc, o.priv, ret_dev);
 	if (err)
-		release(&o);
+		release_opening(&o);
 	return err;
 }

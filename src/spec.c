@@ -102,7 +102,7 @@ int spec_is_name(const char *name)
 }
 
 /* End the word before *@p; return what delimited it and step over it. */
-static char cut(char **p)
+static char cut_word(char **p)
 {
 	char c = **p;
 
@@ -139,14 +139,14 @@ static int parse_option(struct spec *s, struct spec_part *part, char **p,
 		return malformed(s, key, "an option's name is missing");
 	if (**p != '=')
 		return malformed(s, *p, "'=' is missing");
-	cut(p);
+	cut_word(p);
 	value = *p;
 	*p += strcspn(value, stop);
 	if (*p == value)
 		return malformed(s, value, "an option's value is missing");
 	if (close && !**p)
 		return malformed(s, *p, "')' is missing");
-	*ret_end = cut(p);
+	*ret_end = cut_word(p);
 	if (has_option(part, key))
 		return malformed(s, key, "an option is given twice");
 	if (part->nr_options == SPEC_OPTIONS)
@@ -181,7 +181,7 @@ static int parse_provider(struct spec *s, struct spec_part *part, char *p,
 		char *size = p;
 
 		p += strcspn(p, ",");
-		delimiter = cut(&p);
+		delimiter = cut_word(&p);
 		if (uhmm_parse_size(size, &s->bytes))
 			return malformed(
 				s, size,
@@ -211,12 +211,12 @@ static int parse_part(struct spec *s, char **p)
 	*p = skip_name(*p);
 	if (*p == part->name)
 		return malformed(s, *p, "a name is missing");
-	delimiter = cut(p);
+	delimiter = cut_word(p);
 	if (delimiter == '(') {
 		err = parse_options(s, part, p, ')');
 		if (err)
 			return err;
-		delimiter = cut(p);
+		delimiter = cut_word(p);
 		if (delimiter != '/')
 			return malformed(s, *p - !!delimiter,
 					 "'/' is missing after ')'");

@@ -28,13 +28,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sigset_t before; /* what the holder of the lock had blocked */
 
 /* As in manage.c: no handler of the holder waits for the lock. */
-static void acquire(void)
+static void acquire_aio(void)
 {
 	inside_enter();
 	mutex_lock_quiet(&lock, &before);
 }
 
-static void release(void)
+static void release_aio(void)
 {
 	mutex_unlock_quiet(&lock, &before);
 	inside_leave();
@@ -59,7 +59,7 @@ static bool keep_part(unsigned long queue, const void *key, struct range part)
 }
 
 /* Of one transfer, or, if @key is NULL, all of the queue. */
-static void drop(unsigned long queue, const void *key)
+static void drop_transfers(unsigned long queue, const void *key)
 {
 	for (size_t i = 0; i < nr_held; i++) {
 		const struct range *r = &held[i].part;
@@ -110,9 +110,9 @@ static void let_go(unsigned long queue, const void *key)
 
 	if (!nr_held || thread.inside)
 		return;
-	acquire();
-	drop(queue, key);
-	release();
+	acquire_aio();
+	drop_transfers(queue, key);
+	release_aio();
 	errno = err;
 }
 
@@ -177,14 +177,14 @@ EXPORT int io_submit(queue_t queue, long nr, struct iocb **list)
 	if (!is_on() || nr <= 0)
 		return result(syscall(SYS_io_submit, queue, nr, list));
 	HOLD(IN(list, (size_t)nr * sizeof(*list)));
-	acquire();
+	acquire_aio();
 	for (; n < nr; n++) {
 		if (keep_block(queue, list[n]))
 			continue;
-		drop(queue, list[n]);
+		drop_transfers(queue, list[n]);
 		break;
 	}
-	release();
+	release_aio();
 	done = n ? result(syscall(SYS_io_submit, queue, n, list)) : -EAGAIN;
 	for (long i = done > 0 ? done : 0; i < n; i++)
 		let_go(queue, list[i]);
@@ -305,10 +305,10 @@ static bool keep_posix(const void *cb, const volatile void *p, size_t len,
 
 	if (!is_on())
 		return true;
-	acquire();
-	drop(POSIX_QUEUE, cb);
+	acquire_aio();
+	drop_transfers(POSIX_QUEUE, cb);
 	all = keep(POSIX_QUEUE, cb, (const void *)p, len, write);
-	release();
+	release_aio();
 	if (!all)
 		errno = EAGAIN;
 	return all;

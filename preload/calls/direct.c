@@ -112,8 +112,8 @@ static size_t cut(const struct direct *d, size_t done, size_t most,
 	return n;
 }
 
-static ssize_t transfer(const struct direct *d, const struct iovec *vec,
-			size_t nr, off64_t at)
+static ssize_t transfer_direct(const struct direct *d, const struct iovec *vec,
+			       size_t nr, off64_t at)
 {
 	HOLD_NOTHING;
 
@@ -134,8 +134,8 @@ static ssize_t in_parts(const struct direct *d, size_t len, off64_t at)
 		size_t left = len - done;
 		size_t nr =
 			cut(d, done, left < most ? left : most, part, &bytes);
-		ssize_t ret =
-			transfer(d, part, nr, at < 0 ? at : at + (off64_t)done);
+		ssize_t ret = transfer_direct(d, part, nr,
+					      at < 0 ? at : at + (off64_t)done);
 
 		if (ret < 0 && errno == EFAULT && failures++ < MAX_FAILURES &&
 		    most > GRAIN) {
@@ -185,7 +185,7 @@ ssize_t calls_direct(const struct direct *d)
 	if (len > MOST)
 		len = MOST;
 	if (d->flags & RWF_ATOMIC)
-		return transfer(d, d->vec, d->nr, d->at);
+		return transfer_direct(d, d->vec, d->nr, d->at);
 	if (len > part_size() && has_position(d))
 		return at_position(d, len);
 	return in_parts(d, len, d->at);

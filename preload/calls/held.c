@@ -40,7 +40,7 @@ static void unpin(struct range part)
 		manage_release((void *)at, PAGE);
 }
 
-static void drop(unsigned i)
+static void drop_hold(unsigned i)
 {
 	struct range part = held.list[i].part;
 
@@ -56,16 +56,16 @@ static void drop_left(uintptr_t frame)
 	for (unsigned i = held.nr; i-- > 0;)
 		if (held.list[i].frame == frame ||
 		    stacks_left(held.list[i].frame, frame) == STACKS_LEFT)
-			drop(i);
+			drop_hold(i);
 }
 
 /* The oldest on a stack that is not known is most likely left. */
-static bool make_room(uintptr_t frame)
+static bool make_room_to_hold(uintptr_t frame)
 {
 	for (unsigned i = 0; held.nr == MAX_OPEN && i < held.nr; i++)
 		if (held.list[i].frame != frame &&
 		    stacks_left(held.list[i].frame, frame) == STACKS_UNKNOWN)
-			drop(i);
+			drop_hold(i);
 	return held.nr < MAX_OPEN;
 }
 
@@ -77,7 +77,7 @@ static struct range *last_of(const struct hold *h)
 	return has ? &held.list[held.nr - 1].part : NULL;
 }
 
-static bool pin(struct hold *h, uintptr_t start, uintptr_t end)
+static bool pin_hold(struct hold *h, uintptr_t start, uintptr_t end)
 {
 	struct range *last = last_of(h);
 	bool joins = last && start <= last->end && start >= last->start;
@@ -86,7 +86,7 @@ static bool pin(struct hold *h, uintptr_t start, uintptr_t end)
 		return true;
 	if (joins)
 		start = last->end;
-	else if (h->nr == MAX_HELD || !make_room(h->frame))
+	else if (h->nr == MAX_HELD || !make_room_to_hold(h->frame))
 		return false;
 	if (manage_hold((void *)start, end - start))
 		return false;
@@ -111,7 +111,7 @@ static bool hold_one(struct hold *h, const struct buf *b)
 	if (!b->p || !b->len || end < at)
 		return true;
 	for (; at < end && manage_part(at, end, &part); at = part.end) {
-		if (pin(h, part.start, part.end))
+		if (pin_hold(h, part.start, part.end))
 			manage_fault_in((void *)part.start,
 					part.end - part.start, b->write);
 		else
@@ -150,7 +150,7 @@ void calls_release(struct hold *h)
 	h->nr = 0;
 	for (unsigned i = held.nr; i-- > 0;)
 		if (held.list[i].frame == h->frame)
-			drop(i);
+			drop_hold(i);
 	calls_leave(&old);
 	errno = err;
 }
@@ -163,7 +163,7 @@ void calls_ended(void)
 		return;
 	calls_enter(&old);
 	while (held.nr)
-		drop(held.nr - 1);
+		drop_hold(held.nr - 1);
 	calls_leave(&old);
 }
 

@@ -52,7 +52,7 @@ EXEC(IS_MINUS_1, execvp, (const char *path, vector argv), (path, argv), path,
      argv, environ)
 EXEC(IS_MINUS_1, execvpe, (const char *path, vector argv, vector envp),
      (path, argv, envp), path, argv, envp)
-static size_t size_of(vector v)
+static size_t size_of_vector(vector v)
 {
 	size_t n = 1;
 
@@ -72,7 +72,8 @@ static size_t size_of(vector v)
 	      const posix_spawnattr_t *attr, vector argv, vector envp),    \
 	     (ret_pid, path, actions, attr, argv, envp), path, argv, envp, \
 	     HOLD(RES(ret_pid), STR(path), ARG(actions), ARG(attr),        \
-		  IN(argv, size_of(argv)), IN(envp, size_of(envp))))
+		  IN(argv, size_of_vector(argv)),                          \
+		  IN(envp, size_of_vector(envp))))
 
 SPAWN(posix_spawn)
 SPAWN(posix_spawnp)

@@ -17,7 +17,7 @@ bool ring_is_refused(void)
 }
 
 /* The library may come late, and to few: no function of it is found before. */
-static void *find(const char *name)
+static void *find_ring_call(const char *name)
 {
 	void *fn, *lib = NULL;
 
@@ -31,13 +31,14 @@ static void *find(const char *name)
 	return fn;
 }
 
-#define RING(name, params, args)                                               \
-	int name params;                                                       \
-	EXPORT int name params                                                 \
-	{                                                                      \
-		__typeof__(&name) fn = ring_is_refused() ? NULL : find(#name); \
-                                                                               \
-		return fn ? fn args : -ENOSYS;                                 \
+#define RING(name, params, args)                                          \
+	int name params;                                                  \
+	EXPORT int name params                                            \
+	{                                                                 \
+		__typeof__(&name) fn =                                    \
+			ring_is_refused() ? NULL : find_ring_call(#name); \
+                                                                          \
+		return fn ? fn args : -ENOSYS;                            \
 	}
 
 RING(io_uring_queue_init, (unsigned nr, void *ring, unsigned flags),

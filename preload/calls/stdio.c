@@ -31,7 +31,7 @@ static bool is_away(unsigned n, FILE *f, const void *p, size_t len, bool write)
 }
 
 /* In bytes, so that none is lost of an item that was read in part. */
-static size_t get(get_fn *real, void *p, size_t len, FILE *f)
+static size_t get_bytes(get_fn *real, void *p, size_t len, FILE *f)
 {
 	size_t done = 0;
 
@@ -49,7 +49,7 @@ static size_t get(get_fn *real, void *p, size_t len, FILE *f)
 	return done;
 }
 
-static size_t put(put_fn *real, const void *p, size_t len, FILE *f)
+static size_t put_bytes(put_fn *real, const void *p, size_t len, FILE *f)
 {
 	size_t done = 0;
 
@@ -84,7 +84,7 @@ static bool is_large(const void *p, size_t size, size_t n, size_t *ret_len)
 		if (likely(!is_large(p, size, n, &len)))            \
 			return REAL(name)(p, size, n, f);           \
 		flockfile(f);                                       \
-		done = get(REAL(name), p, len, f);                  \
+		done = get_bytes(REAL(name), p, len, f);            \
 		funlockfile(f);                                     \
 		return done / size;                                 \
 	}
@@ -98,7 +98,7 @@ static bool is_large(const void *p, size_t size, size_t n, size_t *ret_len)
 		if (likely(!is_large(p, size, n, &len)))                  \
 			return REAL(name)(p, size, n, f);                 \
 		flockfile(f);                                             \
-		done = put(REAL(name), p, len, f);                        \
+		done = put_bytes(REAL(name), p, len, f);                  \
 		funlockfile(f);                                           \
 		return done / size;                                       \
 	}

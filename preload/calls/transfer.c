@@ -64,7 +64,7 @@ static bool has_stopped(const struct transfer *t)
  * The n-th time.  What is brought home may leave again before it is used, where
  * there is more of it than RAM: then the first of it is held.
  */
-static ssize_t transfer(const struct transfer *t, unsigned n)
+static ssize_t transfer_once(const struct transfer *t, unsigned n)
 {
 	const struct buf first = {
 		t->p,
@@ -84,7 +84,7 @@ ssize_t calls_go_on(struct transfer *t, bool whole)
 	unsigned n = 0;
 
 	for (;;) {
-		ssize_t ret = transfer(t, n);
+		ssize_t ret = transfer_once(t, n);
 
 		if (ret > 0) {
 			done += ret;

@@ -39,22 +39,22 @@ struct dax {
 	touched_pages touched;
 };
 
-static void *page_at(const struct dax *dax, uint64_t dpfn)
+static void *dax_page_at(const struct dax *dax, uint64_t dpfn)
 {
 	return dax->pages + bytes_of(dpfn);
 }
 
-static void *touch(struct dax *dax, uint64_t dpfn, size_t npages)
+static void *touch_dax(struct dax *dax, uint64_t dpfn, size_t npages)
 {
 	touched_add(&dax->touched, dpfn, npages);
-	return page_at(dax, dpfn);
+	return dax_page_at(dax, dpfn);
 }
 
 static int dax_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 			      size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
+		uhmm_copy(touch_dax(priv, seg->dpfn, seg->npages), seg->ram,
 			  bytes_of(seg->npages));
 	return 0;
 }
@@ -63,21 +63,21 @@ static int dax_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 			   size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
+		uhmm_copy(seg->ram, dax_page_at(priv, seg->dpfn),
 			  bytes_of(seg->npages));
 	return 0;
 }
 
 static int dax_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(touch(priv, dpfn, npages), 0, bytes_of(npages));
+	memset(touch_dax(priv, dpfn, npages), 0, bytes_of(npages));
 	return 0;
 }
 
 static const void *dax_direct(void *priv, uint64_t dpfn, size_t npages)
 {
 	(void)npages;
-	return page_at(priv, dpfn);
+	return dax_page_at(priv, dpfn);
 }
 
 static uint64_t dax_stored(void *priv)
@@ -138,7 +138,7 @@ static uint64_t size_of_device(dev_t dev)
 	return size;
 }
 
-static uint64_t size_of(int fd)
+static uint64_t size_of_dax(int fd)
 {
 	struct stat st;
 
@@ -179,7 +179,7 @@ static int open_memfd(struct dax *dax, uint64_t npages)
 	return ftruncate(dax->fd, (off_t)dax->len) ? -errno : 0;
 }
 
-static int open_path(struct dax *dax, const char *path, uint64_t npages)
+static int open_dax_path(struct dax *dax, const char *path, uint64_t npages)
 {
 	uint64_t size;
 
@@ -188,7 +188,7 @@ static int open_path(struct dax *dax, const char *path, uint64_t npages)
 		return -errno;
 	if (!is_memory(dax->fd))
 		return -ENXIO;
-	size = size_of(dax->fd) & ~(ALIGN - 1);
+	size = size_of_dax(dax->fd) & ~(ALIGN - 1);
 	dax->len = npages ? bytes_of(npages) : size;
 	dax->len = (dax->len + ALIGN - 1) & ~(ALIGN - 1);
 	if (!dax->len)
@@ -202,7 +202,8 @@ static int open_file(struct dax *dax, const char *path, uint64_t npages)
 	int err;
 
 	dax->fd = -1;
-	err = *path ? open_path(dax, path, npages) : open_memfd(dax, npages);
+	err = *path ? open_dax_path(dax, path, npages) :
+		      open_memfd(dax, npages);
 	if (err)
 		return err;
 	dax->fd = uhmm_fd_keep(dax->fd);

@@ -135,7 +135,7 @@ static int lock(int fd)
 
 /* ---- Its size ---- */
 
-static int size_of(int fd, const struct stat *st, uint64_t *ret)
+static int size_of_file(int fd, const struct stat *st, uint64_t *ret)
 {
 	*ret = (uint64_t)st->st_size;
 	if (S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, ret))
@@ -172,7 +172,7 @@ static int set_size(struct file *f, const char *const *values, uint64_t npages)
 
 	if (fstat(f->fd, &st))
 		return -errno;
-	err = size_of(f->fd, &st, &have);
+	err = size_of_file(f->fd, &st, &have);
 	if (err)
 		return err;
 	f->npages = npages ? npages : have;

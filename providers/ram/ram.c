@@ -32,23 +32,23 @@ struct ram {
 	touched_pages touched;
 };
 
-static void *page_at(const struct ram *ram, uint64_t dpfn)
+static void *ram_page_at(const struct ram *ram, uint64_t dpfn)
 {
 	return ram->pages + bytes_of(dpfn);
 }
 
 /* Where to write: the pages have memory from then on. */
-static void *touch(struct ram *ram, uint64_t dpfn, size_t npages)
+static void *touch_ram(struct ram *ram, uint64_t dpfn, size_t npages)
 {
 	touched_add(&ram->touched, dpfn, npages);
-	return page_at(ram, dpfn);
+	return ram_page_at(ram, dpfn);
 }
 
 static int ram_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 			      size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(touch(priv, seg->dpfn, seg->npages), seg->ram,
+		uhmm_copy(touch_ram(priv, seg->dpfn, seg->npages), seg->ram,
 			  bytes_of(seg->npages));
 	return 0;
 }
@@ -57,7 +57,7 @@ static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 			   size_t nr)
 {
 	for (; nr; seg++, nr--)
-		uhmm_copy(seg->ram, page_at(priv, seg->dpfn),
+		uhmm_copy(seg->ram, ram_page_at(priv, seg->dpfn),
 			  bytes_of(seg->npages));
 	return 0;
 }
@@ -72,20 +72,21 @@ static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
 	if (src->ops != &ram_ops)
 		return -EOPNOTSUPP;
 	for (; nr; seg++, nr--)
-		uhmm_copy(touch(priv, seg->dst, seg->npages),
-			  page_at(src_priv, seg->src), bytes_of(seg->npages));
+		uhmm_copy(touch_ram(priv, seg->dst, seg->npages),
+			  ram_page_at(src_priv, seg->src),
+			  bytes_of(seg->npages));
 	return 0;
 }
 
 static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
 {
-	memset(touch(priv, dpfn, npages), 0, bytes_of(npages));
+	memset(touch_ram(priv, dpfn, npages), 0, bytes_of(npages));
 	return 0;
 }
 
 static const void *ram_direct(void *priv, uint64_t dpfn, size_t npages)
 {
-	return page_at(priv, dpfn);
+	return ram_page_at(priv, dpfn);
 }
 
 static void ram_page_free(void *priv, uint64_t dpfn, size_t npages)

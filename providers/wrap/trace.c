@@ -143,7 +143,7 @@ static void trace_release(void *priv)
 	wrap_release(t);
 }
 
-static int open_file(const char *path)
+static int open_trace(const char *path)
 {
 	int fd;
 
@@ -158,7 +158,7 @@ static int trace_wrap(const char *const *values,
 		      struct uhmm_device_desc *desc, void **ret_priv)
 {
 	struct trace *t;
-	int fd = open_file(values[0]);
+	int fd = open_trace(values[0]);
 
 	if (fd < 0)
 		return fd;

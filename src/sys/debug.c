@@ -80,7 +80,7 @@ void debug_has(const void *lock, enum sys_rank rank)
 	held[nr_held++] = (struct held){ lock, rank };
 }
 
-static bool drop(const void *lock)
+static bool drop_held(const void *lock)
 {
 	for (size_t i = nr_held; i-- > 0;) {
 		if (held[i].lock != lock)
@@ -95,13 +95,13 @@ static bool drop(const void *lock)
 
 void debug_lets_go(const void *lock)
 {
-	if (!drop(lock))
+	if (!drop_held(lock))
 		debug_die("a thread lets a lock go that it does not hold");
 }
 
 void debug_forget(const void *lock)
 {
-	drop(lock);
+	drop_held(lock);
 }
 
 void debug_holds_none(enum sys_rank first, enum sys_rank last, const char *what)

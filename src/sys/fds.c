@@ -63,7 +63,7 @@ static int dup_from(int fd, uint64_t floor)
 	return (int)call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, (long)floor, 0, 0, 0);
 }
 
-static int limit(const struct rlimit *new, struct rlimit *ret_old)
+static int limit_fds(const struct rlimit *new, struct rlimit *ret_old)
 {
 	return (int)call(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)new,
 			 (long)ret_old, 0, 0);
@@ -71,31 +71,32 @@ static int limit(const struct rlimit *new, struct rlimit *ret_old)
 
 int sys_limit_raise(struct sys_raised *r, uint64_t enough)
 {
-	if (limit(NULL, &r->is))
+	if (limit_fds(NULL, &r->is))
 		return -EMFILE;
 	if (enough > r->is.rlim_max)
 		enough = r->is.rlim_max;
 	if (r->is.rlim_cur < enough)
 		r->is.rlim_cur = enough;
-	return limit(&r->is, &r->was) ? -EMFILE : 0;
+	return limit_fds(&r->is, &r->was) ? -EMFILE : 0;
 }
 
 bool sys_limit_make_room(struct sys_raised *r)
 {
-	if (limit(NULL, &r->is))
+	if (limit_fds(NULL, &r->is))
 		return false;
 	r->is.rlim_cur += ROOM_MADE;
 	if (r->is.rlim_max < r->is.rlim_cur)
 		r->is.rlim_max = r->is.rlim_cur;
-	return !limit(&r->is, &r->was) || !sys_limit_raise(r, r->is.rlim_cur);
+	return !limit_fds(&r->is, &r->was) ||
+	       !sys_limit_raise(r, r->is.rlim_cur);
 }
 
 void sys_limit_restore(const struct sys_raised *r)
 {
 	struct rlimit now;
 
-	if (!limit(&r->was, &now) && now.rlim_cur != r->is.rlim_cur)
-		limit(&now, NULL);
+	if (!limit_fds(&r->was, &now) && now.rlim_cur != r->is.rlim_cur)
+		limit_fds(&now, NULL);
 }
 
 long sys_opened(long nr, long a, long b, long c, long d)
@@ -138,7 +139,7 @@ static int dup_high(int fd, enum sys_fd_place place)
 	int high = -EMFILE;
 	struct rlimit r;
 
-	if (limit(NULL, &r))
+	if (limit_fds(NULL, &r))
 		return -EMFILE;
 	if (place == SYS_FD_FAR && r.rlim_cur <= HIGHEST)
 		high = dup_beyond(fd, r.rlim_cur);
@@ -169,7 +170,7 @@ static void record(int fd, bool vital)
 }
 
 /* Holds the lock. */
-static void forget(struct sys_kept *k)
+static void forget_fd(struct sys_kept *k)
 {
 	uint32_t was = atomic_exchange(&k->serial, 0);
 
@@ -201,7 +202,7 @@ void sys_close(int fd)
 	k = sys_kept_find(fd);
 	if (k) {
 		same = sys_kept_is_same(k);
-		forget(k);
+		forget_fd(k);
 	}
 	if (fd >= 0 && same)
 		call(SYS_close, fd, 0, 0, 0, 0, 0);

@@ -63,7 +63,7 @@ static const char *parse_length(const char *s, struct conversion *c)
 }
 
 /* @s: what follows the '%' */
-static const char *parse(const char *s, struct conversion *c)
+static const char *parse_conversion(const char *s, struct conversion *c)
 {
 	unsigned places;
 
@@ -81,7 +81,7 @@ static const char *parse(const char *s, struct conversion *c)
 
 /* ---- Writing ---- */
 
-static void put(struct output *o, char c, size_t times)
+static void put_chars(struct output *o, char c, size_t times)
 {
 	for (; times && o->room; times--, o->room--)
 		*o->at++ = c;
@@ -103,17 +103,17 @@ static void put_padded(struct output *o, const struct conversion *c,
 		all++;
 	pad = all < c->width ? c->width - all : 0;
 	if (!c->left && !c->zeroes)
-		put(o, ' ', pad);
+		put_chars(o, ' ', pad);
 	put_text(o, prefix, all - len);
 	if (!c->left && c->zeroes)
-		put(o, '0', pad);
+		put_chars(o, '0', pad);
 	put_text(o, s, len);
 	if (c->left)
-		put(o, ' ', pad);
+		put_chars(o, ' ', pad);
 }
 
 /* Digits of @n that end before @end.  Return: the first. */
-static char *digits(char *end, uint64_t n, unsigned base)
+static char *write_digits(char *end, uint64_t n, unsigned base)
 {
 	do {
 		*--end = "0123456789abcdef"[n % base];
@@ -131,11 +131,11 @@ static void put_integer(struct output *o, const struct conversion *c,
 
 	if (c->type == 'p' || (is_hex && c->alternate && n))
 		prefix = "0x";
-	s = digits(end, n, is_hex ? 16 : 10);
+	s = write_digits(end, n, is_hex ? 16 : 10);
 	put_padded(o, c, prefix, s, (size_t)(end - s));
 }
 
-static uint64_t cut(uint64_t n, unsigned bytes)
+static uint64_t cut_number(uint64_t n, unsigned bytes)
 {
 	return bytes < sizeof(n) ? n & ((UINT64_C(1) << bytes * 8) - 1) : n;
 }
@@ -153,7 +153,8 @@ static void put_signed(struct output *o, const struct conversion *c, uint64_t n)
 
 	if (is_negative)
 		n = 0 - (uint64_t)extend(n, c->bytes);
-	put_integer(o, c, is_negative ? n : cut(n, c->bytes), is_negative);
+	put_integer(o, c, is_negative ? n : cut_number(n, c->bytes),
+		    is_negative);
 }
 
 static void put_string(struct output *o, const struct conversion *c,
@@ -192,7 +193,7 @@ static void put_float(struct output *o, const struct conversion *c, double x)
 		*--s = (char)('0' + n % 10);
 	if (places)
 		*--s = '.';
-	s = digits(s, n, 10);
+	s = write_digits(s, n, 10);
 	put_padded(o, c, prefix, s, (size_t)(end - s));
 }
 
@@ -217,7 +218,8 @@ static bool convert(struct output *o, const struct conversion *c, va_list *ap)
 		return true;
 	case 'u':
 	case 'x':
-		put_integer(o, c, cut(next_integer(ap, c), c->bytes), false);
+		put_integer(o, c, cut_number(next_integer(ap, c), c->bytes),
+			    false);
 		return true;
 	case 'p':
 		put_integer(o, c, (uintptr_t)va_arg(*ap, void *), false);
@@ -233,7 +235,7 @@ static bool convert(struct output *o, const struct conversion *c, va_list *ap)
 		put_padded(o, c, "", &one, 1);
 		return true;
 	case '%':
-		put(o, '%', 1);
+		put_chars(o, '%', 1);
 		return true;
 	default:
 		return false;
@@ -252,10 +254,10 @@ size_t sys_vformat(char *buf, size_t len, const char *fmt, va_list ap)
 		const char *next;
 
 		if (*fmt != '%' || !known) {
-			put(&o, *fmt++, 1);
+			put_chars(&o, *fmt++, 1);
 			continue;
 		}
-		next = parse(fmt + 1, &c);
+		next = parse_conversion(fmt + 1, &c);
 		known = convert(&o, &c, &args);
 		fmt = known ? next : fmt;
 	}

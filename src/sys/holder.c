@@ -166,7 +166,7 @@ static void replace(struct holder *new)
 		stop(old);
 }
 
-static int start(struct holder *h)
+static int start_holder(struct holder *h)
 {
 	int err;
 
@@ -188,7 +188,7 @@ int sys_fds_hold(void)
 
 	sys_mutex_lock(&start_lock);
 	if (!holds_all(holder))
-		err = start(holder == holders ? holders + 1 : holders);
+		err = start_holder(holder == holders ? holders + 1 : holders);
 	sys_mutex_unlock(&start_lock);
 	return err;
 }
@@ -200,17 +200,17 @@ void sys_holder_drop(size_t place, uint32_t serial)
 		ask(holder);
 }
 
-static bool is_idle(void)
+static bool has_no_fds(void)
 {
 	return sys_fd_next(1) < 0;
 }
 
 void sys_holder_idle(void)
 {
-	if (!is_idle() || !sys_is_marked_process())
+	if (!has_no_fds() || !sys_is_marked_process())
 		return;
 	sys_mutex_lock(&start_lock);
-	if (holder && is_idle())
+	if (holder && has_no_fds())
 		replace(NULL);
 	sys_mutex_unlock(&start_lock);
 }
@@ -274,7 +274,7 @@ static bool is_open(int fd)
  * The first thread says why and ends the process; the others wait for that.
  * What the process does at its end may bring the first here again.
  */
-_Noreturn static void lose(const char *why)
+_Noreturn static void end_process(const char *why)
 {
 	void (*say)(const char *) = atomic_load(&on_lost);
 	uint32_t tid = (uint32_t)sys_gettid(), first = 0;
@@ -325,7 +325,7 @@ bool sys_fd_mend(int fd, int err)
 	}
 	sys_mutex_unlock(&sys_kept_lock);
 	if (why)
-		lose(why);
+		end_process(why);
 	return again;
 }
 
@@ -350,8 +350,8 @@ void sys_fds_look(void)
 
 void sys_fds_short(void)
 {
-	lose("libuhmm needs a descriptor to follow a fork, and the process may "
-	     "open no more; raise its limit (ulimit -n)");
+	end_process("libuhmm needs a descriptor to follow a fork, and the "
+		    "process may open no more; raise its limit (ulimit -n)");
 }
 
 void sys_fds_on_lost(void (*say)(const char *why))

@@ -18,7 +18,7 @@
 #define BACKLOG 8
 
 /* @ret as libc returns it; errno stays as it was. */
-static int result(int ret, int saved)
+static int libc_result(int ret, int saved)
 {
 	if (ret < 0) {
 		ret = -errno;
@@ -59,7 +59,7 @@ int sys_private_dir(const char *path)
 
 	if (sys_should_fail("mkdir"))
 		return -EACCES;
-	err = result(mkdir(path, 0700), saved);
+	err = libc_result(mkdir(path, 0700), saved);
 	if (err && err != -EEXIST)
 		return err;
 	return is_mine(path, 077) ? 0 : -EPERM;
@@ -74,12 +74,14 @@ static int bind_at(int fd, const char *path)
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
 	sys_unlink(path);
-	err = result(fchmod(fd, 0600), saved); /* what bind(2) makes has it */
+	err = libc_result(fchmod(fd, 0600),
+			  saved); /* what bind(2) makes has it */
 	if (!err)
-		err = result(bind(fd, (struct sockaddr *)&addr, sizeof(addr)),
-			     saved);
+		err = libc_result(bind(fd, (struct sockaddr *)&addr,
+				       sizeof(addr)),
+				  saved);
 	if (!err)
-		err = result(listen(fd, BACKLOG), saved);
+		err = libc_result(listen(fd, BACKLOG), saved);
 	return err;
 }
 
@@ -89,9 +91,9 @@ int sys_socket_listen(const char *path)
 
 	if (sys_should_fail("socket"))
 		return -EMFILE;
-	fd = result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			   0),
-		    saved);
+	fd = libc_result(socket(AF_UNIX,
+				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			 saved);
 	if (fd < 0)
 		return fd;
 	err = bind_at(fd, path);
@@ -117,7 +119,7 @@ int sys_socket_accept(int fd)
 
 	if (sys_should_fail("accept"))
 		return -ECONNABORTED;
-	peer = result(accept4(fd, NULL, NULL, SOCK_CLOEXEC), saved);
+	peer = libc_result(accept4(fd, NULL, NULL, SOCK_CLOEXEC), saved);
 	if (peer < 0)
 		return peer;
 	setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
@@ -219,7 +221,7 @@ int sys_socket_pass(int sock, int fd)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return result((int)sendmsg(sock, &p.msg, MSG_NOSIGNAL), saved);
+	return libc_result((int)sendmsg(sock, &p.msg, MSG_NOSIGNAL), saved);
 }
 
 /* There is room before: a descriptor without a number would be gone. */

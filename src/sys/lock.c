@@ -50,7 +50,7 @@ static bool spin(struct sys_mutex *m)
  * thread that unlocks and locks again at once is back long before the waiter
  * that it woke runs: so a waiter that was @woken in vain is owed the lock.
  */
-static bool take(struct sys_mutex *m, bool woken, uint32_t *word)
+static bool take_mutex(struct sys_mutex *m, bool woken, uint32_t *word)
 {
 	uint32_t want = woken ? SYS_MUTEX_OWED : SYS_MUTEX_WAITED;
 
@@ -75,7 +75,7 @@ void sys_mutex_lock_slow(struct sys_mutex *m)
 
 	if (spin(m))
 		return;
-	for (bool woken = false; !take(m, woken, &word); woken = true)
+	for (bool woken = false; !take_mutex(m, woken, &word); woken = true)
 		sys_futex_wait(&m->word, word, 0);
 }
 
@@ -87,7 +87,7 @@ static bool lock_unless(struct sys_mutex *m, const _Atomic bool *stop)
 
 	if (sys_mutex_take_free(m) || spin(m))
 		return true;
-	for (; !take(m, woken, &word); woken = true) {
+	for (; !take_mutex(m, woken, &word); woken = true) {
 		if (atomic_load(stop))
 			return false;
 		sys_futex_wait(&m->word, word, patience);

@@ -46,7 +46,7 @@ static unsigned nr_avoided;
 static struct sys_nodes ours; /* the others; good while any is avoided */
 
 /* The first range that ends after @addr. */
-static size_t find(const struct own_table *t, uintptr_t addr)
+static size_t find_own(const struct own_table *t, uintptr_t addr)
 {
 	size_t low = 0, high = t->nr;
 
@@ -61,37 +61,37 @@ static size_t find(const struct own_table *t, uintptr_t addr)
 	return low;
 }
 
-static void copy(struct own_table *to, const struct own_table *from)
+static void copy_own(struct own_table *to, const struct own_table *from)
 {
 	to->nr = from->nr;
 	memcpy(to->own, from->own, from->nr * sizeof(*from->own));
 }
 
-static void insert(struct own_table *t, uintptr_t start, size_t len)
+static void insert_own(struct own_table *t, uintptr_t start, size_t len)
 {
-	size_t at = find(t, start);
+	size_t at = find_own(t, start);
 
 	memmove(t->own + at + 1, t->own + at, (t->nr - at) * sizeof(*t->own));
 	t->own[at] = (struct own){ start, start + len };
 	t->nr++;
 }
 
-static void add(uintptr_t start, size_t len)
+static void add_own(uintptr_t start, size_t len)
 {
 	struct own_table *from = atomic_load(&table), *to = from->other;
 
-	copy(to, from);
-	insert(to, start, len);
+	copy_own(to, from);
+	insert_own(to, start, len);
 	atomic_store(&table, to);
 }
 
 /* A range, or one end of it. */
-static void del(uintptr_t start, size_t len)
+static void del_own(uintptr_t start, size_t len)
 {
 	struct own_table *from = atomic_load(&table), *to = from->other;
-	struct own *o = to->own + find(from, start);
+	struct own *o = to->own + find_own(from, start);
 
-	copy(to, from);
+	copy_own(to, from);
 	if (o->start < start) {
 		o->end = start;
 	} else if (o->end > start + len) {
@@ -134,7 +134,7 @@ static int find_others(struct sys_nodes *ret)
 	return !err && sys_nodes_next(ret, 0) < 0 ? -ENODEV : err;
 }
 
-static int avoid(int node, bool on)
+static int avoid_for_own(int node, bool on)
 {
 	struct sys_nodes others;
 	int err;
@@ -157,9 +157,9 @@ int sys_own_avoid(int node, bool on)
 	if (node < 0 || node >= SYS_MAX_NODES)
 		return -EINVAL;
 	sys_mutex_lock(&lock);
-	err = avoid(node, on);
+	err = avoid_for_own(node, on);
 	if (err && on)
-		avoid(node, false);
+		avoid_for_own(node, false);
 	sys_mutex_unlock(&lock);
 	return on ? err : 0;
 }
@@ -202,7 +202,7 @@ static int map_tables(size_t room, struct own_table **ret)
 }
 
 /* Room for two ranges more, and one for the table. */
-static int grow(void)
+static int grow_own(void)
 {
 	struct own_table *old = atomic_load(&table), *t;
 	int ret;
@@ -213,11 +213,11 @@ static int grow(void)
 	if (ret)
 		return ret;
 	if (old)
-		copy(t, old);
-	insert(t, t->mapping, t->len);
+		copy_own(t, old);
+	insert_own(t, t->mapping, t->len);
 	atomic_store(&table, t);
 	if (old) {
-		del(old->mapping, old->len);
+		del_own(old->mapping, old->len);
 		sys_munmap(old->mapping, old->len);
 	}
 	return 0;
@@ -247,11 +247,11 @@ int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 	int ret;
 
 	sys_mutex_lock(&lock);
-	ret = grow();
+	ret = grow_own();
 	if (!ret)
 		ret = map_bound(len, prot, flags, ret_addr);
 	if (!ret)
-		add(*ret_addr, len);
+		add_own(*ret_addr, len);
 	sys_mutex_unlock(&lock);
 	return ret;
 }
@@ -259,7 +259,7 @@ int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 void sys_own_unmap(uintptr_t addr, size_t len)
 {
 	sys_mutex_lock(&lock);
-	del(addr, len);
+	del_own(addr, len);
 	sys_mutex_unlock(&lock);
 	sys_munmap(addr, len);
 }
@@ -306,7 +306,7 @@ bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
 
 	sys_mutex_lock(&lock);
 	t = atomic_load(&table);
-	at = t ? find(t, addr) : 0;
+	at = t ? find_own(t, addr) : 0;
 	found = t && at < t->nr;
 	if (found) {
 		*ret_start = t->own[at].start;

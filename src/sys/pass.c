@@ -50,7 +50,7 @@ static ssize_t read_text(int tid, const char *name, char *buf, size_t room)
 	return len;
 }
 
-static bool is_gone(ssize_t err)
+static bool is_reader_gone(ssize_t err)
 {
 	return err == -ENOENT || err == -ESRCH;
 }
@@ -96,13 +96,13 @@ enum look {
 	HAS_SIGNAL
 };
 
-static enum look look(int tid, uint64_t signals)
+static enum look look_at_thread(int tid, uint64_t signals)
 {
 	char text[MAX_TEXT];
 	ssize_t len = read_text(tid, "status", text, sizeof(text));
 	char state;
 
-	if (is_gone(len))
+	if (is_reader_gone(len))
 		return PASSED;
 	if (len <= 0 || number(value(text, "\nSigPnd:"), 16) & signals)
 		return HAS_SIGNAL;
@@ -116,7 +116,7 @@ static bool passes(int tid, uint64_t signals, uint64_t deadline)
 	_Atomic uint32_t never = 0;
 	enum look at;
 
-	while ((at = look(tid, signals)) != PASSED) {
+	while ((at = look_at_thread(tid, signals)) != PASSED) {
 		if (at == RUNS && first && ran - first >= RAN_NS)
 			return true;
 		if (sys_now_ns() > deadline)

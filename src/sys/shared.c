@@ -29,7 +29,7 @@ enum {
 };
 
 /* By writing, where the file system knows no other way. */
-static long fill(long fd, size_t len)
+static long fill_file(long fd, size_t len)
 {
 	static const char zeroes[PAGE];
 	long n = 1;
@@ -56,14 +56,14 @@ int sys_shared_create(const char *path, size_t len)
 		return (int)fd;
 	err = call(SYS_fallocate, fd, 0, 0, (long)len, 0, 0);
 	if (err == -EOPNOTSUPP || err == -ENOSYS)
-		err = fill(fd, len);
+		err = fill_file(fd, len);
 	call(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (err)
 		call(SYS_unlink, (long)path, 0, 0, 0, 0, 0);
 	return (int)err;
 }
 
-static bool is_ours(int fd, size_t len)
+static bool is_our_file(int fd, size_t len)
 {
 	struct stat st;
 
@@ -94,7 +94,7 @@ int sys_shared_map(const char *path, size_t len, void **ret)
 
 	if (fd < 0)
 		return fd;
-	err = is_ours(fd, len) ? map_over(fd, len, &addr) : -EINVAL;
+	err = is_our_file(fd, len) ? map_over(fd, len, &addr) : -EINVAL;
 	call(SYS_close, fd, 0, 0, 0, 0, 0);
 	*ret = (void *)addr;
 	return err;
@@ -116,7 +116,7 @@ static const char *skip_fields(const char *at, int nr)
 	return at;
 }
 
-static uint64_t digits(const char *at)
+static uint64_t read_digits(const char *at)
 {
 	uint64_t n = 0;
 
@@ -147,7 +147,7 @@ static bool read_began(const char *path, uint64_t *ret)
 	at = strrchr(text, ')'); /* a name may have blanks */
 	if (!at || strlen(at) < 3)
 		return true;
-	*ret = digits(skip_fields(at + 2, BEGAN - 3));
+	*ret = read_digits(skip_fields(at + 2, BEGAN - 3));
 	return at[2] != 'Z' && at[2] != 'X';
 }
 

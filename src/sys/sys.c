@@ -22,7 +22,7 @@
 
 #define PAGE ((size_t)4096)
 
-static size_t whole_pages(size_t len)
+static size_t whole_own_pages(size_t len)
 {
 	return (len + PAGE - 1) & ~(PAGE - 1);
 }
@@ -34,7 +34,7 @@ void *sys_alloc(size_t len)
 	if (len == 0 || len > SIZE_MAX / 2)
 		return NULL;
 	/* Pools are made large and used in part: no promise is needed. */
-	if (sys_own_map(whole_pages(len), PROT_READ | PROT_WRITE,
+	if (sys_own_map(whole_own_pages(len), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;
 	return (void *)addr;
@@ -43,14 +43,14 @@ void *sys_alloc(size_t len)
 void sys_free(void *p, size_t len)
 {
 	if (p)
-		sys_own_unmap((uintptr_t)p, whole_pages(len));
+		sys_own_unmap((uintptr_t)p, whole_own_pages(len));
 }
 
 void *sys_reserve(size_t len, size_t align)
 {
 	uintptr_t addr, first;
 
-	len = whole_pages(len);
+	len = whole_own_pages(len);
 	if (len == 0 || len + align < len)
 		return NULL;
 	if (sys_own_map(len + align, PROT_NONE,

@@ -86,7 +86,7 @@ int sys_nth_cpu(int n)
 	return -1;
 }
 
-static void pin(int cpu)
+static void pin_thread(int cpu)
 {
 	struct cpus c = { 0 };
 
@@ -105,7 +105,7 @@ static void *run(void *p)
 	sys_futex_wake(&s->begun, 1);
 	prctl(PR_SET_NAME, s->name);
 	sys_name_thread(s->name);
-	pin(s->cpu);
+	pin_thread(s->cpu);
 	s->fn(s->arg);
 	return NULL;
 }

@@ -60,7 +60,7 @@ void sys_name_thread(const char *name)
 	thread_name = name;
 }
 
-static bool is_due(void)
+static bool is_call_late(void)
 {
 	return current && sys_now_ns() >= current->opened + OPEN_NS;
 }
@@ -72,7 +72,7 @@ void sys_call_open(void)
 	const char *name = call_name;
 	uint64_t mask;
 
-	if (!is_due())
+	if (!is_call_late())
 		return;
 	debug_holds_none(RANK_GATE, RANK_DEVICE, "a signal handler");
 	current = c->outer;
@@ -86,7 +86,7 @@ void sys_call_open(void)
 
 /* ---- The table -------------------------------------------------------- */
 
-static struct sys_wait_slot *claim(struct sys_waits *all)
+static struct sys_wait_slot *claim_wait_slot(struct sys_waits *all)
 {
 	for (unsigned i = 0; all && i < SYS_NR_WAITS; i++) {
 		struct sys_wait_slot *s = &all->slot[i];
@@ -101,9 +101,9 @@ static struct sys_wait_slot *claim(struct sys_waits *all)
 }
 
 /* A full table has other waits to tell of. */
-static void enter(struct sys_wait *w)
+static void enter_wait(struct sys_wait *w)
 {
-	struct sys_wait_slot *s = claim(w->all);
+	struct sys_wait_slot *s = claim_wait_slot(w->all);
 
 	if (!s)
 		return;
@@ -119,7 +119,7 @@ static void enter(struct sys_wait *w)
 	w->slot = s;
 }
 
-static void leave(struct sys_wait *w)
+static void leave_wait(struct sys_wait *w)
 {
 	if (!w->slot)
 		return;
@@ -136,7 +136,7 @@ void sys_wait_note(struct sys_wait *w)
 		return;
 	if (!w->since)
 		w->since = sys_now_ns();
-	enter(w);
+	enter_wait(w);
 }
 
 void sys_wait_on(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
@@ -149,9 +149,9 @@ void sys_wait_on(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 /* A handler that does not return leaves no entry behind. */
 static void open_call(struct sys_wait *w)
 {
-	if (!is_due())
+	if (!is_call_late())
 		return;
-	leave(w);
+	leave_wait(w);
 	sys_call_open();
 }
 
@@ -173,7 +173,7 @@ void sys_wait_yield(struct sys_wait *w)
 
 void sys_wait_end(struct sys_wait *w)
 {
-	leave(w);
+	leave_wait(w);
 	w->since = 0;
 }
 

@@ -92,7 +92,7 @@ static void print_figure(const struct bench_figure *f)
 	fflush(stdout);
 }
 
-static void add_number(json_object *to, const char *key, double value)
+static void add_result(json_object *to, const char *key, double value)
 {
 	if (value > 0)
 		json_object_object_add(to, key, json_object_new_double(value));
@@ -112,13 +112,13 @@ static void add_figure(struct bench_run *run, const struct bench_figure *f)
 	add_string(o, "name", f->name);
 	add_string(o, "condition", f->condition);
 	add_string(o, "unit", f->unit);
-	add_number(o, "median", f->value);
-	add_number(o, "p99", f->p99);
-	add_number(o, "min", f->min);
-	add_number(o, "max", f->max);
-	add_number(o, "bare", f->bare);
-	add_number(o, "ratio", f->ratio);
-	add_number(o, "bar", f->bar);
+	add_result(o, "median", f->value);
+	add_result(o, "p99", f->p99);
+	add_result(o, "min", f->min);
+	add_result(o, "max", f->max);
+	add_result(o, "bare", f->bare);
+	add_result(o, "ratio", f->ratio);
+	add_result(o, "bar", f->bar);
 	if (f->bar > 0) {
 		add_string(o, "sense", f->more_is_better ? ">=" : "<=");
 		json_object_object_add(o, "met",
@@ -137,7 +137,7 @@ void bench_report(struct bench_run *run, const struct bench_figure *f)
 		print_figure(f);
 }
 
-static void help(void)
+static void help_bench(void)
 {
 	printf("Usage: uhmm bench [OPTION]... [PATTERN]...\n\n"
 	       "Measure, each figure against the bare primitive in the same "
@@ -209,8 +209,8 @@ static json_object *describe_machine(void)
 		add_string(o, "kernel", u.release);
 		add_string(o, "machine", u.machine);
 	}
-	add_number(o, "cpus", (double)sysconf(_SC_NPROCESSORS_ONLN));
-	add_number(o, "ram_bytes",
+	add_result(o, "cpus", (double)sysconf(_SC_NPROCESSORS_ONLN));
+	add_result(o, "ram_bytes",
 		   (double)sysconf(_SC_PHYS_PAGES) *
 			   (double)sysconf(_SC_PAGESIZE));
 	return o;
@@ -267,7 +267,7 @@ int cmd_bench(int argc, char **argv)
 			run.quick = true;
 			break;
 		case 'h':
-			help();
+			help_bench();
 			return EXIT_SUCCESS;
 		default:
 			complain_option(name, opt, argv);

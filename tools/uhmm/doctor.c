@@ -84,7 +84,7 @@ static void say_system(void)
 	       v & 0xff, u.sysname, u.release, u.machine);
 }
 
-static void help(void)
+static void help_doctor(void)
 {
 	printf("Usage: uhmm doctor\n\n"
 	       "Say what works on this machine for this user, what does not, "
@@ -101,7 +101,7 @@ int cmd_doctor(int argc, char **argv)
 	int opt = getopt_long(argc, argv, ":h", options, NULL);
 
 	if (opt == 'h') {
-		help();
+		help_doctor();
 		return EXIT_SUCCESS;
 	}
 	if (opt != -1) {

@@ -22,7 +22,8 @@ struct image {
 };
 
 /* [offset, offset + len) of the file, or NULL when it is not all there. */
-static const void *part(const struct image *im, uint64_t offset, uint64_t len)
+static const void *file_part(const struct image *im, uint64_t offset,
+			     uint64_t len)
 {
 	if (offset > im->len || len > im->len - offset)
 		return NULL;
@@ -40,13 +41,14 @@ static const char *string(const struct image *im, uint64_t offset)
 
 static const ElfW(Phdr) * headers(const struct image *im, size_t *ret_nr)
 {
-	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
+	const ElfW(Ehdr) *eh = file_part(im, 0, sizeof(*eh));
 
 	if (!eh || eh->e_phentsize != sizeof(ElfW(Phdr)) ||
 	    eh->e_phoff % _Alignof(ElfW(Phdr)))
 		return NULL;
 	*ret_nr = eh->e_phnum;
-	return part(im, eh->e_phoff, (uint64_t)eh->e_phnum * eh->e_phentsize);
+	return file_part(im, eh->e_phoff,
+			 (uint64_t)eh->e_phnum * eh->e_phentsize);
 }
 
 static const ElfW(Phdr) * find_header(const struct image *im, uint32_t type)
@@ -104,7 +106,7 @@ static bool needs_sanitizer(const struct image *im)
 	uint64_t strings = im->len;
 	size_t nr;
 
-	dyn = ph ? part(im, ph->p_offset, ph->p_filesz) : NULL;
+	dyn = ph ? file_part(im, ph->p_offset, ph->p_filesz) : NULL;
 	if (!dyn || ph->p_offset % _Alignof(ElfW(Dyn)))
 		return false;
 	nr = ph->p_filesz / sizeof(*dyn);
@@ -139,10 +141,10 @@ static bool is_sanitizer_symbol(const char *name)
 static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) * sym,
 				const ElfW(Shdr) * str)
 {
-	const ElfW(Sym) *s = part(im, sym->sh_offset, sym->sh_size);
+	const ElfW(Sym) *s = file_part(im, sym->sh_offset, sym->sh_size);
 
 	if (!s || sym->sh_offset % _Alignof(ElfW(Sym)) ||
-	    !part(im, str->sh_offset, str->sh_size))
+	    !file_part(im, str->sh_offset, str->sh_size))
 		return false;
 	for (size_t i = 0; i < sym->sh_size / sizeof(*s); i++) {
 		const char *name;
@@ -162,13 +164,13 @@ static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) * sym,
  */
 static bool contains_sanitizer(const struct image *im)
 {
-	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
+	const ElfW(Ehdr) *eh = file_part(im, 0, sizeof(*eh));
 	const ElfW(Shdr) * sh;
 
 	if (!eh || eh->e_shentsize != sizeof(*sh) ||
 	    eh->e_shoff % _Alignof(ElfW(Shdr)))
 		return false;
-	sh = part(im, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(*sh));
+	sh = file_part(im, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(*sh));
 	for (size_t i = 0; sh && i < eh->e_shnum; i++)
 		if ((sh[i].sh_type == SHT_DYNSYM ||
 		     sh[i].sh_type == SHT_SYMTAB) &&
@@ -227,7 +229,7 @@ static bool same_libc(const char *name)
 
 static enum elf_kind examine(const struct image *im)
 {
-	const ElfW(Ehdr) *eh = part(im, 0, sizeof(*eh));
+	const ElfW(Ehdr) *eh = file_part(im, 0, sizeof(*eh));
 	const char *interp;
 	size_t nr;
 

@@ -12,7 +12,7 @@
 
 static const char name[] = "limit";
 
-static void help(void)
+static void help_limit(void)
 {
 	printf("Usage: uhmm limit PID --ram SIZE\n\n"
 	       "Give a running process another limit on its RAM, one that "
@@ -40,7 +40,7 @@ static bool all_took_it(struct json_object *list, uint64_t bytes)
 	return true;
 }
 
-static int run(pid_t pid, uint64_t bytes)
+static int run_limit(pid_t pid, uint64_t bytes)
 {
 	struct json_object *list;
 	enum stat_answer answer;
@@ -83,7 +83,7 @@ int cmd_limit(int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (opt == 'h') {
-			help();
+			help_limit();
 			return EXIT_SUCCESS;
 		}
 		if (opt != 'r') {
@@ -100,5 +100,5 @@ int cmd_limit(int argc, char **argv)
 	}
 	if (!stat_parse_pid(name, argv[optind], &pid))
 		return EXIT_USAGE;
-	return run(pid, bytes);
+	return run_limit(pid, bytes);
 }

@@ -60,7 +60,7 @@ void complain_option(const char *command, int opt, char **argv)
 			 command);
 }
 
-static void help(FILE *f)
+static void help_main(FILE *f)
 {
 	fprintf(f, "Usage: uhmm COMMAND [ARG...]\n\n"
 		   "Move the memory of a process between RAM and devices.\n\n");
@@ -104,7 +104,7 @@ static int cmd_help(int argc, char **argv)
 	char *args[] = { NULL, option, NULL };
 
 	if (argc < 2) {
-		help(stdout);
+		help_main(stdout);
 		return EXIT_SUCCESS;
 	}
 	c = find_command(argv[1]);
@@ -139,7 +139,7 @@ static int run_named(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		help(stderr);
+		help_main(stderr);
 		return EXIT_USAGE;
 	}
 	return flush(run_named(argc - 1, argv + 1));

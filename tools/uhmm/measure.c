@@ -114,7 +114,7 @@ static bool measure_pages(struct uhmm *u, struct uhmm_device *dev, char *p,
 }
 
 /* What the library says of the device, without the name that we gave it. */
-static void keep_message(void *arg, int level, const char *msg)
+static void keep_device_message(void *arg, int level, const char *msg)
 {
 	struct measured *m = arg;
 	const char *text = strstr(msg, ": ");
@@ -135,7 +135,7 @@ static int measure_opened(struct uhmm *u, const char *spec, char *p,
 	n = snprintf(wrapped, sizeof(wrapped), "%s/%s", copies.name, spec);
 	if (n >= (int)sizeof(wrapped))
 		return -ENAMETOOLONG;
-	uhmm_set_log(u, keep_message, ret);
+	uhmm_set_log(u, keep_device_message, ret);
 	err = uhmm_device_open(u, wrapped, &dev);
 	if (err)
 		return err;

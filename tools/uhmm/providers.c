@@ -15,7 +15,7 @@
 
 static const char name[] = "providers";
 
-static void help(void)
+static void help_providers(void)
 {
 	printf("Usage: uhmm providers [NAME...]\n"
 	       "       uhmm providers --measure [SPECIFICATION...]\n\n"
@@ -152,7 +152,7 @@ static int measure_here(void)
 	return status;
 }
 
-static const struct uhmm_provider *find(const char *wanted)
+static const struct uhmm_provider *find_provider(const char *wanted)
 {
 	const struct uhmm_provider *p = NULL;
 
@@ -165,7 +165,7 @@ static const struct uhmm_provider *find(const char *wanted)
 static int print_named(char **names)
 {
 	for (; *names; names++) {
-		const struct uhmm_provider *p = find(*names);
+		const struct uhmm_provider *p = find_provider(*names);
 
 		if (!p) {
 			complain(name,
@@ -193,7 +193,7 @@ int cmd_providers(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) == 'm')
 		is_measured = true;
 	if (opt == 'h') {
-		help();
+		help_providers();
 		return EXIT_SUCCESS;
 	}
 	if (opt != -1) {

@@ -24,7 +24,7 @@ struct reason {
 	char text[512];
 };
 
-static void keep_message(void *arg, int level, const char *msg)
+static void keep_check_message(void *arg, int level, const char *msg)
 {
 	struct reason *r = arg;
 
@@ -151,7 +151,7 @@ int run_check_devices(struct run_options *o)
 
 	if (status)
 		return status;
-	uhmm_set_log(u, keep_message, &reason);
+	uhmm_set_log(u, keep_check_message, &reason);
 	find_needs(u, o);
 	for (size_t i = 0; !status && i < o->nr_devices; i++) {
 		int err = open_device(u, o, i);

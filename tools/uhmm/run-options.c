@@ -31,7 +31,7 @@ static const struct {
 	{ "inline", UHMM_FAULTS_INLINE },
 };
 
-static void help(void)
+static void help_run(void)
 {
 	printf("Usage: uhmm run [OPTION]... [--] PROGRAM [ARG]...\n\n"
 	       "Run PROGRAM with a limit on the RAM of its data: cold pages "
@@ -126,7 +126,8 @@ static int parse_follow(const char *arg, struct run_options *o)
 }
 
 /* There is one limit: for all RAM, or for the program's pages alone. */
-static int parse_limit(const char *option, bool resident, struct run_options *o)
+static int parse_run_limit(const char *option, bool resident,
+			   struct run_options *o)
 {
 	if (o->ram && o->resident != resident) {
 		complain(name, "--ram and --resident exclude each other; leave "
@@ -141,9 +142,9 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 {
 	switch (opt) {
 	case 'r':
-		return parse_limit("--ram", false, o);
+		return parse_run_limit("--ram", false, o);
 	case 'R':
-		return parse_limit("--resident", true, o);
+		return parse_run_limit("--resident", true, o);
 	case 'd':
 		return add_device(optarg, o);
 	case 'm':
@@ -162,7 +163,7 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 		o->features_off = optarg;
 		return -1;
 	case 'h':
-		help();
+		help_run();
 		return EXIT_SUCCESS;
 	default:
 		complain_option(name, opt, argv);

@@ -71,7 +71,7 @@ static bool is_the_one(int fd, pid_t pid)
 	       cred.uid == geteuid() && cred.pid == pid;
 }
 
-static int find(pid_t pid, unsigned n)
+static int find_context(pid_t pid, unsigned n)
 {
 	char dir[96], path[128];
 
@@ -127,7 +127,7 @@ static enum stat_answer ask(pid_t pid, unsigned n, const char *request,
 			    char **ret_text)
 {
 	ssize_t len = (ssize_t)strlen(request);
-	int fd = find(pid, n);
+	int fd = find_context(pid, n);
 	char *text = NULL;
 
 	if (fd < 0)

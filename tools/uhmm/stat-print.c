@@ -27,7 +27,7 @@ static const char *word(struct json_object *o, const char *name)
 		       "";
 }
 
-static struct json_object *part(struct json_object *o, const char *name)
+static struct json_object *json_part(struct json_object *o, const char *name)
 {
 	struct json_object *v = NULL;
 
@@ -120,7 +120,7 @@ static void print_groups(struct json_object *list)
 {
 	for (size_t i = 0; length(list) > 1 && i < length(list); i++) {
 		struct json_object *g = json_object_array_get_idx(list, i);
-		struct json_object *on = part(g, "devices");
+		struct json_object *on = json_part(g, "devices");
 
 		printf("  group %-12s %6.1f MiB RAM", word(g, "name"),
 		       mib(number(g, "ram_pages")));
@@ -156,7 +156,7 @@ static void print_kb(const char *what, uint64_t pages)
 /* As in /proc/PID/smaps. */
 static void print_range(struct json_object *r, struct json_object *devices)
 {
-	struct json_object *on = part(r, "devices");
+	struct json_object *on = json_part(r, "devices");
 	char what[64];
 
 	printf("%s-%s managed\n", word(r, "start") + 2, word(r, "end") + 2);
@@ -176,16 +176,16 @@ static void print_range(struct json_object *r, struct json_object *devices)
 
 void stat_print(struct json_object *o)
 {
-	struct json_object *ranges = part(o, "ranges");
-	struct json_object *devices = part(o, "devices");
+	struct json_object *ranges = json_part(o, "ranges");
+	struct json_object *devices = json_part(o, "devices");
 
 	printf("process %" PRIu64 ", libuhmm %s, charge=%s, %s\n",
 	       number(o, "pid"), word(o, "version"), word(o, "charge"),
 	       word(o, "features"));
-	print_memory(o, part(o, "stats"));
-	print_events(part(o, "stats"));
+	print_memory(o, json_part(o, "stats"));
+	print_events(json_part(o, "stats"));
 	print_devices(devices);
-	print_groups(part(o, "groups"));
+	print_groups(json_part(o, "groups"));
 	for (size_t i = 0; i < length(ranges); i++)
 		print_range(json_object_array_get_idx(ranges, i), devices);
 }

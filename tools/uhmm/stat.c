@@ -11,7 +11,7 @@
 
 static const char name[] = "stat";
 
-static void help(void)
+static void help_stat(void)
 {
 	printf("Usage: uhmm stat [OPTION]... PID\n\n"
 	       "Say where the managed memory of a process is, and what "
@@ -46,7 +46,7 @@ static void print_all(struct json_object *list, pid_t pid, bool json)
 		stat_print(json_object_array_get_idx(list, i));
 }
 
-static int run(pid_t pid, bool ranges, bool json)
+static int run_stat(pid_t pid, bool ranges, bool json)
 {
 	struct json_object *list;
 	enum stat_answer answer;
@@ -85,7 +85,7 @@ int cmd_stat(int argc, char **argv)
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (opt == 'h') {
-			help();
+			help_stat();
 			return EXIT_SUCCESS;
 		}
 		if (opt != 'r' && opt != 'j') {
@@ -102,5 +102,5 @@ int cmd_stat(int argc, char **argv)
 	}
 	if (!stat_parse_pid(name, argv[optind], &pid))
 		return EXIT_USAGE;
-	return run(pid, ranges, json);
+	return run_stat(pid, ranges, json);
 }

@@ -28,7 +28,7 @@ enum {
 
 static _Atomic uint32_t attached_by; /* the process that did so first */
 
-static bool is_taken(const struct budget_seat *s)
+static bool is_seat_taken(const struct budget_seat *s)
 {
 	return (atomic_load(&s->state) & BITS) == TAKEN;
 }
@@ -44,7 +44,7 @@ static bool is_of(const struct budget_seat *s, const struct sys_process *p)
 {
 	struct sys_process is = process_of(s);
 
-	return is_taken(s) && is.pid == p->pid && is.began == p->began &&
+	return is_seat_taken(s) && is.pid == p->pid && is.began == p->began &&
 	       is.space == p->space;
 }
 
@@ -56,7 +56,7 @@ static const struct sys_process *self(struct uhmm_budget *b)
 	return &b->self;
 }
 
-static void clear(struct budget_seat *s)
+static void clear_seat(struct budget_seat *s)
 {
 	atomic_store(&s->grant, 0);
 	atomic_store(&s->used, 0);
@@ -76,7 +76,7 @@ struct budget_seat *budget_next(const struct uhmm_budget *b, uint32_t *n)
 	uint32_t last = end(b);
 
 	for (; *n < last; ++*n)
-		if (is_taken(&b->shared->seat[*n]))
+		if (is_seat_taken(&b->shared->seat[*n]))
 			return &b->shared->seat[(*n)++];
 	return NULL;
 }
@@ -101,7 +101,7 @@ static bool sit_down(struct uhmm_budget *b, uint32_t n,
 	if ((was & BITS) != EMPTY ||
 	    !atomic_compare_exchange_strong(&s->state, &was, was + CHANGING))
 		return false;
-	clear(s);
+	clear_seat(s);
 	atomic_store(&s->pid, p->pid);
 	atomic_store(&s->began, p->began);
 	atomic_store(&s->space, p->space);
@@ -112,8 +112,8 @@ static bool sit_down(struct uhmm_budget *b, uint32_t n,
 	return true;
 }
 
-static struct budget_seat *join(struct uhmm_budget *b,
-				const struct sys_process *p)
+static struct budget_seat *take_seat(struct uhmm_budget *b,
+				     const struct sys_process *p)
 {
 	for (uint32_t n = 0; n < UHMM_BUDGET_MEMBERS; n++)
 		if (sit_down(b, n, p))
@@ -126,7 +126,7 @@ struct budget_seat *budget_seat(struct uhmm_budget *b)
 	struct budget_seat *s = &b->shared->seat[atomic_load(&b->at)];
 	const struct sys_process *p = self(b);
 
-	return is_of(s, p) ? s : join(b, p);
+	return is_of(s, p) ? s : take_seat(b, p);
 }
 
 /* ---- Leaving ---- */
@@ -137,7 +137,7 @@ static void get_up(struct budget_seat *s, uint32_t was)
 	if (!atomic_compare_exchange_strong(&s->state, &was,
 					    was - TAKEN + CHANGING))
 		return;
-	clear(s);
+	clear_seat(s);
 	atomic_store(&s->state, was - TAKEN + NEXT);
 }
 

@@ -42,7 +42,7 @@ void charge_destroy(struct uhmm *u)
 /* ---- The tree --------------------------------------------------------- */
 
 /* Pages that were on their way when it was destroyed may be booked still. */
-static bool is_settled(const struct uhmm_group *g)
+static bool is_group_empty(const struct uhmm_group *g)
 {
 	for (unsigned i = 0; i < NR_TIERS; i++)
 		if (atomic_load(&g->tier[i].pages))
@@ -51,7 +51,7 @@ static bool is_settled(const struct uhmm_group *g)
 }
 
 /* A thread that looked it up earlier may still read it: it keeps a parent. */
-static void clear(struct uhmm_group *g)
+static void clear_group(struct uhmm_group *g)
 {
 	for (unsigned i = 0; i < NR_TIERS; i++) {
 		atomic_store(&g->tier[i].limit, 0);
@@ -66,10 +66,10 @@ static struct uhmm_group *reuse(struct charge *c)
 	for (struct uhmm_group **p = &c->free; *p; p = &(*p)->next) {
 		struct uhmm_group *g = *p;
 
-		if (!is_settled(g))
+		if (!is_group_empty(g))
 			continue;
 		*p = g->next;
-		clear(g);
+		clear_group(g);
 		return g;
 	}
 	return NULL;
@@ -116,7 +116,8 @@ int group_add(struct uhmm_group *parent, const char *name,
 
 /* ---- Blocks change their group ---------------------------------------- */
 
-static bool is_within(const struct uhmm_group *g, const struct uhmm_group *top)
+static bool is_group_within(const struct uhmm_group *g,
+			    const struct uhmm_group *top)
 {
 	while (g && g != top)
 		g = g->parent;
@@ -143,7 +144,7 @@ static void count_block(const struct block *b, int *ret, int *ret_away)
 static void add_block(struct uhmm_group *g, const struct uhmm_group *but,
 		      const int *count, int away, int by)
 {
-	for (; g->parent && !is_within(but, g); g = g->parent) {
+	for (; g->parent && !is_group_within(but, g); g = g->parent) {
 		for (unsigned i = 0; i < NR_TIERS; i++)
 			if (count[i])
 				atomic_fetch_add(&g->tier[i].pages,
@@ -155,7 +156,7 @@ static void add_block(struct uhmm_group *g, const struct uhmm_group *but,
 static void count_passed(struct uhmm_group *g, const struct uhmm_group *but,
 			 int pages)
 {
-	for (; g->parent && g->u->charge.keep && !is_within(but, g);
+	for (; g->parent && g->u->charge.keep && !is_group_within(but, g);
 	     g = g->parent)
 		charge_note(g, pages);
 }
@@ -170,7 +171,8 @@ void charge_limit_kept(struct uhmm *u, struct block *b)
 }
 
 /* The tree is locked. */
-static void move_block(struct uhmm *u, struct block *b, struct uhmm_group *to)
+static void recharge_block(struct uhmm *u, struct block *b,
+			   struct uhmm_group *to)
 {
 	struct uhmm_group *from;
 	int count[NR_TIERS], away;
@@ -199,7 +201,7 @@ int group_remove(struct uhmm_group *g)
 		err = -EBUSY;
 	for (uint32_t n = 0; !err && n < atomic_load(&u->nr_blocks); n++)
 		if (atomic_load(&u->blocks[n]->group) == g->id)
-			move_block(u, u->blocks[n], g->parent);
+			recharge_block(u, u->blocks[n], g->parent);
 	if (!err) {
 		atomic_store(&c->group[g->id], NULL);
 		g->parent->nr_children--;
@@ -216,11 +218,11 @@ void group_take(struct uhmm_group *g, uintptr_t start, uintptr_t end)
 
 	sys_mutex_lock(&u->charge.lock);
 	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
-		move_block(u, block_find(u, va), g);
+		recharge_block(u, block_find(u, va), g);
 	sys_mutex_unlock(&u->charge.lock);
 }
 
-static bool is_managed(struct uhmm *u, uintptr_t va)
+static bool is_managed_page(struct uhmm *u, uintptr_t va)
 {
 	uintptr_t s, e;
 
@@ -237,8 +239,8 @@ void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
 	for (; block_next(u, &va, end); va += MM_BLOCK_SIZE) {
 		struct block *b = block_find(u, va);
 
-		if (atomic_load(&b->group) && !is_managed(u, va))
-			move_block(u, b, &u->charge.root);
+		if (atomic_load(&b->group) && !is_managed_page(u, va))
+			recharge_block(u, b, &u->charge.root);
 	}
 	sys_mutex_unlock(&u->charge.lock);
 }
@@ -248,11 +250,11 @@ void charge_follow(struct uhmm *u, uintptr_t from, uintptr_t to)
 	uintptr_t va = to & ~(MM_BLOCK_SIZE - 1);
 	struct block *a = block_find(u, from), *b;
 
-	if (!a || !atomic_load(&a->group) || is_managed(u, va))
+	if (!a || !atomic_load(&a->group) || is_managed_page(u, va))
 		return;
 	b = block_get(u, to);
 	sys_mutex_lock(&u->charge.lock);
 	if (b && !atomic_load(&b->group))
-		move_block(u, b, charge_of(u, a));
+		recharge_block(u, b, charge_of(u, a));
 	sys_mutex_unlock(&u->charge.lock);
 }

@@ -28,7 +28,7 @@ static bool is_for_all(const struct uhmm_group *g)
 	       !u->charge.keep;
 }
 
-static uint64_t limit_of(const struct uhmm_group *g)
+static uint64_t group_limit_of(const struct uhmm_group *g)
 {
 	return atomic_load_explicit(&g->tier[0].limit, memory_order_relaxed);
 }
@@ -37,7 +37,7 @@ uint64_t charge_asked(const struct uhmm_group *g)
 {
 	const struct uhmm_budget *b = g->u->policy.budget;
 
-	return b && !g->parent ? budget_total(b) : limit_of(g);
+	return b && !g->parent ? budget_total(b) : group_limit_of(g);
 }
 
 static uint64_t slab_bytes(const struct slab *s)
@@ -70,7 +70,7 @@ static uint64_t least(uint64_t limit)
 
 uint64_t charge_limit(const struct uhmm_group *g)
 {
-	uint64_t limit = limit_of(g), held;
+	uint64_t limit = group_limit_of(g), held;
 
 	if (!limit || !is_for_all(g))
 		return limit;
@@ -80,7 +80,7 @@ uint64_t charge_limit(const struct uhmm_group *g)
 
 bool charge_is_passed(const struct uhmm_group *g)
 {
-	uint64_t limit = limit_of(g);
+	uint64_t limit = group_limit_of(g);
 
 	return limit && is_for_all(g) &&
 	       charge_held(g->u) + least(limit) >= limit &&
@@ -99,7 +99,7 @@ bool charge_affords_copy(const struct uhmm_device *dev)
 	if (!ram || !used || !is_for_all(root))
 		return true;
 	return copies * (ram / used) <
-	       limit_of(root) * MM_PAGE_SIZE / COPY_SHARE;
+	       group_limit_of(root) * MM_PAGE_SIZE / COPY_SHARE;
 }
 
 /* Pages below the limit at which the thread starts; it frees twice that. */

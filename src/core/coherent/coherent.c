@@ -115,7 +115,7 @@ uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to)
 
 /* ---- How many mappings ------------------------------------------------- */
 
-static bool follows(uint64_t w, uint64_t next)
+static bool follows_word(uint64_t w, uint64_t next)
 {
 	return next == w + (UINT64_C(1) << PAGE_DPFN_SHIFT);
 }
@@ -129,7 +129,7 @@ void coherent_count(struct uhmm *u, struct block *b)
 		uint64_t w = block_word(b, i);
 
 		n += coherent_is_mapped(u, w) &&
-		     !(i && follows(block_word(b, i - 1), w));
+		     !(i && follows_word(block_word(b, i - 1), w));
 	}
 	atomic_fetch_add(&u->coherent_runs, (int64_t)n - b->coherent_runs);
 	b->coherent_runs = (uint16_t)n;

@@ -43,7 +43,7 @@ bool fixed_none(struct uhmm *u)
 	return !atomic_load_explicit(&u->fixed.nr, memory_order_acquire);
 }
 
-static uint64_t word_at(const struct fixed *f, uintptr_t va)
+static uint64_t fixed_word_at(const struct fixed *f, uintptr_t va)
 {
 	return f->word + (((uint64_t)(va - f->start) >> MM_PAGE_SHIFT)
 			  << PAGE_DPFN_SHIFT);
@@ -52,7 +52,7 @@ static uint64_t word_at(const struct fixed *f, uintptr_t va)
 /* ---- The list; locked -------------------------------------------------- */
 
 /* Where the first is linked that ends after @start. */
-static struct fixed **find(struct uhmm *u, uintptr_t start)
+static struct fixed **find_fixed(struct uhmm *u, uintptr_t start)
 {
 	struct fixed **at = &u->fixed.list;
 
@@ -61,7 +61,7 @@ static struct fixed **find(struct uhmm *u, uintptr_t start)
 	return at;
 }
 
-static void count(struct uhmm *u, const struct fixed *f, bool more)
+static void count_fixed(struct uhmm *u, const struct fixed *f, bool more)
 {
 	struct uhmm_device *dev = device_get(u, page_dev(f->word));
 	int64_t n = (int64_t)((f->end - f->start) >> MM_PAGE_SHIFT);
@@ -71,8 +71,8 @@ static void count(struct uhmm *u, const struct fixed *f, bool more)
 	atomic_fetch_add(&dev->fixed, n);
 }
 
-static struct fixed *link_new(struct uhmm *u, struct fixed **at,
-			      uintptr_t start, uintptr_t end, uint64_t word)
+static struct fixed *link_fixed(struct uhmm *u, struct fixed **at,
+				uintptr_t start, uintptr_t end, uint64_t word)
 {
 	struct fixed *f = slab_alloc(&u->fixed.slab);
 
@@ -83,7 +83,7 @@ static struct fixed *link_new(struct uhmm *u, struct fixed **at,
 	f->end = end;
 	f->word = word;
 	*at = f;
-	count(u, f, true);
+	count_fixed(u, f, true);
 	atomic_fetch_add(&u->fixed.nr, 1);
 	return f;
 }
@@ -93,29 +93,29 @@ static void unlink_one(struct uhmm *u, struct fixed **at)
 	struct fixed *f = *at;
 
 	*at = f->next;
-	count(u, f, false);
+	count_fixed(u, f, false);
 	slab_free(&u->fixed.slab, f);
 	atomic_fetch_sub(&u->fixed.nr, 1);
 }
 
 /* Only [start, end) of it is to go.  Return: -ENOMEM, and it is whole. */
-static int cut(struct uhmm *u, struct fixed **at, uintptr_t start,
-	       uintptr_t end)
+static int cut_fixed(struct uhmm *u, struct fixed **at, uintptr_t start,
+		     uintptr_t end)
 {
 	struct fixed *f = *at;
 	uintptr_t last = f->end;
 
 	if (f->start < start && last > end &&
-	    !link_new(u, &f->next, end, last, word_at(f, end)))
+	    !link_fixed(u, &f->next, end, last, fixed_word_at(f, end)))
 		return -ENOMEM;
-	count(u, f, false);
+	count_fixed(u, f, false);
 	if (f->start < start) {
 		f->end = start;
 	} else {
-		f->word = word_at(f, end);
+		f->word = fixed_word_at(f, end);
 		f->start = end;
 	}
-	count(u, f, true);
+	count_fixed(u, f, true);
 	return 0;
 }
 
@@ -127,14 +127,14 @@ static void cut_off(struct uhmm *u, struct fixed *f, uintptr_t start)
 {
 	sys_logf(&u->log, SYS_ERR, "no memory to keep device pages at %#lx",
 		 (unsigned long)start);
-	count(u, f, false);
+	count_fixed(u, f, false);
 	f->end = start;
-	count(u, f, true);
+	count_fixed(u, f, true);
 }
 
 static int take_out(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	struct fixed **at = find(u, start);
+	struct fixed **at = find_fixed(u, start);
 	int err = 0;
 
 	while (*at && (*at)->start < end && !err) {
@@ -142,7 +142,7 @@ static int take_out(struct uhmm *u, uintptr_t start, uintptr_t end)
 			unlink_one(u, at);
 			continue;
 		}
-		err = cut(u, at, start, end);
+		err = cut_fixed(u, at, start, end);
 		at = &(*at)->next;
 	}
 	return err;
@@ -159,12 +159,12 @@ bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 	if (fixed_none(u))
 		return false;
 	sys_mutex_lock(&u->fixed.lock);
-	f = *find(u, start);
+	f = *find_fixed(u, start);
 	found = f && f->start < end;
 	if (found) {
 		*ret_start = f->start > start ? f->start : start;
 		*ret_end = f->end < end ? f->end : end;
-		*ret_word = word_at(f, *ret_start);
+		*ret_word = fixed_word_at(f, *ret_start);
 	}
 	sys_mutex_unlock(&u->fixed.lock);
 	return found;
@@ -190,8 +190,8 @@ void fixed_words(struct uhmm *u, uintptr_t start, uintptr_t end,
 /* ---- Mapping and unmapping --------------------------------------------- */
 
 /* -ENOMEM: a part is unmapped; -ENXIO: something else is mapped there. */
-static int check_mapped(struct uhmm_device *dev, uintptr_t start, uintptr_t end,
-			uint64_t dpfn)
+static int check_fixed_mapped(struct uhmm_device *dev, uintptr_t start,
+			      uintptr_t end, uint64_t dpfn)
 {
 	const struct mm_ops *ops = dev->u->mm->ops;
 	uintptr_t at = start;
@@ -244,25 +244,25 @@ int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
 	struct fixed **at;
 	int err;
 
-	err = check_mapped(dev, addr, end, dpfn);
+	err = check_fixed_mapped(dev, addr, end, dpfn);
 	if (err)
 		return err;
 	if (!is_unmanaged(u, addr, end))
 		return -EBUSY;
 	sys_mutex_lock(&u->fixed.lock);
-	at = find(u, addr);
+	at = find_fixed(u, addr);
 	if (device_is_lost(dev) || dev->pagemap.closed)
 		err = -ENODEV;
 	else if (*at && (*at)->start < end)
 		err = -EBUSY;
-	else if (!link_new(u, at, addr, end, word))
+	else if (!link_fixed(u, at, addr, end, word))
 		err = -ENOMEM;
 	sys_mutex_unlock(&u->fixed.lock);
 	return err;
 }
 
 /* After this, nobody enters them again. */
-static int forget(struct uhmm *u, uintptr_t start, uintptr_t end)
+static int forget_fixed(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err;
 
@@ -285,7 +285,7 @@ int do_device_unmap(struct uhmm_device *dev, uintptr_t addr, size_t len)
 			return -EINVAL;
 		at = e;
 	}
-	return forget(dev->u, addr, end);
+	return forget_fixed(dev->u, addr, end);
 }
 
 void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
@@ -295,7 +295,7 @@ void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
 	sys_mutex_lock(&u->fixed.lock);
 	/* Only the first can want for memory: one that goes on behind. */
 	if (take_out(u, start, end))
-		cut_off(u, *find(u, start), start);
+		cut_off(u, *find_fixed(u, start), start);
 	sys_mutex_unlock(&u->fixed.lock);
 }
 
@@ -307,7 +307,7 @@ void fixed_device_gone(struct uhmm_device *dev)
 
 	while (fixed_next(dev->u, at, end, &s, &e, &w)) {
 		if (page_dev(w) == dev->id)
-			forget(dev->u, s, e);
+			forget_fixed(dev->u, s, e);
 		at = e;
 	}
 }

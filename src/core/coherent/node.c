@@ -27,7 +27,7 @@
 /* ---- What a race left there ------------------------------------------- */
 
 /* Of the block's managed pages those that no word says to be on @dev. */
-static void find_strays(struct uhmm_device *dev, struct block *b,
+static void find_untold(struct uhmm_device *dev, struct block *b,
 			struct mm_nodes *n)
 {
 	struct uhmm *u = dev->u;
@@ -49,7 +49,7 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 
 	gate_enter(u);
 	block_take_mover(u, b);
-	find_strays(dev, b, &n);
+	find_untold(dev, b, &n);
 	if (!set_empty(&n.set)) {
 		mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
 		u->mm->ops->node_move(u->mm, &n);
@@ -62,7 +62,7 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
  * A page that the application moved away just when the kernel had it is on the
  * node, and its word does not say so.  It goes home with the others.
  */
-static void sweep(struct uhmm_device *dev)
+static void sweep_node(struct uhmm_device *dev)
 {
 	const uintptr_t end = (uintptr_t)1 << VA_BITS;
 	struct uhmm *u = dev->u;
@@ -81,7 +81,7 @@ static void sweep(struct uhmm_device *dev)
 
 /* ---- Coming and going ------------------------------------------------- */
 
-static bool is_taken(const struct uhmm_device *dev)
+static bool is_node_taken(const struct uhmm_device *dev)
 {
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
 		const struct uhmm_device *other = device_get(dev->u, id);
@@ -107,7 +107,7 @@ static int isolate_all(struct uhmm *u)
 	return ret;
 }
 
-static void allow(struct uhmm_device *dev)
+static void allow_device_node(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 
@@ -115,7 +115,7 @@ static void allow(struct uhmm_device *dev)
 	isolate_all(u);
 }
 
-static int avoid(struct uhmm_device *dev)
+static int avoid_device_node(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 	int err = -ENODEV;
@@ -126,15 +126,15 @@ static int avoid(struct uhmm_device *dev)
 		return err;
 	err = isolate_all(u);
 	if (err)
-		allow(dev);
+		allow_device_node(dev);
 	return err;
 }
 
 /* Nothing can be placed there before it has its number. */
-static int attach(struct uhmm_device *dev)
+static int attach_node(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
-	int err = is_taken(dev) ? -EBUSY : avoid(dev);
+	int err = is_node_taken(dev) ? -EBUSY : avoid_device_node(dev);
 
 	if (err)
 		return err;
@@ -145,7 +145,7 @@ static int attach(struct uhmm_device *dev)
 		return 0;
 	dev->is_node = false;
 	atomic_fetch_sub(&u->nr_nodes, 1);
-	allow(dev);
+	allow_device_node(dev);
 	return err;
 }
 
@@ -155,7 +155,7 @@ int node_attach(struct uhmm_device *dev)
 	int err;
 
 	sys_mutex_lock(&u->nodes_lock);
-	err = attach(dev);
+	err = attach_node(dev);
 	sys_mutex_unlock(&u->nodes_lock);
 	if (err)
 		sys_logf(&u->log, SYS_ERR, "device %s: node %d %s", dev->name,
@@ -170,10 +170,10 @@ void node_detach(struct uhmm_device *dev)
 	struct uhmm *u = dev->u;
 
 	if (dev->is_node)
-		sweep(dev);
+		sweep_node(dev);
 	sys_mutex_lock(&u->nodes_lock);
 	if (dev->is_node) {
-		allow(dev);
+		allow_device_node(dev);
 		atomic_fetch_sub(&u->nr_nodes, 1);
 		dev->is_node = false;
 	}
@@ -201,7 +201,8 @@ struct recount {
 	uint64_t word[MM_BLOCK_PAGES];
 };
 
-static bool is_on(struct uhmm *u, uint64_t w, const struct uhmm_device *only)
+static bool is_word_on(struct uhmm *u, uint64_t w,
+		       const struct uhmm_device *only)
 {
 	return node_has(u, w) && (!only || page_dev(w) == only->id);
 }
@@ -245,7 +246,7 @@ static void recount_locked(struct recount *r)
 	int err;
 
 	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (is_on(r->u, block_word(r->b, i), r->only))
+		if (is_word_on(r->u, block_word(r->b, i), r->only))
 			set_add(&n.set, i);
 	err = r->u->mm->ops->node_look(r->u->mm, &n);
 	set_for_each(&n.set, i) {
@@ -285,7 +286,7 @@ static void select_home(struct uhmm *u, struct block *b,
 	set_for_each(want, i) {
 		uint64_t w = block_word(b, i);
 
-		if (is_on(u, w, only) || page_state(w) == P_DROPPED)
+		if (is_word_on(u, w, only) || page_state(w) == P_DROPPED)
 			set_add(ret, i);
 	}
 	block_unlock(u, b);

@@ -115,7 +115,7 @@ static void swap_all(struct swap *s, swap_fn *fn)
 }
 
 /* It is where the CPU may use it, or it is not; discarded meanwhile or not. */
-static void settle(struct swap *s, unsigned i, bool placed)
+static void settle_swapped(struct swap *s, unsigned i, bool placed)
 {
 	bool dropped = block_word(s->m->b, i) & PAGE_DROP;
 
@@ -187,7 +187,7 @@ static void lose_mapped(struct swap *s)
 }
 
 /* Their mapping is ours now.  Return: whether there are any. */
-static bool adopt(struct move *m)
+static bool adopt_mapping(struct move *m)
 {
 	struct block *b = m->b;
 
@@ -206,12 +206,12 @@ static bool adopt(struct move *m)
 	return !set_empty(&m->set);
 }
 
-static void adopt_block(struct uhmm_device *dev, struct block *b)
+static void adopt_placed_block(struct uhmm_device *dev, struct block *b)
 {
 	struct move m;
 
 	move_init(&m, dev->u, b, dev);
-	if (adopt(&m)) {
+	if (adopt_mapping(&m)) {
 		struct swap s = { .m = &m, .set = m.set };
 
 		lose_mapped(&s);
@@ -224,7 +224,7 @@ void coherent_adopt(struct uhmm_device *dev)
 
 	while (atomic_exchange(&dev->has_orphans, false))
 		for (uint32_t k = 0; k < atomic_load(&u->nr_blocks); k++)
-			adopt_block(dev, u->blocks[k]);
+			adopt_placed_block(dev, u->blocks[k]);
 }
 
 void coherent_lose(struct swap *s)
@@ -268,7 +268,7 @@ void coherent_place(struct swap *s)
 	block_lock(s->m->b);
 	set_for_each(&s->set, i) {
 		if (is_marked(s, i))
-			settle(s, i, set_has(&s->done, i));
+			settle_swapped(s, i, set_has(&s->done, i));
 		else
 			settle_gone(s, i);
 	}
@@ -287,9 +287,9 @@ void coherent_unplace(struct swap *s, const struct mm_set *placed)
 			settle_gone(s, i);
 			set_del(&s->done, i);
 		} else if (!done) {
-			settle(s, i, set_has(placed, i));
+			settle_swapped(s, i, set_has(placed, i));
 		} else if (block_word(s->m->b, i) & PAGE_DROP) {
-			settle(s, i, false);
+			settle_swapped(s, i, false);
 			set_del(&s->done, i);
 		} else {
 			block_set(s->m->u, s->m->b, i,

@@ -92,7 +92,8 @@ int uhmm_snapshot(struct uhmm *u, const void *addr, size_t len,
 	return ret_pfns ? (int)run_range(u, addr, len, &req) : -EINVAL;
 }
 
-static bool is_foreign(const struct uhmm *u, const struct uhmm_device *dev)
+static bool is_foreign_device(const struct uhmm *u,
+			      const struct uhmm_device *dev)
 {
 	return dev && dev->u != u;
 }
@@ -102,7 +103,8 @@ ssize_t uhmm_migrate_why(struct uhmm *u, void *addr, size_t len,
 {
 	struct request req = { .op = REQ_MIGRATE, .dev = dev, .why = ret_why };
 
-	return is_foreign(u, dev) ? -EINVAL : run_range(u, addr, len, &req);
+	return is_foreign_device(u, dev) ? -EINVAL :
+					   run_range(u, addr, len, &req);
 }
 
 ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
@@ -116,8 +118,9 @@ ssize_t uhmm_prefer(struct uhmm *u, void *addr, size_t len,
 {
 	struct request req = { .op = REQ_PREFER, .dev = dev };
 
-	return !dev || is_foreign(u, dev) ? -EINVAL :
-					    run_range(u, addr, len, &req);
+	return !dev || is_foreign_device(u, dev) ?
+		       -EINVAL :
+		       run_range(u, addr, len, &req);
 }
 
 int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
@@ -131,7 +134,7 @@ int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
 			       .background = true };
 	int err = range_check(u, addr, len);
 
-	if (!err && is_foreign(u, dev))
+	if (!err && is_foreign_device(u, dev))
 		err = -EINVAL;
 	return err ? err : request_start(u, &req);
 }

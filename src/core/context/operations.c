@@ -28,17 +28,17 @@ static int64_t migrate(struct uhmm *u, const struct request *r)
 	return do_migrate(u, r->addr, r->len, r->dev, r->why);
 }
 
-static int64_t pin(struct uhmm *u, const struct request *r)
+static int64_t pin_range(struct uhmm *u, const struct request *r)
 {
 	return do_pin(u, r->addr, r->len);
 }
 
-static int64_t unpin(struct uhmm *u, const struct request *r)
+static int64_t unpin_range(struct uhmm *u, const struct request *r)
 {
 	return do_unpin(u, r->addr, r->len);
 }
 
-static int64_t fault_in(struct uhmm *u, const struct request *r)
+static int64_t fault_in_range(struct uhmm *u, const struct request *r)
 {
 	return do_fault_in(u, r->addr, r->len, r->flags);
 }
@@ -58,7 +58,7 @@ static int64_t unregister(struct uhmm *u, const struct request *r)
 	return do_unregister(u, r->addr, r->len);
 }
 
-static int64_t attach(struct uhmm *u, const struct request *r)
+static int64_t attach_device(struct uhmm *u, const struct request *r)
 {
 	return node_attach(r->dev);
 }
@@ -68,7 +68,7 @@ static int64_t remove_device(struct uhmm *u, const struct request *r)
 	return do_remove(r->dev);
 }
 
-static int64_t lose(struct uhmm *u, const struct request *r)
+static int64_t lose_device(struct uhmm *u, const struct request *r)
 {
 	return do_lost(r->dev);
 }
@@ -93,7 +93,7 @@ static int64_t snapshot(struct uhmm *u, const struct request *r)
 	return do_snapshot(u, r->addr, r->len, r->pfns);
 }
 
-static int64_t limit(struct uhmm *u, const struct request *r)
+static int64_t limit_group(struct uhmm *u, const struct request *r)
 {
 	return do_group_limit(r->group, tier_of(r), r->cookie);
 }
@@ -189,21 +189,21 @@ static int64_t nothing(struct uhmm *u, const struct request *r)
 
 const struct operation operations[] = {
 	[REQ_MIGRATE] = { "uhmm_migrate()", migrate, 0 },
-	[REQ_PIN] = { "uhmm_pin()", pin, 0 },
-	[REQ_UNPIN] = { "uhmm_unpin()", unpin, 0 },
-	[REQ_FAULT_IN] = { "uhmm_fault_in()", fault_in, 0 },
+	[REQ_PIN] = { "uhmm_pin()", pin_range, 0 },
+	[REQ_UNPIN] = { "uhmm_unpin()", unpin_range, 0 },
+	[REQ_FAULT_IN] = { "uhmm_fault_in()", fault_in_range, 0 },
 	[REQ_PREFER] = { "uhmm_prefer()", prefer, 0 },
 	[REQ_REGISTER] = { "uhmm_register()", take_in, 0 },
 	[REQ_UNREGISTER] = { "uhmm_unregister()", unregister, 0 },
-	[REQ_ATTACH] = { "uhmm_device_add()", attach, 0 },
+	[REQ_ATTACH] = { "uhmm_device_add()", attach_device, 0 },
 	[REQ_REMOVE] = { "uhmm_device_remove()", remove_device,
 			 OPERATION_QUEUED },
-	[REQ_LOST] = { "uhmm_device_lost()", lose, OPERATION_URGENT },
+	[REQ_LOST] = { "uhmm_device_lost()", lose_device, OPERATION_URGENT },
 	[REQ_FAILED] = { "uhmm_device_failed()", fail, 0 },
 	[REQ_DEVICE_MAP] = { "uhmm_device_map()", device_map, 0 },
 	[REQ_DEVICE_UNMAP] = { "uhmm_device_unmap()", device_unmap, 0 },
 	[REQ_SNAPSHOT] = { "uhmm_snapshot()", snapshot, 0 },
-	[REQ_LIMIT] = { "uhmm_group_set_limit()", limit, 0 },
+	[REQ_LIMIT] = { "uhmm_group_set_limit()", limit_group, 0 },
 	[REQ_CHARGE] = { "uhmm_charge()", charge, 0 },
 	[REQ_CHARGE_START] = { "uhmm_group_query()", start_charge, 0 },
 	[REQ_GROUP_CREATE] = { "uhmm_group_create()", group_create, 0 },

@@ -76,7 +76,7 @@ static struct call *wait_to_claim(struct uhmm_device *dev)
 }
 
 /* NULL: the device is lost. */
-static struct call *claim(struct uhmm_device *dev)
+static struct call *claim_call(struct uhmm_device *dev)
 {
 	struct call *c = try_claim(dev);
 
@@ -92,7 +92,7 @@ static void wake_waiter(struct uhmm_device *dev, bool waits)
 	sys_futex_wake(&dev->ended, INT32_MAX);
 }
 
-static void stamp(struct call *c, const struct call_what *what)
+static void stamp_call(struct call *c, const struct call_what *what)
 {
 	atomic_store_explicit(&c->op, what->op, memory_order_relaxed);
 	atomic_store_explicit(&c->va, what->va, memory_order_relaxed);
@@ -168,9 +168,9 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 	debug_holds_none(RANK_BLOCK, RANK_LEAF, "a callback of a provider");
 	if (device_is_lost(dev) || !lock(dev, what->op))
 		return NULL;
-	c = claim(dev);
+	c = claim_call(dev);
 	if (c) {
-		stamp(c, what);
+		stamp_call(c, what);
 		said_clear();
 		callback_depth++;
 	}

@@ -46,8 +46,8 @@ static bool has(const uint64_t *map, uint64_t dpfn)
 }
 
 /* Take up to @n free pages of one word. */
-static unsigned take_word(struct pagemap *pm, uint64_t word, unsigned n,
-			  uint64_t *ret)
+static unsigned take_of_word(struct pagemap *pm, uint64_t word, unsigned n,
+			     uint64_t *ret)
 {
 	uint64_t free = ~pm->used[word];
 	unsigned got = 0;
@@ -62,13 +62,13 @@ static unsigned take_word(struct pagemap *pm, uint64_t word, unsigned n,
 	return got;
 }
 
-static unsigned take(struct pagemap *pm, unsigned n, uint64_t *ret)
+static unsigned take_pages(struct pagemap *pm, unsigned n, uint64_t *ret)
 {
 	uint64_t words = nr_words(pm);
 	unsigned got = 0;
 
 	while (pm->cursor < words) {
-		got += take_word(pm, pm->cursor, n - got, ret + got);
+		got += take_of_word(pm, pm->cursor, n - got, ret + got);
 		if (got == n)
 			break;
 		pm->cursor++;
@@ -118,7 +118,7 @@ unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 		if (n == MM_BLOCK_PAGES)
 			got = take_block(pm, ret);
 		if (!got)
-			got = take(pm, n, ret);
+			got = take_pages(pm, n, ret);
 		atomic_fetch_add(&pm->nused, got);
 	}
 	sys_mutex_unlock(&pm->lock);

@@ -17,7 +17,7 @@
 #define SCRUB_TRIES 3
 #define SCRUB_PAGES 64 /* at once */
 
-static void give_up(struct uhmm_device *dev, uint64_t dpfn)
+static void give_up_scrub(struct uhmm_device *dev, uint64_t dpfn)
 {
 	if (pagemap_fail(&dev->pagemap, dpfn, 1))
 		return;
@@ -32,7 +32,7 @@ static bool scrub_page(struct uhmm_device *dev, uint64_t dpfn)
 	int err = device_clear_page(dev, dpfn, SCRUB_TRIES);
 
 	if (err && !device_is_lost(dev))
-		give_up(dev, dpfn);
+		give_up_scrub(dev, dpfn);
 	return !err || device_has_lost(dev, dpfn);
 }
 

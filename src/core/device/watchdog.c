@@ -49,8 +49,8 @@ static struct age age_of(uint64_t ns)
 	return (struct age){ ns / MS, "ms" };
 }
 
-static void tell(struct uhmm_device *dev, const struct call *c,
-		 const char *what, uint64_t ns)
+static void tell_late_call(struct uhmm_device *dev, const struct call *c,
+			   const char *what, uint64_t ns)
 {
 	struct call_what w = call_read(c);
 	struct age age = age_of(ns);
@@ -85,7 +85,7 @@ static bool is_told(const struct call *c)
 }
 
 /* Mark it, so that its end is told too.  False: it has just ended. */
-static bool mark(struct call *c, uint64_t start)
+static bool mark_call(struct call *c, uint64_t start)
 {
 	return atomic_compare_exchange_strong(&c->start, &start,
 					      start | CALL_TOLD);
@@ -103,7 +103,7 @@ static bool check_call(struct watchdog *dog, struct uhmm_device *dev,
 	if (age < dog->threshold)
 		return false;
 	if (!(start & CALL_TOLD)) {
-		if (!mark(c, start))
+		if (!mark_call(c, start))
 			return false;
 		c->next = 2 * dog->threshold;
 	} else if (age >= c->next) {
@@ -112,7 +112,7 @@ static bool check_call(struct watchdog *dog, struct uhmm_device *dev,
 		return true;
 	}
 	atomic_store(&dev->is_stuck, true);
-	tell(dev, c, "has been stuck for", age);
+	tell_late_call(dev, c, "has been stuck for", age);
 	return true;
 }
 
@@ -124,7 +124,7 @@ void watchdog_ended(struct uhmm_device *dev, const struct call *c,
 	bool others = false;
 
 	sys_mutex_lock(&dog->lock);
-	tell(dev, c, "has ended after", age);
+	tell_late_call(dev, c, "has ended after", age);
 	if (age > atomic_load(&dev->longest))
 		atomic_store(&dev->longest, age);
 	for (unsigned i = 0; i < NR_CALLS; i++)
@@ -171,8 +171,8 @@ static void tell_mirror(struct uhmm *u, unsigned id,
  * Is @s old enough to be told, or told again?  Its end makes @since 0 and then
  * looks at @next; this does it the other way round.
  */
-static bool is_due(const struct watchdog *dog, struct sys_wait_slot *s,
-		   bool again, uint64_t *ret_age)
+static bool is_wait_due(const struct watchdog *dog, struct sys_wait_slot *s,
+			bool again, uint64_t *ret_age)
 {
 	uint64_t since = atomic_load(&s->since), next = atomic_load(&s->next);
 	uint64_t want = next ? next : dog->threshold;
@@ -191,7 +191,7 @@ static bool check_mirror(struct uhmm *u, unsigned id, bool again)
 	struct sys_wait_slot *s = &u->mirrors.slot[id].call;
 	uint64_t age;
 
-	if (is_due(&u->watchdog, s, again, &age))
+	if (is_wait_due(&u->watchdog, s, again, &age))
 		tell_mirror(u, id, s, "has been stuck for", age);
 	return atomic_load(&s->since) && atomic_load(&s->next);
 }
@@ -252,15 +252,15 @@ static void check_waits(struct uhmm *u, bool again)
 	for (unsigned i = 0; i < SYS_NR_WAITS; i++) {
 		struct sys_wait_slot *s = &u->waits.slot[i];
 
-		if (is_due(&u->watchdog, s, again, &age))
+		if (is_wait_due(&u->watchdog, s, again, &age))
 			tell_wait(u, s, age);
 	}
 }
 
 /* ---- Devices ---------------------------------------------------------- */
 
-static bool check_device(struct watchdog *dog, struct uhmm_device *dev,
-			 bool again)
+static bool check_late_calls(struct watchdog *dog, struct uhmm_device *dev,
+			     bool again)
 {
 	bool any = false;
 
@@ -291,7 +291,7 @@ static void look_round(struct uhmm *u, bool again)
 
 		if (!dev)
 			continue;
-		any = check_device(&u->watchdog, dev, again) || any;
+		any = check_late_calls(&u->watchdog, dev, again) || any;
 		if (device_is_lost(dev) && !call_any(dev))
 			device_release(dev);
 	}

@@ -149,7 +149,7 @@ static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
 }
 
 /* Return: 1, 0, -errno when that cannot be told now. */
-static int is_resident(struct uhmm *u, const struct block *b, unsigned i)
+static int is_page_resident(struct uhmm *u, const struct block *b, unsigned i)
 {
 	struct mm_set there;
 	int err = u->mm->ops->resident_now(u->mm, b->va, i, i + 1, &there);
@@ -180,7 +180,7 @@ static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
 	uint64_t w = block_word(b, i);
 	struct mm_set run;
 
-	if (!(flags & MM_FAULT_WP) && is_resident(u, b, i) != 0)
+	if (!(flags & MM_FAULT_WP) && is_page_resident(u, b, i) != 0)
 		return late_fault_unlock(u, b);
 	if (!(flags & MM_FAULT_WP)) {
 		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
@@ -205,7 +205,7 @@ static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 	uint64_t w = block_word(b, i);
 	enum mm_outcome out;
 
-	if (is_resident(u, b, i) != 0)
+	if (is_page_resident(u, b, i) != 0)
 		return late_fault_unlock(u, b);
 	block_event(u, b, i, E_DISCARD);
 	out = zero_fault_unlock(u, b, i, flags);

@@ -47,7 +47,7 @@ static bool is_allowed(const struct walk *w, uint16_t look)
 }
 
 /* Is a page that is there what the kernel can use, with this word? */
-static bool is_settled(const struct walk *w, uint64_t word)
+static bool is_usable(const struct walk *w, uint64_t word)
 {
 	return page_has(word, PAGE_READABLE) ||
 	       (page_state(word) == P_CLEAN && !w->write);
@@ -82,7 +82,7 @@ static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 
 	if (!is_allowed(w, look))
 		return -EFAULT;
-	if (!(look & MM_LOOK_PRESENT) || !is_settled(w, word))
+	if (!(look & MM_LOOK_PRESENT) || !is_usable(w, word))
 		return fault_page(w, va, word);
 	if (w->write && region_covers(w->u, va, va + MM_PAGE_SIZE))
 		w->u->mm->ops->unprotect(w->u->mm, va, 1);
@@ -90,7 +90,7 @@ static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 }
 
 /* As far as one look reaches. */
-static int try_part(void *arg)
+static int try_fault_part(void *arg)
 {
 	struct walk *w = arg;
 	struct mm *mm = w->u->mm;
@@ -124,7 +124,7 @@ static int fault_in_part(struct walk *w)
 				 .what = "pages to be in RAM at",
 				 .at = w->start };
 
-	return fault_until_done(&wait, try_part, w);
+	return fault_until_done(&wait, try_fault_part, w);
 }
 
 int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write)

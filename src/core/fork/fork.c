@@ -161,7 +161,7 @@ static void thaw_all(struct uhmm *u)
 }
 
 /* Only what a child can read stays away. */
-static void settle(void *arg)
+static void settle_for_fork(void *arg)
 {
 	struct uhmm *u = arg;
 
@@ -191,7 +191,7 @@ static bool is_anything_away(struct uhmm *u)
 	       atomic_load(&u->mirrors.count);
 }
 
-static bool is_managed(struct uhmm *u, uintptr_t start, uintptr_t end)
+static bool has_managed(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	uintptr_t s, e;
 
@@ -205,19 +205,19 @@ static bool is_own_managed(struct uhmm *u)
 	uintptr_t tls = (uintptr_t)__builtin_thread_pointer();
 	static _Thread_local char here;
 
-	return is_managed(u, sp - STACK_NEED, sp + 1) ||
-	       is_managed(u, tls, tls + 1) ||
-	       is_managed(u, (uintptr_t)&here, (uintptr_t)&here + 1);
+	return has_managed(u, sp - STACK_NEED, sp + 1) ||
+	       has_managed(u, tls, tls + 1) ||
+	       has_managed(u, (uintptr_t)&here, (uintptr_t)&here + 1);
 }
 
 /* May, and do, pages stay away?  Faults may bring some home still. */
-static bool keep(struct uhmm *u)
+static bool keep_away(struct uhmm *u)
 {
 	if (!(u->flags & UHMM_OPEN_FORK) || !u->mm->can_fork ||
 	    atomic_load(&u->mirrors.count) || !atomic_load(&u->on_device) ||
 	    is_own_managed(u))
 		return false;
-	on_own_stack(u, settle);
+	on_own_stack(u, settle_for_fork);
 	return atomic_load(&u->on_device) && !atomic_load(&u->frozen);
 }
 
@@ -301,7 +301,7 @@ static void prepare_lock(void)
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		u->fork.kept = keep(u);
+		u->fork.kept = keep_away(u);
 		if (!u->fork.kept && is_anything_away(u))
 			on_own_stack(u, rescue_all);
 		if (u->mm->ops->fork_begin)
@@ -344,7 +344,7 @@ _Noreturn static void die(struct uhmm *u, int err)
 	sys_die();
 }
 
-static void take_over(struct uhmm *u)
+static void take_over_pages(struct uhmm *u)
 {
 	int err = u->fork.fd;
 
@@ -383,7 +383,7 @@ static void child_first(void)
 	sys_mutex_reset(&contexts_lock);
 	sys_freeze_env(true);
 	for (struct uhmm *u = list; u; u = u->next)
-		take_over(u);
+		take_over_pages(u);
 	sys_freeze_env(false);
 }
 

@@ -37,7 +37,7 @@
 
 /* ---- Devices ---------------------------------------------------------- */
 
-static int refuse(void *priv, const struct uhmm_segment *seg, size_t nr)
+static int refuse_copy(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	(void)priv;
 	(void)seg;
@@ -57,7 +57,7 @@ static int adopt_device(struct uhmm *u, const struct uhmm_device *old)
 	dev->desc = old->desc;
 	dev->priv = old->priv;
 	dev->ops.size = sizeof(dev->ops);
-	dev->ops.copy_to_devmem = refuse;
+	dev->ops.copy_to_devmem = refuse_copy;
 	dev->ops.copy_to_ram = old->ops.copy_to_ram;
 	dev->ops.direct = old->ops.direct;
 	memcpy(dev->name, old->name, sizeof(dev->name));
@@ -118,7 +118,7 @@ static void adopt_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 	block_set(u, b, i, w);
 }
 
-static int adopt_block(struct uhmm *u, const struct block *old)
+static int inherit_block(struct uhmm *u, const struct block *old)
 {
 	struct mm_set managed, there;
 	struct block *b;
@@ -150,7 +150,7 @@ static int adopt_blocks(struct uhmm *u, struct uhmm *old)
 	int err = 0;
 
 	for (uint32_t k = 0; k < nr && !err; k++)
-		err = adopt_block(u, old->blocks[k]);
+		err = inherit_block(u, old->blocks[k]);
 	return err;
 }
 
@@ -170,7 +170,7 @@ static int for_each_region(struct uhmm *u, struct uhmm *of, region_fn *fn)
 	return err;
 }
 
-static int adopt(struct uhmm *u, struct uhmm *old)
+static int inherit_all(struct uhmm *u, struct uhmm *old)
 {
 	int err = adopt_devices(u, old);
 
@@ -194,7 +194,7 @@ int heir_open(struct uhmm *old, int fd)
 
 	if (err)
 		return err;
-	err = adopt(u, old);
+	err = inherit_all(u, old);
 	if (!err)
 		old->heir = u;
 	return err;

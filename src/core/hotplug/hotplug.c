@@ -95,7 +95,7 @@ static int device_init(struct uhmm_device *dev)
 	return pagemap_init(&dev->pagemap, dev->desc.npages);
 }
 
-static int attach(struct uhmm_device *dev)
+static int number_device(struct uhmm_device *dev)
 {
 	struct request req = { .op = REQ_ATTACH, .dev = dev };
 
@@ -126,7 +126,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	if (!err)
 		err = sys_fds_hold(); /* what the provider keeps */
 	if (!err)
-		err = attach(dev);
+		err = number_device(dev);
 	if (err) {
 		pagemap_destroy(&dev->pagemap);
 		sys_free(dev, sizeof(*dev));

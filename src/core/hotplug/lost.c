@@ -61,7 +61,7 @@ static bool is_hit(const struct loss *l, uint64_t w)
 	       page_dpfn(w) < l->last;
 }
 
-static bool has_any(const struct block *b)
+static bool has_device_words(const struct block *b)
 {
 	return block_nr(b, PAGE_NAMES_DPFN) + b->nr[P_STASHING];
 }
@@ -99,11 +99,11 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 	}
 }
 
-static void find(struct loss *l, struct block *b, struct part *ret)
+static void find_lost(struct loss *l, struct block *b, struct part *ret)
 {
 	memset(ret, 0, offsetof(struct part, m));
 	move_init(&ret->m, l->dev->u, b, l->dev);
-	if (!has_any(b))
+	if (!has_device_words(b))
 		return;
 	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
 		if (is_hit(l, block_word(b, i)))
@@ -158,7 +158,7 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 
 	block_lock(b);
 	*ret_seen = atomic_load(&b->settled);
-	find(l, b, &p);
+	find_lost(l, b, &p);
 	poison_pages(l, b, &p.lost);
 	set_for_each(&p.kept, i)
 		kept_park(u, b, i);

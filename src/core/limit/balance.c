@@ -18,7 +18,7 @@
 #define STEP	32		    /* of the total: claimed ahead of need */
 #define TAX	8		    /* of the grant: given when idle */
 
-static uint64_t max(uint64_t a, uint64_t b)
+static uint64_t at_least(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -40,7 +40,7 @@ static void set_limit(struct uhmm *u, uint64_t pages)
 {
 	_Atomic uint64_t *limit = &u->charge.root.tier[0].limit;
 
-	pages = max(pages, BUDGET_FLOOR) + u->policy.born_with;
+	pages = at_least(pages, BUDGET_FLOOR) + u->policy.born_with;
 	if (atomic_load(limit) == pages)
 		return;
 	atomic_store(limit, pages);
@@ -50,7 +50,7 @@ static void set_limit(struct uhmm *u, uint64_t pages)
 /* Where the demoter begins is within twice that of the limit (held.c). */
 static uint64_t ahead(uint64_t grant)
 {
-	return max(grant / 16, BUDGET_FLOOR / 2);
+	return at_least(grant / 16, BUDGET_FLOOR / 2);
 }
 
 static bool may_ask(struct policy *p)
@@ -64,7 +64,7 @@ static bool may_ask(struct policy *p)
 }
 
 /* Return: whether more is wanted than there was. */
-static bool claim(struct uhmm *u, uint64_t has)
+static bool claim_budget(struct uhmm *u, uint64_t has)
 {
 	struct uhmm_budget *b = u->policy.budget;
 	uint64_t grant = atomic_load(&budget_seat(b)->grant);
@@ -88,7 +88,7 @@ static uint64_t touches(struct uhmm *u)
 }
 
 /* Nobody touched what is away or parked. */
-static bool is_idle(struct uhmm *u)
+static bool is_context_idle(struct uhmm *u)
 {
 	struct policy *p = &u->policy;
 	uint64_t now = sys_now_ns(), n = touches(u);
@@ -107,10 +107,10 @@ static void pay_tax(struct uhmm *u, struct budget_seat *s, uint64_t has)
 
 	if (enough < grant)
 		budget_lower(u->policy.budget, enough);
-	else if (is_idle(u))
+	else if (is_context_idle(u))
 		atomic_compare_exchange_strong(&s->target, &none,
-					       max(grant - grant / TAX,
-						   BUDGET_FLOOR));
+					       at_least(grant - grant / TAX,
+							BUDGET_FLOOR));
 }
 
 bool balance_begin(struct uhmm *u)
@@ -130,7 +130,7 @@ bool balance_begin(struct uhmm *u)
 		pay_tax(u, s, has);
 	target = atomic_load(&s->target);
 	if (!target)
-		wants = claim(u, has);
+		wants = claim_budget(u, has);
 	set_limit(u, target ? target : atomic_load(&s->grant));
 	return wants;
 }
@@ -147,7 +147,7 @@ bool balance_end(struct uhmm *u)
 	target = atomic_load(&s->target);
 	if (!target)
 		return false;
-	budget_lower(b, max(target, used(u)));
+	budget_lower(b, at_least(target, used(u)));
 	return !budget_settle(b);
 }
 

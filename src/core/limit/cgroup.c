@@ -18,7 +18,7 @@
 /* ---- Words ------------------------------------------------------------ */
 
 /* The blank separated word at *@at, decoded into @ret; *@at goes behind it. */
-static bool take_word(const char **at, char ret[CGROUP_PATH])
+static bool take_text_word(const char **at, char ret[CGROUP_PATH])
 {
 	const char *p = *at;
 	size_t n = 0;
@@ -106,11 +106,11 @@ static bool is_version(enum cgroup_version version, const char *p)
 {
 	char word[CGROUP_PATH];
 
-	if (!take_word(&p, word))
+	if (!take_text_word(&p, word))
 		return false;
 	if (version == CGROUP_V2)
 		return !strcmp(word, "cgroup2");
-	return !strcmp(word, "cgroup") && take_word(&p, word) &&
+	return !strcmp(word, "cgroup") && take_text_word(&p, word) &&
 	       has_memory(p, " ");
 }
 
@@ -121,12 +121,12 @@ bool cgroup_parse_mount(enum cgroup_version version, const char *line,
 	const char *p = line;
 
 	for (int i = 0; i < 3; i++)
-		if (!take_word(&p, word))
+		if (!take_text_word(&p, word))
 			return false;
-	if (!take_word(&p, part) || !take_word(&p, at))
+	if (!take_text_word(&p, part) || !take_text_word(&p, at))
 		return false;
 	do {
-		if (!take_word(&p, word))
+		if (!take_text_word(&p, word))
 			return false;
 	} while (strcmp(word, "-"));
 	if (!is_version(version, p))
@@ -167,7 +167,7 @@ struct reader {
 	char buf[3 * CGROUP_PATH];
 };
 
-static bool fill(struct reader *r)
+static bool fill_reader(struct reader *r)
 {
 	ssize_t n;
 
@@ -191,7 +191,7 @@ static const char *next_line(struct reader *r)
 		end = memchr(line, '\n', r->len - r->at);
 		if (end || !more || r->len - r->at == sizeof(r->buf) - 1)
 			break;
-		more = fill(r);
+		more = fill_reader(r);
 	}
 	if (!end && r->at == r->len)
 		return NULL;
@@ -214,8 +214,8 @@ static bool open_file(struct reader *r, const char *root, const char *path)
 	return r->fd >= 0;
 }
 
-static bool find_path(struct reader *r, const char *root,
-		      enum cgroup_version version, char *ret)
+static bool find_cgroup_path(struct reader *r, const char *root,
+			     enum cgroup_version version, char *ret)
 {
 	const char *line;
 	bool found = false;
@@ -300,14 +300,14 @@ static uint64_t least_limit(struct reader *r, const char *root,
 }
 
 /* UINT64_MAX: none */
-static uint64_t limit_of(const char *root, enum cgroup_version version)
+static uint64_t cgroup_limit_of(const char *root, enum cgroup_version version)
 {
 	char path[CGROUP_PATH], part[CGROUP_PATH], at[CGROUP_PATH];
 	char dir[2 * CGROUP_PATH];
 	struct reader r;
 	size_t end;
 
-	if (!find_path(&r, root, version, path) ||
+	if (!find_cgroup_path(&r, root, version, path) ||
 	    !find_mount(&r, root, version, part, at))
 		return UINT64_MAX;
 	if (!strcmp(at, "/"))
@@ -320,8 +320,8 @@ static uint64_t limit_of(const char *root, enum cgroup_version version)
 
 uint64_t cgroup_limit(const char *root)
 {
-	uint64_t v1 = limit_of(root, CGROUP_V1);
-	uint64_t v2 = limit_of(root, CGROUP_V2);
+	uint64_t v1 = cgroup_limit_of(root, CGROUP_V1);
+	uint64_t v2 = cgroup_limit_of(root, CGROUP_V2);
 	uint64_t least = v1 < v2 ? v1 : v2;
 
 	return least == UINT64_MAX ? 0 : least;

@@ -93,8 +93,9 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
-static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
-		struct uhmm_device *dev, enum out_how how)
+static int send_demoted(struct uhmm *u, struct block *b,
+			const struct mm_set *want, struct uhmm_device *dev,
+			enum out_how how)
 {
 	uint64_t ram = atomic_load(&dev->ram);
 	int n;
@@ -138,12 +139,12 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 	int n, more;
 
 	if (!gain_is_doubtful(b, dev))
-		return send(u, b, want, dev, how);
+		return send_demoted(u, b, want, dev, how);
 	some = few(u, b, want);
-	n = send(u, b, &some, dev, how);
+	n = send_demoted(u, b, &some, dev, how);
 	if (n <= 0 || gain_is_doubtful(b, dev))
 		return n;
-	more = send(u, b, want, dev, how);
+	more = send_demoted(u, b, want, dev, how);
 	return more > 0 ? n + more : n;
 }
 

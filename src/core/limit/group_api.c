@@ -89,7 +89,8 @@ struct uhmm_group *uhmm_group_root(struct uhmm *u)
 	return u ? &u->charge.root : NULL;
 }
 
-static bool is_foreign(const struct uhmm_group *g, const struct uhmm_device *d)
+static bool is_foreign_to_group(const struct uhmm_group *g,
+				const struct uhmm_device *d)
 {
 	return d && d->u != g->u;
 }
@@ -138,7 +139,7 @@ int uhmm_group_set_limit(struct uhmm_group *g, struct uhmm_device *dev,
 		.op = REQ_LIMIT, .group = g, .dev = dev, .cookie = bytes
 	};
 
-	if (!g || is_foreign(g, dev) || bytes % MM_PAGE_SIZE)
+	if (!g || is_foreign_to_group(g, dev) || bytes % MM_PAGE_SIZE)
 		return -EINVAL;
 	return (int)request_run(g->u, &req);
 }
@@ -164,7 +165,7 @@ int uhmm_group_query(struct uhmm_group *g, struct uhmm_device *dev,
 	struct uhmm_group_info i = { .size = 0 };
 	int err;
 
-	if (!g || !ret_info || is_foreign(g, dev))
+	if (!g || !ret_info || is_foreign_to_group(g, dev))
 		return -EINVAL;
 	err = check_struct(ret_info, sizeof(i), ret_info->size);
 	if (!err)

@@ -26,12 +26,13 @@ static int check_ops(struct uhmm_mirror_ops *ret,
 }
 
 /* NULL and 0 mean all addresses. */
-static int check_range(struct uhmm *u, const void *addr, size_t len)
+static int check_mirror_range(struct uhmm *u, const void *addr, size_t len)
 {
 	return addr || len ? range_check(u, addr, len) : 0;
 }
 
-static int check_device(const struct uhmm *u, const struct uhmm_device *dev)
+static int check_mirror_device(const struct uhmm *u,
+			       const struct uhmm_device *dev)
 {
 	if (!dev)
 		return 0;
@@ -53,9 +54,9 @@ static int check_add(struct uhmm *u, const void *addr, size_t len,
 		return -ENODEV;
 	if (device_in_callback())
 		return -EDEADLK;
-	err = check_range(u, addr, len);
+	err = check_mirror_range(u, addr, len);
 	if (!err)
-		err = check_device(u, dev);
+		err = check_mirror_device(u, dev);
 	return err ? err : check_ops(ret, ops);
 }
 

@@ -51,7 +51,7 @@ static unsigned nr_pages(const struct walk *w)
 
 /* ---- Entries ---------------------------------------------------------- */
 
-static unsigned order_of(uint16_t look)
+static unsigned order_of_look(uint16_t look)
 {
 	if (look & MM_LOOK_GIGA)
 		return 18;
@@ -69,7 +69,7 @@ static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
 		pfn |= UHMM_PFN_ZERO;
 	if (look & MM_LOOK_WRITABLE && page_state(word) != P_CLEAN)
 		pfn |= UHMM_PFN_WRITE;
-	return pfn | (uhmm_pfn_t)order_of(look) << 56;
+	return pfn | (uhmm_pfn_t)order_of_look(look) << 56;
 }
 
 /* In the frame, for the mirror that the page is exclusive to. */
@@ -165,8 +165,8 @@ static void forget_kept(const struct walk *w, struct block *b)
 }
 
 /* Words and page table at one moment. */
-static int look(struct walk *w,
-		uint64_t *words) NOT_GUARDED /* there may be no block */
+static int look_at_pages(struct walk *w, uint64_t *words)
+	NOT_GUARDED /* there may be no block */
 {
 	struct uhmm *u = w->m->u;
 	struct block *b = block_find(u, w->start);
@@ -220,7 +220,7 @@ static void join_entries(const struct walk *w, const uint64_t *words,
 static int collect(struct walk *w)
 {
 	uint64_t words[MM_BLOCK_PAGES];
-	int err = look(w, words);
+	int err = look_at_pages(w, words);
 
 	if (err)
 		return err;
@@ -252,7 +252,7 @@ static int fault_managed(struct walk *w, uintptr_t va)
 }
 
 /* Pages that are at their address, but for the right to write to them. */
-static bool is_there(const struct walk *w)
+static bool are_present(const struct walk *w)
 {
 	return w->look[w->n] & MM_LOOK_PRESENT &&
 	       page_state(w->word) != P_CLEAN;
@@ -332,7 +332,7 @@ static int take_in_again(struct walk *w, uintptr_t va)
 }
 
 /* The first page that could not be entered, and perhaps some after it. */
-static int fault_in(struct walk *w)
+static int fault_in_pages(struct walk *w)
 {
 	uintptr_t va = w->start + w->n * MM_PAGE_SIZE;
 	bool managed = region_covers(w->m->u, va, va + MM_PAGE_SIZE);
@@ -345,7 +345,7 @@ static int fault_in(struct walk *w)
 	if (w->flags & UHMM_FAULT_EXCLUSIVE &&
 	    page_state(w->word) == P_COHERENT)
 		return bring_home(w);
-	if (!is_there(w))
+	if (!are_present(w))
 		return fault_managed(w, va);
 	if (write && !(w->look[w->n] & MM_LOOK_WRITABLE))
 		return populate(w, va, 1);
@@ -355,7 +355,7 @@ static int fault_in(struct walk *w)
 /* ---- Entering --------------------------------------------------------- */
 
 /* Return: 0, -EAGAIN when something was invalidated since @seq. */
-static int enter(struct walk *w, uint64_t seq)
+static int enter_pages(struct walk *w, uint64_t seq)
 {
 	struct uhmm_mirror *m = w->m;
 	int err = 0;
@@ -396,7 +396,7 @@ static uint64_t begin(struct uhmm_mirror *m)
 }
 
 /* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
-static int try_part(void *arg)
+static int try_mirror_part(void *arg)
 {
 	struct walk *w = arg;
 	uint64_t seq = begin(w->m);
@@ -408,10 +408,10 @@ static int try_part(void *arg)
 	if (err)
 		return err;
 	if (w->n < nr_pages(w) && !w->err) {
-		err = fault_in(w);
+		err = fault_in_pages(w);
 		return err ? err : -EAGAIN;
 	}
-	err = enter(w, seq);
+	err = enter_pages(w, seq);
 	return err ? err : w->err;
 }
 
@@ -421,13 +421,13 @@ static int fault_part(struct walk *w)
 				 .what = "pages that can be entered at",
 				 .at = w->start };
 
-	return fault_until_done(&wait, try_part, w);
+	return fault_until_done(&wait, try_mirror_part, w);
 }
 
 /* ---- Ranges ----------------------------------------------------------- */
 
-static bool is_within(const struct uhmm_mirror *m, uintptr_t start,
-		      uintptr_t end)
+static bool is_in_mirror(const struct uhmm_mirror *m, uintptr_t start,
+			 uintptr_t end)
 {
 	return start >= m->start && end <= m->end;
 }
@@ -439,7 +439,7 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 	uintptr_t end = addr + len;
 	int err = 0;
 
-	if (!is_within(m, addr, end))
+	if (!is_in_mirror(m, addr, end))
 		return -EINVAL;
 	/* Only so that events are reported: what cannot be, is mirrored too. */
 	if (!(flags & UHMM_FAULT_PRESENT))
@@ -455,8 +455,8 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 }
 
 /* Neighbours in RAM differ by their address alone. */
-static void snapshot_part(const struct walk *w, const uint64_t *words,
-			  uhmm_pfn_t *ret)
+static void fill_pfns(const struct walk *w, const uint64_t *words,
+		      uhmm_pfn_t *ret)
 {
 	uhmm_pfn_t entry = 0;
 	bool same = false;
@@ -484,16 +484,16 @@ int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 	uint64_t words[MM_BLOCK_PAGES];
 	uintptr_t end = addr + len;
 
-	if (!is_within(m, addr, end))
+	if (!is_in_mirror(m, addr, end))
 		return -EINVAL;
 	for (; w.start < end; w.start = w.end) {
 		int err;
 
 		w.end = block_part_end(w.start, end);
-		err = look(&w, words);
+		err = look_at_pages(&w, words);
 		if (err)
 			return err;
-		snapshot_part(&w, words, ret);
+		fill_pfns(&w, words, ret);
 		ret += nr_pages(&w);
 	}
 	return 0;

@@ -46,7 +46,7 @@ int do_mirror_add(struct uhmm_mirror *m)
 }
 
 /* What is exclusive to it is the CPU's again. */
-static void release(struct uhmm_mirror *m)
+static void release_exclusive(struct uhmm_mirror *m)
 {
 	struct uhmm *u = m->u;
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
@@ -69,7 +69,7 @@ int do_mirror_remove(struct uhmm_mirror *m)
 	struct mirrors *all = &m->u->mirrors;
 	struct mirror_slot *s = &all->slot[m->id];
 
-	release(m);
+	release_exclusive(m);
 	atomic_store(&s->mirror, NULL);
 	wait_for_users(m->u, s);
 	atomic_fetch_sub(&all->count, 1);
@@ -88,7 +88,7 @@ void mirror_device_gone(struct uhmm_device *dev)
 		if (!m)
 			continue;
 		if (m->dev == dev)
-			release(m);
+			release_exclusive(m);
 		mirror_put(dev->u, id);
 	}
 }

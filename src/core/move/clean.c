@@ -111,13 +111,13 @@ struct drop {
 };
 
 /* A frame is what is left of a page; a hole is gone already. */
-static bool is_gone(const struct out *o, unsigned i)
+static bool is_page_gone(const struct out *o, unsigned i)
 {
 	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
 }
 
 /* It was locked on the way into its frame. */
-static bool is_refused(const struct out *o, unsigned i)
+static bool is_drop_refused(const struct out *o, unsigned i)
 {
 	return set_has(&o->f.framed, i) && o->f.why[i];
 }
@@ -132,7 +132,7 @@ static bool has_lost(struct uhmm *u, uint64_t word)
  * A page still at its address may be protected or not (see stash() in mm.h): a
  * write to it might go unseen, so it is plain RAM from now on.
  */
-static void keep(struct drop *d, unsigned i)
+static void keep_page(struct drop *d, unsigned i)
 {
 	struct out *o = &d->o;
 	struct mm_set one;
@@ -154,14 +154,14 @@ static void dropped(struct drop *d, unsigned i)
 	uint64_t was = d->word[i];
 
 	if (!out_was_overtaken(o, i, &d->back)) {
-		if (is_gone(o, i) && !has_lost(o->m.u, was) &&
-		    !is_refused(o, i)) {
+		if (is_page_gone(o, i) && !has_lost(o->m.u, was) &&
+		    !is_drop_refused(o, i)) {
 			block_arrive(o->m.u, o->m.b, i, page_dev(was),
 				     page_dpfn(was), E_ARRIVE);
 			o->m.went++;
 			return;
 		}
-		keep(d, i);
+		keep_page(d, i);
 	}
 	o->gone[o->ngone++] = was;
 }
@@ -183,7 +183,7 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 		uint64_t w = block_word(o->m.b, i);
 
 		d->word[i] = w;
-		if (!is_gone(o, i))
+		if (!is_page_gone(o, i))
 			continue;
 		block_arrive(o->m.u, o->m.b, i, page_dev(w), page_dpfn(w),
 			     E_ARRIVE);
@@ -206,7 +206,8 @@ static void drop_by_stash(struct drop *d) NOT_GUARDED
 	o->m.b->stash = NULL;
 }
 
-static int drop(struct uhmm *u, struct block *b, const struct mm_set *want)
+static int drop_clean_pages(struct uhmm *u, struct block *b,
+			    const struct mm_set *want)
 {
 	struct drop d;
 	bool aside;
@@ -234,5 +235,5 @@ int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want)
 	block_lock(b);
 	none = !b->nr[P_CLEAN];
 	block_unlock(u, b);
-	return none ? 0 : drop(u, b, want);
+	return none ? 0 : drop_clean_pages(u, b, want);
 }

@@ -24,7 +24,7 @@
 /* ---- Taking ----------------------------------------------------------- */
 
 /* Return: -EBUSY when all that could be taken is pinned. */
-static int select_pages(struct out *o, const struct mm_set *want)
+static int select_exclusive(struct out *o, const struct mm_set *want)
 {
 	bool pinned = false;
 
@@ -76,7 +76,7 @@ static void mark_exclusive(struct out *o, unsigned id)
 			block_arrive(o->m.u, o->m.b, i, id, 0, E_EXCLUDE);
 }
 
-static int result(const struct out *o, const struct mm_set *want)
+static int exclusive_result(const struct out *o, const struct mm_set *want)
 {
 	return set_empty(want) || !set_empty(&o->m.set) ? 0 : -EBUSY;
 }
@@ -97,13 +97,13 @@ int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 	block_lock(b);
 	err = block_ensure_table(u, b);
 	if (!err)
-		err = select_pages(&o, want);
+		err = select_exclusive(&o, want);
 	asked = o.f.want;
 	if (!err)
 		err = freeze(&o, &waited);
 	if (!err) {
 		mark_exclusive(&o, id);
-		err = result(&o, &asked);
+		err = exclusive_result(&o, &asked);
 	}
 	block_release_slot(u, b);
 	block_unlock(u, b);

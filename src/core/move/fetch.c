@@ -108,7 +108,7 @@ static void fetch_range(struct fetch *f, unsigned first, unsigned last,
 	}
 }
 
-static void give_up(struct fetch *f, unsigned i)
+static void give_up_fetch(struct fetch *f, unsigned i)
 {
 	block_poison(f->m.u, f->m.b, i);
 	move_why(&f->m, i, UHMM_WHY_POISONED);
@@ -116,10 +116,10 @@ static void give_up(struct fetch *f, unsigned i)
 	move_spare(&f->m, f->m.dpfn[i]);
 }
 
-static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
+static void leave_on_device(struct fetch *f, unsigned i, enum uhmm_why why)
 {
 	if (device_has_lost(f->m.dev, f->m.dpfn[i])) {
-		give_up(f, i);
+		give_up_fetch(f, i);
 		return;
 	}
 	block_arrive(f->m.u, f->m.b, i, f->m.dev->id, f->m.dpfn[i], E_STAY);
@@ -133,12 +133,12 @@ static void stay(struct fetch *f, unsigned i, enum uhmm_why why)
 static void lost(struct fetch *f, unsigned i)
 {
 	if (f->how == HOME_MIGRATE)
-		stay(f, i, UHMM_WHY_IO);
+		leave_on_device(f, i, UHMM_WHY_IO);
 	else
-		give_up(f, i);
+		give_up_fetch(f, i);
 }
 
-static void homed(struct fetch *f, unsigned i)
+static void note_fetched(struct fetch *f, unsigned i)
 {
 	home_mapped(f->m.u, f->m.b, i, f->share);
 	move_why(&f->m, i, UHMM_WHY_OK);
@@ -148,7 +148,7 @@ static void homed(struct fetch *f, unsigned i)
 }
 
 /* Map [i, last), all read and ours.  Return: where to go on. */
-static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
+static unsigned map_fetched_run(struct fetch *f, unsigned i, unsigned last)
 {
 	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->m.u, f->slot);
 	ssize_t n = home_map(f->m.u, f->m.b, i, last, f->ram + i * MM_PAGE_SIZE,
@@ -161,13 +161,14 @@ static unsigned map_run(struct fetch *f, unsigned i, unsigned last)
 		n = 1;
 	}
 	if (n <= 0) {
-		stay(f, i, n == -ENOENT ? UHMM_WHY_UNMAPPED : UHMM_WHY_BUSY);
+		leave_on_device(
+			f, i, n == -ENOENT ? UHMM_WHY_UNMAPPED : UHMM_WHY_BUSY);
 		if (n == -ENOENT)
 			set_add(&f->gone, i);
 		return i + 1;
 	}
 	for (ssize_t k = 0; k < n; k++)
-		homed(f, i + (unsigned)k);
+		note_fetched(f, i + (unsigned)k);
 	return i + (unsigned)n;
 }
 
@@ -180,14 +181,14 @@ static unsigned mappable(const struct fetch *f, unsigned i)
 	return i;
 }
 
-static void map_all(struct fetch *f)
+static void map_fetched(struct fetch *f)
 {
 	for (unsigned i = set_find(&f->m.set, 0, true); i < MM_BLOCK_PAGES;
 	     i = set_find(&f->m.set, i, true)) {
 		unsigned last = mappable(f, i);
 
 		if (last > i) {
-			i = map_run(f, i, last);
+			i = map_fetched_run(f, i, last);
 			continue;
 		}
 		if (!move_is_coming(&f->m, i) &&
@@ -200,7 +201,7 @@ static void map_all(struct fetch *f)
 }
 
 /* The CPU's access to the device's memory ends; what it cannot, stays. */
-static void take_back(struct fetch *f)
+static void take_back_mapping(struct fetch *f)
 {
 	struct swap s = { .m = &f->m, .set = f->m.set };
 	struct mm_set rest;
@@ -227,12 +228,12 @@ void fetch_marked_unlock(struct fetch *f)
 	block_unlock(f->m.u, f->m.b);
 	mirror_invalidate_set(f->m.u, f->m.b, &f->m.set, UHMM_NOTIFY_MIGRATE);
 	if (swap)
-		take_back(f);
+		take_back_mapping(f);
 	s = slot_of(f->m.u, f->slot);
 	s->stock = set_or(&s->stock, &f->m.set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
 	block_lock(f->m.b);
-	map_all(f);
+	map_fetched(f);
 	if (device_is_mapped(f->m.dev))
 		coherent_count(f->m.u, f->m.b);
 	block_unlock(f->m.u, f->m.b);

@@ -78,8 +78,8 @@ static unsigned direct_run(const struct block *b, unsigned i, unsigned n)
 	return k;
 }
 
-static ssize_t fill(struct uhmm *u, uintptr_t va, const void *p, unsigned n,
-		    bool share)
+static ssize_t fill_home(struct uhmm *u, uintptr_t va, const void *p,
+			 unsigned n, bool share)
 {
 	return share ? u->mm->ops->fill_shared(u->mm, va, p, n) :
 		       u->mm->ops->fill(u->mm, va, p, n);
@@ -105,7 +105,7 @@ struct direct {
 	struct mm_set drop;
 };
 
-static bool is_ours(const struct run *r, unsigned k)
+static bool is_run_ours(const struct run *r, unsigned k)
 {
 	return page_is_coming(r->b, r->first + k, r->dev, r->dpfn + k);
 }
@@ -117,11 +117,11 @@ static ssize_t map_direct(struct direct *d, const void *p)
 	unsigned n = 0;
 	ssize_t got;
 
-	while (n < d->r.n && is_ours(&d->r, n))
+	while (n < d->r.n && is_run_ours(&d->r, n))
 		n++;
 	if (!n)
 		return 0;
-	got = fill(d->r.u, va, p, n, d->r.share);
+	got = fill_home(d->r.u, va, p, n, d->r.share);
 	for (ssize_t k = 0; k < got; k++)
 		home_mapped(d->r.u, d->r.b, d->r.first + (unsigned)k,
 			    d->r.share);
@@ -139,7 +139,7 @@ static void leave_rest(struct direct *d, unsigned from)
 		unsigned i = d->r.first + k;
 		uint64_t dpfn = d->r.dpfn + k;
 
-		if (!is_ours(&d->r, k)) {
+		if (!is_run_ours(&d->r, k)) {
 			if (!carried_take(d->r.u, d->r.dev->id, dpfn))
 				set_add(&d->drop, k);
 		} else if (device_has_lost(d->r.dev, dpfn)) {

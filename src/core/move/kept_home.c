@@ -50,7 +50,7 @@ struct back {
 	bool told, again;
 };
 
-static void select_pages(struct back *k, const struct mm_set *want)
+static void select_kept_pages(struct back *k, const struct mm_set *want)
 {
 	set_for_each(want, i) {
 		uint64_t w = block_word(k->m.b, i);
@@ -75,7 +75,7 @@ static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
  * Devices let go of the pages before the CPU may write to them.  What the
  * application drops meanwhile leaves its device page to us.
  */
-static void tell_mirrors(struct back *k) NOT_GUARDED
+static void tell_kept_mirrors(struct back *k) NOT_GUARDED
 {
 	struct mm_set all = k->m.set;
 
@@ -97,7 +97,7 @@ static void tell_mirrors(struct back *k) NOT_GUARDED
  * Page @i cannot be mapped.  @err: -EAGAIN, not now; else the ordinary way has
  * to find out what to do.
  */
-static void stay(struct back *k, unsigned i, ssize_t err)
+static void leave_kept(struct back *k, unsigned i, ssize_t err)
 {
 	struct uhmm *u = k->m.u;
 	struct block *b = k->m.b;
@@ -114,7 +114,7 @@ static void stay(struct back *k, unsigned i, ssize_t err)
 		kept_forget(u, b, i);
 }
 
-static void homed(struct back *k, unsigned i)
+static void note_kept_home(struct back *k, unsigned i)
 {
 	block_home(k->m.u, k->m.b, i, E_HOME);
 	move_why(&k->m, i, UHMM_WHY_OK);
@@ -123,7 +123,7 @@ static void homed(struct back *k, unsigned i)
 }
 
 /* Return: where to go on. */
-static unsigned map_run(struct back *k, unsigned i, unsigned last)
+static unsigned map_kept_run(struct back *k, unsigned i, unsigned last)
 {
 	const char *ram =
 		(char *)block_slot_va(k->m.u, k->m.b) + i * MM_PAGE_SIZE;
@@ -135,19 +135,19 @@ static unsigned map_run(struct back *k, unsigned i, unsigned last)
 		n = 1;
 	}
 	if (n <= 0) {
-		stay(k, i, n);
+		leave_kept(k, i, n);
 		return i + 1;
 	}
 	for (ssize_t j = 0; j < n; j++)
-		homed(k, i + (unsigned)j);
+		note_kept_home(k, i + (unsigned)j);
 	return i + (unsigned)n;
 }
 
-static void map_all(struct back *k)
+static void map_kept(struct back *k)
 {
 	set_for_each_run(&k->m.set, first, last)
 		for (unsigned i = first; i < last;)
-			i = map_run(k, i, last);
+			i = map_kept_run(k, i, last);
 }
 
 int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
@@ -162,14 +162,14 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 	move_init(&k.m, u, b, only);
 	k.m.why = why;
 	k.told = k.again = false;
-	select_pages(&k, want);
+	select_kept_pages(&k, want);
 	if (set_empty(&k.m.set)) {
 		block_stays_locked(b);
 		return -ENOENT;
 	}
 	if (atomic_load(&u->mirrors.count))
-		tell_mirrors(&k);
-	map_all(&k);
+		tell_kept_mirrors(&k);
+	map_kept(&k);
 	block_unlock(u, b);
 	if (k.told)
 		block_settle(u, b, k.again);

@@ -50,9 +50,9 @@ struct steps {
 };
 
 /* One look for all of them; the caller is the block's mover. */
-static struct steps look(struct uhmm *u, struct block *b,
-			 const struct mm_set *want,
-			 const struct uhmm_device *dev)
+static struct steps look_for_steps(struct uhmm *u, struct block *b,
+				   const struct mm_set *want,
+				   const struct uhmm_device *dev)
 {
 	struct steps ret = { false };
 
@@ -123,8 +123,9 @@ static void say_no_room(struct uhmm *u, struct block *b,
 }
 
 /* Under the block's mover lock. */
-static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
-		struct uhmm_device *dev, uint8_t *why)
+static int send_block(struct uhmm *u, struct block *b,
+		      const struct mm_set *want, struct uhmm_device *dev,
+		      uint8_t *why)
 {
 	struct mm_set fit = *want;
 	struct steps steps;
@@ -132,7 +133,7 @@ static int send(struct uhmm *u, struct block *b, const struct mm_set *want,
 
 	node_home(u, b, want, NULL, NULL);
 	coherent_fit(u, b, &fit, dev, why);
-	steps = look(u, b, &fit, dev);
+	steps = look_for_steps(u, b, &fit, dev);
 	if (steps.clean)
 		drop_copies(u, b, &fit);
 	if (steps.others) {
@@ -170,7 +171,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	if (device_is_node(dev))
 		return node_out(u, b, want, dev, why);
 	block_take_mover(u, b);
-	err = send(u, b, want, dev, why);
+	err = send_block(u, b, want, dev, why);
 	block_let_go(u, b);
 	/* -EAGAIN: the application kept changing it, so it is busy. */
 	return err < 0 && err != -EAGAIN ? err : 0;

@@ -70,7 +70,7 @@ static bool is_too_much(struct node_move *m, uint64_t w)
 	return false;
 }
 
-static void select_ram(struct node_move *m, unsigned i, bool there)
+static void select_node_ram(struct node_move *m, unsigned i, bool there)
 {
 	uint64_t w = block_word(m->m.b, i);
 
@@ -86,7 +86,7 @@ static void select_ram(struct node_move *m, unsigned i, bool there)
 		m->m.why[i] = UHMM_WHY_BUSY;
 }
 
-static void select_page(struct node_move *m, unsigned i, bool there)
+static void select_node_page(struct node_move *m, unsigned i, bool there)
 {
 	uint64_t w = block_word(m->m.b, i);
 
@@ -94,7 +94,7 @@ static void select_page(struct node_move *m, unsigned i, bool there)
 	case P_RAM:
 	case P_EMPTY:
 	case P_DROPPED:
-		select_ram(m, i, there);
+		select_node_ram(m, i, there);
 		break;
 	case P_COHERENT:
 		m->m.why[i] = page_dev(w) == m->m.dev->id ? UHMM_WHY_OK :
@@ -167,7 +167,7 @@ static int fill_all(struct node_move *m)
 }
 
 /* Locked.  Return: 0, -EAGAIN when the address space is changing, -errno. */
-static int select_pages(struct node_move *m, const struct mm_set *want)
+static int select_node_pages(struct node_move *m, const struct mm_set *want)
 {
 	const struct mm_ops *ops = m->m.u->mm->ops;
 	struct mm_set there, mine;
@@ -184,7 +184,7 @@ static int select_pages(struct node_move *m, const struct mm_set *want)
 	set_for_each(want, i)
 		m->m.why[i] = UHMM_WHY_UNMAPPED;
 	set_for_each(&mine, i)
-		select_page(m, i, set_has(&there, i));
+		select_node_page(m, i, set_has(&there, i));
 	take_dpfns(m);
 	err = fill_all(m);
 	m->before.va = m->m.b->va;
@@ -198,7 +198,7 @@ static void drop_dpfns(struct node_move *m)
 	charge_booked(m->m.dev, &m->booking);
 }
 
-static int prepare(struct node_move *m, const struct mm_set *want)
+static int prepare_node_move(struct node_move *m, const struct mm_set *want)
 {
 	int err = -EAGAIN;
 
@@ -209,7 +209,7 @@ static int prepare(struct node_move *m, const struct mm_set *want)
 		set_clear(&m->n.set);
 		set_clear(&m->zero);
 		block_lock(m->m.b);
-		err = select_pages(m, want);
+		err = select_node_pages(m, want);
 		block_unlock(m->m.u, m->m.b);
 	}
 	return err;
@@ -217,8 +217,8 @@ static int prepare(struct node_move *m, const struct mm_set *want)
 
 /* ---- 4: arrive -------------------------------------------------------- */
 
-static bool is_there(const struct node_move *m, const struct mm_nodes *n,
-		     unsigned i)
+static bool is_on_node(const struct node_move *m, const struct mm_nodes *n,
+		       unsigned i)
 {
 	return n->on[i] == m->m.dev->desc.node;
 }
@@ -229,7 +229,7 @@ static void arrive_page(struct node_move *m, const struct mm_nodes *now,
 	uint64_t w = block_word(m->m.b, i);
 	bool ours = page_state(w) == P_RAM && !page_pins(w);
 
-	if (is_there(m, now, i) && ours) {
+	if (is_on_node(m, now, i) && ours) {
 		block_arrive(m->m.u, m->m.b, i, m->m.dev->id,
 			     m->m.spare[--m->m.nspare], E_PLACE);
 		m->m.why[i] = UHMM_WHY_OK;
@@ -251,15 +251,15 @@ static void find_gone(struct node_move *m, const struct mm_nodes *now)
 }
 
 /* Pages that are there now, and neither were before nor belong there. */
-static void find_strays(struct node_move *m, const struct mm_nodes *now)
+static void find_node_strays(struct node_move *m, const struct mm_nodes *now)
 {
 	set_for_each(&now->set, i)
-		if (is_there(m, now, i) && !is_there(m, &m->before, i) &&
+		if (is_on_node(m, now, i) && !is_on_node(m, &m->before, i) &&
 		    page_state(block_word(m->m.b, i)) != P_COHERENT)
 			set_add(&m->strays, i);
 }
 
-static void arrive(struct node_move *m)
+static void arrive_on_node(struct node_move *m)
 {
 	struct mm_nodes now = { .va = m->m.b->va };
 	struct mm_set left;
@@ -276,7 +276,7 @@ static void arrive(struct node_move *m)
 	    !m->m.u->mm->ops->node_look(m->m.u->mm, &now)) {
 		set_for_each(&left, i)
 			arrive_page(m, &now, i);
-		find_strays(m, &now);
+		find_node_strays(m, &now);
 		find_gone(m, &now);
 	}
 	block_unlock(m->m.u, m->m.b);
@@ -330,7 +330,7 @@ static void fetch_others(struct node_move *m, const struct mm_set *want)
 	home_block(m->m.u, m->m.b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
-static int move_once(struct node_move *m, const struct mm_set *want)
+static int move_to_node_once(struct node_move *m, const struct mm_set *want)
 {
 	int err;
 
@@ -339,14 +339,14 @@ static int move_once(struct node_move *m, const struct mm_set *want)
 	set_clear(&m->again);
 	set_clear(&m->strays);
 	m->m.went = 0;
-	err = prepare(m, want);
+	err = prepare_node_move(m, want);
 	if (!err && !set_empty(&m->n.set)) {
 		m->n.va = m->m.b->va;
 		m->n.to = m->m.dev->desc.node;
 		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
 				      UHMM_NOTIFY_MIGRATE);
 		m->m.u->mm->ops->node_move(m->m.u->mm, &m->n);
-		arrive(m);
+		arrive_on_node(m);
 		send_back(m);
 		/* A mirror fault may have entered the old place. */
 		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
@@ -390,7 +390,7 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 		if (pass)
 			write_to(&m);
 		block_take_mover(u, b);
-		err = move_once(&m, want);
+		err = move_to_node_once(&m, want);
 		block_let_go(u, b);
 		if (set_empty(&m.again))
 			break;
@@ -415,7 +415,7 @@ int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 		    page_state(block_word(b, i)) != P_FROZEN)
 			set_del(&set, i);
 	block_unlock(u, b);
-	err = move_once(&m, &set);
+	err = move_to_node_once(&m, &set);
 	set_for_each(&set, i)
 		full += why[i] == UHMM_WHY_NO_ROOM;
 	if (!err)

@@ -84,7 +84,7 @@ static void clear_pages(struct out *o)
 
 /* ---- 4: arrive -------------------------------------------------------- */
 
-static void arrive(struct out *o, unsigned i)
+static void arrive_on_device(struct out *o, unsigned i)
 {
 	block_arrive(o->m.u, o->m.b, i, o->m.dev->id, o->m.dpfn[i], E_ARRIVE);
 	out_why(o, i, UHMM_WHY_OK);
@@ -118,7 +118,7 @@ static void settle_framed(struct out *o, unsigned i)
 		count_add(&o->m.u->count.touched, 1);
 		move_spare(&o->m, o->m.dpfn[i]);
 	} else if (set_has(&o->done, i)) {
-		arrive(o, i);
+		arrive_on_device(o, i);
 		if (o->keep)
 			kept_add(o->m.u, o->m.b, i);
 	} else {
@@ -133,7 +133,7 @@ static void settle_zero(struct out *o, unsigned i)
 		out_why(o, i, UHMM_WHY_TOUCHED);
 		move_spare(&o->m, o->m.dpfn[i]);
 	} else if (set_has(&o->done, i)) {
-		arrive(o, i);
+		arrive_on_device(o, i);
 	} else {
 		block_event(o->m.u, o->m.b, i, E_STAY);
 		note_refusal(o, i);
@@ -148,7 +148,7 @@ static void forget_lost(struct out *o)
 			set_del(&o->done, i);
 }
 
-static void settle_all(struct out *o)
+static void settle_out(struct out *o)
 {
 	unsigned copied;
 
@@ -173,7 +173,7 @@ static void settle_all(struct out *o)
 /* ---- 5: on a device that the CPU can address --------------------------- */
 
 /* What could not be mapped would fault, and is better off in RAM. */
-static void give_up(struct out *o, const struct mm_set *set, int err)
+static void give_up_out(struct out *o, const struct mm_set *set, int err)
 {
 	enum uhmm_why why = err == -ENOMEM ? UHMM_WHY_MAPPINGS : UHMM_WHY_BUSY;
 
@@ -195,7 +195,7 @@ static void place_all(struct out *o)
 	call_drop(o->m.dev);
 	rest = set_minus(&s.set, &s.done);
 	if (!set_empty(&rest))
-		give_up(o, &rest, s.err);
+		give_up_out(o, &rest, s.err);
 }
 
 /* ---- The whole -------------------------------------------------------- */
@@ -214,7 +214,7 @@ static void note_answer(struct out *o)
 }
 
 /* Afterwards no device can write to the frames. */
-static void tell_mirrors(struct out *o)
+static void tell_out_mirrors(struct out *o)
 {
 	mirror_invalidate_set(o->m.u, o->m.b, &o->m.set, UHMM_NOTIFY_MIGRATE);
 }
@@ -235,10 +235,10 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 			*ret_err = 0;
 		return;
 	}
-	tell_mirrors(o);
+	tell_out_mirrors(o);
 	copy_pages(o, &o->m.set, 0, MM_BLOCK_PAGES);
 	clear_pages(o);
-	settle_all(o);
+	settle_out(o);
 	place_all(o);
 	note_answer(o);
 }

@@ -37,7 +37,7 @@ void out_why(struct out *o, unsigned i, enum uhmm_why why)
 
 /* ---- 1: select -------------------------------------------------------- */
 
-static void select_ram(struct out *o, unsigned i)
+static void select_out_ram(struct out *o, unsigned i)
 {
 	if (page_pins(block_word(o->m.b, i)))
 		out_why(o, i, UHMM_WHY_PINNED);
@@ -70,7 +70,7 @@ bool out_takes_holes(const struct out *o)
 	return o->how == OUT_MIGRATE;
 }
 
-static void select_page(struct out *o, unsigned i, enum out_how how)
+static void select_out_page(struct out *o, unsigned i, enum out_how how)
 {
 	uint64_t w = block_word(o->m.b, i);
 
@@ -83,7 +83,7 @@ static void select_page(struct out *o, unsigned i, enum out_how how)
 		return;
 	switch (page_state(w)) {
 	case P_RAM:
-		select_ram(o, i);
+		select_out_ram(o, i);
 		break;
 	case P_FROZEN:
 		set_add(&o->frozen, i);
@@ -128,15 +128,15 @@ static unsigned nr_selected(const struct out *o)
 	       set_count(&o->empty);
 }
 
-static bool select_pages(struct out *o, const struct mm_set *want,
-			 enum out_how how)
+static bool select_out_pages(struct out *o, const struct mm_set *want,
+			     enum out_how how)
 {
 	unsigned n;
 
 	dropped_settle(o->m.u, o->m.b, want);
 	o->room = charge_room(o->m.u, o->m.b);
 	set_for_each(want, i)
-		select_page(o, i, how);
+		select_out_page(o, i, how);
 	n = nr_selected(o);
 	if (!n)
 		return false;
@@ -330,7 +330,7 @@ static int freeze_once(struct out *o, const struct mm_set *want,
 	block_lock(o->m.b);
 	err = block_ensure_table(o->m.u, o->m.b);
 	mine = still_managed(o, want);
-	if (!err && !select_pages(o, &mine, how))
+	if (!err && !select_out_pages(o, &mine, how))
 		err = 1;
 	if (!err) {
 		find_bystanders(o);

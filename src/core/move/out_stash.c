@@ -169,7 +169,7 @@ static void still_away(struct out *o, unsigned i, struct mm_set *back)
 }
 
 /* Not taken: as it was, or lost long ago, before it was managed. */
-static void refused(struct out *o, unsigned i)
+static void note_not_stashed(struct out *o, unsigned i)
 {
 	if (o->f.why[i] == UHMM_WHY_POISONED)
 		block_poison(o->m.u, o->m.b, i);
@@ -256,7 +256,7 @@ void out_sort_aside(struct out *o)
 		} else if (set_has(&o->f.holes, i)) {
 			found_hole(o, i);
 		} else if (!set_has(&o->f.framed, i)) {
-			refused(o, i);
+			note_not_stashed(o, i);
 		} else if (goes_back(o, i)) {
 			set_add(&back, i);
 		} else {

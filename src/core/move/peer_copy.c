@@ -49,7 +49,7 @@ static struct uhmm_device *find_source(const struct peer *p,
 	return NULL;
 }
 
-static bool is_on(const struct peer *p, unsigned i)
+static bool is_on_source(const struct peer *p, unsigned i)
 {
 	uint64_t w = block_word(p->m.b, i);
 
@@ -57,7 +57,7 @@ static bool is_on(const struct peer *p, unsigned i)
 }
 
 /* As many as there is room for.  Locked.  Return: whether there are any. */
-static bool mark(struct peer *p, const struct mm_set *want)
+static bool mark_peer_pages(struct peer *p, const struct mm_set *want)
 {
 	unsigned n = 0, room;
 
@@ -66,7 +66,7 @@ static bool mark(struct peer *p, const struct mm_set *want)
 	if (!p->m.dev)
 		return false;
 	set_for_each(want, i)
-		n += is_on(p, i);
+		n += is_on_source(p, i);
 	room = charge_alloc(p->m.u, p->m.b, p->dst, n, p->unused, &p->booking);
 	p->n = 0;
 	for (unsigned i = set_find(want, 0, true);
@@ -74,7 +74,7 @@ static bool mark(struct peer *p, const struct mm_set *want)
 	     i = set_find(want, i + 1, true)) {
 		uint64_t w = block_word(p->m.b, i);
 
-		if (!is_on(p, i))
+		if (!is_on_source(p, i))
 			continue;
 		p->m.dpfn[i] = page_dpfn(w);
 		p->new[i] = p->unused[p->n++];
@@ -126,7 +126,7 @@ static int copy_through_frames(struct peer *p, uintptr_t va)
 	return err;
 }
 
-static int copy(struct peer *p)
+static int copy_to_peer(struct peer *p)
 {
 	uintptr_t va = move_first(&p->m, &p->m.set);
 	int err = device_copy_peer(p->dst, p->m.dev, p->seg, build(p), va);
@@ -160,7 +160,7 @@ static void land(struct peer *p, unsigned i, int err)
 		move_spare(&p->m, p->m.dpfn[i]);
 }
 
-static void arrive(struct peer *p, int err)
+static void arrive_on_peer(struct peer *p, int err)
 {
 	p->n = 0;
 	block_lock(p->m.b);
@@ -180,13 +180,13 @@ static int move(struct peer *p, const struct mm_set *want)
 	int err;
 
 	block_lock(p->m.b);
-	any = mark(p, want);
+	any = mark_peer_pages(p, want);
 	block_unlock(p->m.u, p->m.b);
 	if (!any)
 		return 0;
 	mirror_invalidate_set(p->m.u, p->m.b, &p->m.set, UHMM_NOTIFY_MIGRATE);
-	err = copy(p);
-	arrive(p, err);
+	err = copy_to_peer(p);
+	arrive_on_peer(p, err);
 	return err ? err : 1;
 }
 

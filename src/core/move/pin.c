@@ -37,8 +37,8 @@ static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
 }
 
 /* Pins of what is not managed would stay for ever. */
-static bool is_managed(struct uhmm *u, const struct block *b,
-		       const struct mm_set *want)
+static bool are_all_managed(struct uhmm *u, const struct block *b,
+			    const struct mm_set *want)
 {
 	struct mm_set managed;
 
@@ -60,7 +60,7 @@ static int pin_locked(struct uhmm *u, struct block *b,
 
 	if (err)
 		return err;
-	if (!is_managed(u, b, want))
+	if (!are_all_managed(u, b, want))
 		return -ESTALE;
 	set_for_each(want, i) {
 		err = pin_page(u, b, i);

@@ -320,8 +320,8 @@ static int forget_first(void *priv, uintptr_t start, uintptr_t end)
 	return f->err;
 }
 
-static int untrack(struct uhmm *u, uintptr_t start, uintptr_t end,
-		   mm_forget_fn *forget)
+static int untrack_range(struct uhmm *u, uintptr_t start, uintptr_t end,
+			 mm_forget_fn *forget)
 {
 	struct forgetting f = { .u = u, .forget = forget };
 
@@ -336,7 +336,7 @@ static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	int err = 0;
 
 	while (!err && start < end && region_next(u, start, end, &s, &e)) {
-		err = untrack(u, s, e, del_region);
+		err = untrack_range(u, s, e, del_region);
 		start = e;
 	}
 	return err;
@@ -404,7 +404,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 /* Where nothing ever moved. */
 static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	return untrack(u, start, end, del_unborn);
+	return untrack_range(u, start, end, del_unborn);
 }
 
 /* A managed part of one block.  A fork(2) waits for no more than that. */

@@ -112,7 +112,7 @@ void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
 	sys_mutex_unlock(&m->lock);
 }
 
-static unsigned end_of(struct uhmm *u)
+static unsigned mirrors_end(struct uhmm *u)
 {
 	return atomic_load_explicit(&u->mirrors.end, memory_order_relaxed);
 }
@@ -129,7 +129,7 @@ void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
 	atomic_thread_fence(memory_order_seq_cst);
 	if (has_none(u))
 		return;
-	for (unsigned id = 1; id < end_of(u); id++) {
+	for (unsigned id = 1; id < mirrors_end(u); id++) {
 		struct uhmm_mirror *m = mirror_hold(u, id);
 
 		if (!m)
@@ -158,7 +158,7 @@ bool mirror_covers(struct uhmm *u, uintptr_t addr)
 
 	if (has_none(u))
 		return false;
-	for (unsigned id = 1; id < end_of(u) && !covers; id++) {
+	for (unsigned id = 1; id < mirrors_end(u) && !covers; id++) {
 		struct uhmm_mirror *m = mirror_hold(u, id);
 
 		if (!m)

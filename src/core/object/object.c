@@ -15,7 +15,7 @@
 
 /* ---- All of a context -------------------------------------------------- */
 
-static void enlist(struct uhmm_object *o)
+static void enlist_object(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 
@@ -26,7 +26,7 @@ static void enlist(struct uhmm_object *o)
 	sys_mutex_unlock(&all->lock);
 }
 
-static void delist(struct uhmm_object *o)
+static void delist_object(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 	struct uhmm_object **at = &all->first;
@@ -52,7 +52,7 @@ void object_free_all(struct uhmm *u)
 /* ---- Addresses of views ------------------------------------------------ */
 
 /* False: there is none, most likely. */
-static bool has_any(struct uhmm *u)
+static bool has_objects(struct uhmm *u)
 {
 	return atomic_load_explicit(&u->objects.nr, memory_order_relaxed);
 }
@@ -61,8 +61,9 @@ bool object_has(struct uhmm *u, uintptr_t addr)
 {
 	uintptr_t va;
 
-	return has_any(u) && (u->mm->ops->object_find(u->mm, addr, 1, &va) ||
-			      va || u->mm->ops->is_object(u->mm, addr));
+	return has_objects(u) &&
+	       (u->mm->ops->object_find(u->mm, addr, 1, &va) || va ||
+		u->mm->ops->is_object(u->mm, addr));
 }
 
 /* Does the call mean the same for the object as for its view? */
@@ -84,7 +85,7 @@ static bool is_for_objects(enum request_op op)
 	}
 }
 
-static bool is_refused(enum request_op op)
+static bool is_op_refused(enum request_op op)
 {
 	return op == REQ_UNREGISTER || op == REQ_MIRROR_FAULT ||
 	       op == REQ_MIRROR_SNAPSHOT || op == REQ_DEVICE_MAP;
@@ -110,14 +111,14 @@ int object_request(struct uhmm *u, const struct request **r,
 	uintptr_t va;
 	int err;
 
-	if (!has_any(u) || !was->addr || !was->len)
+	if (!has_objects(u) || !was->addr || !was->len)
 		return 0;
-	if (!is_for_objects(was->op) && !is_refused(was->op))
+	if (!is_for_objects(was->op) && !is_op_refused(was->op))
 		return 0;
 	if (u->mm->ops->sync) /* what moved a view before this call is known */
 		u->mm->ops->sync(u->mm);
 	err = u->mm->ops->object_find(u->mm, was->addr, was->len, &va);
-	if (is_refused(was->op))
+	if (is_op_refused(was->op))
 		return err || va || overlaps_own(u, was->addr, was->len) ?
 			       -EOPNOTSUPP :
 			       0;
@@ -141,10 +142,10 @@ int do_object_create(struct uhmm_object *o)
 	err = mm->ops->object_create(mm, o->len, &o->va);
 	if (err)
 		return err;
-	enlist(o); /* before a fault there can be taken for another's */
+	enlist_object(o); /* before a fault there can be taken for another's */
 	err = range_take_in(o->u, o->va, o->va + o->len, true);
 	if (err) {
-		delist(o);
+		delist_object(o);
 		mm->ops->object_destroy(mm, o->va);
 	}
 	return err;
@@ -204,7 +205,7 @@ int do_object_destroy(struct uhmm_object *o)
 	if (err == -EBUSY || err == -ENOMEM)
 		return err;
 	mm->ops->object_destroy(mm, o->va);
-	delist(o);
+	delist_object(o);
 	return err;
 }
 

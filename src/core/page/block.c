@@ -142,7 +142,7 @@ static bool table_is_plain(const struct block *b)
 	return n == 0;
 }
 
-static void flush(_Atomic int64_t *total, int16_t *delta)
+static void flush_sum(_Atomic int64_t *total, int16_t *delta)
 {
 	if (*delta)
 		atomic_fetch_add_explicit(total, *delta, memory_order_relaxed);
@@ -159,9 +159,9 @@ void block_unlock(struct uhmm *u, struct block *b) NOT_GUARDED
 	if (atomic_load_explicit(&b->group, memory_order_relaxed))
 		u->pay(u, b, delta, b->device_delta);
 	b->ram_delta = 0;
-	flush(&u->on_device, &b->device_delta);
-	flush(&u->frozen, &b->frozen_delta);
-	flush(&u->kept, &b->kept_delta);
+	flush_sum(&u->on_device, &b->device_delta);
+	flush_sum(&u->frozen, &b->frozen_delta);
+	flush_sum(&u->kept, &b->kept_delta);
 	block_check(u, b);
 	if (b->table && table_is_plain(b)) {
 		table = b->table;

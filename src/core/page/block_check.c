@@ -20,7 +20,7 @@ struct counts {
 	unsigned nr[P_NR_STATES], charged, pinned, in_slot;
 };
 
-static void count(struct counts *c, uint64_t w)
+static void count_word(struct counts *c, uint64_t w)
 {
 	enum page_state s = page_state(w);
 
@@ -53,7 +53,7 @@ void block_check(struct uhmm *u, const struct block *b)
 	struct counts c = { .charged = 0 };
 
 	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
-		count(&c, b->table[i]);
+		count_word(&c, b->table[i]);
 	for (unsigned s = 0; s < P_NR_STATES; s++)
 		check_one(b, page_state_name((enum page_state)s), b->nr[s],
 			  c.nr[s]);

@@ -26,7 +26,7 @@
 
 #define SHED_PAGES 64 /* of no use: fewer are not worth a call */
 
-static void count(struct uhmm *u, struct block *b, int by)
+static void count_kept(struct uhmm *u, struct block *b, int by)
 {
 	if (!b->nr_kept)
 		atomic_fetch_add(&u->slots.nr_keeping, 1);
@@ -39,7 +39,7 @@ static void count(struct uhmm *u, struct block *b, int by)
 void kept_add(struct uhmm *u, struct block *b, unsigned i)
 {
 	set_add(&slot_of(u, b->slot)->kept, i);
-	count(u, b, 1);
+	count_kept(u, b, 1);
 }
 
 bool kept_has(struct uhmm *u, const struct block *b, unsigned i)
@@ -52,7 +52,7 @@ void kept_forget(struct uhmm *u, struct block *b, unsigned i)
 	if (!kept_has(u, b, i))
 		return;
 	set_del(&slot_of(u, b->slot)->kept, i);
-	count(u, b, -1);
+	count_kept(u, b, -1);
 	atomic_fetch_add_explicit(&b->spent, 1, memory_order_relaxed);
 }
 

@@ -56,7 +56,7 @@ static struct region *find_last(struct region_tree *t, uintptr_t addr)
 	return r;
 }
 
-static uintptr_t end_of(const struct region *r)
+static uintptr_t region_end(const struct region *r)
 {
 	return atomic_load_explicit(&r->end, memory_order_acquire);
 }
@@ -75,7 +75,7 @@ bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 	 * up then is in a node linked behind before.
 	 */
 	for (r = find_last(t, start); r; r = next_of(r, 0)) {
-		last = r == &t->head ? 0 : end_of(r);
+		last = r == &t->head ? 0 : region_end(r);
 		if (last > start)
 			break;
 	}
@@ -125,8 +125,8 @@ static int random_height(struct region_tree *t)
 }
 
 /* The last node before @addr on each level. */
-static void find_path(struct region_tree *t, uintptr_t addr,
-		      struct region *path[MAX_HEIGHT])
+static void find_region_path(struct region_tree *t, uintptr_t addr,
+			     struct region *path[MAX_HEIGHT])
 {
 	struct region *r = &t->head;
 
@@ -139,7 +139,7 @@ static void find_path(struct region_tree *t, uintptr_t addr,
 	}
 }
 
-static int link_new(struct region_tree *t, uintptr_t start, uintptr_t end)
+static int link_region(struct region_tree *t, uintptr_t start, uintptr_t end)
 {
 	struct region *path[MAX_HEIGHT];
 	struct region *r = slab_alloc(&t->slab);
@@ -149,7 +149,7 @@ static int link_new(struct region_tree *t, uintptr_t start, uintptr_t end)
 	r->start = start;
 	r->height = random_height(t);
 	atomic_store_explicit(&r->end, end, memory_order_relaxed);
-	find_path(t, start, path);
+	find_region_path(t, start, path);
 	for (int level = 0; level < r->height; level++)
 		atomic_store_explicit(&r->next[level],
 				      next_of(path[level], level),
@@ -164,7 +164,7 @@ static void unlink_node(struct region_tree *t, struct region *r)
 {
 	struct region *path[MAX_HEIGHT];
 
-	find_path(t, r->start, path);
+	find_region_path(t, r->start, path);
 	for (int level = r->height - 1; level >= 0; level--)
 		if (next_of(path[level], level) == r)
 			atomic_store_explicit(&path[level]->next[level],
@@ -182,8 +182,8 @@ static uintptr_t absorb(struct region_tree *t, struct region *after,
 	struct region *n;
 
 	while ((n = next_of(after, 0)) && n->start <= end) {
-		if (end_of(n) > end)
-			end = end_of(n);
+		if (region_end(n) > end)
+			end = region_end(n);
 		atomic_store_explicit(&after->end, end, memory_order_release);
 		unlink_node(t, n);
 	}
@@ -195,18 +195,18 @@ static int add_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
 	struct region *r = find_last(t, start);
 	int err;
 
-	if (r == &t->head || end_of(r) < start) {
+	if (r == &t->head || region_end(r) < start) {
 		struct region *n = next_of(r, 0);
 
 		if (n && n->start == start)
 			r = n;
-		else if ((err = link_new(t, start, end)))
+		else if ((err = link_region(t, start, end)))
 			return err;
 		r = find_last(t, start);
 	}
-	if (end_of(r) < end)
+	if (region_end(r) < end)
 		atomic_store_explicit(&r->end, end, memory_order_release);
-	absorb(t, r, end_of(r));
+	absorb(t, r, region_end(r));
 	return 0;
 }
 
@@ -224,12 +224,12 @@ static int cut_out(struct region_tree *t, uintptr_t start, uintptr_t end)
 {
 	struct region *r = find_last(t, start);
 
-	if (r == &t->head || end_of(r) <= start)
+	if (r == &t->head || region_end(r) <= start)
 		r = next_of(r, 0);
 	while (r && r->start < end) {
-		uintptr_t last = end_of(r);
+		uintptr_t last = region_end(r);
 
-		if (last > end && link_new(t, end, last))
+		if (last > end && link_region(t, end, last))
 			return -ENOMEM;
 		if (r->start < start)
 			atomic_store_explicit(&r->end, start,

@@ -18,13 +18,13 @@ struct slab_chunk {
 	uint64_t pad[7]; /* objects begin on a cache line */
 };
 
-static void push(struct slab *s, void *obj)
+static void push_object(struct slab *s, void *obj)
 {
 	*(void **)obj = s->free;
 	s->free = obj;
 }
 
-static void grow(struct slab *s)
+static void grow_slab(struct slab *s)
 {
 	struct slab_chunk *c = sys_alloc(CHUNK_SIZE);
 	char *end = (char *)c + CHUNK_SIZE;
@@ -35,7 +35,7 @@ static void grow(struct slab *s)
 	s->chunks = c;
 	atomic_fetch_add(&s->bytes, CHUNK_SIZE);
 	for (char *p = (char *)(c + 1); p + s->size <= end; p += s->size)
-		push(s, p);
+		push_object(s, p);
 }
 
 void *slab_alloc(struct slab *s)
@@ -44,7 +44,7 @@ void *slab_alloc(struct slab *s)
 
 	sys_mutex_lock(&s->lock);
 	if (!s->free)
-		grow(s);
+		grow_slab(s);
 	obj = s->free;
 	if (obj)
 		s->free = *(void **)obj;
@@ -59,7 +59,7 @@ void slab_free(struct slab *s, void *obj)
 	if (!obj)
 		return;
 	sys_mutex_lock(&s->lock);
-	push(s, obj);
+	push_object(s, obj);
 	sys_mutex_unlock(&s->lock);
 }
 

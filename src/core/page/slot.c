@@ -180,7 +180,7 @@ static void renew(struct uhmm *u, uint32_t slot)
 }
 
 /* The slot is not in the pool any more. */
-static void taken(struct slot_pool *p, uint32_t slot)
+static void note_slot_taken(struct slot_pool *p, uint32_t slot)
 {
 	if (slot)
 		atomic_fetch_sub(&p->pages, p->slots[slot - 1].nr_stock);
@@ -195,7 +195,7 @@ uint32_t slot_get(struct uhmm *u, const struct mm_set *want)
 	slot = take_stocked(p, want, false);
 	if (!slot)
 		slot = take_any(p);
-	taken(p, slot);
+	note_slot_taken(p, slot);
 	sys_mutex_unlock(&p->lock);
 	return slot ? slot - 1 : NO_SLOT;
 }
@@ -222,7 +222,7 @@ uint32_t slot_get_huge(struct uhmm *u)
 	is_bare = !slot;
 	if (is_bare)
 		slot = take_bare(p);
-	taken(p, slot);
+	note_slot_taken(p, slot);
 	sys_mutex_unlock(&p->lock);
 	if (!slot)
 		return NO_SLOT;
@@ -259,7 +259,7 @@ uint32_t slot_get_empty(struct uhmm *u, const struct mm_set *want)
 	slot = set_full(want) ? 0 : take_thin(p, want);
 	if (!slot)
 		slot = take_any(p);
-	taken(p, slot);
+	note_slot_taken(p, slot);
 	sys_mutex_unlock(&p->lock);
 	if (slot && fit(&p->slots[slot - 1], want))
 		drop_stock(u, slot - 1);
@@ -325,7 +325,7 @@ void slot_trim(struct uhmm *u, uint64_t pages)
 			slot = list_take(p, &p->thin);
 		if (!slot)
 			slot = list_take(p, &p->stocked[1]);
-		taken(p, slot);
+		note_slot_taken(p, slot);
 		sys_mutex_unlock(&p->lock);
 		if (!slot)
 			return;

@@ -19,7 +19,7 @@
 #include "core/report/listing.h"
 
 /* The page of zeroes is nobody's memory. */
-static bool is_resident(uint16_t look)
+static bool is_look_resident(uint16_t look)
 {
 	return look & MM_LOOK_PRESENT && !(look & MM_LOOK_ZERO);
 }
@@ -32,7 +32,7 @@ static void count_page(struct listing *l, uint64_t w, uint16_t look)
 		l->frozen++;
 	else if (page_state(w) == P_POISONED)
 		l->poisoned++;
-	else if (is_resident(look))
+	else if (is_look_resident(look))
 		l->on[0]++;
 	else
 		l->empty++;

@@ -76,7 +76,7 @@ snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	return err;
 }
 
-static int check_mapped(struct uhmm *u, uintptr_t start, uintptr_t end)
+static int check_all_mapped(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	struct mm_extent e[32];
 
@@ -98,7 +98,7 @@ static int check_mapped(struct uhmm *u, uintptr_t start, uintptr_t end)
 int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret)
 {
 	uintptr_t end = addr + len;
-	int err = check_mapped(u, addr, end);
+	int err = check_all_mapped(u, addr, end);
 
 	while (addr < end && !err) {
 		uintptr_t last = block_part_end(addr, end);

@@ -44,7 +44,7 @@ struct reply {
 	char buf[4096];
 };
 
-static void flush(struct reply *r)
+static void flush_reply(struct reply *r)
 {
 	if (!r->err)
 		r->err = sys_socket_write(r->fd, r->buf, r->len);
@@ -57,7 +57,7 @@ static void flush(struct reply *r)
 #define say(r, ...)                                                         \
 	do {                                                                \
 		if (sizeof((r)->buf) - (r)->len < LINE)                     \
-			flush(r);                                           \
+			flush_reply(r);                                     \
 		(r)->len +=                                                 \
 			sys_format((r)->buf + (r)->len, LINE, __VA_ARGS__); \
 	} while (0)
@@ -121,7 +121,8 @@ static void one_word(char *ret, const char *name, size_t len)
 }
 
 /* While the table is locked a device cannot go. */
-static bool query(struct uhmm *u, unsigned id, struct uhmm_device_info *ret)
+static bool query_device(struct uhmm *u, unsigned id,
+			 struct uhmm_device_info *ret)
 {
 	struct uhmm_device *dev;
 	bool ok;
@@ -139,7 +140,7 @@ static void say_devices(struct reply *r)
 		struct uhmm_device_info i = { .size = sizeof(i) };
 		char name[sizeof(i.name)];
 
-		if (!query(r->u, id, &i))
+		if (!query_device(r->u, id, &i))
 			continue;
 		one_word(name, i.name, sizeof(name));
 		say(r, "device %u %s %llu %llu %llu %llu %llu %llu\n", id, name,
@@ -151,7 +152,7 @@ static void say_devices(struct reply *r)
 	}
 }
 
-static unsigned long long limit_of(struct uhmm_group *g, unsigned tier)
+static unsigned long long tier_limit_of(struct uhmm_group *g, unsigned tier)
 {
 	return atomic_load(&g->tier[tier].limit) << MM_PAGE_SHIFT;
 }
@@ -161,10 +162,10 @@ static void say_group(struct reply *r, struct uhmm_group *g)
 	say(r, "group %u %u %s %llu %llu %llu %llu\n", g->id,
 	    g->parent ? g->parent->id : 0, g->name,
 	    (unsigned long long)charge_pages(g, 0),
-	    (unsigned long long)charge_all(g), limit_of(g, 0),
+	    (unsigned long long)charge_all(g), tier_limit_of(g, 0),
 	    (unsigned long long)atomic_load(&g->tier[0].exceeded));
 	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		unsigned long long pages, limit = limit_of(g, id);
+		unsigned long long pages, limit = tier_limit_of(g, id);
 
 		if (!device_get(r->u, id))
 			continue;
@@ -265,7 +266,7 @@ static void answer(struct uhmm *u, int fd)
 	if (what == 'r')
 		say_ranges(&r);
 	say(&r, "end\n");
-	flush(&r);
+	flush_reply(&r);
 }
 
 /* ---- The thread ------------------------------------------------------- */
@@ -328,7 +329,7 @@ static struct sys_mutex list_lock;
 static struct serve *list;
 static _Atomic unsigned nr_served; /* of this process, ever */
 
-static void enlist(struct serve *s)
+static void enlist_server(struct serve *s)
 {
 	sys_mutex_lock(&list_lock);
 	s->next = list;
@@ -336,7 +337,7 @@ static void enlist(struct serve *s)
 	sys_mutex_unlock(&list_lock);
 }
 
-static void delist(struct serve *s)
+static void delist_server(struct serve *s)
 {
 	sys_mutex_lock(&list_lock);
 	for (struct serve **p = &list; *p; p = &(*p)->next)
@@ -365,7 +366,7 @@ void serve_unlock(void)
 	sys_mutex_unlock(&list_lock);
 }
 
-static int start(struct uhmm *u)
+static int start_server(struct uhmm *u)
 {
 	struct serve *s = &u->serve;
 	char dir[SYS_SOCKET_PATH];
@@ -395,10 +396,10 @@ void serve_init(struct uhmm *u)
 
 void serve_start(struct uhmm *u)
 {
-	int err = start(u);
+	int err = start_server(u);
 
 	if (!err) {
-		enlist(&u->serve);
+		enlist_server(&u->serve);
 		return;
 	}
 	/* no warning: the program did not ask to be asked */
@@ -417,7 +418,7 @@ void serve_stop(struct uhmm *u)
 		sys_eventfd_set(s->wake);
 		sys_thread_join(&s->thread);
 		s->running = false;
-		delist(s);
+		delist_server(s);
 	}
 	if (s->fd >= 0)
 		sys_unlink(s->path);

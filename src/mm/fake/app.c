@@ -14,7 +14,7 @@
 
 /* ---- Mappings ---- */
 
-static void check_range(uintptr_t start, uintptr_t end)
+static void check_app_range(uintptr_t start, uintptr_t end)
 {
 	if (!fake_is_inside(start, end) || (start | end) % MM_PAGE_SIZE)
 		fake_bug("bad range", start);
@@ -35,7 +35,7 @@ int fake_map(struct mm *mm, uintptr_t start, uintptr_t end, enum mm_kind kind)
 	struct fake *f = fake_of(mm);
 	bool is_free;
 
-	check_range(start, end);
+	check_app_range(start, end);
 	sys_mutex_lock(&f->lock);
 	is_free = is_all(f, start, end, false);
 	for (; is_free && start < end; start += MM_PAGE_SIZE)
@@ -52,7 +52,7 @@ void fake_mark(struct mm *mm, uintptr_t start, uintptr_t end, unsigned marks,
 {
 	struct fake *f = fake_of(mm);
 
-	check_range(start, end);
+	check_app_range(start, end);
 	sys_mutex_lock(&f->lock);
 	for (; start < end; start += MM_PAGE_SIZE) {
 		struct fake_page *page = &f->pages[fake_index(start)];
@@ -105,7 +105,7 @@ void fake_munmap(struct mm *mm, uintptr_t start, uintptr_t end)
 	const struct mm_client *c = mm->client;
 	uintptr_t first = start, last;
 
-	check_range(start, end);
+	check_app_range(start, end);
 	while (next_tracked(f, &first, &last, end)) {
 		fake_event_begin(f);
 		unmap_run(f, start, last);
@@ -123,7 +123,7 @@ void fake_discard(struct mm *mm, uintptr_t start, uintptr_t end)
 	const struct mm_client *c = mm->client;
 	uintptr_t first = start, last;
 
-	check_range(start, end);
+	check_app_range(start, end);
 	while (next_tracked(f, &first, &last, end)) {
 		fake_event_begin(f);
 		c->discard(c->priv, first, last);
@@ -165,8 +165,8 @@ int fake_mremap(struct mm *mm, uintptr_t from, uintptr_t to, size_t len)
 	struct fake *f = fake_of(mm);
 	int err = 0;
 
-	check_range(from, from + len);
-	check_range(to, to + len);
+	check_app_range(from, from + len);
+	check_app_range(to, to + len);
 	fake_event_begin(f);
 	sys_mutex_lock(&f->lock);
 	if (!is_all(f, from, from + len, true))
@@ -336,12 +336,12 @@ int fake_cpu_write(struct mm *mm, uintptr_t addr, const void *buf, size_t len)
 
 /* ---- Looking and adjusting ---- */
 
-static struct fake_page look(struct mm *mm, uintptr_t addr)
+static struct fake_page look_at_app_page(struct mm *mm, uintptr_t addr)
 {
 	struct fake *f = fake_of(mm);
 	struct fake_page page;
 
-	check_range(addr, addr + MM_PAGE_SIZE);
+	check_app_range(addr, addr + MM_PAGE_SIZE);
 	sys_mutex_lock(&f->lock);
 	page = f->pages[fake_index(addr)];
 	sys_mutex_unlock(&f->lock);
@@ -350,14 +350,14 @@ static struct fake_page look(struct mm *mm, uintptr_t addr)
 
 enum fake_state fake_state(struct mm *mm, uintptr_t addr)
 {
-	struct fake_page page = look(mm, addr);
+	struct fake_page page = look_at_app_page(mm, addr);
 
 	return page.kind ? page.state : FAKE_UNMAPPED;
 }
 
 bool fake_is_tracked(struct mm *mm, uintptr_t addr)
 {
-	return look(mm, addr).is_tracked;
+	return look_at_app_page(mm, addr).is_tracked;
 }
 
 void fake_set_move(struct mm *mm, bool can_move)

@@ -189,8 +189,9 @@ static int check_empty(struct fake *f, uintptr_t va)
 }
 
 /* Put pages there as @state, from @src or, without, from zeroes. */
-static ssize_t put(struct fake *f, uintptr_t va, const void *src, size_t npages,
-		   enum fake_state state, const char *what)
+static ssize_t put_fake_pages(struct fake *f, uintptr_t va, const void *src,
+			      size_t npages, enum fake_state state,
+			      const char *what)
 {
 	size_t done = 0;
 	int err = 0;
@@ -226,14 +227,15 @@ static ssize_t fake_fill(struct mm *mm, uintptr_t va, const void *src,
 {
 	if (!src)
 		fake_bug("fill from NULL", va);
-	return put(fake_of(mm), va, src, npages, FAKE_PRESENT, "fake fill");
+	return put_fake_pages(fake_of(mm), va, src, npages, FAKE_PRESENT,
+			      "fake fill");
 }
 
 static ssize_t fake_fill_shared(struct mm *mm, uintptr_t va, const void *src,
 				size_t npages)
 {
-	return put(fake_of(mm), va, src, npages, FAKE_PROTECTED,
-		   "fake fill shared");
+	return put_fake_pages(fake_of(mm), va, src, npages, FAKE_PROTECTED,
+			      "fake fill shared");
 }
 
 static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
@@ -246,7 +248,7 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 	sys_mutex_lock(&f->lock);
 	src = fake_frame(f, frame, npages);
 	sys_mutex_unlock(&f->lock);
-	done = put(f, va, src, npages, FAKE_PRESENT, "fake give");
+	done = put_fake_pages(f, va, src, npages, FAKE_PRESENT, "fake give");
 	if (done < 0)
 		return done;
 	*ret_moved = mm->can_move;
@@ -258,7 +260,8 @@ static ssize_t fake_give(struct mm *mm, uintptr_t va, uintptr_t frame,
 static ssize_t fake_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 {
 	(void)write;
-	return put(fake_of(mm), va, NULL, npages, FAKE_PRESENT, "fake zero");
+	return put_fake_pages(fake_of(mm), va, NULL, npages, FAKE_PRESENT,
+			      "fake zero");
 }
 
 static int fake_poison(struct mm *mm, uintptr_t va, size_t npages)

@@ -27,7 +27,8 @@ unsigned char *fake_frame(struct fake *f, uintptr_t frame, size_t npages)
 }
 
 /* Why a page cannot be frozen. */
-static enum uhmm_why refusal(struct fake *f, const struct fake_page *page)
+static enum uhmm_why freeze_refusal(struct fake *f,
+				    const struct fake_page *page)
 {
 	if (!page->kind)
 		return UHMM_WHY_UNMAPPED;
@@ -56,7 +57,7 @@ static void freeze_page(struct fake *f, struct mm_freeze *z, unsigned i,
 		set_add(&z->holes, i);
 		return;
 	}
-	z->why[i] = refusal(f, page);
+	z->why[i] = freeze_refusal(f, page);
 	if (z->why[i])
 		return;
 	if (move && !(page->marks & FAKE_READONLY)) {

@@ -10,7 +10,7 @@
 #include "mm/fake/fake_int.h"
 #include "sys/fail.h"
 
-static bool is_there(const struct fake_page *page)
+static bool has_place(const struct fake_page *page)
 {
 	return page->state == FAKE_PRESENT || page->state == FAKE_PROTECTED;
 }
@@ -46,13 +46,14 @@ int fake_node_look(struct mm *mm, struct mm_nodes *n)
 		return -ENOMEM;
 	page = fake_lock_page(f, n->va);
 	set_for_each(&n->set, i)
-		n->on[i] = (int16_t)(is_there(&page[i]) ? page[i].node :
-							  MM_NODE_NONE);
+		n->on[i] = (int16_t)(has_place(&page[i]) ? page[i].node :
+							   MM_NODE_NONE);
 	sys_mutex_unlock(&f->lock);
 	return 0;
 }
 
-static uint8_t refusal(struct fake *f, const struct fake_page *page, int to)
+static uint8_t node_refusal(struct fake *f, const struct fake_page *page,
+			    int to)
 {
 	if (page->marks & FAKE_PINNED)
 		return UHMM_WHY_PINNED;
@@ -72,9 +73,9 @@ void fake_node_move(struct mm *mm, struct mm_nodes *n)
 
 	set_for_each(&n->set, i) {
 		n->why[i] = fails ? UHMM_WHY_BUSY : UHMM_WHY_OK;
-		if (fails || !is_there(&page[i]) || page[i].node == to)
+		if (fails || !has_place(&page[i]) || page[i].node == to)
 			continue;
-		n->why[i] = refusal(f, &page[i], to);
+		n->why[i] = node_refusal(f, &page[i], to);
 		if (n->why[i])
 			continue;
 		f->room[page[i].node]++;
@@ -114,7 +115,7 @@ int fake_node(struct mm *mm, uintptr_t addr)
 {
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page = fake_lock_page(f, addr);
-	int node = is_there(page) ? page->node : MM_NODE_NONE;
+	int node = has_place(page) ? page->node : MM_NODE_NONE;
 
 	sys_mutex_unlock(&f->lock);
 	return node;

@@ -108,7 +108,7 @@ void uffd_bus_pass_on(int sig, siginfo_t *info, void *context)
 		by_default(sig, info);
 }
 
-static bool is_ours(const struct sigaction *act, uffd_bus_fn *fn)
+static bool is_our_action(const struct sigaction *act, uffd_bus_fn *fn)
 {
 	return act->sa_flags & SA_SIGINFO && act->sa_sigaction == fn;
 }
@@ -137,7 +137,7 @@ int uffd_bus_install(uffd_bus_fn *fn)
 	struct sigaction now;
 	int ret = sys_sigaction(SIGBUS, NULL, &now);
 
-	if (ret || is_ours(&now, fn))
+	if (ret || is_our_action(&now, fn))
 		return ret;
 	old = now;
 	atomic_store(&used_up, false);
@@ -150,7 +150,7 @@ void uffd_bus_restore(uffd_bus_fn *fn, bool alone)
 {
 	struct sigaction now;
 
-	if (sys_sigaction(SIGBUS, NULL, &now) || !is_ours(&now, fn))
+	if (sys_sigaction(SIGBUS, NULL, &now) || !is_our_action(&now, fn))
 		return;
 	if (!alone && !sys_threads_pass(BUS_BIT, PATIENCE_NS))
 		return;

@@ -32,8 +32,8 @@ static inline void spin_once(void)
 }
 
 /* Wait for @word to change from @value: spin first, then yield, then sleep. */
-static void relax(struct sys_wait *w, int spins, _Atomic uint32_t *word,
-		  uint32_t value)
+static void wait_for_reader(struct sys_wait *w, int spins,
+			    _Atomic uint32_t *word, uint32_t value)
 {
 	if (spins >= SPINS + YIELDS)
 		sys_wait_on(w, word, value, NAP_NS);
@@ -68,12 +68,12 @@ static int wait_to_enter(struct uffd *b)
 	int ret;
 
 	for (int spins = 0; (ret = try_enter(b)) == -EBUSY; spins++)
-		relax(&w, spins, &b->reading, 1);
+		wait_for_reader(&w, spins, &b->reading, 1);
 	sys_wait_end(&w);
 	return ret;
 }
 
-static int enter(struct uffd *b)
+static int enter_gate(struct uffd *b)
 {
 	int ret = try_enter(b);
 
@@ -82,7 +82,7 @@ static int enter(struct uffd *b)
 
 int uffd_gate_enter(struct uffd *b)
 {
-	if (enter(b))
+	if (enter_gate(b))
 		return -EAGAIN;
 	if (!uffd_is_changing(b))
 		return 0;
@@ -101,7 +101,7 @@ bool uffd_gate_leave(struct uffd *b)
 /* For one ioctl on @u, which says by itself when an event comes up. */
 int uffd_gate_pass(struct uffd *b)
 {
-	int ret = enter(b);
+	int ret = enter_gate(b);
 
 	if (ret)
 		uffd_saw_again = true;
@@ -136,7 +136,7 @@ static bool begin_read(struct uffd *b, int patience)
 	for (int spins = 0; (inside = atomic_load(&b->inside)); spins++) {
 		if (spins >= patience)
 			break;
-		relax(&w, spins, &b->inside, inside);
+		wait_for_reader(&w, spins, &b->inside, inside);
 	}
 	sys_wait_end(&w);
 	if (inside)
@@ -311,7 +311,7 @@ static void retry(struct uffd *b, uintptr_t va)
 	uffd_wake_range(b, va, MM_PAGE_SIZE);
 }
 
-static void serve(struct uffd *b, const struct uffd_msg *msg)
+static void serve_event(struct uffd *b, const struct uffd_msg *msg)
 {
 	uintptr_t va = msg->arg.pagefault.address & ~(MM_PAGE_SIZE - 1);
 	enum mm_outcome out;
@@ -358,7 +358,7 @@ static bool handle(struct uffd *b, int tries)
 	ret = read_one(b, &msg, tries);
 	sys_mutex_unlock(&b->event_lock);
 	if (ret > 0)
-		serve(b, &msg);
+		serve_event(b, &msg);
 	return ret != -EBUSY;
 }
 
@@ -366,7 +366,7 @@ static bool handle(struct uffd *b, int tries)
  * poll(2) takes no more descriptors than the process may open, which can be
  * none.  Then a handler looks from time to time.
  */
-static void look(struct uffd *b)
+static void look_for_events(struct uffd *b)
 {
 	_Atomic uint32_t nobody = 0;
 
@@ -390,7 +390,7 @@ void uffd_handler(struct uffd *b)
 		if (atomic_load(&b->stopping))
 			return;
 		if (ret == -EINVAL)
-			look(b);
+			look_for_events(b);
 		if (ret <= 0)
 			continue;
 		if (handle(b, tries)) {

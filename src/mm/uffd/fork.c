@@ -223,7 +223,7 @@ void uffd_forked(struct uffd *b, int child)
  * Is a page that it puts at a new address one of ours?  A process that has
  * changed its user may not read pagemap, which would tell it as well.
  */
-static bool is_ours(int fd)
+static bool is_our_child(int fd)
 {
 	struct uffdio_copy copy = { .len = MM_PAGE_SIZE };
 	unsigned char vec = 0;
@@ -245,7 +245,7 @@ static bool is_ours(int fd)
 	return vec & 1;
 }
 
-static int take(int sock)
+static int take_child(int sock)
 {
 	int fd = sys_socket_take(sock);
 	char released;
@@ -267,7 +267,7 @@ int uffd_fork_take(struct mm *mm)
 		return -ENODATA;
 	sys_close(b->fork[0]);
 	b->fork[0] = -1;
-	while ((fd = take(b->fork[1])) >= 0 && !is_ours(fd)) {
+	while ((fd = take_child(b->fork[1])) >= 0 && !is_our_child(fd)) {
 		if (c->forked)
 			c->forked(c->priv, fd);
 		sys_close(fd);

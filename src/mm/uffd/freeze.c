@@ -32,8 +32,8 @@ enum {
 	SCATTER_LEN = 8,   /* ... shorter than this on average are scattered */
 };
 
-static void set_why(struct mm_freeze *f, unsigned first, unsigned last,
-		    uint8_t why)
+void uffd_set_why(struct mm_freeze *f, unsigned first, unsigned last,
+		  uint8_t why)
 {
 	for (; first < last; first++)
 		f->why[first] = why;
@@ -62,16 +62,16 @@ static uint8_t why_fault(const struct uffd *b, uintptr_t va)
  * mapping does not suit MOVE.  Return: the end of the run to try next; or
  * @first when [first, *@ret_last) has been dealt with.
  */
-static unsigned refused(const struct uffd *b, struct mm_freeze *f,
-			unsigned first, unsigned last, struct mm_set *left,
-			unsigned *ret_last)
+static unsigned sort_refused(const struct uffd *b, struct mm_freeze *f,
+			     unsigned first, unsigned last, struct mm_set *left,
+			     unsigned *ret_last)
 {
 	uintptr_t va = f->va + first * MM_PAGE_SIZE;
 	struct uffd_vma vma;
 
 	*ret_last = last;
 	if (uffd_find_vma(b, va, &vma)) {
-		set_why(f, first, last, UHMM_WHY_BUSY);
+		uffd_set_why(f, first, last, UHMM_WHY_BUSY);
 		return first;
 	}
 	if (vma.start > va) {
@@ -82,7 +82,7 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
 	if (vma.end < f->va + last * MM_PAGE_SIZE)
 		return (unsigned)((vma.end - f->va) >> MM_PAGE_SHIFT);
 	if (sys_is_locked(va))
-		set_why(f, first, last, UHMM_WHY_LOCKED);
+		uffd_set_why(f, first, last, UHMM_WHY_LOCKED);
 	else
 		set_add_run(left, first, last);
 	return first;
@@ -94,8 +94,8 @@ static unsigned refused(const struct uffd *b, struct mm_freeze *f,
  * use then.  Nobody else fills frames or empties the range: freeze() is called
  * with the block locked.
  */
-static bool has_moved(const struct uffd *b, const struct mm_freeze *f,
-		      unsigned i)
+static bool has_page_moved(const struct uffd *b, const struct mm_freeze *f,
+			   unsigned i)
 {
 	struct mm_set at_va, at_slot, huge;
 
@@ -123,7 +123,7 @@ static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		f->why[i] = why_fault(b, va);
 		return true;
 	case -EEXIST:
-		if (has_moved(b, f, i))
+		if (has_page_moved(b, f, i))
 			set_add(&f->framed, i);
 		else
 			f->why[i] = UHMM_WHY_BUSY;
@@ -151,14 +151,14 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
 		} else if (ret == -EINVAL) {
 			unsigned dealt;
 
-			end = refused(b, f, first, end, left, &dealt);
+			end = sort_refused(b, f, first, end, left, &dealt);
 			if (end > first)
 				continue;
 			first = dealt;
 		} else if (stuck(b, f, first, left, ret)) {
 			first++;
 		} else {
-			set_why(f, first, last, UHMM_WHY_BUSY);
+			uffd_set_why(f, first, last, UHMM_WHY_BUSY);
 			return;
 		}
 		if (first >= end)
@@ -171,8 +171,8 @@ static void move_run(const struct uffd *b, struct mm_freeze *f, unsigned first,
  * over from smaller pages, would make the kernel split it: discarding the
  * empty slot frees the table.
  */
-static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
-		       struct mm_set *left)
+static void move_whole_block(struct uffd *b, struct mm_freeze *f, bool huge,
+			     struct mm_set *left)
 {
 	ssize_t ret;
 
@@ -191,7 +191,7 @@ static void move_block(struct uffd *b, struct mm_freeze *f, bool huge,
 	} else if (ret == -EBUSY && huge) {
 		uint8_t why = why_busy(b, f->va);
 
-		set_why(f, 0, MM_BLOCK_PAGES, why);
+		uffd_set_why(f, 0, MM_BLOCK_PAGES, why);
 		if (f->shared && why == UHMM_WHY_SHARED)
 			set_add_run(left, 0, MM_BLOCK_PAGES);
 	} else {
@@ -237,8 +237,8 @@ static bool sweep_pays(const struct mm_set *want, const struct mm_set *both,
 	       set_count(&all) - set_count(want) <= runs * SWEEP_EXTRA;
 }
 
-static void sweep(const struct uffd *b, struct mm_freeze *f,
-		  const struct mm_set *both, const struct mm_set *there)
+static void sweep_wanted(const struct uffd *b, struct mm_freeze *f,
+			 const struct mm_set *both, const struct mm_set *there)
 {
 	set_for_each_run(both, first, last)
 		move_run(b, f, first, last, UAPI_MOVE_ALLOW_SRC_HOLES,
@@ -259,17 +259,17 @@ static void move_all(struct uffd *b, struct mm_freeze *f,
 	struct mm_set both = set_or(want, &f->also);
 
 	if (set_full(want) && (set_full(huge) || !b->has.scan))
-		move_block(b, f, set_full(huge), &f->left);
+		move_whole_block(b, f, set_full(huge), &f->left);
 	else if (set_empty(huge) && sweep_pays(want, &both, there))
-		sweep(b, f, &both, there);
+		sweep_wanted(b, f, &both, there);
 	else
 		set_for_each_run(want, first, last)
 			move_run(b, f, first, last, 0, &f->left);
 }
 
 /* Choose the rung for what is there. */
-static void take(struct uffd *b, struct mm_freeze *f,
-		 const struct mm_set *there, const struct mm_set *huge)
+static void take_present(struct uffd *b, struct mm_freeze *f,
+			 const struct mm_set *there, const struct mm_set *huge)
 {
 	struct mm_set want = set_and(&f->want, there);
 	struct mm_set gone = set_minus(&f->want, there);
@@ -325,7 +325,7 @@ static int look_and_take(struct uffd *b, struct mm_freeze *f, unsigned first,
 	f->also = set_and(&f->also, &looked);
 	ret = uffd_scan(b, f->va, first, last, &there, &huge);
 	if (!ret)
-		take(b, f, &there, &huge);
+		take_present(b, f, &there, &huge);
 	return ret;
 }
 
@@ -335,7 +335,7 @@ void uffd_freeze_clear(struct mm_freeze *f)
 	set_clear(&f->left);
 	set_clear(&f->holes);
 	set_clear(&f->late);
-	set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
+	uffd_set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_OK);
 	f->huge = false;
 }
 

@@ -82,13 +82,13 @@ static void wait_for_event(const struct uffd *b)
 			sys_yield();
 }
 
-static void leave(struct slot *s)
+static void leave_context(struct slot *s)
 {
 	atomic_fetch_sub(&s->users, 1);
 }
 
-/* The context in @s; it stays until leave().  NULL: none. */
-static struct uffd *enter(struct slot *s)
+/* The context in @s; it stays until leave_context().  NULL: none. */
+static struct uffd *enter_context(struct slot *s)
 {
 	struct uffd *b = atomic_load(&s->b);
 
@@ -98,7 +98,7 @@ static struct uffd *enter(struct slot *s)
 	/* Pairs with hide(): one sees the other. */
 	if (atomic_load(&s->b) == b)
 		return b;
-	leave(s);
+	leave_context(s);
 	return NULL;
 }
 
@@ -153,12 +153,12 @@ static bool resolve_unknown(uintptr_t va)
 
 	for (int i = 0, top = atomic_load(&bus.top); i < top && !ours; i++) {
 		struct slot *s = &bus.open[i];
-		struct uffd *b = enter(s);
+		struct uffd *b = enter_context(s);
 
 		if (!b)
 			continue;
 		ours = zero_grown(b, va);
-		leave(s);
+		leave_context(s);
 	}
 	return ours;
 }
@@ -185,14 +185,14 @@ static bool was_ours(uintptr_t va, uint32_t seen)
 }
 
 /* Return: false when the program is to get the signal. */
-static bool serve(uintptr_t addr, unsigned flags)
+static bool serve_touch(uintptr_t addr, unsigned flags)
 {
 	uint32_t seen = atomic_load(&bus.changes);
 	uintptr_t va = addr & ~(MM_PAGE_SIZE - 1);
 
 	for (int i = 0, top = atomic_load(&bus.top); i < top; i++) {
 		struct slot *s = &bus.open[i];
-		struct uffd *b = enter(s);
+		struct uffd *b = enter_context(s);
 		bool has, ours = false;
 
 		if (!b)
@@ -202,7 +202,7 @@ static bool serve(uintptr_t addr, unsigned flags)
 		has = uffd_ranges_has(b, addr);
 		if (has)
 			ours = resolve(b, addr, flags);
-		leave(s);
+		leave_context(s);
 		if (has)
 			return ours;
 	}
@@ -248,7 +248,8 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	cancel = sys_cancel_block();
 	sent.serving++;
 	if (may_be)
-		ours = serve((uintptr_t)info->si_addr, fault_flags(context));
+		ours = serve_touch((uintptr_t)info->si_addr,
+				   fault_flags(context));
 	sent.serving--;
 	errno = saved;
 	sys_cancel_restore(cancel);
@@ -264,7 +265,7 @@ void uffd_inline_changed(const struct uffd *b)
 		atomic_fetch_add(&bus.changes, 1);
 }
 
-static int add(struct uffd *b)
+static int add_context(struct uffd *b)
 {
 	for (int i = 0; i < MAX_OPEN; i++) {
 		if (atomic_load(&bus.open[i].b))
@@ -300,7 +301,7 @@ int uffd_inline_open(struct uffd *b)
 	int ret;
 
 	sys_mutex_lock(&bus.lock);
-	ret = add(b);
+	ret = add_context(b);
 	if (!ret && bus.nr == 0) {
 		ret = uffd_bus_install(on_sigbus);
 		if (ret)

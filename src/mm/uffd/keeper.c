@@ -31,7 +31,7 @@ static bool has_swapped(const struct uffd *b)
  * The mapping has moved: the part of the slot is not what uffd_slot_expect()
  * made of it any more, whatever the mapping holds.
  */
-static bool has_moved(struct uffd *b)
+static bool has_mapping_moved(struct uffd *b)
 {
 	const struct uffd_keeper *k = &b->keeper;
 
@@ -74,7 +74,7 @@ static void arrived(struct uffd *b)
 	uffd_adopt(b, k->frame, k->len);
 }
 
-static bool take_over(struct uffd_keeper *k)
+static bool take_over_gate(struct uffd_keeper *k)
 {
 	uint32_t armed = UFFD_KEEPER_ARMED;
 
@@ -86,7 +86,7 @@ static bool take_over(struct uffd_keeper *k)
  * A swap (place.c) does not always show: bound the polling, then open the gate.
  * A mapping that arrives in a slot always shows.
  */
-static void keep(struct uffd *b)
+static void keep_gate(struct uffd *b)
 {
 	struct uffd_keeper *k = &b->keeper;
 	struct sys_wait w = { .all = b->mm.client->waits,
@@ -99,14 +99,14 @@ static void keep(struct uffd *b)
 			sys_wait_end(&w);
 			return;
 		}
-		moved = has_moved(b);
+		moved = has_mapping_moved(b);
 		if (!moved && i < YIELDS)
 			sys_yield();
 		else if (!moved)
 			sys_wait_on(&w, &k->state, UFFD_KEEPER_ARMED, NAP_NS);
 	}
 	sys_wait_end(&w);
-	if (!take_over(k))
+	if (!take_over_gate(k))
 		return;
 	if (k->f)
 		arrived(b);
@@ -124,7 +124,7 @@ static void keeper_main(void *arg)
 		uint32_t state = atomic_load(&k->state);
 
 		if (state == UFFD_KEEPER_ARMED)
-			keep(b);
+			keep_gate(b);
 		else
 			sys_futex_wait(&k->state, state, 0);
 	}
@@ -172,7 +172,7 @@ bool uffd_keeper_done(struct uffd *b)
 			      .what = "a mapping that moved to be noted" };
 	uint32_t state;
 
-	if (take_over(k)) {
+	if (take_over_gate(k)) {
 		atomic_store(&k->state, UFFD_KEEPER_IDLE);
 		return true;
 	}

@@ -103,8 +103,8 @@ static void note_region(uint16_t *ret, size_t n, uint64_t categories)
 }
 
 /* @files: ask for UAPI_PAGE_FILE too, which is slow, and only files need it. */
-static int scan(const struct uffd *b, uintptr_t start, uintptr_t end,
-		bool files, uint16_t *ret)
+static int scan_looks(const struct uffd *b, uintptr_t start, uintptr_t end,
+		      bool files, uint16_t *ret)
 {
 	struct uapi_page_region region[REGIONS];
 	struct uapi_pm_scan arg = {
@@ -178,7 +178,7 @@ static int read_entries(const struct uffd *b, uintptr_t start, uintptr_t end,
 	return 0;
 }
 
-static int ask_mincore(uintptr_t start, uintptr_t end, uint16_t *ret)
+static int ask_mincore_looks(uintptr_t start, uintptr_t end, uint16_t *ret)
 {
 	unsigned char vec[ENTRIES];
 
@@ -222,9 +222,9 @@ int uffd_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
 	if (err)
 		return err;
 	if (b->has.scan)
-		err = scan(b, start, end, files, ret);
+		err = scan_looks(b, start, end, files, ret);
 	if (!b->has.scan || err)
-		err = b->pagemap < 0 ? ask_mincore(start, end, ret) :
+		err = b->pagemap < 0 ? ask_mincore_looks(start, end, ret) :
 				       read_entries(b, start, end, ret);
 	forget_absent(npages, ret);
 	return err;

@@ -88,7 +88,7 @@ static uint8_t why_of(long err)
 	}
 }
 
-static void refuse(struct job *j, unsigned first, unsigned last, long err)
+static void refuse_job(struct job *j, unsigned first, unsigned last, long err)
 {
 	for (; first < last; first++)
 		j->why[j->index[first]] = why_of(err ? err : j->status[first]);
@@ -118,7 +118,7 @@ static unsigned keep_left(struct job *j, unsigned first, unsigned last)
 	return to - first;
 }
 
-static long move_once(struct job *j, unsigned first, unsigned last)
+static long move_job_once(struct job *j, unsigned first, unsigned last)
 {
 	for (unsigned k = first; k < last; k++)
 		j->status[k] = -EBUSY;
@@ -133,18 +133,18 @@ static void move_list(struct job *j, unsigned first, unsigned last, int tries)
 
 	if (first == last)
 		return;
-	ret = move_once(j, first, last);
+	ret = move_job_once(j, first, last);
 	n = keep_left(j, first, last);
 	last = first + n;
 	if (ret < 0) {
-		refuse(j, first, last, ret);
+		refuse_job(j, first, last, ret);
 	} else if (ret && n > 1) {
 		move_list(j, first, first + n / 2, tries);
 		move_list(j, first + n / 2, last, tries);
 	} else if (n && tries) {
 		move_list(j, first, last, tries - 1);
 	} else {
-		refuse(j, first, last, 0);
+		refuse_job(j, first, last, 0);
 	}
 }
 
@@ -217,7 +217,8 @@ void uffd_node_move(struct mm *mm, struct mm_nodes *n)
 /* ---- Isolation -------------------------------------------------------- */
 
 /* Bound by us: now, or before the last change? */
-static bool is_ours(const struct uffd_nodes *t, const struct sys_nodes *was)
+static bool is_our_binding(const struct uffd_nodes *t,
+			   const struct sys_nodes *was)
 {
 	return sys_nodes_equal(was, &t->others) ||
 	       sys_nodes_equal(was, &t->before);
@@ -235,7 +236,7 @@ static int bind_mapping(const struct uffd_nodes *t, uintptr_t start,
 	err = sys_nodes_policy(start, &policy, &was);
 	if (err)
 		return err == -EFAULT ? 0 : err; /* gone meanwhile */
-	ours = policy == SYS_NODES_BOUND && is_ours(t, &was);
+	ours = policy == SYS_NODES_BOUND && is_our_binding(t, &was);
 	if (!ours && !(policy == SYS_NODES_ANY && to))
 		return 0;
 	err = sys_nodes_bind(start, end - start, to);
@@ -302,7 +303,8 @@ void uffd_release(struct uffd *b, uintptr_t start, uintptr_t end)
 	sys_mutex_unlock(&t->lock);
 }
 
-static void avoid(struct uffd_nodes *t, int node, const struct sys_nodes *all)
+static void avoid_node(struct uffd_nodes *t, int node,
+		       const struct sys_nodes *all)
 {
 	t->before = t->others;
 	if (!atomic_load(&t->nr_avoided))
@@ -311,7 +313,7 @@ static void avoid(struct uffd_nodes *t, int node, const struct sys_nodes *all)
 	atomic_fetch_add(&t->nr_avoided, 1);
 }
 
-static void allow(struct uffd_nodes *t, int node)
+static void allow_node(struct uffd_nodes *t, int node)
 {
 	t->before = t->others;
 	sys_nodes_set(&t->others, node, true);
@@ -334,9 +336,9 @@ int uffd_avoid(struct mm *mm, int node, bool on)
 		return err;
 	sys_mutex_lock(&t->lock);
 	if (on)
-		avoid(t, node, &all);
+		avoid_node(t, node, &all);
 	else
-		allow(t, node);
+		allow_node(t, node);
 	sys_mutex_unlock(&t->lock);
 	return 0;
 }

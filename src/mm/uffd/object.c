@@ -14,14 +14,9 @@ enum {
 	MODE = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 };
 
-static struct uffd_objects *all_of(const struct uffd *b)
-{
-	return atomic_load_explicit(&b->objects, memory_order_acquire);
-}
-
 struct uffd_object *uffd_object_at(const struct uffd *b, uintptr_t va)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	struct uffd_object *found = NULL;
 
 	if (!t)
@@ -37,7 +32,7 @@ struct uffd_object *uffd_object_at(const struct uffd *b, uintptr_t va)
 bool uffd_object_next(const struct uffd *b, uintptr_t start, uintptr_t end,
 		      uintptr_t *ret_start, uintptr_t *ret_end)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	uintptr_t first = end, last = end;
 
 	if (!t)
@@ -71,7 +66,7 @@ static int make_table(struct uffd *b)
 	int ret = 0;
 
 	sys_mutex_lock(&b->event_lock);
-	if (!all_of(b)) {
+	if (!uffd_objects_of(b)) {
 		t = sys_alloc(sizeof(*t));
 		atomic_store_explicit(&b->objects, t, memory_order_release);
 		ret = t ? 0 : -ENOMEM;
@@ -144,7 +139,7 @@ static int make(size_t len, struct uffd_object *ret)
 	return err;
 }
 
-static int enter(struct uffd_objects *t, const struct uffd_object *o)
+static int enter_object(struct uffd_objects *t, const struct uffd_object *o)
 {
 	int ret = -ENOSPC;
 
@@ -174,7 +169,7 @@ int uffd_object_create(struct mm *mm, size_t len, uintptr_t *ret_va)
 		return ret;
 	ret = sys_fds_hold();
 	if (!ret)
-		ret = enter(all_of(b), &o);
+		ret = enter_object(uffd_objects_of(b), &o);
 	if (ret) {
 		unmap_whole(&o);
 		return ret;
@@ -242,7 +237,7 @@ static int make_known(struct uffd *b, struct uffd_object *o, uintptr_t start,
 }
 
 /* Never seen by the program. */
-static void forget(struct uffd *b, uintptr_t start, size_t len)
+static void forget_view(struct uffd *b, uintptr_t start, size_t len)
 {
 	uffd_unregister(b->u, start, len);
 	uffd_ranges_del(b, start, start + len);
@@ -269,7 +264,7 @@ int uffd_object_map(struct mm *mm, uintptr_t va, size_t len, int prot, bool own,
 	if (!ret)
 		ret = sys_mprotect(start, len, prot);
 	if (ret) {
-		forget(b, start, len);
+		forget_view(b, start, len);
 		return ret;
 	}
 	*ret_view = start;
@@ -309,17 +304,17 @@ void uffd_object_destroy(struct mm *mm, uintptr_t va)
 		return;
 	while (uffd_view_any(b, o, &v))
 		let_go(b, &v);
-	sys_mutex_lock(&all_of(b)->lock);
+	sys_mutex_lock(&uffd_objects_of(b)->lock);
 	gone = *o;
 	o->va = 0;
-	sys_mutex_unlock(&all_of(b)->lock);
+	sys_mutex_unlock(&uffd_objects_of(b)->lock);
 	unmap_whole(&gone);
 }
 
 /* The registrations have ended.  In a child nothing of it is mapped. */
 void uffd_objects_close(struct uffd *b)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	bool dead = atomic_load(&b->dead);
 
 	if (!t)

@@ -84,6 +84,12 @@ struct uffd_view_list {
 	struct uffd_range v[UFFD_OBJECT_VIEWS];
 };
 
+/* NULL: there has been none yet. */
+static inline struct uffd_objects *uffd_objects_of(const struct uffd *b)
+{
+	return atomic_load_explicit(&b->objects, memory_order_acquire);
+}
+
 /* ---- object.c: their life ---- */
 
 /* The object that has @va as an address of its own, or NULL. */

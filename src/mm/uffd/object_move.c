@@ -95,26 +95,19 @@ static bool is_locked(const struct uffd_view_list *list)
 	return false;
 }
 
-static void set_why(struct mm_freeze *f, unsigned first, unsigned last,
-		    enum uhmm_why why)
-{
-	for (; first < last; first++)
-		f->why[first] = (uint8_t)why;
-}
-
 /* What was copied stays where it was: its frames are empty again. */
-static void leave(struct uffd *b, struct mm_freeze *f, unsigned first,
-		  unsigned last)
+static void leave_in_object(struct uffd *b, struct mm_freeze *f, unsigned first,
+			    unsigned last)
 {
 	uffd_drop(&b->mm, f->slot + first * MM_PAGE_SIZE, last - first);
-	set_why(f, first, last, UHMM_WHY_BUSY);
+	uffd_set_why(f, first, last, UHMM_WHY_BUSY);
 }
 
 /*
  * Holes have been made.  A part of a huge page that cannot be split is cleared
  * instead, and stays: it gets its data back while no view can be written to.
  */
-static void note_taken(struct uffd *b, const struct uffd_object *o,
+static void note_holes(struct uffd *b, const struct uffd_object *o,
 		       struct mm_freeze *f, unsigned first, unsigned last)
 {
 	struct mm_set there;
@@ -129,7 +122,7 @@ static void note_taken(struct uffd *b, const struct uffd_object *o,
 			 (const void *)(f->slot + off),
 			 (to - from) * MM_PAGE_SIZE);
 		set_del_run(&f->framed, from, to);
-		leave(b, f, from, to);
+		leave_in_object(b, f, from, to);
 	}
 }
 
@@ -142,9 +135,9 @@ static void copy_and_punch(struct uffd *b, const struct uffd_object *o,
 
 	sys_copy((void *)(f->slot + off), (const void *)(o->alias + at), len);
 	if (uffd_is_changing(b) || sys_punch(o->fd, at, len))
-		leave(b, f, first, last);
+		leave_in_object(b, f, first, last);
 	else
-		note_taken(b, o, f, first, last);
+		note_holes(b, o, f, first, last);
 }
 
 /*
@@ -162,18 +155,18 @@ static void take_run(struct uffd *b, const struct uffd_object *o,
 	int ret;
 
 	if (!uffd_view_list(b, va, len, &list)) {
-		set_why(f, first, last, UHMM_WHY_SHARED);
+		uffd_set_why(f, first, last, UHMM_WHY_SHARED);
 		return;
 	}
 	if (is_locked(&list)) {
-		set_why(f, first, last, UHMM_WHY_LOCKED);
+		uffd_set_why(f, first, last, UHMM_WHY_LOCKED);
 		return;
 	}
 	ret = protect(b, va, len, true);
 	if (!ret)
 		ret = protect_listed(b, &list, true);
 	if (ret)
-		set_why(f, first, last, UHMM_WHY_BUSY);
+		uffd_set_why(f, first, last, UHMM_WHY_BUSY);
 	else
 		copy_and_punch(b, o, f, first, last);
 	protect(b, va, len, false);

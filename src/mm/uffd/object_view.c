@@ -10,11 +10,6 @@
 
 #include "mm/uffd/object.h"
 
-static struct uffd_objects *all_of(const struct uffd *b)
-{
-	return atomic_load_explicit(&b->objects, memory_order_acquire);
-}
-
 /* ---- The table ---- */
 
 static unsigned views_of(const struct uffd_objects *t,
@@ -28,7 +23,7 @@ static unsigned views_of(const struct uffd_objects *t,
 }
 
 /* Locked. */
-static bool push(struct uffd_objects *t, const struct uffd_view *v)
+static bool push_view(struct uffd_objects *t, const struct uffd_view *v)
 {
 	if (t->nr_views == UFFD_MAX_VIEWS ||
 	    views_of(t, v->o) == UFFD_OBJECT_VIEWS)
@@ -41,11 +36,11 @@ int uffd_view_add(struct uffd *b, struct uffd_object *o, uintptr_t start,
 		  uintptr_t end, uintptr_t va, bool guard)
 {
 	struct uffd_view v = { start, end, va, o, guard };
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	bool fits;
 
 	sys_mutex_lock(&t->lock);
-	fits = push(t, &v);
+	fits = push_view(t, &v);
 	sys_mutex_unlock(&t->lock);
 	return fits ? 0 : -ENOSPC;
 }
@@ -60,13 +55,13 @@ static void cut_one(struct uffd_objects *t, unsigned i, uintptr_t start,
 	if (v.end > end) {
 		rest.start = end;
 		rest.va = v.va + (end - v.start);
-		if (!push(t, &rest))
+		if (!push_view(t, &rest))
 			v.o->lost = true;
 	}
 	if (v.start < start) {
 		v.end = start;
 		v.guard = false;
-		if (!push(t, &v))
+		if (!push_view(t, &v))
 			v.o->lost = true;
 	}
 }
@@ -94,7 +89,7 @@ static void drop_guard(const struct uffd *b, uintptr_t guard)
 
 void uffd_view_cut(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	struct uffd_view *v;
 
 	if (!t)
@@ -112,7 +107,7 @@ void uffd_view_cut(struct uffd *b, uintptr_t start, uintptr_t end)
 bool uffd_view_any(struct uffd *b, const struct uffd_object *o,
 		   struct uffd_view *ret)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	bool found = false;
 
 	sys_mutex_lock(&t->lock);
@@ -153,7 +148,7 @@ bool uffd_view_list(struct uffd *b, uintptr_t va, size_t len,
 		    struct uffd_view_list *ret)
 {
 	struct uffd_object *o = uffd_object_at(b, va);
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	bool sure = !o->lost;
 
 	ret->nr = 0;
@@ -175,7 +170,7 @@ bool uffd_view_list(struct uffd *b, uintptr_t va, size_t len,
 int uffd_object_find(struct mm *mm, uintptr_t addr, size_t len,
 		     uintptr_t *ret_va)
 {
-	struct uffd_objects *t = all_of(to_uffd(mm));
+	struct uffd_objects *t = uffd_objects_of(to_uffd(mm));
 	const struct uffd_view *v;
 	int ret = 0;
 
@@ -204,7 +199,7 @@ bool uffd_is_view(struct uffd *b, uintptr_t addr)
 /* The object of a mapping, or NULL. */
 static struct uffd_object *object_of(struct uffd *b, const struct uffd_vma *vma)
 {
-	struct uffd_objects *t = all_of(b);
+	struct uffd_objects *t = uffd_objects_of(b);
 	struct uffd_object *found = NULL;
 
 	sys_mutex_lock(&t->lock);
@@ -253,7 +248,7 @@ static void look_again(struct uffd *b, uintptr_t addr)
  */
 bool uffd_view_remap(struct uffd *b, uintptr_t from, uintptr_t to, size_t len)
 {
-	if (!all_of(b) || !uffd_is_view(b, from))
+	if (!uffd_objects_of(b) || !uffd_is_view(b, from))
 		return false;
 	if (len) {
 		uffd_view_cut(b, from, from + len);
@@ -281,7 +276,7 @@ static uintptr_t find_by_maps(struct uffd *b, uintptr_t addr)
 
 bool uffd_is_shared(struct uffd *b, uintptr_t addr)
 {
-	return all_of(b) && find_by_maps(b, addr);
+	return uffd_objects_of(b) && find_by_maps(b, addr);
 }
 
 /*
@@ -306,7 +301,7 @@ enum mm_outcome uffd_fault(struct uffd *b, uintptr_t addr, unsigned flags)
 	const struct mm_client *c = b->mm.client;
 	uintptr_t va;
 
-	if (!all_of(b))
+	if (!uffd_objects_of(b))
 		return c->fault(c->priv, addr, flags);
 	uffd_object_find(&b->mm, addr, 1, &va);
 	if (va)

@@ -69,7 +69,8 @@ static bool is_early(struct uffd *b, const struct uffd_msg *m)
 }
 
 /* Was @m raised after @before had been read, by the same thread perhaps? */
-static bool follows(const struct uffd_msg *m, const struct uffd_msg *before)
+static bool follows_event(const struct uffd_msg *m,
+			  const struct uffd_msg *before)
 {
 	struct uffd_range r = range_of(m);
 
@@ -84,11 +85,11 @@ static bool follows(const struct uffd_msg *m, const struct uffd_msg *before)
 }
 
 /* Can it be applied, if those of @a before the k-th are not? */
-static bool is_due(struct uffd *b, const struct aside *a, unsigned k,
-		   const struct uffd_msg *m)
+static bool is_event_due(struct uffd *b, const struct aside *a, unsigned k,
+			 const struct uffd_msg *m)
 {
 	for (unsigned i = 0; i < k; i++)
-		if (follows(m, &a->msg[i]))
+		if (follows_event(m, &a->msg[i]))
 			return false;
 	return !is_early(b, m);
 }
@@ -110,7 +111,7 @@ static void let_in_due(struct uffd *b, struct aside *a)
 	unsigned k = 0;
 
 	while (k < a->nr) {
-		if (is_due(b, a, k, &a->msg[k])) {
+		if (is_event_due(b, a, k, &a->msg[k])) {
 			let_in(b, a, k);
 			k = 0;
 		} else {
@@ -137,7 +138,7 @@ static bool read_next(struct uffd *b, struct aside *a)
 		return false;
 	if (m.event == UFFD_EVENT_PAGEFAULT) {
 		note_fault(a, m.arg.pagefault.address);
-	} else if (is_due(b, a, a->nr, &m)) {
+	} else if (is_event_due(b, a, a->nr, &m)) {
 		uffd_apply(b, &m);
 		let_in_due(b, a);
 	} else {

@@ -20,8 +20,9 @@ static unsigned page_of(uintptr_t va, uint64_t addr)
 	return (unsigned)((addr - va) >> MM_PAGE_SHIFT);
 }
 
-static int scan(const struct uffd *b, uintptr_t va, unsigned first,
-		unsigned last, struct mm_set *there, struct mm_set *huge)
+static int scan_present(const struct uffd *b, uintptr_t va, unsigned first,
+			unsigned last, struct mm_set *there,
+			struct mm_set *huge)
 {
 	struct uapi_page_region region[REGIONS];
 	struct uapi_pm_scan arg = {
@@ -77,8 +78,8 @@ static int read_pagemap(const struct uffd *b, uintptr_t va, unsigned first,
 	return 0;
 }
 
-static int ask_mincore(uintptr_t va, unsigned first, unsigned last,
-		       struct mm_set *there)
+static int ask_mincore_present(uintptr_t va, unsigned first, unsigned last,
+			       struct mm_set *there)
 {
 	unsigned char vec[MM_BLOCK_PAGES];
 	int ret = sys_mincore(va + first * MM_PAGE_SIZE,
@@ -101,11 +102,11 @@ int uffd_scan(const struct uffd *b, uintptr_t va, unsigned first, unsigned last,
 	set_clear(&there);
 	set_clear(&huge);
 	if (b->has.scan)
-		ret = scan(b, va, first, last, &there, &huge);
+		ret = scan_present(b, va, first, last, &there, &huge);
 	if (ret && b->pagemap >= 0)
 		ret = read_pagemap(b, va, first, last, &there);
 	if (ret)
-		ret = ask_mincore(va, first, last, &there);
+		ret = ask_mincore_present(va, first, last, &there);
 	if (ret)
 		return ret;
 	*ret_there = there;

@@ -82,8 +82,8 @@ static bool may_be_across(ssize_t err, size_t npages)
 	return npages > 1 && (err == -ENOENT || err == -EINVAL);
 }
 
-static ssize_t fill(struct uffd *b, uintptr_t va, const void *src,
-		    size_t npages, uint64_t mode)
+static ssize_t fill_pages(struct uffd *b, uintptr_t va, const void *src,
+			  size_t npages, uint64_t mode)
 {
 	size_t done = 0, step = npages;
 	ssize_t ret = 0;
@@ -108,13 +108,13 @@ static ssize_t fill(struct uffd *b, uintptr_t va, const void *src,
 
 ssize_t uffd_fill(struct mm *mm, uintptr_t va, const void *src, size_t npages)
 {
-	return fill(to_uffd(mm), va, src, npages, 0);
+	return fill_pages(to_uffd(mm), va, src, npages, 0);
 }
 
 ssize_t uffd_fill_shared(struct mm *mm, uintptr_t va, const void *src,
 			 size_t npages)
 {
-	return fill(to_uffd(mm), va, src, npages, UFFDIO_COPY_MODE_WP);
+	return fill_pages(to_uffd(mm), va, src, npages, UFFDIO_COPY_MODE_WP);
 }
 
 /* With the gate around it, lest zeroes hide a page that moves there. */

@@ -67,7 +67,7 @@ void uffd_slot_unexpect(struct uffd *b, uintptr_t start, size_t len)
 }
 
 /* What every slot has beyond being mapped. */
-static int prepare(struct uffd *b, uintptr_t start, size_t len)
+static int prepare_slots(struct uffd *b, uintptr_t start, size_t len)
 {
 	int ret = sys_madvise(start, len, MADV_DONTFORK);
 
@@ -102,7 +102,7 @@ int uffd_slots_open(struct uffd *b, size_t nr)
 	if (!ret)
 		ret = sys_mprotect(b->slots, len, PROT_READ | PROT_WRITE);
 	if (!ret)
-		ret = prepare(b, b->slots, len);
+		ret = prepare_slots(b, b->slots, len);
 	return ret;
 }
 
@@ -124,7 +124,7 @@ static int open_up(struct uffd *b, uintptr_t start, size_t len)
 {
 	int ret = sys_mprotect(start, len, PROT_READ | PROT_WRITE);
 
-	return ret ? ret : prepare(b, start, len);
+	return ret ? ret : prepare_slots(b, start, len);
 }
 
 /*

@@ -73,7 +73,8 @@ uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va)
 	return stamp_of(b, va) + atomic_load(&b->drops[stamp_index(va)]);
 }
 
-static void stamp(_Atomic uint32_t *stamps, uintptr_t start, uintptr_t end)
+static void stamp_range(_Atomic uint32_t *stamps, uintptr_t start,
+			uintptr_t end)
 {
 	start &= ~(MM_BLOCK_SIZE - 1);
 	for (unsigned i = 0; i < UFFD_STAMPS && start < end; i++) {
@@ -84,12 +85,12 @@ static void stamp(_Atomic uint32_t *stamps, uintptr_t start, uintptr_t end)
 
 void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	stamp(b->stamps, start, end);
+	stamp_range(b->stamps, start, end);
 }
 
 void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	stamp(b->drops, start, end);
+	stamp_range(b->drops, start, end);
 }
 
 /*
@@ -222,13 +223,6 @@ static bool move_mapping(struct uffd *b, struct mm_freeze *f, unsigned first,
 
 /* ---- All of it ---- */
 
-static void refuse(struct mm_freeze *f, unsigned first, unsigned last,
-		   enum uhmm_why why)
-{
-	for (; first < last; first++)
-		f->why[first] = (uint8_t)why;
-}
-
 /*
  * Locked after we had looked: the lock has moved, too, and goes back to where
  * it was asked for, so that what comes home stays.  The kernel takes it from
@@ -257,7 +251,7 @@ static void sort_out_poisoned(const struct uffd *b, struct mm_freeze *f,
 		if (!uffd_is_poisoned(b, frame))
 			continue;
 		sys_madvise(frame, MM_PAGE_SIZE, MADV_DONTNEED);
-		refuse(f, i, i + 1, UHMM_WHY_POISONED);
+		uffd_set_why(f, i, i + 1, UHMM_WHY_POISONED);
 		set_del(there, i);
 	}
 }
@@ -278,7 +272,7 @@ static bool has_marks(const struct uffd *b, uintptr_t slot, unsigned first,
 }
 
 /* What has come, and what was nothing. */
-static void note_taken(const struct uffd *b, struct mm_freeze *f,
+static void sort_taken(const struct uffd *b, struct mm_freeze *f,
 		       unsigned first, unsigned last)
 {
 	struct mm_set there, huge;
@@ -294,12 +288,12 @@ static void note_taken(const struct uffd *b, struct mm_freeze *f,
 			set_add(set_has(&there, i) ? &f->framed : &f->holes, i);
 }
 
-static void taken(const struct uffd *b, struct mm_freeze *f, unsigned first,
-		  unsigned last)
+static void note_stashed(const struct uffd *b, struct mm_freeze *f,
+			 unsigned first, unsigned last)
 {
 	uintptr_t off = first * MM_PAGE_SIZE;
 
-	note_taken(b, f, first, last);
+	sort_taken(b, f, first, last);
 	if (!sys_is_locked(f->slot + off))
 		return;
 	return_lock(b, f->va + off, f->slot + off,
@@ -325,19 +319,19 @@ static unsigned stash_part(struct uffd *b, struct mm_freeze *f,
 	uintptr_t va = f->va + first * MM_PAGE_SIZE;
 
 	if (!find_mapping(b, va, vma)) {
-		refuse(f, first, first + 1, UHMM_WHY_UNMAPPED);
+		uffd_set_why(f, first, first + 1, UHMM_WHY_UNMAPPED);
 		return first + 1;
 	}
 	if (vma->end < f->va + last * MM_PAGE_SIZE)
 		last = (unsigned)((vma->end - f->va) >> MM_PAGE_SHIFT);
 	if (!vma->anon)
-		refuse(f, first, last, UHMM_WHY_UNSUPPORTED);
+		uffd_set_why(f, first, last, UHMM_WHY_UNSUPPORTED);
 	else if (sys_is_locked(va)) /* it would lose the lock */
-		refuse(f, first, last, UHMM_WHY_LOCKED);
+		uffd_set_why(f, first, last, UHMM_WHY_LOCKED);
 	else if (move_mapping(b, f, first, last))
-		taken(b, f, first, last);
+		note_stashed(b, f, first, last);
 	else
-		refuse(f, first, last, UHMM_WHY_BUSY);
+		uffd_set_why(f, first, last, UHMM_WHY_BUSY);
 	return last;
 }
 
@@ -348,7 +342,7 @@ void uffd_stash(struct mm *mm, struct mm_freeze *f)
 
 	uffd_freeze_clear(f);
 	if (!b->has.stash) {
-		refuse(f, 0, MM_BLOCK_PAGES, UHMM_WHY_UNSUPPORTED);
+		uffd_set_why(f, 0, MM_BLOCK_PAGES, UHMM_WHY_UNSUPPORTED);
 		return;
 	}
 	sys_mutex_lock(&b->keeper.lock);

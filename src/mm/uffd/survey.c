@@ -28,7 +28,7 @@ static bool is_anon(bool shared, uint64_t inode, const char *name)
 	return false;
 }
 
-static unsigned order_of(uint64_t page_size)
+static unsigned order_of_size(uint64_t page_size)
 {
 	unsigned order = 0;
 
@@ -37,7 +37,7 @@ static unsigned order_of(uint64_t page_size)
 	return order;
 }
 
-static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+static int query_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	char name[NAME_LEN] = "";
 	struct uapi_procmap arg = {
@@ -66,7 +66,7 @@ static int query(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
 	ret->inode = arg.inode;
 	ret->offset = arg.vma_offset;
-	ret->order = order_of(arg.vma_page_size);
+	ret->order = order_of_size(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
 	return 0;
@@ -173,7 +173,7 @@ static int read_maps(uintptr_t addr, struct uffd_vma *ret)
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	if (b->has.procmap)
-		return query(b, addr, ret);
+		return query_vma(b, addr, ret);
 	return read_maps(addr, ret);
 }
 
@@ -231,7 +231,7 @@ void uffd_each_part(struct uffd *b, uffd_part_fn *fn)
 	if (!b->has.procmap)
 		each_line(b, fn);
 	else
-		while (!query(b, vma.end, &vma))
+		while (!query_vma(b, vma.end, &vma))
 			each_part(b, &vma, fn);
 }
 

@@ -20,7 +20,7 @@ enum {
  * Tell the client, before any event of the range can be applied.  What was
  * unmapped since it was surveyed is no part of it.  Holds event_lock.
  */
-static int tell(struct uffd *b, uintptr_t start, uintptr_t end)
+static int tell_client(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	const struct mm_client *c = b->mm.client;
 	int ret = 0;
@@ -51,7 +51,7 @@ static int forget_tracked(void *priv, uintptr_t start, uintptr_t end)
 }
 
 /* Not what another thread had tracked before: that is its own. */
-static void take_back(struct uffd *b, uintptr_t start, uintptr_t end)
+static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	uffd_untrack(&b->mm, start, end, forget_tracked, (void *)b->mm.client);
 }
@@ -80,7 +80,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 		settled = !uffd_is_changing(b);
 		if (!ret && settled) {
 			known = uffd_ranges_touch(b, start, end);
-			err = tell(b, start, end);
+			err = tell_client(b, start, end);
 		}
 		uffd_inline_changed(b);
 		sys_mutex_unlock(&b->event_lock);
@@ -94,12 +94,12 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	if (!err && atomic_load(&b->nodes.nr_avoided))
 		err = uffd_isolate(mm, start, end);
 	if (err && !known)
-		take_back(b, start, end);
+		take_back_tracked(b, start, end);
 	return err;
 }
 
 /* Holds event_lock. */
-static int untrack(struct uffd *b, uintptr_t start, uintptr_t end)
+static int untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	int ret;
 
@@ -135,7 +135,7 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 	sys_mutex_lock(&b->event_lock);
 	ret = forget ? forget(priv, start, end) : 0;
 	if (!ret)
-		ret = untrack(b, start, end);
+		ret = untrack_locked(b, start, end);
 	sys_mutex_unlock(&b->event_lock);
 	return ret;
 }
@@ -157,7 +157,8 @@ void uffd_ranges_close(struct uffd *b)
 }
 
 /* The first range that ends after @addr. */
-static size_t find(const struct uffd_ranges *t, size_t nr, uintptr_t addr)
+static size_t find_tracked(const struct uffd_ranges *t, size_t nr,
+			   uintptr_t addr)
 {
 	size_t low = 0;
 
@@ -198,7 +199,7 @@ void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end)
 	if (!t->v)
 		return;
 	sys_mutex_lock(&t->lock);
-	at = find(t, t->nr, start ? start - 1 : 0);
+	at = find_tracked(t, t->nr, start ? start - 1 : 0);
 	for (to = at; to < t->nr && t->v[to].start <= end; to++) {
 		if (t->v[to].start < all.start)
 			all.start = t->v[to].start;
@@ -218,7 +219,7 @@ void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end)
 	if (!t->v)
 		return;
 	sys_mutex_lock(&t->lock);
-	at = find(t, t->nr, start);
+	at = find_tracked(t, t->nr, start);
 	for (to = at; to < t->nr && t->v[to].start < end; to++) {
 		if (t->v[to].start < start)
 			rest[nr++] =
@@ -239,7 +240,7 @@ bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end)
 	if (atomic_load(&t->overflow))
 		return false;
 	sys_mutex_lock(&t->lock);
-	at = find(t, t->nr, start);
+	at = find_tracked(t, t->nr, start);
 	found = at < t->nr && t->v[at].start < end;
 	sys_mutex_unlock(&t->lock);
 	return found;
@@ -259,7 +260,7 @@ bool uffd_ranges_has(const struct uffd *b, uintptr_t addr)
 		while ((seq = atomic_load(&t->seq)) & 1)
 			sys_yield();
 		nr = atomic_load(&t->nr);
-		at = find(t, nr, addr);
+		at = find_tracked(t, nr, addr);
 		found = at < nr && t->v[at].start <= addr;
 		atomic_thread_fence(memory_order_acquire);
 	} while (atomic_load(&t->seq) != seq);

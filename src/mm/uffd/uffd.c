@@ -62,7 +62,7 @@ static void uffd_child(struct mm *mm)
 	b->slots = 0;
 }
 
-static uint32_t stamp(struct mm *mm, uintptr_t va)
+static uint32_t stamp_at(struct mm *mm, uintptr_t va)
 {
 	return uffd_stamp_all(to_uffd(mm), va);
 }
@@ -93,7 +93,7 @@ static const struct mm_ops ops = {
 	.fill_shared = uffd_fill_shared,
 	.give = object_give,
 	.zero = object_zero,
-	.stamp = stamp,
+	.stamp = stamp_at,
 	.place = object_place,
 	.unplace = uffd_unplace,
 	.can_place = uffd_can_place,

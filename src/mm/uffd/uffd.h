@@ -279,6 +279,9 @@ void uffd_each_part(struct uffd *b, uffd_part_fn *fn);
 
 int uffd_freeze(struct mm *mm, struct mm_freeze *f);
 void uffd_freeze_clear(struct mm_freeze *f);
+/* Of the pages [first, last) of the block. */
+void uffd_set_why(struct mm_freeze *f, unsigned first, unsigned last,
+		  uint8_t why);
 int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 
 /* ---- stash.c ---- */
