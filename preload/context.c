@@ -11,6 +11,7 @@
 
 #include "context.h"
 #include "preload.h"
+#include "signals.h"
 
 #define EXIT_LOST 125
 

@@ -6,7 +6,10 @@
 #include "preload.h"
 
 int context_open(struct uhmm **ret_u);
-/* All comes home, or the process ends: it says before what. */
+/*
+ * Bring all pages home and close @u.  If a page cannot come home, end the
+ * process with a sentence that names @before_what.
+ */
 void context_close(struct uhmm *u, const char *before_what);
 /* Return: bytes that could not be managed; *@ret_why: the last error. */
 size_t context_register(struct uhmm *u, uintptr_t start, uintptr_t end,

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 
 #include "preload.h"
+#include "signals.h"
 
 #define PATIENCE_MS 10000
 

@@ -7,6 +7,7 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 __attribute__((constructor(101))) static void begin(void)
 {

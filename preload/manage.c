@@ -14,6 +14,7 @@
 #include "context.h"
 #include "mutex.h"
 #include "preload.h"
+#include "signals.h"
 
 #define TRIES 1000
 

@@ -15,6 +15,7 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
 #define OPEN \

@@ -10,6 +10,7 @@
 #include "mutex.h"
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 FIND(pthread_mutex_lock);
 FIND(pthread_mutex_trylock);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* mutex.h - locks of this library, which nothing between sees: mutex.c */
+/*
+ * mutex.h - this library's locks, taken by libc's own functions: no wrapper of
+ * ours, nor of another preloaded library, is called.  See mutex.c.
+ */
 #ifndef UHMM_PRELOAD_MUTEX_H
 #define UHMM_PRELOAD_MUTEX_H
 
@@ -11,13 +14,13 @@ void mutex_lock(pthread_mutex_t *m);
 bool mutex_trylock(pthread_mutex_t *m);
 void mutex_unlock(pthread_mutex_t *m);
 /*
- * The same with all signals blocked: a handler of the holder would wait for its
- * own thread.  @before: under the lock, what the holder had blocked.
- * errno stays.
+ * Lock with all signals blocked: a handler that ran in the holder's thread and
+ * took the lock would wait for ever.  @before: the holder's signal mask, stored
+ * under the lock.  mutex_unlock_quiet() keeps errno.
  */
 void mutex_lock_quiet(pthread_mutex_t *m, sigset_t *before);
 void mutex_unlock_quiet(pthread_mutex_t *m, const sigset_t *before);
-/* In a child, where the thread that may hold it does not live. */
+/* In a forked child, where the lock's holder does not exist. */
 void mutex_reset(pthread_mutex_t *m);
 
 #endif

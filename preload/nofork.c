@@ -18,6 +18,7 @@
 
 #include "mutex.h"
 #include "preload.h"
+#include "signals.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ranges list;   /* under the lock */

@@ -72,15 +72,15 @@ struct range {
 struct thread {
 	unsigned inside;
 	bool has_arena;
-	bool prepared; /* fork.c: libuhmm's handler has run */
-	bool ready;    /* malloc may take the short way */
-	bool is_library;
-	bool has_bus;	   /* one waits until it is unblocked */
-	uint64_t hidden;   /* signals that it thinks it blocks: masks.c */
-	void *stack;	   /* for handlers, ours: stacks.c */
-	unsigned stack_nr; /* the program's own for that, + 1 */
-	stack_t small;	   /* the program's, too small: ours stands for it */
-	struct range own;  /* its stack, as far as known: stacks.c */
+	bool prepared;	   /* fork.c: libuhmm's handler has run */
+	bool ready;	   /* malloc may take the short way */
+	bool is_library;   /* a thread of libuhmm */
+	bool has_bus;	   /* a sent SIGBUS waits until it is unblocked */
+	uint64_t hidden;   /* signals the program believes blocked: masks.c */
+	void *stack;	   /* our signal stack: stacks.c */
+	unsigned stack_nr; /* index + 1 of the program's signal stack */
+	stack_t small;	   /* the program's signal stack, too small to use */
+	struct range own;  /* the thread's stack, if known: stacks.c */
 };
 
 extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
@@ -128,11 +128,11 @@ struct ranges {
 	size_t bytes;
 };
 
-/* What @r has of [start, end).  Return: whether that is anything. */
+/* *@ret: the part of @r that lies in [start, end).  False: there is none. */
 bool range_common(const struct range *r, uintptr_t start, uintptr_t end,
 		  struct range *ret);
 bool ranges_add(struct ranges *set, uintptr_t start, uintptr_t end);
-/* False when there is no memory to split a range; nothing changed. */
+/* False: no memory to split a range; @set is unchanged. */
 bool ranges_remove(struct ranges *set, uintptr_t start, uintptr_t end);
 bool ranges_hit(const struct ranges *set, uintptr_t addr);
 bool ranges_cover(const struct ranges *set, uintptr_t start, uintptr_t end);
@@ -141,25 +141,26 @@ bool ranges_next(const struct ranges *set, uintptr_t addr, struct range *ret);
 
 /* ---- reserve.c: address space for the arenas ---------------------------- */
 
-/* Called with manage.c's lock held. */
+/* The caller holds manage.c's lock. */
 void *reserve_take(size_t len, size_t align);
-/* Memory of arenas may be touched (again), or was given back. */
+/* jemalloc may touch [start, end) from now on, or has given it back. */
 void reserve_commit(uintptr_t start, uintptr_t end);
 void reserve_decommit(uintptr_t start, uintptr_t end);
-/* Bytes in blocks of which a page may be touched. */
+/* Bytes of all blocks with at least one committed page. */
 size_t reserve_bytes(void);
 bool reserve_has(uintptr_t addr);
-/* Each part handed out so far, in turn.  False after the last. */
+/* The @n-th part that reserve_take() handed out.  False: there are fewer. */
 bool reserve_part(size_t n, struct range *ret);
+/* Do @a and @b lie in the same part? */
 bool reserve_is_same(uintptr_t a, uintptr_t b);
 
 /* ---- manage.c: counting, and the context once it is needed -------------- */
 
-/* The constructor calls it; before, nothing is counted. */
+/* The constructor calls this.  Memory mapped earlier is not counted. */
 void manage_init(void);
-/* Is there a limit, for this process too? */
+/* Does a limit hold in this process? */
 bool manage_is_on(void);
-/* Are faults served already? */
+/* Is the context open, so that faults are served? */
 bool manage_is_started(void);
 
 /* A part of the reserve for an arena; NULL when there is none. */
@@ -167,38 +168,38 @@ void *manage_extent(size_t len, size_t align, bool commit);
 void manage_commit(uintptr_t start, uintptr_t end);
 void manage_decommit(uintptr_t start, uintptr_t end);
 
-/* Would so much fit, so that it may be touched before it is managed? */
+/* May @len more bytes be populated unmanaged, within the limit? */
 bool manage_may_populate(size_t len);
-/* A mapping that the program does not have yet. */
+/* The kernel has made a mapping; the program was not told of it yet. */
 void manage_mapped(uintptr_t start, uintptr_t end);
-/* It will be unmapped or replaced. */
+/* The program is about to unmap or replace [start, end). */
 void manage_unmapping(uintptr_t start, uintptr_t end);
-/* Addresses that the program may not use yet, but has for later. */
+/* The program has mapped [start, end) without access, for later use. */
 void manage_reserved(uintptr_t start, uintptr_t end);
-/* A part of those is taken from it, with what was there. */
+/* A part of reserved addresses lost its access and its data. */
 void manage_closed(uintptr_t start, uintptr_t end);
-/* A part of those may be used now; nothing is done for other memory. */
+/* A part of reserved addresses got access; other memory is ignored. */
 void manage_opened(uintptr_t start, uintptr_t end);
 bool manage_has(uintptr_t addr);
 
 /*
- * Bring all home, and let nothing leave any more.  For handlers of fatal
- * signals.  -errno: something may still be away.
+ * Bring all pages home and keep them there.  For handlers of fatal signals.
+ * -errno: some pages may still be away.
  */
 int manage_rescue(unsigned patience_ms);
 /*
- * Have memory stay in RAM, or no more.  -ENOENT: it is not managed, or not yet.
- * Pages that were never touched are not there all the same.
+ * Pin the pages of [start, end) in RAM, or unpin them.  A page that was never
+ * touched stays untouched.  -ENOENT: the range is not managed, or not yet.
  */
 int manage_pin(uintptr_t start, uintptr_t end, bool pinned);
-/* What is managed of [start, end): at most @max parts. */
+/* The managed parts of [start, end), at most @max.  Return: how many. */
 size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
 		    size_t max);
-/* It is the program's alone from now on, with its data. */
+/* Stop managing [start, end) for good; the data stay. */
 void manage_exclude(uintptr_t start, uintptr_t end);
-/* The first part of [start, end) that is managed.  In any thread, any time. */
+/* The first managed part of [start, end).  Any thread may ask at any time. */
 bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
-/* The same of mappings only, perhaps beyond @end. */
+/* The first managed mapping that ends after @start_; no part of the heap. */
 bool manage_next(uintptr_t start, uintptr_t end, struct range *ret);
 /* uhmm_fault_in(), uhmm_pin() and uhmm_unpin(); -ENODEV without a context */
 ssize_t manage_fault_in(const void *p, size_t len, bool write);
@@ -210,7 +211,7 @@ struct manage_state {
 	int error;	  /* why the context could not be opened */
 	size_t peak;	  /* most bytes counted before the start */
 	size_t unmanaged; /* bytes that could not be registered */
-	int why;	  /* the last reason */
+	int why;	  /* the last -errno of a refused registration */
 	struct uhmm *u;
 };
 
@@ -219,32 +220,32 @@ void manage_state(struct manage_state *ret);
 struct uhmm_device *manage_device(size_t n);
 
 /*
- * The program is about to forbid the system call @call: what is away comes
- * home, and nothing is managed any more.  @quiet: nor may signals be blocked
- * then.
+ * The program is about to forbid the system call @call: bring all pages home
+ * and manage nothing any more.  @quiet: later rt_sigprocmask(2) is forbidden
+ * as well.
  */
 void manage_stop(const char *call, bool quiet);
 /*
- * End libuhmm's threads, if the program has no other than this one.  False:
- * there are none, or the program has.
+ * End libuhmm's threads if the program runs this thread alone.  False: libuhmm
+ * has no threads, or the program has several; nothing is done.
  */
 bool manage_pause(void);
-/* Go on as before. */
+/* Start libuhmm's threads again. */
 void manage_resume(void);
-/* The program makes a thread. */
+/* The program is about to start its second thread. */
 void manage_threaded(void);
 
 /* In the child of a fork(2), before and after jemalloc's handler: fork.c. */
 void manage_forked(void);
 void manage_forked_late(void);
 
-/* ---- uses.c ------------------------------------------------------------- */
+/* ---- uses.c: calls into the context, and its end ------------------------ */
 
-/* What manage_fault_in() and its like use; NULL: nothing. */
+/* The context for manage_fault_in(), _hold() and _release(); NULL: none. */
 void uses_set(struct uhmm *u);
-/* In a child. */
+/* In a forked child: no call is under way. */
 void uses_reset(void);
-/* After uses_set(NULL): none of them runs.  False: one does not end. */
+/* After uses_set(NULL): wait for calls under way.  False: one does not end. */
 bool uses_settle(void);
 
 /* ---- devices.c ---------------------------------------------------------- */
@@ -255,32 +256,32 @@ void devices_forget(void);
 /* ---- arena.c: jemalloc's hooks ------------------------------------------ */
 
 void arena_init(void);
-/* jemalloc gives nothing back from now on: that is a system call. */
+/* From now on jemalloc keeps free memory: giving it back is a system call. */
 void arena_keep(void);
 /* Give this thread an arena in managed memory. */
 void arena_assign(void);
 
 /* ---- heap.c ------------------------------------------------------------- */
 
-/* Once the settings are read. */
+/* Call after settings_read(). */
 void heap_start(void);
 /* Find jemalloc; without it the bootstrap buffer serves. */
 void heap_init(void);
 /* A function of jemalloc's, or NULL. */
 void *heap_find(const char *name);
-/* What allocates inside us is to do without jemalloc. */
+/* While @locked, code inside this library allocates without jemalloc. */
 void heap_lock(bool locked);
 
 /* ---- symbols.c: what the C library's table says ------------------------- */
 
-/* When all that ours call is found. */
+/* Let libc's own symbols lead to our functions.  Call after real_init(). */
 void symbols_init(void);
 
 /* ---- map.c -------------------------------------------------------------- */
 
-/* Which code is ours, jemalloc's or libuhmm's: its mappings are its own. */
+/* Find where our code, jemalloc's, libuhmm's and libc's lie. */
 void map_init(void);
-/* Of libc and the dynamic linker. */
+/* The code of libc and of the dynamic linker. */
 extern struct range map_libc[2];
 
 static inline bool map_is_libc(const void *caller)
@@ -291,16 +292,19 @@ static inline bool map_is_libc(const void *caller)
 	       at - map_libc[1].start < map_libc[1].end - map_libc[1].start;
 }
 
-/* Is that code ours, jemalloc's or libuhmm's? */
+/* Is @caller in our code, jemalloc's or libuhmm's? */
 bool map_is_own(const void *caller);
-/* Does a call that ends at @caller concern the program's memory? */
+/* Is @caller code of the program, and are its mappings counted? */
 bool map_is_watched(const void *caller);
-/* Is that code libuhmm's? */
+/* Is @caller in libuhmm? */
 bool map_is_library(const void *caller);
 
 /* ---- maps.c ------------------------------------------------------------ */
 
-/* @anon: private memory of no file; @frames: of libuhmm, in a detailed walk */
+/*
+ * @anon: private anonymous memory
+ * @frames: libuhmm's frames; known in a detailed walk only
+ */
 struct vma {
 	uintptr_t start, end;
 	int prot;
@@ -311,14 +315,15 @@ typedef void maps_fn(const struct vma *vma, void *arg);
 
 int maps_walk(bool detailed, maps_fn *fn, void *arg);
 /*
- * Have the CPU touch each page that is mapped and may be touched.  Other
- * threads may use them: what is written is what is there.
+ * Touch each page of @range that is mapped and accessible.  A writable page is
+ * written with the value that it holds, atomically, so that other threads may
+ * use it meanwhile.
  */
 void maps_touch(struct range range);
 
 /* ---- remap.c ------------------------------------------------------------ */
 
-/* mremap(2), where the kernel may have several mappings for one. */
+/* mremap(2) of a mapping that management has split into several. */
 void *remap(void *old, size_t old_len, size_t len, int flags, void *target);
 
 /* ---- present.c ---------------------------------------------------------- */
@@ -331,33 +336,37 @@ struct present {
 };
 
 bool present_wanted(void);
-/* Nothing is done unless it is wanted. */
+/* Bring [addr, addr + len) home and pin it, if present_wanted(). */
 void present_add(struct present *p, const void *addr, size_t len);
+/* The same, in every mode. */
 void present_always(struct present *p, const void *addr, size_t len);
+/* Unpin all parts. */
 void present_end(const struct present *p);
 
 /* ---- nofork.c: what is kept from children -------------------------------- */
 
 /* madvise(2) with MADV_DONTFORK or MADV_DOFORK. */
 int nofork_advise(uintptr_t start, uintptr_t end, int advice);
-/* Something else is there, or will be. */
+/* [start, end) was unmapped or replaced, or is about to be. */
 void nofork_forget(uintptr_t start, uintptr_t end);
 /* mremap(2) */
 void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 		   void *target);
 /*
- * Before a fork, when libuhmm has made all be copied; end() is for both
- * processes.  libuhmm's blocking of signals lies in between.
+ * Around fork(2).  libuhmm has all managed memory copied to the child;
+ * nofork_prepare() then keeps the program's ranges from the child again, and
+ * takes the lock of nofork.c with all signals blocked.  nofork_end() gives the
+ * lock back, in both processes.
  */
 void nofork_prepare(void);
 void nofork_end(void);
-/* In the child: what was kept from it is @gone. */
+/* In the child: call @gone for each range that the child does not have. */
 void nofork_child(void (*gone)(uintptr_t start, uintptr_t end));
 
 /* ---- streams.c: stdio in a fork ----------------------------------------- */
 
 void streams_init(void);
-/* Before jemalloc's locks, around the fork. */
+/* Around fork(2), outside jemalloc's locks. */
 void streams_lock(void);
 void streams_unlock(void);
 /* In the child, instead of streams_unlock(). */
@@ -365,120 +374,58 @@ void streams_forked(void);
 
 /* ---- filter.c ----------------------------------------------------------- */
 
-/* Before the program's prctl(2), and syscall(2). */
+/* Call before the program's prctl(2), and before its syscall(2). */
 void filter_prctl(unsigned long op, unsigned long mode, unsigned long prog);
 void filter_syscall(long number, const long *a);
 
 /* ---- fork.c ------------------------------------------------------------ */
 
 int fork_init(void);
-/* After jemalloc has registered its handlers. */
+/* Call after jemalloc has registered its fork handlers. */
 void fork_late_init(void);
 
-/* ---- calls/: system calls where the kernel does not fault --- */
+/* ---- calls/: system calls where the kernel's faults are not served ------ */
 
-/* @u serves faults now; NULL: nobody does. */
+/* @u serves faults from now on; NULL: faults are no longer served. */
 void calls_started(struct uhmm *u);
-/* How often it mattered.  False: the kernel's faults are served. */
+/*
+ * How many calls were made again, and how many had their memory pinned.  False:
+ * the kernel's faults are served, so neither is needed.
+ */
 bool calls_count(uint64_t *ret_again, uint64_t *ret_held);
 
 /* ---- calls/held.c: memory that calls have pinned ------------------------ */
 
-/* A child has none. */
+/* In a forked child: forget the pins of the parent's calls. */
 void calls_forked(void);
-/* This thread ends. */
+/* The calling thread ends: release its pins. */
 void calls_ended(void);
-
-/* ---- signals.c: handlers ------------------------------------------------ */
-
-/* Before the context is opened. */
-void signals_arm(void);
-/* For good. */
-void signals_default(int sig);
-
-/* ---- dump.c ------------------------------------------------------------- */
-
-/* Once more to this thread, with what is known about it. */
-void signals_send(int sig, const siginfo_t *info);
-/* The default of a signal that dumps core. */
-void on_fatal(int sig, siginfo_t *info, void *context);
-
-/* ---- masks.c: what the program thinks it blocks ------------------------- */
-
-void masks_init(void);
-/* The signals of @set that are not to be blocked; open() takes them out. */
-uint64_t masks_of(const sigset_t *set);
-uint64_t masks_open(sigset_t *set);
-void masks_add(sigset_t *set, uint64_t bits);
-/* What a call that waits with @mask is given instead: it, or @own. */
-const sigset_t *masks_given(const sigset_t *mask, sigset_t *own);
-/* All but those. */
-void masks_block_all(sigset_t *old);
-void masks_restore(const sigset_t *old);
-/* Between the two, neither a handler nor a cancellation ends what we do. */
-struct quiet {
-	sigset_t mask;
-	int cancel;
-};
-void quiet_begin(struct quiet *old);
-void quiet_end(const struct quiet *old);
-void masks_enter(const void *context, const struct sigaction *act);
-/*
- * It was sent, but not to this thread, or this thread thinks it blocked: now it
- * will be, and comes again.
- */
-bool masks_hold(int sig, const siginfo_t *info, void *context);
-
-/* ---- stacks.c: for handlers --------------------------------------------- */
-
-void stacks_init(void);
-/* This thread begins, on a stack of @size bytes that has @top. */
-void stacks_enter(const void *top, size_t size);
-/* The size of the stack of a thread with @attr, perhaps NULL. */
-size_t stacks_size(const pthread_attr_t *attr);
-/*
- * What was at @addr when the stack ended there: was it left, now that the same
- * thread's stack ends at @now?
- */
-enum stacks_left {
-	STACKS_LIVE,
-	STACKS_LEFT,
-	STACKS_UNKNOWN
-};
-enum stacks_left stacks_left(uintptr_t addr, uintptr_t now);
-/* The other threads are not here. */
-void stacks_forked(void);
-/* A thread of the program begins on this one. */
-void stacks_hold(const pthread_attr_t *attr);
-/* Those that the program has: before they are managed, and when they can be. */
-void stacks_touch(void);
-void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end));
 
 /* ---- calls/aio.c: transfers that go on when their call has returned ------ */
 
-/* A child has none. */
+/* In a forked child: no transfer is under way. */
 void aio_forked(void);
 
 /* ---- robust.c: mutexes that the kernel touches by itself ---------------- */
 
-/* With manage.c's lock held, when there is a context. */
+/* The caller holds manage.c's lock, and the context is open. */
 void robust_pin(int (*pin)(uintptr_t start, uintptr_t end));
-/* In a child nothing is pinned. */
+/* In a forked child: nothing is pinned. */
 void robust_forked(void);
 
-/* ---- remote.c ----------------------------------------------------------- */
+/* ---- remote.c: memory that others than this process would use ----------- */
 
-/* Is it an option of a socket that memory which moves cannot have? */
+/* Must this socket option be refused, because pages move under it? */
 bool remote_refuses(int level, int name);
-/* Before the program's ioctl(2). */
+/* Call before the program's ioctl(2). */
 void remote_ioctl(unsigned long request, const void *arg, const void *caller);
 
 /* ---- summary.c ---------------------------------------------------------- */
 
 void summary_init(void);
-/* Once, in the process that "uhmm run" became. */
+/* Once, at the end of the process that "uhmm run" became. */
 void summary_write(void);
-/* A sentence to standard error, in spite of what the program did to fd 2. */
+/* Print a sentence on standard error, even if the program closed fd 2. */
 __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
 
 #endif

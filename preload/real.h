@@ -16,7 +16,7 @@ struct real {
 	void *_Atomic fn;
 };
 
-/* All of them. */
+/* The linker's table of every FIND() in this library. */
 extern struct real real_begin[] __asm__("__start_uhmm_real");
 extern struct real real_end[] __asm__("__stop_uhmm_real");
 

@@ -14,13 +14,13 @@
 
 struct settings {
 	uint64_t ram;	 /* 0: nothing is managed */
-	bool resident;	 /* it is for the program's pages alone */
-	uint32_t flags;	 /* of the context, as these say */
-	size_t min_size; /* least mapping to manage */
+	bool resident;	 /* @ram limits the program's pages alone */
+	uint32_t flags;	 /* for the context: enum uhmm_open_flags */
+	size_t min_size; /* the smallest mapping that is managed */
 	enum uhmm_fault_mode mode;
 	bool follow_fork;
-	bool calls;	     /* the kernel's faults will not be served */
-	bool rings;	     /* io_uring(7) works on memory that moves */
+	bool calls;	     /* faults of the kernel will not be served */
+	bool rings;	     /* io_uring(7) is allowed on managed memory */
 	const char *devices; /* separated by line breaks */
 	const char *features_off;
 	const char *budget;  /* a path, or NULL: a limit of its own */
@@ -31,7 +31,7 @@ struct settings {
 extern struct settings settings;
 
 void settings_read(void);
-/* After @err: which limit of the process is the reason, or "". */
+/* The process limit (RLIMIT_AS, say) that explains @err, or "". */
 const char *settings_space(int err);
 
 /* ---- budget.c: the limit, which others may share ------------------------ */
@@ -40,15 +40,18 @@ struct uhmm_budget;
 struct uhmm_budget_info;
 
 void budget_init(void);
-/* For a context; NULL: the limit is this process's own. */
+/* The shared budget for a new context; NULL: this process has its own limit. */
 struct uhmm_budget *budget_get(void);
-/* May so many bytes be there without being managed? */
+/* May the program have @bytes of unmanaged memory? */
 bool budget_allows(uint64_t bytes);
-/* A child has so many; its parent was managed, and it is not, yet. */
+/*
+ * In a forked child with @bytes of memory.  @was_managed: the parent had a
+ * context; the child has none yet.
+ */
 void budget_forked(uint64_t bytes, bool was_managed);
-/* The program gets a filter of system calls, which forbids some of ours. */
+/* The program installs a filter of system calls.  @forbids: some of ours too */
 void budget_filtered(bool forbids);
-/* The first process ends. */
+/* The process that "uhmm run" became ends. */
 void budget_exit(void);
 bool budget_query(struct uhmm_budget_info *ret);
 

@@ -21,6 +21,7 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 static const int watched[] = {
 	SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,

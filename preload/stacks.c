@@ -19,6 +19,7 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 #define SIZE	   ((size_t)256 << 10)
 #define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */

@@ -12,6 +12,7 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 #define MAX_STARTS 64
 

@@ -27,16 +27,17 @@
 
 #include "preload.h"
 #include "real.h"
+#include "signals.h"
 
 /* ---- Memory that a call uses ------------------------------------------- */
 
 struct buf {
-	const void *p; /* NULL: none */
+	const void *p; /* NULL: there is no buffer */
 	size_t len;
-	bool write; /* by the kernel */
+	bool write; /* the kernel writes to it */
 };
 
-/* What a string may be long: it ends before, or at the end of its mapping. */
+/* A string is taken to end within so many bytes, or with its mapping. */
 #define STRING 4096
 
 #define IN(p, len)                \
@@ -73,7 +74,7 @@ static inline bool calls_on(void)
 	       !thread.inside;
 }
 
-/* Around what takes locks. */
+/* Around code that takes locks of this library: nothing interrupts it. */
 void calls_enter(struct quiet *old);
 void calls_leave(const struct quiet *old);
 
@@ -83,12 +84,12 @@ static inline size_t calls_least(size_t a, size_t b)
 }
 
 /*
- * After EFAULT: bring @bufs home.  @n: which time it is, from 0.  False: the
- * program is to have the EFAULT.  Else errno is 0.
+ * After EFAULT: bring @bufs home.  @n: the number of the attempt, from 0.
+ * True: errno is 0, make the call again.  False: the program gets the EFAULT.
  */
 __attribute__((cold)) bool calls_again(unsigned n, const struct buf *bufs,
 				       size_t nr);
-/* The same for the rest of a transfer, beginning at @p. */
+/* As calls_again(), for the rest of a transfer: [p, p + len). */
 bool calls_window(unsigned n, const void *p, size_t len, bool write);
 
 #define BUFS(...)                                             \
@@ -96,20 +97,20 @@ bool calls_window(unsigned n, const void *p, size_t len, bool write);
 		sizeof((const struct buf[]){ __VA_ARGS__ }) / \
 			sizeof(struct buf)
 
-/* What is ours to read is home. */
+/* Bring the managed pages of [p, p + len) home, to read them. */
 bool calls_can_read(const void *p, size_t len);
 
 /* Strings of an array that ends with NULL, and the array. */
 bool calls_again_vector(unsigned n, char *const *vector);
 
 /*
- * A call stopped before @p.  Was that since memory there is away?  It is home
- * then.
+ * A transfer stopped before @p.  True: memory at @p was away and has been
+ * brought home, so the transfer may go on.
  */
 bool calls_stopped(const void *p, size_t len, bool write);
 
 #define WINDOW	 ((size_t)256 << 10) /* brought home at a time */
-#define PATIENCE 4 /* tries until what was brought home is held there */
+#define PATIENCE 4 /* attempts until pages are pinned, not only brought home */
 /* aio.c: one of libaio's calls, by its number */
 bool aio_syscall(long number, const long *a, long *ret);
 
@@ -118,21 +119,21 @@ bool ring_is_refused(void);
 
 /* ---- Memory that is held: held.c --------------------------------- */
 
-/* By a call in the function that has the frame. */
+/* The pins of one call.  @frame: of the function that made them */
 struct hold {
 	uintptr_t frame;
 	unsigned nr;
 };
 
-/* Pin what of it is managed, and have it there.  False: not all. */
+/* Bring the managed parts of @bufs home and pin them.  False: not all. */
 bool calls_hold(struct hold *h, const struct buf *bufs, size_t nr);
 void calls_release(struct hold *h);
 uint64_t calls_nr_held(void);
 
 /*
- * Until the end of the block, even if the thread is cancelled.  A function that
- * holds and is called by one that does is not inlined there: of two with the
- * same frame the older is taken to have been left by a jump.
+ * Pins until the end of the block, also if the thread is cancelled.  A function
+ * with a HOLD must not be inlined into another one: of two holds with the same
+ * frame the older counts as left by a jump.
  */
 #define HOLD_NOTHING                                                 \
 	__attribute__((cleanup(calls_release))) struct hold hold = { \
@@ -145,8 +146,9 @@ uint64_t calls_nr_held(void);
 	(void)calls_hold(&hold, BUFS(__VA_ARGS__))
 
 /*
- * The call itself, where nothing has to be held: locks are taken often, so the
- * rest is APART, in a function of its own that needs room on the stack.
+ * Make the call at once where nothing has to be pinned.  The rest is APART: a
+ * function of its own, so that the short way of calls as frequent as locks
+ * needs no room on the stack.
  */
 #define APART static __attribute__((noinline))
 #define STRAIGHT(call)                   \
@@ -161,18 +163,18 @@ bool calls_may_be_away(const void *p, size_t len);
 /* ---- Transfers: transfer.c ---------------------------------------- */
 
 enum kind {
-	FILE_KIND,   /* no short reads, and nothing is taken by a failure */
-	STREAM_KIND, /* nothing is taken by a failure */
-	TAKES_KIND,
+	FILE_KIND,   /* programs expect whole reads; a failure takes nothing */
+	STREAM_KIND, /* a short transfer is normal; a failure takes nothing */
+	TAKES_KIND,  /* a failed call may have taken data: pin first */
 };
 
 enum kind calls_kind_of(int fd);
 enum kind calls_kind_of_socket(int fd);
 
 /*
- * What is left of a call on one buffer.
- * @at: where in the file; -1: where it is
- * @flags, @addr, @addr_len, @ret_len: of those that have them
+ * The rest of a call with one buffer.
+ * @at: the offset in the file; -1: the file's own position
+ * @flags, @addr, @addr_len, @ret_len: arguments of the calls that take them
  */
 struct transfer {
 	bool writes;
@@ -186,23 +188,24 @@ struct transfer {
 };
 
 /*
- * Make the call, and again until all is done (@whole), something else is in the
- * way, or nothing could be brought home.  Return: as the call.
+ * Make the call.  With @whole make it again until all bytes are transferred, it
+ * stops for another reason than an away page, or that page cannot be brought
+ * home.  Return: as the call.
  */
 ssize_t calls_go_on(struct transfer *t, bool whole);
 
 #define CALLS_MAX_BUFS 64 /* brought home at a time */
 
-/* Entries of @vec, behind its first @done bytes, of which @room are enough. */
+/* Copy up to @room entries of @vec, from byte @done on.  Return: how many. */
 size_t calls_vec_rest(const struct iovec *vec, size_t nr, size_t done,
 		      struct iovec *ret, size_t room);
 size_t calls_vec_bytes(const struct iovec *vec, size_t nr);
-/* Can it be read? */
+/* Bring home the array itself.  False: it cannot be read. */
 bool calls_vec_home(const struct iovec *vec, size_t nr);
 /* calls_again() for a vector. */
 bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr,
 		     bool write);
-/* False: not all of it. */
+/* calls_hold() for a vector. */
 bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr);
 /* calls_stopped() for a vector that is written from. */
 bool calls_vec_stopped(const struct iovec *rest, size_t nr);
@@ -211,7 +214,7 @@ bool calls_vec_stopped(const struct iovec *rest, size_t nr);
 
 #define MAX_VEC 1024 /* of the kernel */
 
-/* @at: where in the file; -1: where it is */
+/* @at: the offset in the file; -1: the file's own position */
 struct direct {
 	bool writes;
 	int fd, flags;
@@ -220,7 +223,7 @@ struct direct {
 	off64_t at;
 };
 
-/* As far as is known from the arguments. */
+/* Could this buffer be used with O_DIRECT?  The file is not asked. */
 static inline bool calls_is_aligned(const void *p, size_t len)
 {
 	return !(len & 511) && !((uintptr_t)p & 3);
@@ -235,7 +238,7 @@ bool calls_is_direct(int fd, const void *p, size_t len);
 bool calls_is_direct_vec(int fd, const struct iovec *vec, int nr);
 ssize_t calls_direct(const struct direct *d);
 
-/* What a call does then, instead of the rest of it. */
+/* Return from a wrapper with calls_direct() if the transfer is direct. */
 #define DIRECT(fd_, p_, len_, at_, writes_)                                   \
 	do {                                                                  \
 		if (unlikely(calls_may_be_direct()) && (len_) &&              \

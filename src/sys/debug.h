@@ -36,11 +36,11 @@ enum sys_rank {
 
 #define DEBUG_CHECKS 1
 
-/* Before this thread waits for @lock, and when it has it. */
+/* Call before this thread waits for @lock, and when it has taken @lock. */
 void debug_wants(const void *lock, enum sys_rank rank);
 void debug_has(const void *lock, enum sys_rank rank);
 void debug_lets_go(const void *lock);
-/* It was taken by a parent of this process. */
+/* In a forked child: the parent's holder of @lock does not exist here. */
 void debug_forget(const void *lock);
 /* Dies if the thread holds a lock of ranks [@first, @last]. */
 void debug_holds_none(enum sys_rank first, enum sys_rank last,
@@ -86,7 +86,7 @@ static inline void debug_holds_none(enum sys_rank first, enum sys_rank last,
 
 #endif
 
-/* For what is looked at only here: the condition is not even computed else. */
+/* In other builds @cond is not computed. */
 #define debug_check(cond, ...)                  \
 	do {                                    \
 		if (DEBUG_CHECKS && !(cond))    \

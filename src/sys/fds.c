@@ -15,8 +15,8 @@
 #include "sys/sys.h"
 
 enum {
-	ROOM = 64,    /* between ours and the end of the limit */
-	BEYOND = 256, /* so many behind it */
+	ROOM = 64,    /* numbers between ours and the end of the limit */
+	BEYOND = 256, /* numbers that the limit is raised by for a moment */
 	ROOM_MADE = 1024,
 	HIGHEST = 4000, /* the kernel's table is as long as the last number */
 };
@@ -169,7 +169,7 @@ static void record(int fd, bool vital)
 	sys_mutex_unlock(&sys_kept_lock);
 }
 
-/* Holds the lock. */
+/* Caller holds sys_kept_lock. */
 static void forget_fd(struct sys_kept *k)
 {
 	uint32_t was = atomic_exchange(&k->serial, 0);

@@ -4,10 +4,11 @@
  *
  * DOC: Descriptors
  *
- * Those that stay open have high numbers: beyond the soft limit of the process,
- * where nothing else can be put in their place, if the hard limit allows that;
- * near the end of the soft limit otherwise.  What they are is recorded, so that
- * none is closed, read or written when the number has become another's.
+ * Descriptors that stay open have high numbers: beyond the soft limit of the
+ * process, where the application can put no other file in their place, if the
+ * hard limit allows that; near the end of the soft limit otherwise.  The inode
+ * behind each is recorded, so that a number that has become another file's is
+ * not closed, read or written.
  *
  * An application can close them all the same.  A thread with a table of
  * descriptors of its own, the holder, has copies, which keep the files open.  A
@@ -21,10 +22,10 @@
 #include <stdbool.h>
 
 /*
- * @SYS_FD_FAR: as far away as can be
- * @SYS_FD_SELECT: fit for select(2), since the application is given it; no
- *	memory is lost with it
- * @SYS_FD_BRIEF: soon closed again
+ * @SYS_FD_FAR: the highest number that can be had
+ * @SYS_FD_SELECT: below FD_SETSIZE, for a descriptor that the application
+ *	waits on by select(2); no page is lost if it is closed
+ * @SYS_FD_BRIEF: a descriptor that is closed again soon
  */
 enum sys_fd_place {
 	SYS_FD_FAR,
@@ -44,24 +45,25 @@ int sys_fd_keep(int fd, enum sys_fd_place place);
 /* The lowest number of ours from @from on, or -1.  Takes no lock. */
 int sys_fd_next(int from);
 /*
- * Have a holder for all that is kept by now.  It starts a thread, see
- * sys_thread_start().  Where the kernel refuses what it needs there is none.
+ * Start the holder for all descriptors kept so far.  It is a thread, see
+ * sys_thread_start().  Where the kernel refuses to give a thread a table of its
+ * own there is no holder.
  */
 int sys_fds_hold(void);
 /*
- * A call for @fd failed with @err, or is about to be made: 0.  Return: true to
- * make it once more, as the number was closed and has been put back.
+ * A call on @fd failed with @err, or is about to be made: 0.  Return: true if
+ * the number had been closed and is open again: repeat the call.
  */
 bool sys_fd_mend(int fd, int err);
-/* The same for all of them, from time to time. */
+/* sys_fd_mend() for all kept descriptors; a thread calls this periodically. */
 void sys_fds_look(void);
 /* False: another file is there, and the process can do without ours. */
 bool sys_fd_usable(int fd);
-/* A child would wait for ever, as there is no descriptor for it. */
+/* End the process: no descriptor is left, and a child would wait for ever. */
 _Noreturn void sys_fds_short(void);
 /* @say: called before the process ends with status 125. */
 void sys_fds_on_lost(void (*say)(const char *why));
-/* In a child, where neither the holder nor the holder of a lock lives. */
+/* In a forked child, where the holder does not exist and no lock is held. */
 void sys_fds_child(void);
 
 #endif

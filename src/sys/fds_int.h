@@ -17,9 +17,9 @@ enum {
 };
 
 /*
- * @number: 0 is a free place; read without the lock
- * @serial: of all that was ever kept, 0 for a free place
- * @vital: without it pages that are away cannot be read
+ * @number: the descriptor; 0: the place is free; read without the lock
+ * @serial: a number that no other kept descriptor ever had; 0: free
+ * @vital: pages that are away cannot be read without this descriptor
  */
 struct sys_kept {
 	_Atomic int number;
@@ -34,8 +34,9 @@ extern _Atomic int sys_nr_kept;	       /* places that were ever used */
 extern struct sys_mutex sys_kept_lock; /* for changes of the above */
 
 /*
- * Reading what another file has would take it from the program.  No time is
- * spent on numbers where there can hardly be another.
+ * Call before a read: if the program has put its own file at @fd, our read
+ * would take the program's data.  High numbers are not looked at, since a
+ * program's file is hardly ever there.
  */
 static inline void sys_fd_look_first(int fd)
 {
@@ -47,8 +48,8 @@ struct sys_kept *sys_kept_find(int fd);
 /* Is the number still what was recorded? */
 bool sys_kept_is_same(const struct sys_kept *k);
 /*
- * The soft limit of descriptors is @enough for a moment, if the hard one allows
- * that.  If another thread sets it meanwhile, its value is the one that stays.
+ * Raise the soft RLIMIT_NOFILE to @enough for a moment, if the hard limit is as
+ * high.  If the program sets the limit meanwhile, the program's value stays.
  */
 struct sys_raised {
 	struct rlimit was, is;
@@ -57,16 +58,16 @@ struct sys_raised {
 int sys_limit_raise(struct sys_raised *r, uint64_t enough);
 void sys_limit_restore(const struct sys_raised *r);
 /*
- * The same for some numbers that are free, and the hard limit is raised as
- * well where it must be and can be.
+ * Raise the soft limit so far that some numbers are free, and the hard limit
+ * with it where that is needed and allowed.
  */
 bool sys_limit_make_room(struct sys_raised *r);
-/* A system call that opens descriptors, with room for them. */
+/* Make system call @nr, which opens descriptors; raise the limit on EMFILE. */
 long sys_opened(long nr, long a, long b, long c, long d);
 
-/* Holds the lock: a place is free now. */
+/* Close the holder's copy.  Caller holds sys_kept_lock. */
 void sys_holder_drop(size_t place, uint32_t serial);
-/* Nothing is kept, perhaps: then it ends. */
+/* End the holder if no descriptor is kept any more. */
 void sys_holder_idle(void);
 void sys_holder_child(void);
 

@@ -2,13 +2,13 @@
 /*
  * holder.c - a thread that keeps our files open; see fds.h
  *
- * Its table of descriptors is a copy, made when it begins, of which it closes
- * all that is not ours.  When more is kept another holder is made, and takes
- * the place of the first.  When something of ours is closed it is told, as the
- * file would stay open otherwise.
+ * The holder's table of descriptors is a copy, made when the holder begins, in
+ * which it closes all that is not ours.  When more descriptors are kept, a
+ * second holder is started and replaces the first.  When a kept descriptor is
+ * closed the holder is told, or the file would stay open.
  *
- * To put one back is to take the holder's with pidfd_getfd(2), by a pidfd of
- * the thread itself, which Linux 6.9 has.
+ * To put a descriptor back, a thread takes the holder's copy by pidfd_getfd(2)
+ * and a pidfd of the holder itself, which Linux 6.9 has.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +22,12 @@
 #include "sys/sys.h"
 
 #define EXIT_LOST    125
-#define FREE	     64 /* numbers that are not all open */
+#define FREE	     64 /* numbers in a row that are not all open */
 #define PIDFD_THREAD O_EXCL
 
 /*
- * @asked, @done: orders to look what is not kept any more, ever; futexes
- * @held: what it has, by the places of the record
+ * @asked, @done: counts of requests to close what is no longer kept; futexes
+ * @held: the serial of the descriptor that it has, by place of the record
  */
 struct holder {
 	struct sys_thread thread;
@@ -41,9 +41,9 @@ struct holder {
 	} held[SYS_MAX_KEPT];
 };
 
-static struct sys_mutex start_lock; /* before the lock of the record */
+static struct sys_mutex start_lock; /* taken before the record's lock */
 static struct holder holders[2];
-static struct holder *holder; /* by both locks */
+static struct holder *holder; /* written under both locks */
 static void (*_Atomic on_lost)(const char *why);
 static _Atomic uint32_t loser; /* the thread that ends the process */
 
@@ -59,7 +59,7 @@ static void list(struct holder *h)
 	sys_mutex_unlock(&sys_kept_lock);
 }
 
-/* The least number that it is to have, from @from on. */
+/* The lowest number at or after @from that @h keeps. */
 static unsigned next_held(const struct holder *h, unsigned from)
 {
 	unsigned best = ~0u;
@@ -73,7 +73,7 @@ static unsigned next_held(const struct holder *h, unsigned from)
 	return best;
 }
 
-/* First what is above all of ours, so that it is not even copied. */
+/* Close the numbers above all of ours first: unsharing then copies less. */
 static int close_others(const struct holder *h)
 {
 	unsigned from = 0, fd;
@@ -122,7 +122,7 @@ static void hold(void *arg)
 	}
 }
 
-/* Wait until it has closed what is not kept any more. */
+/* Wait until the holder has closed its copies of what is no longer kept. */
 static void ask(struct holder *h)
 {
 	uint32_t want = atomic_fetch_add(&h->asked, 1) + 1, done;
@@ -224,7 +224,7 @@ void sys_holder_child(void)
 
 /* ---- To have one back ------------------------------------------------- */
 
-/* The holder's, under the lowest number that is free. */
+/* Get the holder's copy, at the lowest free number. */
 static int fetch(int fd)
 {
 	int pidfd = (int)call(SYS_pidfd_open, atomic_load(&holder->tid),
@@ -249,7 +249,10 @@ static int fetch_to(int fd)
 	return ret;
 }
 
-/* All that the program may open may be open. */
+/*
+ * Put the holder's copy at @k's number.  The program may have used up its limit
+ * of descriptors, so the limit is raised for a moment.
+ */
 static int put_back(const struct sys_kept *k)
 {
 	int fd = atomic_load(&k->number), ret;
@@ -271,8 +274,9 @@ static bool is_open(int fd)
 }
 
 /*
- * The first thread says why and ends the process; the others wait for that.
- * What the process does at its end may bring the first here again.
+ * The first thread writes the reason and ends the process; other threads wait
+ * for that.  If @say brings the first thread here again, the process ends at
+ * once.
  */
 _Noreturn static void end_process(const char *why)
 {
@@ -290,7 +294,7 @@ _Noreturn static void end_process(const char *why)
 	_exit(EXIT_LOST);
 }
 
-/* Holds the lock.  Return: NULL, or what the process ends with. */
+/* Caller holds the lock.  Return: NULL, or the reason to end the process. */
 static const char *mend(const struct sys_kept *k)
 {
 	bool taken = is_open(atomic_load(&k->number));

@@ -39,7 +39,7 @@ int sys_open(const char *path, int flags)
 			       flags | O_CLOEXEC, 0);
 }
 
-/* The message of a fork brings a descriptor. */
+/* A read can need a free descriptor: the message of a fork brings one. */
 ssize_t sys_read(int fd, void *buf, size_t len)
 {
 	ssize_t ret;
@@ -67,7 +67,10 @@ ssize_t sys_pread(int fd, void *buf, size_t len, uint64_t offset)
 	return ret;
 }
 
-/* Return: whether one had been closed; then nothing is said of the others. */
+/*
+ * Put back descriptors that were closed.  Return: whether there was one; the
+ * other results of poll(2) are void then.
+ */
 static bool mend_polled(struct pollfd *fds, unsigned nr)
 {
 	bool any = false;

@@ -189,7 +189,7 @@ int sys_socket_pair(int ret_fd[2])
 	return 0;
 }
 
-/* One byte, and one descriptor beside it. */
+/* A message of one byte with one descriptor. */
 struct passing {
 	char byte;
 	struct iovec iov;
@@ -224,7 +224,10 @@ int sys_socket_pass(int sock, int fd)
 	return libc_result((int)sendmsg(sock, &p.msg, MSG_NOSIGNAL), saved);
 }
 
-/* There is room before: a descriptor without a number would be gone. */
+/*
+ * The kernel drops a descriptor that it finds no number for, so there must be a
+ * free number before recvmsg(2).
+ */
 int sys_socket_take(int sock)
 {
 	struct passing p;

@@ -22,16 +22,16 @@ bool sys_is_own_dir(const char *path);
 /* (F) Listen at @path, which is replaced; mode 0600. */
 int sys_socket_listen(const char *path);
 /*
- * (F) The next caller, if it is of our own user; others are hung up on:
- * -EPERM.  A read or write that waits a second for the caller fails.
+ * (F) Accept the next client, if it runs as our own user; others are
+ * disconnected: -EPERM.  Reads and writes time out after one second.
  */
 int sys_socket_accept(int fd);
 ssize_t sys_socket_read(int fd, void *buf, size_t len);
-/* All of it, or -errno; no signal. */
+/* Write all @len bytes, or return -errno.  SIGPIPE is not raised. */
 int sys_socket_write(int fd, const void *buf, size_t len);
 void sys_unlink(const char *path);
 
-/* The user that counts for permissions; this process. */
+/* The effective user, and the number of this process. */
 unsigned sys_uid(void);
 int sys_pid(void);
 
@@ -40,7 +40,7 @@ int sys_pid(void);
 /* (F) */
 int sys_socket_pair(int ret_fd[2]);
 int sys_socket_pass(int sock, int fd);
-/* Waits.  -EPIPE: the other end is closed. */
+/* Wait for a descriptor.  -EPIPE: the other end is closed. */
 int sys_socket_take(int sock);
 
 #endif

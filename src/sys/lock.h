@@ -15,8 +15,8 @@
 #include "sys/guard.h"
 
 /*
- * @SYS_MUTEX_OWED: held, and a waiter was woken in vain
- * @SYS_MUTEX_RESERVED: let go, and only a waiter that has slept may take it
+ * @SYS_MUTEX_OWED: held, and a woken waiter found the lock taken again
+ * @SYS_MUTEX_RESERVED: unlocked, and only a waiter that has slept may take it
  */
 enum {
 	SYS_MUTEX_FREE,
@@ -43,7 +43,7 @@ static inline enum sys_rank sys_mutex_rank(const struct sys_mutex *m)
 #endif
 }
 
-/* Before it is used. */
+/* Call before the first use. */
 static inline void sys_mutex_set_rank(struct sys_mutex *m, enum sys_rank rank)
 {
 #if DEBUG_CHECKS
@@ -85,8 +85,8 @@ static inline void sys_mutex_lock(struct sys_mutex *m)
 }
 
 /*
- * The same under another lock of its rank.  Caller is the only one that does
- * so, or two could wait for each other.
+ * Lock @m while holding another lock of the same rank.  Only one thread at a
+ * time may do so, or two could wait for each other.
  */
 static inline void sys_mutex_lock_second(struct sys_mutex *m)
 {
@@ -97,8 +97,8 @@ static inline void sys_mutex_lock_second(struct sys_mutex *m)
 }
 
 /*
- * As sys_mutex_lock(), unless *@stop is or becomes true: then false, within
- * 0.1 s.  Nobody may want the lock any more once it is.
+ * As sys_mutex_lock(), but return false within 0.1 s once *@stop is true.  No
+ * thread may use the lock after *@stop was set.
  */
 bool sys_mutex_lock_unless(struct sys_mutex *m, const _Atomic bool *stop);
 
@@ -113,7 +113,7 @@ static inline void sys_mutex_unlock(struct sys_mutex *m)
 		sys_mutex_unlock_slow(m);
 }
 
-/* In the child of a fork(2): its holder does not live here. */
+/* In the child of a fork(2), where the lock's holder does not exist. */
 static inline void sys_mutex_reset(struct sys_mutex *m)
 {
 	debug_forget(m);
@@ -124,7 +124,10 @@ static inline void sys_mutex_reset(struct sys_mutex *m)
 void sys_futex_wait(_Atomic uint32_t *word, uint32_t value,
 		    uint64_t timeout_ns);
 void sys_futex_wake(_Atomic uint32_t *word, int nr);
-/* Between two tries: let others run; after the first 50 sleep for @ns. */
+/*
+ * Call between two attempts.  @tries: how many failed so far.  The first 50
+ * times give up the CPU; from then on sleep for @ns.
+ */
 void sys_rest(unsigned tries, uint64_t ns);
 
 #endif

@@ -12,7 +12,7 @@ static void to_stderr(const char *msg)
 
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* nowhere left to say so */
+		return; /* a message that cannot be written is lost */
 }
 
 void sys_log_set(struct sys_log *log, sys_log_fn *fn, void *arg)
@@ -27,7 +27,10 @@ void sys_log_set(struct sys_log *log, sys_log_fn *fn, void *arg)
 	atomic_store(&log->seq, seq + 2);
 }
 
-/* Both at one moment.  Setting them takes two stores, so this ends. */
+/*
+ * Read @fn and @arg as they were set together.  A writer takes two stores for
+ * both, so the loop ends.
+ */
 static sys_log_fn *hook_of(const struct sys_log *log, void **ret_arg)
 {
 	sys_log_fn *fn;

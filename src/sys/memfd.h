@@ -9,15 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of @len bytes, all of them a hole. */
+/* Create a memfd of @len bytes that is one hole. */
 int sys_memfd(const char *name, size_t len);
 /*
- * Where the next data begin, from @from on, or the next hole.  What is swapped
- * out is data.  -ENXIO: there are none.
+ * The offset of the next data at or after @from, or of the next hole.  A page
+ * that is swapped out is data.  -ENXIO: none follow.
  */
 int64_t sys_next_data(int fd, uint64_t from);
 int64_t sys_next_hole(int fd, uint64_t from);
-/* Make it a hole, in all mappings at once. */
+/* Punch a hole; it appears in all mappings at once. */
 int sys_punch(int fd, uint64_t from, size_t len);
 
 #endif

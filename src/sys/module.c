@@ -18,7 +18,10 @@ static void save_signals(struct sigaction *ret)
 			memset(&ret[sig], 0, sizeof(ret[sig]));
 }
 
-/* Only what was changed: another thread may be setting its own meanwhile. */
+/*
+ * Restore only what the module changed: another thread of the program may be
+ * setting its own handlers meanwhile.
+ */
 static void restore_signals(const struct sigaction *saved)
 {
 	struct sigaction now;

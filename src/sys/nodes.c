@@ -63,7 +63,7 @@ int sys_nodes_bind(uintptr_t addr, size_t len, const struct sys_nodes *nodes)
 	return mbind(addr, len, nodes, 0);
 }
 
-/* What cannot be moved stays: that is no error here. */
+/* Pages that cannot be moved stay where they are, without an error. */
 int sys_nodes_gather(uintptr_t addr, size_t len, const struct sys_nodes *nodes)
 {
 	int ret = mbind(addr, len, nodes, nodes ? MPOL_MF_MOVE : 0);

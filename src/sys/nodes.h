@@ -34,29 +34,29 @@ static inline void sys_nodes_set(struct sys_nodes *n, int node, bool on)
 int sys_nodes_next(const struct sys_nodes *n, int node);
 bool sys_nodes_equal(const struct sys_nodes *a, const struct sys_nodes *b);
 
-/* Those with memory that this process may have.  -ENOSYS: there is no NUMA. */
+/* The nodes that this process may have memory of.  -ENOSYS: no NUMA. */
 int sys_nodes_allowed(struct sys_nodes *ret);
-/* That of the CPU that runs this, at this moment. */
+/* The node of the CPU that runs this thread at this moment. */
 int sys_nodes_current(void);
 
 enum sys_nodes_policy {
-	SYS_NODES_ANY,	 /* as the kernel thinks best */
-	SYS_NODES_BOUND, /* on these nodes and no other */
-	SYS_NODES_OTHER, /* somebody had ideas of his own */
+	SYS_NODES_ANY,	 /* no policy: the kernel chooses */
+	SYS_NODES_BOUND, /* these nodes only */
+	SYS_NODES_OTHER, /* another policy, set by the application */
 };
 
 /* Where the next pages of [addr, addr + len) come from; NULL: anywhere. */
 int sys_nodes_bind(uintptr_t addr, size_t len, const struct sys_nodes *nodes);
-/* The same, and pages that are elsewhere are moved. */
+/* sys_nodes_bind(), and move pages that are on other nodes. */
 int sys_nodes_gather(uintptr_t addr, size_t len, const struct sys_nodes *nodes);
-/* What holds for the mapping at @addr.  @ret: where it is bound to. */
+/* The policy of the mapping at @addr.  *@ret: the nodes, if it is bound. */
 int sys_nodes_policy(uintptr_t addr, enum sys_nodes_policy *ret_policy,
 		     struct sys_nodes *ret);
 
 /*
- * Move pages of ours, each to its node; @nodes NULL: only look.  @ret_status:
- * the node where a page is, or -errno.  Return: 0; how many were not moved, and
- * then not every status is good; -errno.
+ * Move each of @n pages of this process to its entry of @nodes; NULL: only
+ * look.  @ret_status: for each page its node, or -errno.  Return: 0; the number
+ * of pages not moved, and then a status may be stale; -errno.
  */
 long sys_move_pages(size_t n, void *const *pages, const int *nodes,
 		    int *ret_status);

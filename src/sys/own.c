@@ -41,9 +41,10 @@ struct own_table {
 static struct sys_mutex lock;
 static struct own_table *_Atomic table;
 
-static uint16_t avoiders[SYS_MAX_NODES]; /* of each node */
+static uint16_t avoiders[SYS_MAX_NODES]; /* how many avoid each node */
 static unsigned nr_avoided;
-static struct sys_nodes ours; /* the others; good while any is avoided */
+/* The nodes that nobody avoids; valid while any node is avoided. */
+static struct sys_nodes ours;
 
 /* The first range that ends after @addr. */
 static size_t find_own(const struct own_table *t, uintptr_t addr)
@@ -85,7 +86,7 @@ static void add_own(uintptr_t start, size_t len)
 	atomic_store(&table, to);
 }
 
-/* A range, or one end of it. */
+/* Remove a range of the table, or one end of it. */
 static void del_own(uintptr_t start, size_t len)
 {
 	struct own_table *from = atomic_load(&table), *to = from->other;
@@ -110,7 +111,7 @@ static int bind_new(uintptr_t addr, size_t len)
 	return nr_avoided ? sys_nodes_bind(addr, len, &ours) : 0;
 }
 
-/* What is there already goes along. */
+/* Bind all listed mappings, and move the pages that they have. */
 static int bind_all(void)
 {
 	const struct own_table *t = atomic_load(&table);
@@ -123,7 +124,7 @@ static int bind_all(void)
 	return err;
 }
 
-/* Those that nobody avoids. */
+/* The nodes that no device avoids. */
 static int find_others(struct sys_nodes *ret)
 {
 	int err = sys_nodes_allowed(ret);
@@ -176,7 +177,7 @@ int sys_own_bind(uintptr_t addr, size_t len)
 
 /* ---- Ranges ---- */
 
-/* Both in one mapping, which is the first that they list. */
+/* Map both tables in one mapping, and list it in them. */
 static int map_tables(size_t room, struct own_table **ret)
 {
 	size_t half = (sizeof(**ret) + room * sizeof(struct own) + PAGE - 1) &
@@ -201,7 +202,7 @@ static int map_tables(size_t room, struct own_table **ret)
 	return 0;
 }
 
-/* Room for two ranges more, and one for the table. */
+/* Have room for two more ranges, and one for a larger table. */
 static int grow_own(void)
 {
 	struct own_table *old = atomic_load(&table), *t;
@@ -241,7 +242,7 @@ void sys_own_child(void)
 	sys_mutex_reset(&lock);
 }
 
-/* Listed before anybody else can find it mapped. */
+/* List the range before another thread can find it mapped. */
 int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 {
 	int ret;

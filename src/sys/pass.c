@@ -24,7 +24,7 @@ enum {
 	NAP_NS = 200 * 1000,
 };
 
-/* As getdents64(2) gives it. */
+/* An entry as getdents64(2) writes it. */
 struct entry {
 	uint64_t ino;
 	int64_t off;
@@ -55,7 +55,7 @@ static bool is_reader_gone(ssize_t err)
 	return err == -ENOENT || err == -ESRCH;
 }
 
-/* What follows @name in a line of @text, behind blanks. */
+/* The text behind @name and blanks in a line of @text. */
 static const char *value(const char *text, const char *name)
 {
 	const char *p = strstr(text, name);
@@ -80,7 +80,7 @@ static uint64_t number(const char *s, unsigned base)
 	}
 }
 
-/* In ns; 0 when it is not known. */
+/* CPU time of the thread in ns; 0: unknown. */
 static uint64_t has_run(int tid)
 {
 	char text[MAX_TEXT];

@@ -28,7 +28,9 @@ enum {
 	BEGAN = 22, /* field of /proc/PID/stat, counted from 1 */
 };
 
-/* By writing, where the file system knows no other way. */
+/*
+ * Allocate the blocks by writing, where the file system knows no fallocate(2).
+ */
 static long fill_file(long fd, size_t len)
 {
 	static const char zeroes[PAGE];
@@ -72,7 +74,7 @@ static bool is_our_file(int fd, size_t len)
 	       st.st_uid == geteuid();
 }
 
-/* Over what is listed as our own already. */
+/* Map the file over a range that is listed as our own already. */
 static int map_over(int fd, size_t len, uintptr_t *ret)
 {
 	uintptr_t there;
@@ -126,8 +128,8 @@ static uint64_t read_digits(const char *at)
 }
 
 /*
- * When it began; 0: not known.  False: it has ended, and is not buried yet, or
- * there is no such file.
+ * Read a process's start time; 0: unknown.  False: the process has ended
+ * (perhaps it is a zombie), or there is no such file.
  */
 static bool read_began(const char *path, uint64_t *ret)
 {
@@ -176,7 +178,7 @@ bool sys_process_ended(const struct sys_process *p,
 	sys_format(path, sizeof(path), "/proc/%u/stat", p->pid);
 	if (read_began(path, &began))
 		return began && began != p->began;
-	/* Or there is no /proc any more. */
+	/* an unreadable file means an end only while /proc is there */
 	return read_began("/proc/self/stat", &ours) && ours == self->began;
 }
 

@@ -12,21 +12,23 @@
 #include <stdint.h>
 
 /*
- * (F) Make a file of @len bytes of zeroes, of which none can be missing later:
- * mode 0600.  -EEXIST: there is one.
+ * (F) Create a file of @len zero bytes, mode 0600, with all of its blocks
+ * allocated.  -EEXIST: @path exists.
  */
 int sys_shared_create(const char *path, size_t len);
 /*
- * (F) Map what another process of this user created, as memory of our own that
- * is never managed.  No descriptor stays open.  -EINVAL: it is not that.
+ * (F) Map the file that a process of this user created, as memory of our own,
+ * which is never managed.  No descriptor stays open.  -EINVAL: the file is of
+ * another user, kind or size.
  */
 int sys_shared_map(const char *path, size_t len, void **ret);
 void sys_shared_unmap(void *p, size_t len);
 
 /*
- * A process, also after it called execve(2), and no other.
- * @began: when it began, as the kernel counts; 0: that is not known
- * @space: its namespace of processes; 0: that is not known
+ * Names one process, before and after its execve(2), and no later process with
+ * the same number.
+ * @began: its start time as the kernel counts; 0: unknown
+ * @space: its PID namespace; 0: unknown
  */
 struct sys_process {
 	uint32_t pid;
@@ -35,13 +37,13 @@ struct sys_process {
 
 struct sys_process sys_process_self(void);
 /*
- * Has it ended?  False where that cannot be known.  @self: the caller; a
- * process of another namespace cannot be seen.
+ * Has process @p ended?  False if that cannot be known: the caller @self cannot
+ * see a process of another PID namespace.
  */
 bool sys_process_ended(const struct sys_process *p,
 		       const struct sys_process *self);
 
-/* As those of lock.h, for words in such memory. */
+/* sys_futex_wait() and sys_futex_wake() for words that processes share. */
 void sys_futex_wait_shared(_Atomic uint32_t *word, uint32_t value,
 			   uint64_t timeout_ns);
 void sys_futex_wake_shared(_Atomic uint32_t *word, int nr);

@@ -33,7 +33,10 @@ void *sys_alloc(size_t len)
 
 	if (len == 0 || len > SIZE_MAX / 2)
 		return NULL;
-	/* Pools are made large and used in part: no promise is needed. */
+	/*
+	 * Pools are made large and used in part, so the kernel need not reserve
+	 * all.
+	 */
 	if (sys_own_map(whole_own_pages(len), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;
@@ -136,7 +139,7 @@ enum {
 	MAX_VALUE = 256,
 };
 
-/* Written under the lock, which the only thread of a child does not take. */
+/* Written under the lock.  In a forked child one thread runs, without lock. */
 static struct variable {
 	const char *name;
 	bool has_value;

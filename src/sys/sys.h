@@ -25,12 +25,12 @@ void sys_free(void *p, size_t len);
 /* (F) Address space without memory, aligned to @align (a power of two). */
 void *sys_reserve(size_t len, size_t align);
 /*
- * The first range of our own memory that ends after @addr: from the calls
- * above and stacks of our threads.  It must never be managed, although it may
- * lie between mappings of the application.
+ * The first range of our own memory that ends after @addr: memory from the
+ * calls above, or a stack of our threads.  Our own memory must never be
+ * managed, although it may lie between mappings of the application.
  */
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end);
-/* In the child of a fork(2), before anything of the above. */
+/* Call first in the child of a fork(2), before the calls above. */
 void sys_own_child(void);
 /* Bytes of RAM in the machine. */
 uint64_t sys_ram_size(void);
@@ -53,9 +53,9 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 		     int cpu, const char *name);
 void sys_thread_join(struct sys_thread *t);
 int sys_gettid(void);
-/* By SIGKILL. */
+/* End the process by SIGKILL. */
 _Noreturn void sys_die(void);
-/* Bytes of addresses, or of private memory, that it may have at most. */
+/* The lower of RLIMIT_AS and RLIMIT_DATA, in bytes. */
 uint64_t sys_address_limit(void);
 /* CPUs this process may use: count, and the n-th one's number. */
 int sys_nr_cpus(void);
@@ -70,12 +70,13 @@ bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns);
 /* Block all asynchronous signals on this thread; SIGBUS and kin stay. */
 void sys_signals_block(uint64_t *ret_old);
 void sys_signals_restore(uint64_t old);
-/* The same, but for the one by which pthread_cancel(3) ends a thread. */
+/* Restore @old, but keep the signal of pthread_cancel(3) blocked. */
 void sys_signals_restore_most(uint64_t old);
 /*
- * Let nothing that this thread calls end it: not all that pthread_cancel(3)
- * does is done by a signal, and a library may unblock that signal.  Return: for
- * the other call, which may end the thread.
+ * Disable cancellation in this thread.  A blocked signal would not do: a call
+ * of the C library can be a cancellation point, and a library may unblock the
+ * signal.  Return: the former state, for sys_cancel_restore(), in which a
+ * thread that was cancelled meanwhile ends.
  */
 int sys_cancel_block(void);
 void sys_cancel_restore(int old);
@@ -91,9 +92,9 @@ int sys_atfork(void (*prepare)(void), void (*parent)(void),
  * wipes in every child, however that was made.  (F)
  */
 int sys_mark_process(void);
-/* The same where that page is mapped already. */
+/* Mark this process, in which the page of the mark is mapped already. */
 void sys_remark_process(void);
-/* Not so in a child, until it marks itself.  One load. */
+/* False in a child of fork(2) until the child marks itself.  One load. */
 bool sys_is_marked_process(void);
 
 /* ---- Time ---- */
@@ -105,16 +106,16 @@ uint64_t sys_now_ns(void);
 int sys_eventfd(void); /* (F) nonblocking, close-on-exec */
 void sys_eventfd_set(int fd);
 void sys_eventfd_clear(int fd);
-/* Nothing is done if it was kept, and is another's by now: see fds.h. */
+/* A kept number that has become another file's is not closed: see fds.h. */
 void sys_close(int fd);
 
 /* ---- Environment: NULL under AT_SECURE ---- */
 
 const char *sys_getenv(const char *name);
 /*
- * While it is @frozen variables have the value that they had when they were
- * last asked for, and the environment, which the application may have placed
- * in managed memory, is not touched.
+ * While @frozen, sys_getenv() answers with the value that it last found and
+ * does not read the environment: the application may have placed the
+ * environment in managed memory.
  */
 void sys_freeze_env(bool frozen);
 
@@ -122,14 +123,17 @@ void sys_freeze_env(bool frozen);
 
 typedef void sys_log_fn(void *arg, int level, const char *msg);
 
-/* @fn: NULL: warnings and worse to stderr; @seq: odd while both are set */
+/*
+ * @fn: NULL: warnings and worse go to stderr
+ * @seq: odd while a thread stores @fn and @arg
+ */
 struct sys_log {
 	_Atomic uint32_t seq;
 	_Atomic(sys_log_fn *) fn;
 	_Atomic(void *) arg;
 };
 
-/* A message that is under way may go where the former ones went. */
+/* A message under way in another thread may still go to the former @fn. */
 void sys_log_set(struct sys_log *log, sys_log_fn *fn, void *arg);
 
 /* @err, negative or not, in a few words; never NULL. */

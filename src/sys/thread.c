@@ -93,7 +93,7 @@ static void pin_thread(int cpu)
 	if (cpu < 0 || cpu >= MAX_CPUS)
 		return;
 	c.bits[cpu / 64] = 1ul << (cpu % 64);
-	/* The CPU may be gone by now; any other is right, if slower. */
+	/* The CPU may be gone by now; any other one works, if slower. */
 	syscall(SYS_sched_setaffinity, 0, sizeof(c), &c);
 }
 
@@ -149,7 +149,7 @@ static int map_stack(struct sys_thread *t)
 	 SIG_BIT(SIGFPE) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGSYS) | \
 	 SIG_BIT(SIGABRT) | SETXID)
 
-/* What a thread of ours begins with. */
+/* Block the signals that a thread of ours starts with. */
 static void block_for_thread(uint64_t *ret_old)
 {
 	uint64_t set = ~(SIGS_OPEN | CANCEL);
@@ -175,7 +175,7 @@ static int create(struct sys_thread *t, struct start *s)
 		      pthread_create(&id, &attr, run, s);
 	sys_signals_restore(old);
 	pthread_attr_destroy(&attr);
-	/* To our callers -EAGAIN would mean that trying again helps. */
+	/* EAGAIN would tell our callers that trying again helps. */
 	if (ret)
 		return ret == EAGAIN ? -ENOMEM : -ret;
 	t->id = (unsigned long)id;

@@ -9,13 +9,14 @@
 #include "sys/sys.h"
 
 /*
- * How long a call keeps signals from being handled, at first and from then on.
- * Few calls take that long: for most a handler finds them done or not begun.
+ * How long a call keeps signals blocked before handlers may run, at first and
+ * after each time.  Few calls take that long, so a handler normally runs before
+ * or after a call.
  */
 #define FIRST_NS (UINT64_C(100) * 1000 * 1000)
 #define OPEN_NS	 (UINT64_C(10) * 1000 * 1000)
 
-/* The name apart: the call may lie on a stack that is away. */
+/* The name is kept apart: @current may lie on a stack that is away. */
 static _Thread_local struct sys_call *current;
 static _Thread_local const char *call_name, *thread_name;
 
@@ -65,7 +66,7 @@ static bool is_call_late(void)
 	return current && sys_now_ns() >= current->opened + OPEN_NS;
 }
 
-/* A handler that leaves by siglongjmp(3) finds no call under way. */
+/* A handler may leave by siglongjmp(3), so no call is recorded meanwhile. */
 void sys_call_open(void)
 {
 	struct sys_call *c = current;
@@ -100,7 +101,7 @@ static struct sys_wait_slot *claim_wait_slot(struct sys_waits *all)
 	return NULL;
 }
 
-/* A full table has other waits to tell of. */
+/* If the table is full the watchdog has other waits to report. */
 static void enter_wait(struct sys_wait *w)
 {
 	struct sys_wait_slot *s = claim_wait_slot(w->all);
@@ -114,7 +115,7 @@ static void enter_wait(struct sys_wait *w)
 	atomic_store_explicit(&s->at, w->at, memory_order_relaxed);
 	atomic_store_explicit(&s->next, w->next, memory_order_relaxed);
 	atomic_store_explicit(&s->tid, sys_gettid(), memory_order_relaxed);
-	/* The watchdog reads the others after @since. */
+	/* The watchdog reads @since first, then the others. */
 	atomic_store(&s->since, w->since);
 	w->slot = s;
 }
@@ -146,7 +147,7 @@ void sys_wait_on(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 	sys_futex_wait(word, value, timeout_ns);
 }
 
-/* A handler that does not return leaves no entry behind. */
+/* A handler may not return, so the wait's entry is taken out meanwhile. */
 static void open_call(struct sys_wait *w)
 {
 	if (!is_call_late())

@@ -27,13 +27,13 @@
 /* ---- The table ---- */
 
 #define SYS_NR_WAITS	 64
-#define SYS_WAIT_CLAIMED UINT64_C(1) /* not a time: the others come now */
+#define SYS_WAIT_CLAIMED UINT64_C(1) /* a thread is filling in the entry */
 
 /*
  * @since: ns; 0: free, or SYS_WAIT_CLAIMED
  * @waiter, @what, @name: strings that outlive the table
  * @at: an address; 0: none
- * @next: ns of age when it is to be told again; 0: it was not told yet
+ * @next: age in ns at which the wait is reported again; 0: never reported yet
  */
 struct sys_wait_slot {
 	_Alignas(64) _Atomic uint64_t since;
@@ -49,9 +49,10 @@ struct sys_waits {
 /* ---- Waiting ---- */
 
 /*
- * @all: NULL: nobody looks
- * @what: goes on "... has been waiting for"
- * @at: the address that belongs to it, or 0; @name: else a name, or NULL
+ * @all: the table; NULL: no watchdog sees the wait
+ * @what: continues the message "... has been waiting for"
+ * @at: the address that the thread waits for, or 0
+ * @name: the name of a device or mirror that it waits for, or NULL
  */
 struct sys_wait {
 	struct sys_waits *all;
@@ -62,23 +63,23 @@ struct sys_wait {
 	uint64_t since, next;
 };
 
-/* Another round of the loop begins.  The first one enters the table. */
+/* Call in each round of the loop; the first call enters @w in the table. */
 void sys_wait_note(struct sys_wait *w);
-/* The same, and sleep while *@word == @value; 0: no timeout. */
+/* sys_wait_note(), then sleep while *@word == @value.  0: no timeout. */
 void sys_wait_on(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 		 uint64_t timeout_ns);
 /*
- * The same in a thread that holds no lock: signals that its caller had open are
- * handled meanwhile, as by sys_call_open().
+ * As sys_wait_on(), for a thread that holds no lock: signals that its caller
+ * had not blocked are handled meanwhile, as by sys_call_open().
  */
 void sys_wait_open(struct sys_wait *w, _Atomic uint32_t *word, uint32_t value,
 		   uint64_t timeout_ns);
-/* Another round without sleep, as sys_wait_open(). */
+/* As sys_wait_open(), but give up the CPU instead of sleeping. */
 void sys_wait_yield(struct sys_wait *w);
 void sys_wait_end(struct sys_wait *w);
 void sys_wait_lock_slow(struct sys_waits *all, struct sys_mutex *m,
 			const char *what, uint64_t at);
-/* As sys_mutex_lock(), of a lock that is held over others' work. */
+/* sys_mutex_lock() of a lock that may be held for long. */
 static inline void sys_wait_lock(struct sys_waits *all, struct sys_mutex *m,
 				 const char *what, uint64_t at)
 {
@@ -90,8 +91,9 @@ static inline void sys_wait_lock(struct sys_waits *all, struct sys_mutex *m,
 /* ---- Calls of the library ---- */
 
 /*
- * @mask: signals that the caller has blocked; @name: of what it is in
- * @opened: ns; when handlers were let run
+ * @mask: the signals that the caller had blocked
+ * @opened: ns; when signal handlers could last run
+ * @name: the name of the outer call, or NULL
  */
 struct sys_call {
 	uint64_t mask, opened;
@@ -100,17 +102,17 @@ struct sys_call {
 	int cancel;
 };
 
-/* Signals are blocked until its end.  @name: a string that stays */
+/* Block signals until sys_call_end().  @name: a string literal */
 void sys_call_begin(struct sys_call *c, const char *name);
 void sys_call_end(const struct sys_call *c);
-/* The name of the innermost one, or of the thread. */
+/* The name of the innermost call, or of the thread outside any. */
 const char *sys_call_name(void);
-/* Without blocking signals.  Return: the former one, or NULL. */
+/* Set the name alone.  Return: the former name, or NULL. */
 const char *sys_call_rename(const char *name);
 void sys_name_thread(const char *name);
 /*
- * Between steps, without any lock: handlers run, if the call is 100 ms old and
- * none did for 10 ms.
+ * Let signal handlers run, if the call is 100 ms old and none could run for
+ * 10 ms.  Caller holds no lock.
  */
 void sys_call_open(void);
 
