@@ -477,7 +477,10 @@ static inline void world_see_dpfn(struct uhmm *u, struct world_sum *sum,
 static inline void world_check_node(struct world *w, uintptr_t va,
 				    uint64_t word)
 {
-	CHECK_EQ(fake_state(w->mm, va), FAKE_PRESENT);
+	enum fake_state there = fake_state(w->mm, va);
+
+	/* protected: that could not be undone, and a write undoes it */
+	CHECK(there == FAKE_PRESENT || there == FAKE_PROTECTED);
 	CHECK_EQ(fake_node(w->mm, va),
 		 w->u->devices[page_dev(word)]->desc.node);
 }
