@@ -14,6 +14,7 @@
 
 #include <uhmm/budget.h>
 
+#include "sys/fail.h"
 #include "world.h"
 
 #define MIB    ((uint64_t)1 << 20)
@@ -101,6 +102,25 @@ static void test_arguments(void)
 }
 
 /* A part of a page counts as a page. */
+/* A failed creation leaves no file. */
+static void test_create_fails(void)
+{
+	const char *failed = "";
+	struct stat st;
+	int err;
+
+	for (int nth = 1; failed; nth++) {
+		sys_fail_arm(nth);
+		err = uhmm_budget_create(path, TOTAL);
+		failed = sys_fail_disarm();
+		CHECK_EQ(!err, !failed);
+		if (failed)
+			CHECK_EQ(stat(path, &st), -1);
+		else
+			CHECK_EQ(unlink(path), 0);
+	}
+}
+
 static void test_alone(void)
 {
 	struct uhmm_budget *b = create();
@@ -301,6 +321,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return after_exec(argv[1]);
 	test_arguments();
+	test_create_fails();
 	test_alone();
 	test_ends(0);
 	test_ends(SIGKILL);

@@ -39,10 +39,8 @@ uint64_t budget_total(const struct uhmm_budget *b)
 /* An equal part for each member. */
 static uint64_t fair_share(const struct uhmm_budget *b)
 {
-	uint32_t n = 0, members = 0;
+	uint32_t members = budget_sum(b).members;
 
-	while (budget_next(b, &n))
-		members++;
 	return budget_total(b) / (members ? members : 1);
 }
 
@@ -110,24 +108,12 @@ bool budget_settle(struct uhmm_budget *b)
 	       atomic_compare_exchange_strong(&s->target, &target, 0);
 }
 
-/* As each last saw it. */
-static uint64_t sum_used(const struct uhmm_budget *b)
-{
-	struct budget_seat *s;
-	uint64_t sum = 0;
-	uint32_t n = 0;
-
-	while ((s = budget_next(b, &n)))
-		sum += atomic_load(&s->used);
-	return sum;
-}
-
 bool budget_is_passed(struct uhmm_budget *b, uint64_t slack)
 {
-	if (sum_used(b) <= budget_total(b) + slack)
+	if (budget_sum(b).used <= budget_total(b) + slack)
 		return false;
 	budget_reap(b);
-	return sum_used(b) > budget_total(b) + slack;
+	return budget_sum(b).used > budget_total(b) + slack;
 }
 
 /* What ended is not to make a peak. */
@@ -136,10 +122,10 @@ void budget_note(struct uhmm_budget *b, uint64_t used)
 	uint64_t peak = atomic_load(&b->shared->peak), sum;
 
 	atomic_store(&budget_seat(b)->used, used);
-	sum = sum_used(b);
+	sum = budget_sum(b).used;
 	if (sum > peak) {
 		budget_reap(b);
-		sum = sum_used(b);
+		sum = budget_sum(b).used;
 	}
 	while (sum > peak &&
 	       !atomic_compare_exchange_weak(&b->shared->peak, &peak, sum))
@@ -194,11 +180,9 @@ void budget_ask(struct uhmm_budget *b, uint64_t need)
 
 static void shrink_all(struct uhmm_budget *b, uint64_t total)
 {
-	uint64_t sum = 0, grant;
+	uint64_t sum = budget_sum(b).granted, grant;
 	struct budget_seat *s;
 
-	for (uint32_t n = 0; (s = budget_next(b, &n));)
-		sum += atomic_load(&s->grant);
 	for (uint32_t n = 0; sum > total && (s = budget_next(b, &n));) {
 		grant = atomic_load(&s->grant);
 		ask_for(s, (uint64_t)((double)grant * (double)total /

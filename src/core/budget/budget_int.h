@@ -32,8 +32,16 @@ struct uhmm_budget {
 	struct budget_seat alone;
 };
 
-/* The @n-th seat of those that are taken from @n on, or NULL. */
+/* The next taken seat from @n on, or NULL.  @n: then the index behind it. */
 struct budget_seat *budget_next(const struct uhmm_budget *b, uint32_t *n);
+
+/* Of all taken seats; pages. */
+struct budget_sums {
+	uint64_t granted, used;
+	uint32_t members;
+};
+
+struct budget_sums budget_sum(const struct uhmm_budget *b);
 /* Seats of processes that ended are free again. */
 void budget_reap(struct uhmm_budget *b);
 /* Have the member's demoter look. */

@@ -81,6 +81,18 @@ struct budget_seat *budget_next(const struct uhmm_budget *b, uint32_t *n)
 	return NULL;
 }
 
+struct budget_sums budget_sum(const struct uhmm_budget *b)
+{
+	struct budget_sums sum = { .members = 0 };
+	struct budget_seat *s;
+
+	for (uint32_t n = 0; (s = budget_next(b, &n)); sum.members++) {
+		sum.granted += atomic_load(&s->grant);
+		sum.used += atomic_load(&s->used);
+	}
+	return sum;
+}
+
 /* ---- Taking one ---- */
 
 static void grow_end(struct uhmm_budget *b, uint32_t n)
@@ -210,10 +222,13 @@ int uhmm_budget_create(const char *path, uint64_t bytes)
 	if (!path || !bytes || bytes % MM_PAGE_SIZE)
 		return -EINVAL;
 	err = sys_shared_create(path, LEN);
-	if (!err)
-		err = sys_shared_map(path, LEN, &p);
 	if (err)
 		return err;
+	err = sys_shared_map(path, LEN, &p);
+	if (err) {
+		sys_unlink(path);
+		return err;
+	}
 	shared = p;
 	atomic_store(&shared->total, bytes >> MM_PAGE_SHIFT);
 	atomic_store(&shared->magic, BUDGET_MAGIC);
@@ -258,8 +273,7 @@ void uhmm_budget_detach(struct uhmm_budget *b)
 int uhmm_budget_query(struct uhmm_budget *b, struct uhmm_budget_info *ret_info)
 {
 	struct uhmm_budget_info i = { .size = 0 };
-	struct budget_seat *s;
-	uint32_t n = 0;
+	struct budget_sums sum;
 	int err;
 
 	if (!b || !ret_info)
@@ -269,11 +283,10 @@ int uhmm_budget_query(struct uhmm_budget *b, struct uhmm_budget_info *ret_info)
 		return err;
 	i.size = ret_info->size;
 	budget_reap(b);
-	while ((s = budget_next(b, &n))) {
-		i.members++;
-		i.granted += atomic_load(&s->grant) << MM_PAGE_SHIFT;
-		i.used += atomic_load(&s->used) << MM_PAGE_SHIFT;
-	}
+	sum = budget_sum(b);
+	i.members = sum.members;
+	i.granted = sum.granted << MM_PAGE_SHIFT;
+	i.used = sum.used << MM_PAGE_SHIFT;
 	i.total = budget_total(b) << MM_PAGE_SHIFT;
 	i.peak = atomic_load(&b->shared->peak) << MM_PAGE_SHIFT;
 	i.joined = atomic_load(&b->shared->joined);
