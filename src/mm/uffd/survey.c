@@ -10,7 +10,8 @@
 #include "mm/uffd/object.h"
 
 enum {
-	NAME_LEN = 32
+	NAME_LEN = 32,
+	HOLE_TRIES = 1000,
 };
 
 /* Private memory without a file; not what the kernel maps for itself. */
@@ -169,12 +170,40 @@ static int read_maps(uintptr_t addr, struct uffd_vma *ret)
 	return r.err ? -ENOMEM : err;
 }
 
-/* Return: 0, -ENOENT, or -ENOMEM when it could not be found out. */
-int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+static int find_once(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	if (b->has.procmap)
 		return query_vma(b, addr, ret);
 	return read_maps(addr, ret);
+}
+
+/* The kernel asks under the lock of all mappings. */
+static bool is_mapped(uintptr_t addr)
+{
+	unsigned char there;
+
+	return !sys_mincore(addr & ~(MM_PAGE_SIZE - 1), MM_PAGE_SIZE, &there);
+}
+
+/*
+ * Return: 0, -ENOENT, or -ENOMEM when it could not be found out.
+ *
+ * Since 6.17 the kernel looks without the lock of all mappings.  mremap(2) over
+ * a mapping, ours in place.c among others, unmaps that one first, and a look in
+ * between finds a hole.
+ */
+int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+{
+	int err = find_once(b, addr, ret);
+
+	for (int tries = 0; tries < HOLE_TRIES; tries++) {
+		if (err ? err != -ENOENT : ret->start <= addr)
+			break;
+		if (!is_mapped(addr))
+			break;
+		err = find_once(b, addr, ret);
+	}
+	return err;
 }
 
 /* ---- Classification ---- */
