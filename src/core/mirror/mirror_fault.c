@@ -2,241 +2,26 @@
 /*
  * mirror_fault.c - pages are entered in a device's page table.
  *
- * One block at a time: look at what is there, under the block's lock.  If a
- * page has to be faulted in, fault it in without locks, as if the CPU had
- * touched it, and look again.  Enter what was found if nothing was invalidated
- * since.  An entry of RAM is the page's address: a device's access faults like
- * that of the CPU, so moving it without telling would be slow, but no loss.
+ * One block at a time: mirror_look.c looks at what is there, under the block's
+ * lock.  If a page has to be faulted in, fault it in without locks, as if the
+ * CPU had touched it, and look again.  Enter what was found if nothing was
+ * invalidated since.
  */
 #include <errno.h>
 
-#include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/fault/fault.h"
 #include "core/fork/gate.h"
 #include "core/mirror/mirror_api.h"
+#include "core/mirror/walk.h"
 #include "core/move/exclusive.h"
 #include "core/move/home.h"
 #include "core/move/range.h"
 #include "core/notify/mirror.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
-#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
-#include "core/page/slot.h"
-
-/*
- * Pages [start, end) of one block.
- * @n: how many from @start can be entered; @err: why the next cannot, 0 when it
- *	has to be faulted in
- */
-struct walk {
-	struct uhmm_mirror *m;
-	uintptr_t start, end;
-	unsigned flags;
-	unsigned n;
-	int err;
-	uint64_t word;	    /* of the next */
-	struct mm_set kept; /* of the block: may not be written to */
-	uint16_t look[MM_BLOCK_PAGES];
-	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
-};
-
-static unsigned nr_pages(const struct walk *w)
-{
-	return (unsigned)((w->end - w->start) >> MM_PAGE_SHIFT);
-}
-
-/* ---- Entries ---------------------------------------------------------- */
-
-static unsigned order_of_look(uint16_t look)
-{
-	if (look & MM_LOOK_GIGA)
-		return 18;
-	return look & MM_LOOK_HUGE ? 9 : 0;
-}
-
-/* At its address, if it is there. */
-static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
-{
-	uhmm_pfn_t pfn = UHMM_PFN_VALID | va >> MM_PAGE_SHIFT;
-
-	if (!(look & MM_LOOK_PRESENT))
-		return 0;
-	if (look & MM_LOOK_ZERO)
-		pfn |= UHMM_PFN_ZERO;
-	if (look & MM_LOOK_WRITABLE && page_state(word) != P_CLEAN)
-		pfn |= UHMM_PFN_WRITE;
-	return pfn | (uhmm_pfn_t)order_of_look(look) << 56;
-}
-
-/* In the frame, for the mirror that the page is exclusive to. */
-static uhmm_pfn_t frame_entry(struct uhmm *u, uintptr_t va)
-{
-	uintptr_t slot = block_slot_va(u, block_find(u, va));
-
-	return UHMM_PFN_VALID | UHMM_PFN_WRITE |
-	       ((slot >> MM_PAGE_SHIFT) + page_index(va));
-}
-
-static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
-{
-	uhmm_pfn_t pfn = UHMM_PFN_VALID | (uhmm_pfn_t)page_dev(word) << 48 |
-			 page_dpfn(word);
-
-	return writable && look & MM_LOOK_WRITE ? pfn | UHMM_PFN_WRITE : pfn;
-}
-
-/*
- * As the kernel's entry of device-coherent memory: the page's address, and for
- * the page's own device also the device's number.
- */
-static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
-{
-	uhmm_pfn_t pfn = ram_entry(va, word, look);
-
-	return pfn ? pfn | (uhmm_pfn_t)page_dev(word) << 48 : 0;
-}
-
-/* 0: it has to be faulted in. */
-static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
-			   uint64_t word, uint16_t look, bool kept)
-{
-	switch (page_state(word)) {
-	case P_RAM:
-	case P_EMPTY:
-	case P_DROPPED:
-	case P_CLEAN:
-		return ram_entry(va, word, look);
-	case P_DEVICE:
-		if (m->dev && page_dev(word) == m->dev->id)
-			return device_entry(word, look, !kept);
-		return 0;
-	case P_COHERENT:
-		if (!m->dev || page_dev(word) != m->dev->id)
-			return ram_entry(va, word, look);
-		return node_has(m->u, word) ? node_entry(va, word, look) :
-					      device_entry(word, look, true);
-	case P_EXCLUSIVE:
-		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
-	case P_POISONED:
-		return UHMM_PFN_ERROR;
-	default:
-		return 0;
-	}
-}
-
-/* What the CPU may not do, the device may not. */
-static int check_access(uint16_t look, unsigned flags)
-{
-	if (!(look & MM_LOOK_MAPPED) || !(look & MM_LOOK_READ))
-		return -EFAULT;
-	return flags & UHMM_FAULT_WRITE && !(look & MM_LOOK_WRITE) ? -EPERM : 0;
-}
-
-/* Is the entry what was asked for? */
-static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
-{
-	if (flags & UHMM_FAULT_PRESENT)
-		return true;
-	if (flags & UHMM_FAULT_EXCLUSIVE)
-		return page_state(word) == P_EXCLUSIVE && pfn;
-	if (flags & UHMM_FAULT_WRITE)
-		return pfn & UHMM_PFN_WRITE;
-	return pfn;
-}
-
-/* ---- Looking ---------------------------------------------------------- */
-
-/* The device may write these pages next: forget their kept frames.  Locked. */
-static void forget_kept(const struct walk *w, struct block *b)
-{
-	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
-		unsigned i = page_index(w->start) + k;
-		uint64_t word = block_word(b, i);
-
-		if (page_state(word) == P_DEVICE && w->m->dev &&
-		    page_dev(word) == w->m->dev->id &&
-		    w->look[k] & MM_LOOK_WRITE)
-			kept_forget(w->m->u, b, i);
-	}
-}
-
-/* Words and page table at one moment. */
-static int look_at_pages(struct walk *w, uint64_t *words)
-	NOT_GUARDED /* there may be no block */
-{
-	struct uhmm *u = w->m->u;
-	struct block *b = block_find(u, w->start);
-	unsigned first = page_index(w->start), n = nr_pages(w);
-	int err;
-
-	if (b)
-		block_lock(b);
-	err = u->mm->ops->look(u->mm, w->start, n, w->look);
-	if (b && b->table)
-		memcpy(words, b->table + first, n * sizeof(*words));
-	else
-		memset(words, 0, n * sizeof(*words));
-	set_clear(&w->kept);
-	if (b && !err && w->flags & UHMM_FAULT_WRITE)
-		forget_kept(w, b);
-	if (b && b->nr_kept)
-		w->kept = slot_of(u, b->slot)->kept;
-	if (b)
-		block_unlock(u, b);
-	fixed_words(u, w->start, w->end, words);
-	return err;
-}
-
-static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
-{
-	bool kept = set_has(&w->kept, page_index(w->start) + i);
-
-	return entry_of(w->m, w->start + i * MM_PAGE_SIZE, word, w->look[i],
-			kept);
-}
-
-/*
- * A block that lies on the device as it does at its address, all of it with the
- * same rights, can be mapped there by one entry.
- */
-static void join_entries(const struct walk *w, const uint64_t *words,
-			 uhmm_pfn_t *pfn)
-{
-	if (nr_pages(w) != MM_BLOCK_PAGES ||
-	    page_dpfn(words[0]) & (MM_BLOCK_PAGES - 1))
-		return;
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (page_state(words[i]) != P_DEVICE ||
-		    !uhmm_pfn_device(pfn[i]) || pfn[i] != pfn[0] + i)
-			return;
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		pfn[i] |= (uhmm_pfn_t)9 << 56;
-}
-
-static int collect(struct walk *w)
-{
-	uint64_t words[MM_BLOCK_PAGES];
-	int err = look_at_pages(w, words);
-
-	if (err)
-		return err;
-	w->err = 0;
-	for (w->n = 0; w->n < nr_pages(w); w->n++) {
-		w->word = words[w->n];
-		w->pfn[w->n] = entry_at(w, w->n, w->word);
-		w->err = check_access(w->look[w->n], w->flags);
-		if (!w->err && w->pfn[w->n] & UHMM_PFN_ERROR)
-			w->err = -EFAULT;
-		if (w->err || !suits(w->pfn[w->n], w->word, w->flags))
-			return 0;
-	}
-	join_entries(w, words, w->pfn);
-	return 0;
-}
 
 /* ---- Faulting in ------------------------------------------------------ */
 
@@ -395,6 +180,30 @@ static uint64_t begin(struct uhmm_mirror *m)
 	return seq;
 }
 
+/*
+ * Pages go away while others are brought: there is no room in RAM for all of
+ * them at once.  From then on what is there is entered before more is brought.
+ */
+static bool is_scarce(struct walk *w)
+{
+	if (w->n < w->before)
+		w->scarce = true;
+	w->before = w->n;
+	return w->n && w->scarce;
+}
+
+/* Return: 0 when that were all of the block's, -EAGAIN, -errno. */
+static int enter_and_go_on(struct walk *w, uint64_t seq)
+{
+	int err = enter_pages(w, seq);
+
+	if (err || w->err)
+		return err ? err : w->err;
+	w->start += w->n * MM_PAGE_SIZE;
+	w->before = 0;
+	return w->start < w->end ? -EAGAIN : 0;
+}
+
 /* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
 static int try_mirror_part(void *arg)
 {
@@ -404,15 +213,13 @@ static int try_mirror_part(void *arg)
 
 	if (atomic_load(&w->m->gone))
 		return -ENODEV;
-	err = collect(w);
+	err = walk_collect(w);
 	if (err)
 		return err;
-	if (w->n < nr_pages(w) && !w->err) {
-		err = fault_in_pages(w);
-		return err ? err : -EAGAIN;
-	}
-	err = enter_pages(w, seq);
-	return err ? err : w->err;
+	if (w->n == nr_pages(w) || w->err || is_scarce(w))
+		return enter_and_go_on(w, seq);
+	err = fault_in_pages(w);
+	return err ? err : -EAGAIN;
 }
 
 static int fault_part(struct walk *w)
@@ -425,12 +232,6 @@ static int fault_part(struct walk *w)
 }
 
 /* ---- Ranges ----------------------------------------------------------- */
-
-static bool is_in_mirror(const struct uhmm_mirror *m, uintptr_t start,
-			 uintptr_t end)
-{
-	return start >= m->start && end <= m->end;
-}
 
 int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		    unsigned flags)
@@ -452,49 +253,4 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 			sys_call_open();
 	}
 	return err;
-}
-
-/* Neighbours in RAM differ by their address alone. */
-static void fill_pfns(const struct walk *w, const uint64_t *words,
-		      uhmm_pfn_t *ret)
-{
-	uhmm_pfn_t entry = 0;
-	bool same = false;
-
-	for (unsigned i = 0; i < nr_pages(w); i++) {
-		same = same && page_state(words[i]) == P_RAM &&
-		       w->look[i] == w->look[i - 1];
-		if (same && entry)
-			entry++;
-		else if (!same)
-			entry = check_access(w->look[i], 0) ?
-					UHMM_PFN_ERROR :
-					entry_at(w, i, words[i]);
-		same = page_state(words[i]) == P_RAM &&
-		       !(entry & UHMM_PFN_ERROR);
-		ret[i] = entry;
-	}
-	join_entries(w, words, ret);
-}
-
-int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
-		       uhmm_pfn_t *ret)
-{
-	struct walk w = { .m = m, .start = addr };
-	uint64_t words[MM_BLOCK_PAGES];
-	uintptr_t end = addr + len;
-
-	if (!is_in_mirror(m, addr, end))
-		return -EINVAL;
-	for (; w.start < end; w.start = w.end) {
-		int err;
-
-		w.end = block_part_end(w.start, end);
-		err = look_at_pages(&w, words);
-		if (err)
-			return err;
-		fill_pfns(&w, words, ret);
-		ret += nr_pages(&w);
-	}
-	return 0;
 }
