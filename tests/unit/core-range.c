@@ -3,6 +3,7 @@
  * A range is taken in by one thread and unregistered by another: each of them
  * sees all of the other's work or nothing, and goes on with that.
  */
+#include "core/fault/fault.h"
 #include "core/page/region.h"
 
 #include "world.h"
@@ -157,6 +158,91 @@ static void test_counted(void)
 	close_world();
 }
 
+/* ---- Events beside uhmm_unregister() ------------------------------------- */
+
+#define HALF (NPAGES / 2)
+#define FROM NPAGES /* a page behind them */
+
+static void unregister_half(void)
+{
+	CHECK_EQ(uhmm_register(w.u, world_at(0), NPAGES * PAGE), 0);
+	fake_discard(w.mm, FAKE_BASE, FAKE_BASE + HALF * PAGE);
+	CHECK_EQ(uhmm_unregister(w.u, world_at(0), HALF * PAGE), 0);
+}
+
+static void check_unknown(void)
+{
+	for (size_t i = 0; i < HALF; i++)
+		CHECK_EQ(world_word(&w, i), 0);
+	for (size_t i = HALF; i < NPAGES; i++)
+		CHECK(world_word(&w, i) != 0);
+}
+
+/* Of what is managed no more nothing is remembered. */
+static void test_discarded_before(void)
+{
+	struct uhmm_device *dev;
+	struct store s;
+
+	open_world(&s, &dev);
+	unregister_half();
+	CHECK_EQ(uhmm_migrate(w.u, world_at(HALF), HALF * PAGE, dev), HALF);
+	check_unknown();
+	close_world();
+}
+
+/* Another thread unregisters it between the discard and its event. */
+static void test_discarded_late(void)
+{
+	struct uhmm_device *dev;
+	struct store s;
+
+	open_world(&s, &dev);
+	CHECK_EQ(uhmm_migrate(w.u, world_at(0), NPAGES * PAGE, dev), NPAGES);
+	unregister_half();
+	core_discard(w.u, FAKE_BASE, FAKE_BASE + HALF * PAGE);
+	check_unknown();
+	close_world();
+}
+
+static unsigned nr_untracks;
+
+/*
+ * A page of a device comes to where all had just come home.  The first call is
+ * for a range without a block, and is refused.
+ */
+static int untrack_beside_remap(struct mm *mm, uintptr_t start, uintptr_t end,
+				mm_forget_fn *forget, void *priv)
+{
+	if (++nr_untracks == 2) {
+		fake_munmap(mm, FAKE_BASE, FAKE_BASE + PAGE);
+		CHECK_EQ(fake_mremap(mm, FAKE_BASE + FROM * PAGE, FAKE_BASE,
+				     PAGE),
+			 0);
+	}
+	return w.orig->untrack(mm, start, end, forget, priv);
+}
+
+static void test_remapped(void)
+{
+	struct uhmm_device *dev;
+	struct store s;
+
+	open_world(&s, &dev);
+	world_map(&w, FROM, 1);
+	world_fill(&w, 0, NPAGES + 1, 1);
+	CHECK_EQ(uhmm_migrate(w.u, world_at(0), (NPAGES + 1) * PAGE, dev),
+		 NPAGES + 1);
+	w.ops->untrack = untrack_beside_remap;
+	CHECK_EQ(uhmm_unregister(w.u, world_at(0), NPAGES * PAGE), 0);
+	CHECK(nr_untracks > 2);
+	w.ops->untrack = w.orig->untrack;
+	world_verify_as(&w, 0, 1, FROM, 1);
+	world_verify(&w, 1, NPAGES - 1, 1);
+	CHECK(!is_managed(FAKE_BASE, FAKE_BASE + PAGE));
+	close_world();
+}
+
 int main(void)
 {
 	test_one_step();
@@ -164,5 +250,8 @@ int main(void)
 	test_register();
 	test_counted();
 	test_pin();
+	test_discarded_before();
+	test_discarded_late();
+	test_remapped();
 	return 0;
 }

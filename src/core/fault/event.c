@@ -86,11 +86,12 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	return is_at_rest(w) ? w : 0;
 }
 
+/* What was unregistered since the event was raised is the kernel's alone. */
 static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			  unsigned last)
 {
 	uint64_t gone[MM_BLOCK_PAGES];
-	struct mm_set wipe;
+	struct mm_set managed, wipe;
 	unsigned n = 0;
 
 	set_clear(&wipe);
@@ -100,7 +101,8 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 		block_unlock(u, b);
 		return;
 	}
-	for (unsigned i = first; i < last; i++) {
+	region_set(u, block_addr(b, first), block_addr(b, last), &managed);
+	set_for_each(&managed, i) {
 		uint64_t w = discard_page(u, b, i, &wipe);
 
 		if (w)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * range.c - ranges begin to be managed, and cease to be.
+ * range.c - ranges begin to be managed.
  *
  * Memory is taken in lazily, in whole blocks as far as its mapping reaches, so
  * that neighbours merge and the kernel has few mappings to keep.
@@ -16,13 +16,8 @@
 #include <errno.h>
 
 #include "core/charge/charge.h"
-#include "core/coherent/node.h"
 #include "core/context/context.h"
-#include "core/device/device.h"
-#include "core/fork/gate.h"
-#include "core/move/home.h"
 #include "core/move/range.h"
-#include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -288,181 +283,4 @@ int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 		start = last;
 	}
 	return err;
-}
-
-/* ---- Giving up -------------------------------------------------------- */
-
-static int del_region(void *u, uintptr_t start, uintptr_t end)
-{
-	return region_del(u, start, end);
-}
-
-static int del_unborn(void *u, uintptr_t start, uintptr_t end)
-{
-	return region_del_unborn(u, start, end);
-}
-
-/*
- * What the backend answers of its own is not of interest.  Return: @forget's,
- * and it is managed still.
- */
-struct forgetting {
-	struct uhmm *u;
-	mm_forget_fn *forget;
-	int err;
-};
-
-static int forget_first(void *priv, uintptr_t start, uintptr_t end)
-{
-	struct forgetting *f = priv;
-
-	f->err = f->forget(f->u, start, end);
-	return f->err;
-}
-
-static int untrack_range(struct uhmm *u, uintptr_t start, uintptr_t end,
-			 mm_forget_fn *forget)
-{
-	struct forgetting f = { .u = u, .forget = forget };
-
-	u->mm->ops->untrack(u->mm, start, end, forget_first, &f);
-	return f.err;
-}
-
-/* Return: -ENOMEM, and it is managed still. */
-static int untrack_part(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	uintptr_t s, e;
-	int err = 0;
-
-	while (!err && start < end && region_next(u, start, end, &s, &e)) {
-		err = untrack_range(u, s, e, del_region);
-		start = e;
-	}
-	return err;
-}
-
-/* Pages of @want that are on a node stay there, and count no more. */
-static void forget_words(struct uhmm *u, struct block *b,
-			 const struct mm_set *want)
-{
-	uint64_t stay[MM_BLOCK_PAGES];
-	unsigned n = 0;
-
-	block_lock(b);
-	set_for_each(want, i) {
-		if (node_has(u, block_word(b, i)))
-			stay[n++] = block_word(b, i);
-		if (block_word(b, i))
-			block_event(u, b, i, E_FORGET);
-	}
-	block_release_slot(u, b);
-	block_unlock(u, b);
-	device_free_words(u, stay, n);
-}
-
-bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	struct block *b = block_find(u, start);
-	bool pinned = false;
-
-	block_lock(b);
-	for (unsigned i = page_index(start); i <= page_index(end - 1); i++)
-		pinned = pinned || page_pins(block_word(b, i));
-	block_unlock(u, b);
-	return pinned;
-}
-
-/*
- * Pages come home and are managed no more, in one step for other movers: this
- * thread is the mover until both are done, and the next mover finds no region.
- * uhmm_pin() is such a mover: -EBUSY where it came first.
- */
-static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
-			uintptr_t end)
-{
-	struct mm_set want;
-	int err, home;
-
-	set_clear(&want);
-	set_add_run(&want, page_index(start), page_index(end - 1) + 1);
-	block_take_mover(u, b);
-	if (range_is_pinned(u, start, end)) { /* since the caller looked */
-		block_let_go(u, b);
-		return -EBUSY;
-	}
-	home = home_block(u, b, &want, NULL, HOME_RESCUE, NULL);
-	err = untrack_part(u, start, end);
-	if (!err)
-		forget_words(u, b, &want);
-	block_let_go(u, b);
-	if (err)
-		return err;
-	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
-}
-
-/* Where nothing ever moved. */
-static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	return untrack_range(u, start, end, del_unborn);
-}
-
-/* A managed part of one block.  A fork(2) waits for no more than that. */
-static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int err;
-
-	gate_enter(u);
-	err = forget_unborn(u, start, end);
-	if (err == -EEXIST)
-		err = forget_block(u, block_find(u, start), start, end);
-	gate_leave(u);
-	if (err != -ENOMEM && err != -EBUSY) {
-		charge_forget(u, start, end);
-		mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
-	}
-	return err;
-}
-
-/*
- * A managed run, from its end on: the region becomes shorter then, and only
- * the first step can want memory, where the region goes on behind.
- */
-static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	int ret = 0;
-
-	while (start < end) {
-		uintptr_t at = (end - 1) & ~(MM_BLOCK_SIZE - 1);
-		int err;
-
-		if (at < start)
-			at = start;
-		err = forget_part(u, at, end);
-		if (err)
-			ret = err;
-		if (err == -ENOMEM)
-			break;
-		end = at;
-		if (start < end)
-			sys_call_open();
-	}
-	return ret;
-}
-
-int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
-{
-	uintptr_t s, e;
-	int ret = 0;
-
-	while (ret != -ENOMEM && start < end &&
-	       region_next(u, start, end, &s, &e)) {
-		int err = forget_run(u, s, e);
-
-		if (err)
-			ret = err;
-		start = e;
-	}
-	region_reap(u);
-	return ret;
 }

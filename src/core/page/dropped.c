@@ -22,6 +22,7 @@
 #include "core/context/stats.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
+#include "core/page/region.h"
 
 #define LOOK_NS (1000 * 1000)
 #define ALL_NS	(250 * 1000 * 1000)
@@ -136,12 +137,13 @@ void dropped_remember(struct uhmm *u, uintptr_t start, uintptr_t end)
 static void recall_range(struct uhmm *u, struct block *b,
 			 const struct dropped_range *r)
 {
+	uintptr_t start = r->start > b->va ? r->start : b->va;
 	uintptr_t end = b->va + MM_BLOCK_SIZE;
+	struct mm_set managed;
 
-	end = r->end < end ? r->end : end;
-	for (uintptr_t at = r->start > b->va ? r->start : b->va; at < end;
-	     at += MM_PAGE_SIZE)
-		block_event(u, b, page_index(at), E_DISCARD);
+	region_set(u, start, r->end < end ? r->end : end, &managed);
+	set_for_each(&managed, i)
+		block_event(u, b, i, E_DISCARD);
 }
 
 void dropped_recall(struct uhmm *u, struct block *b)
