@@ -29,6 +29,7 @@
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
+#include "core/page/region.h"
 
 #define MAX_WINDOW 64
 
@@ -108,6 +109,36 @@ static bool is_counted(struct uhmm *u)
 	return atomic_load_explicit(&u->charge.on, memory_order_relaxed);
 }
 
+/*
+ * mremap(2) with MREMAP_DONTUNMAP takes a page along that was used in place,
+ * and leaves the device's memory mapped where the page was.  The kernel offers
+ * no way to put zeroes there.  All else that is not managed can be filled, or
+ * is there.
+ */
+static bool is_left_behind(struct uhmm *u, uintptr_t va)
+{
+	struct mm_extent e;
+
+	return !region_covers(u, va, va + MM_PAGE_SIZE) &&
+	       u->mm->ops->survey(u->mm, va, va + MM_PAGE_SIZE, &e, 1) == 1 &&
+	       e.kind == MM_UNSUPPORTED;
+}
+
+/* Zeroes could not be put at @va: -EEXIST, and others.  Not locked. */
+static enum mm_outcome no_zeroes(struct uhmm *u, uintptr_t va, ssize_t got)
+{
+	count_add(&u->count.spurious, 1);
+	if (got != -EEXIST || !is_left_behind(u, va))
+		return MM_RETRY;
+	if (!u->mm->ops->poison(u->mm, va, 1))
+		sys_logf(
+			&u->log, SYS_ERR,
+			"page %#lx moved by MREMAP_DONTUNMAP from where it was "
+			"used in place: SIGBUS",
+			(unsigned long)va);
+	return MM_SIGBUS;
+}
+
 /* Zeroes, at once for the run that a stream will touch anyway. */
 static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
@@ -132,8 +163,10 @@ static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 			block_event(u, b, i + (unsigned)k, E_ZERO);
 	}
 	block_unlock(u, b);
-	count_add(got > 0 ? &u->count.zero_faults : &u->count.spurious, 1);
-	return got > 0 ? MM_RESOLVED : MM_RETRY;
+	if (got <= 0)
+		return no_zeroes(u, va, got);
+	count_add(&u->count.zero_faults, 1);
+	return MM_RESOLVED;
 }
 
 /* Pages in frames: at rest, or leaving, which then was in vain. */
@@ -304,8 +337,10 @@ static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
 {
 	ssize_t n = u->mm->ops->zero(u->mm, addr, 1, flags & MM_FAULT_WRITE);
 
-	count_add(n == 1 ? &u->count.zero_faults : &u->count.spurious, 1);
-	return n == 1 ? MM_RESOLVED : MM_RETRY;
+	if (n != 1)
+		return no_zeroes(u, addr, n);
+	count_add(&u->count.zero_faults, 1);
+	return MM_RESOLVED;
 }
 
 /* Memory that was registered but of which we know nothing yet. */
