@@ -4,8 +4,9 @@
  * on the same pages, while a third thread touches them: what is in the pages
  * stays, each call ends, and answers what its contract says.
  *
- * "pairs ROUNDS NAME NAME" runs one pair.  One that does not end is named and
- * killed.  UHMM_TEST_SEED draws the ranges and the kind of context again.
+ * "pairs ROUNDS NAME NAME" runs one pair, "pairs ROUNDS SHARE" one of SHARE of
+ * them, drawn anew each time.  One that does not end is named and killed.
+ * UHMM_TEST_SEED draws all this again, and the ranges and the kind of context.
  */
 #include "pairs.h"
 
@@ -19,7 +20,7 @@ struct world world;
 unsigned pair_flags;
 
 static const struct call *pair[NTHREADS];
-static unsigned rounds;
+static unsigned rounds, share = 1;
 static uint64_t seed;
 static atomic_bool stop;
 static pthread_barrier_t start;
@@ -348,7 +349,7 @@ static unsigned run_row(size_t i, char **names)
 	map_area();
 	open_world();
 	for (size_t k = i; k < nr_calls; k++) {
-		if (!is_wanted(i, k, names))
+		if (!is_wanted(i, k, names) || test_below(&seed, share))
 			continue;
 		run_pair(&calls[i], &calls[k]);
 		nr++;
@@ -366,6 +367,9 @@ int main(int argc, char **argv)
 	rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
 	if (!rounds)
 		rounds = test_is_soak() ? SOAK_ROUNDS : ROUNDS;
+	if (argc == 3)
+		share = (unsigned)atoi(argv[2]);
+	CHECK(share > 0);
 	seed = test_seed();
 	fprintf(stderr, "seed %ju\n", (uintmax_t)seed);
 	prepare();
