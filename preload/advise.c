@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls by which the program tells the kernel about its memory, as far as that
- * cannot find out about us:
+ * Calls by which the program tells the kernel how it uses its memory, where the
+ * kernel's answer depends on pages that libuhmm has moved.
  *
- * Guard pages take the place of data without a word to us; what is away is
- * discarded.  What a child is to find wiped is not managed any more.
+ * Guard pages: the kernel installs them without an event for libuhmm.  An away
+ * page would come back in place of its guard, so pages on devices are discarded
+ * as well.  MADV_WIPEONFORK: memory that a child is to find wiped is not
+ * managed any more.
  *
- * Inline the kernel cannot have in what is away: that is there before it is
- * asked to.  What is locked is held until it is, in either mode: a move that
- * had begun could take the lock away (see uffd_stash.c).
+ * In inline mode the kernel cannot fetch an away page, so the page is brought
+ * home before the kernel is asked to populate it.  In either mode pages stay
+ * pinned until mlock(2) has locked them: a move that had begun earlier could
+ * drop the lock (see uffd_stash.c).
  *
- * mlockall(2) would fill the frames of libuhmm, which are 32 GiB of addresses,
- * and count the address space that we reserve against the limit of the process.
- * So all other mappings are locked one by one.
+ * mlockall(2) would fill libuhmm's frames, which are 32 GiB of addresses, and
+ * count our reserve of addresses against the limit of the process.  So all
+ * other mappings are locked one by one.
  */
 #include <signal.h>
 #include <sys/resource.h>
@@ -143,7 +146,7 @@ static void lock_one(const struct vma *vma, void *arg)
 		lock((void *)vma->start, vma->end - vma->start, all->flags);
 }
 
-/* What is mapped already.  Errors of single mappings do not matter. */
+/* MCL_CURRENT.  Errors of single mappings do not matter. */
 static int lock_current(unsigned flags)
 {
 	struct lock_all all = { .counts = true, .flags = flags };

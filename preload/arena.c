@@ -2,10 +2,10 @@
 /*
  * jemalloc's arenas in our reserve, through its extent hooks.
  *
- * An extent is handed out without memory, uncommitted; the commit hook runs
- * before jemalloc lets anybody touch a page of it, and so it is where memory
- * is counted.  Metadata stay outside: an arena is made with its hooks for
- * extents only, which just the experimental call can do.
+ * An extent is handed out uncommitted, without memory.  jemalloc calls the
+ * commit hook before anybody may touch a page of the extent, so memory is
+ * counted there.  jemalloc's metadata stay outside the reserve: only the
+ * experimental call makes an arena with hooks for extents alone.
  */
 #include <jemalloc/jemalloc.h>
 #include <pthread.h>
@@ -20,12 +20,12 @@
 #define MAX_ARENAS 32
 
 /*
- * Freed pages are stale data that would be demoted as if they mattered: they
- * are given back sooner than jemalloc's 10 s.
+ * The mover would demote freed pages as if their data mattered.  So jemalloc
+ * returns them to the kernel sooner than after its 10 s.
  */
 #define DECAY_MS 1000
 
-/* As in jemalloc's internal headers. */
+/* A copy of the struct in jemalloc's internal headers. */
 struct arena_config {
 	extent_hooks_t *hooks;
 	bool metadata_use_hooks;
@@ -47,7 +47,7 @@ static void *on_alloc(extent_hooks_t *hooks, void *new_addr, size_t size,
 	return p;
 }
 
-/* True: refused, jemalloc keeps it for later. */
+/* True: refused, so jemalloc keeps the extent for later use. */
 static bool on_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
 		      bool committed, unsigned arena)
 {
@@ -65,7 +65,7 @@ static bool on_commit(extent_hooks_t *hooks, void *addr, size_t size,
 	return false;
 }
 
-/* The application has no use for the data: copies on devices go as well. */
+/* The program has no use for the data, so copies on devices go as well. */
 static bool discard(uintptr_t start, size_t len)
 {
 	int err = errno;
@@ -145,7 +145,7 @@ static unsigned count_cpus(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-/* In turn; a new one as long as there are few. */
+/* Take arenas in turn; make a new one until there are @max_arenas. */
 static bool choose(unsigned *ret)
 {
 	unsigned n;
@@ -170,7 +170,10 @@ static bool choose(unsigned *ret)
 	return ok;
 }
 
-/* Before jemalloc's own, which it is held around. */
+/*
+ * Around fork(2).  Locked before jemalloc's own locks: an arena is made with
+ * this lock held.
+ */
 static void lock_arenas(void)
 {
 	mutex_lock(&lock);
@@ -188,7 +191,10 @@ void arena_init(void)
 
 void arena_keep(void)
 {
-	/* Room is found now: limits are looked at, and CPUs are counted. */
+	/*
+	 * Have the filter see no system call of jemalloc's later: this malloc()
+	 * reads the limits and counts the CPUs now.
+	 */
 	void *volatile p = malloc(16 * PAGE);
 
 	free(p);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The limit that this process shares with the others of "uhmm run".
+ * The limit that this process shares with the other processes of "uhmm run".
  *
- * While all memory fits it is claimed here, by what was asked of the kernel.
- * The context claims by what there is, later.
+ * While all memory fits no context is open, and this file claims what the
+ * program asked the kernel for.  An open context claims for itself, by the
+ * pages in RAM.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -16,16 +17,16 @@
 #include "preload.h"
 
 #define STEP	    ((uint64_t)1 << 20) /* claimed at once */
-#define FREE	    ((uint64_t)1 << 20) /* that a process has in any case */
-#define CHILD_SHARE 16 /* of a limit of its own: as much may be new */
-#define GIVE	    ((uint64_t)16 << 20) /* unused: given back */
+#define FREE	    ((uint64_t)1 << 20) /* every process has that unclaimed */
+#define CHILD_SHARE 16 /* limit / this: allowance for new bytes */
+#define GIVE	    ((uint64_t)16 << 20) /* more unused is returned */
 
 static struct uhmm_budget *budget;
 static _Atomic uint64_t granted;
-static _Atomic uint64_t born_with; /* a child: bytes that are its parent's */
-static _Atomic uint64_t allowance; /* of a managed one's: until it is, too */
-static _Atomic bool filtered;	   /* some call may be forbidden */
-static _Atomic bool stopped;	   /* one that a claim needs */
+static _Atomic uint64_t born_with; /* a child: bytes shared with its parent */
+static _Atomic uint64_t allowance; /* a managed parent's child may use */
+static _Atomic bool filtered;	   /* a filter is in force */
+static _Atomic bool stopped;	   /* the filter forbids a claim's calls */
 static int error;
 
 void budget_init(void)
@@ -35,8 +36,9 @@ void budget_init(void)
 }
 
 /*
- * Of the first process, at its end: others may be there still.  By bare system
- * calls: what stands in front of the C library may be gone by now.
+ * At the end of the first process: remove the budget's file unless other
+ * processes of the command run.  By bare system calls: libraries in front of
+ * the C library may be gone by now.
  */
 void budget_exit(void)
 {

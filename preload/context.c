@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The context of libuhmm: opened with the settings of "uhmm run", and closed
- * when the program is about to do what cannot be served.  The caller holds the
- * lock of manage.c.
+ * The context of libuhmm.  It is opened with the settings of "uhmm run", and
+ * closed before the program does something that a context would not survive.
+ * The caller holds manage.c's lock.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +16,9 @@
 #define EXIT_LOST 125
 
 /*
- * What cannot be registered as a whole is tried in halves: part of it may
- * have become something else, a shared mapping say.
+ * Register [start, end).  A range that cannot be registered as a whole is tried
+ * in halves: a part of it may have become another kind of mapping.  Return: the
+ * bytes that were refused.
  */
 size_t context_register(struct uhmm *u, uintptr_t start, uintptr_t end,
 			int *ret_why)
@@ -43,7 +44,7 @@ size_t context_register(struct uhmm *u, uintptr_t start, uintptr_t end,
 
 static void on_log(void *arg, int level, const char *msg)
 {
-	/* What the program prints is its own: only real trouble is said. */
+	/* The program's output is its own: print errors only. */
 	if (level <= 3)
 		say("%s", msg);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs that close all descriptors, or put others in their places: those of
- * libuhmm stay.
+ * Programs that close all descriptors, or place others at chosen numbers:
+ * libuhmm's descriptors stay.
  *
- * Closing one of them succeeds, as the program sees that it is open, in
- * /proc/self/fd for example.  No other can be put there: EBADF, which is what a
- * number beyond the limit gets.
+ * Closing one of them succeeds, as the program sees the number in use, in
+ * /proc/self/fd for example.  Placing another descriptor there fails with
+ * EBADF, the error for a number beyond the limit.
  */
 #include <limits.h>
 
@@ -43,7 +43,7 @@ EXPORT int dup3(int from, int to, int flags)
 	return -1;
 }
 
-/* The parts between those that stay. */
+/* Close the gaps between libuhmm's descriptors. */
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	int kept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The devices that "uhmm run" was told of, in the order they were named. */
+/* The devices that the user gave to "uhmm run", in their order. */
 #include <string.h>
 
 #include "preload.h"

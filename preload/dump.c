@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The default of signals that dump core, with all pages at home.
+ * Signals that dump core by default.
  *
- * A core is written when no thread of the process runs any more, and what is
- * away then is zeroes in it.  So all pages come home before, in the handler, if
- * a core will be written.  Then the signal is sent again, with what was known
- * about it: it is delivered on return from here, where it came from, and does
- * what it always does.  Where the signal cannot be sent as it was, and an
- * instruction raised it, it will do so again.
+ * The kernel writes a core when no thread of the process runs any more, so away
+ * pages would be zeroes in it.  If a core will be written, our handler brings
+ * all pages home first.  It then sets the default and sends the signal again
+ * with the same siginfo.  The signal is delivered when the handler returns to
+ * the interrupted instruction.  If the siginfo cannot be sent and an
+ * instruction raised the signal, that instruction raises it again.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 
 #define PATIENCE_MS 10000
 
-/* Cores that a program takes know no limit. */
+/* A core that is piped to a program is written despite RLIMIT_CORE == 0. */
 static bool goes_to_program(void)
 {
 	int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);

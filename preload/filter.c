@@ -2,9 +2,10 @@
 /*
  * Filters of system calls (seccomp) that the program puts on itself.
  *
- * Each is tried on our calls before it goes in.  If it forbids one that faults
- * or registrations need, all memory comes home before, and stays.  Other calls
- * have fallbacks where they fail; they matter if the filter ends the process.
+ * Before a filter is installed it is run on our own calls.  If it forbids a
+ * call that faults or registrations need, all memory comes home first and stays
+ * there.  Our other calls have fallbacks when they fail, so those matter only
+ * if the filter ends the process.
  */
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -27,7 +28,7 @@
 
 #define ANY 4096 /* bytes */
 
-/* @needed: without it nothing goes on, however it is refused */
+/* @needed: managing memory is impossible without it, also if it only fails */
 static const struct call {
 	int nr;
 	bool needed;
@@ -142,7 +143,7 @@ static bool is_true(uint16_t code, uint32_t a, uint32_t with)
 	}
 }
 
-/* Return: how many instructions to pass over. */
+/* Return: how many instructions to skip. */
 static uint32_t jump(const struct machine *m, const struct sock_filter *f)
 {
 	uint32_t with = BPF_SRC(f->code) == BPF_X ? m->x : f->k;
@@ -195,7 +196,7 @@ static uint32_t action(const struct sock_fprog *prog, const struct call *c)
 		else
 			step(&m, f);
 	}
-	return SECCOMP_RET_KILL_PROCESS; /* the kernel will refuse it */
+	return SECCOMP_RET_KILL_PROCESS; /* no BPF_RET: the kernel refuses it */
 }
 
 /* ---- What is done about it ---------------------------------------------- */
@@ -213,7 +214,10 @@ static bool is_forbidden(const struct sock_fprog *prog, const struct call *c)
 	}
 }
 
-/* @prog: NULL: of all of these only read(2) is left */
+/*
+ * The program is about to install @prog.  NULL: strict mode, which leaves only
+ * read(2) of our calls.
+ */
 static void before(const struct sock_fprog *prog)
 {
 	const char *name = NULL;

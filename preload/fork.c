@@ -2,21 +2,22 @@
 /*
  * DOC: fork(2)
  *
- * A child is managed like its parent, with the same limit for itself.  If
- * pages were away libuhmm has a context for it, and it opens devices of its
- * own.  Else it gets all memory as its own, and no context: it opens one when
- * it asks for more memory than the allowance, so that a child that only calls
- * execve(2) pays nothing.
+ * A child is managed like its parent, with the same limit for itself.  If pages
+ * were away libuhmm makes a context for the child, which opens devices of its
+ * own.  Else the child has all of its memory in RAM and no context.  It opens
+ * one when it asks for more memory than the allowance, so a child that only
+ * calls execve(2) pays nothing.
  *
- * Ours is the first handler that the process registers with pthread_atfork(3),
- * and the first one of libuhmm's runs with it: so they run after those of all
- * others before a fork, and before them in the child.  jemalloc takes all its
- * locks before a fork, and a thread that holds one may be about to call
- * libuhmm: had libuhmm taken its own locks already, both would wait for ever.
+ * Our handlers are the first that the process registers with pthread_atfork(3),
+ * and libuhmm's handlers run inside ours.  So before a fork they run after all
+ * others, and in the child before all others.  That order avoids a deadlock:
+ * jemalloc takes all its locks before a fork, and a thread that holds one of
+ * them may be about to call libuhmm.  If libuhmm had taken its locks first,
+ * both threads would wait for ever.
  *
- * Nothing here waits for a lock of manage.c: in the child it shows whether
- * somebody was changing what it protects.  That is enough, as a fork sees all
- * memory as it is at one moment.
+ * No handler waits for manage.c's lock.  A locked lock in the child shows that
+ * a thread of the parent was changing the data that the lock protects.  That is
+ * enough: the child gets all memory as of one moment.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -29,7 +30,7 @@ typedef int register_fn(handler_fn *, handler_fn *, handler_fn *, void *);
 static register_fn *real_register;
 static struct {
 	handler_fn *prepare, *parent, *child;
-} library; /* libuhmm's */
+} library; /* libuhmm's handlers */
 
 static void prepare(void)
 {
@@ -50,7 +51,7 @@ static void parent(void)
 	inside_leave();
 }
 
-/* libuhmm may make threads, before jemalloc has its locks back. */
+/* jemalloc's locks are still held, and libuhmm may start threads here. */
 static void child(void)
 {
 	inside_enter();
@@ -77,7 +78,10 @@ void fork_late_init(void)
 	pthread_atfork(streams_lock, streams_unlock, late_child);
 }
 
-/* Where pthread_atfork(3) of any library ends, in jemalloc's constructor too */
+/*
+ * The pthread_atfork(3) of every library calls this function: also that of
+ * jemalloc's constructor, so ours registers first.
+ */
 int fork_init(void)
 {
 	if (real_register)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * C++'s new and delete are malloc and free, as they are with glibc: jemalloc's
- * own would hand out memory that is not managed, or aligned to 8 bytes, and
- * take the size that it is told for the size that was given.
+ * C++'s new and delete are malloc() and free(), as with glibc.  jemalloc's own
+ * operators would hand out memory that is not managed or is aligned to 8 bytes
+ * only, and would trust the size that delete is told.
  *
- * Where there is no memory jemalloc's try again: they call the program's
- * handler, and throw.
+ * If malloc() fails, jemalloc's operator tries again: it calls the program's
+ * new-handler, and throws.
  */
 #include <jemalloc/jemalloc.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ DELETE("_ZdaPvSt11align_val_tRKSt9nothrow_t", delete_n_aligned_nothrow,
 DELETE("_ZdlPvmSt11align_val_t", delete_1_sized_aligned, size_t n, size_t align)
 DELETE("_ZdaPvmSt11align_val_t", delete_n_sized_aligned, size_t n, size_t align)
 
-/* C23's, and jemalloc's: the size is not needed. */
+/* C23's, and jemalloc's sdallocx(): free() does not need the size. */
 void free_sized(void *p, size_t n);
 void free_aligned_sized(void *p, size_t align, size_t n);
 void sdallocx(void *p, size_t n, int flags);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What glibc's allocator is asked besides for memory, answered with jemalloc's
- * figures: of all arenas, in glibc's terms and formats.
+ * glibc's queries about the heap, answered with jemalloc's figures of all
+ * arenas, in glibc's terms and formats.
  */
 #include <jemalloc/jemalloc.h>
 #include <malloc.h>
@@ -10,17 +10,17 @@
 
 #include "preload.h"
 
-/* In place of an arena's number. */
+/* MALLCTL_ARENAS_ALL as text: all arenas. */
 #define ALL "4096"
 
-/* Its other names for two of them. */
+/* glibc's internal names for two of the calls. */
 struct mallinfo __libc_mallinfo(void);
 int __libc_mallopt(int param, int value);
 
 struct figures {
-	size_t used;   /* by the program */
-	size_t taken;  /* from the system, with what is used */
-	size_t unused; /* pages that can be given back at once */
+	size_t used;   /* allocated by the program */
+	size_t taken;  /* from the system, including @used */
+	size_t unused; /* pages that can be returned at once */
 };
 
 static size_t figure(const char *name)
@@ -30,7 +30,7 @@ static size_t figure(const char *name)
 	return mallctl(name, &value, &len, NULL, 0) ? 0 : value;
 }
 
-/* What this thread has in its cache is free, too. */
+/* The cache of the calling thread is flushed first, so it counts as free. */
 static void read_figures(struct figures *ret)
 {
 	uint64_t epoch = 1;
@@ -71,7 +71,7 @@ EXPORT struct mallinfo __libc_mallinfo(void)
 	};
 }
 
-/* As glibc: says whether anything was given back. */
+/* As glibc: return whether any memory was given back. */
 EXPORT int malloc_trim(size_t pad)
 {
 	struct figures before, after;
@@ -129,8 +129,8 @@ EXPORT int malloc_info(int options, FILE *f)
 }
 
 /*
- * Its parameters are about how glibc's goes about it, and change nothing that a
- * program sees.  As there, one that it does not know is no error.
+ * The parameters tune glibc's allocator.  They change nothing else that a
+ * program sees, so they are ignored.  As in glibc an unknown one is no error.
  */
 EXPORT int mallopt(int param, int value)
 {

@@ -2,17 +2,16 @@
 /*
  * The malloc family of the program, answered by jemalloc.
  *
- * A thread's short way is jemalloc's own malloc, found by dlsym() since ours
- * has its name, once the thread has an arena of ours.  From LARGE on blocks
- * begin on a page, which jemalloc else avoids: a page then holds one block's
- * data.
+ * Once a thread has an arena of ours it calls jemalloc's own malloc(), found by
+ * dlsym() as ours has the same name.  Blocks of LARGE bytes and more begin on a
+ * page, which jemalloc alone would not do: so a page holds one block's data.
  *
- * Where the kernel's faults are not served, what libc allocates for itself lies
- * outside managed memory: it gives its streams' buffers to the kernel, and no
- * call of ours is in between.
+ * Where the kernel's faults are not served, libc's own allocations lie outside
+ * managed memory: libc passes its streams' buffers to the kernel by calls that
+ * no wrapper sees.
  *
- * dlsym() itself allocates, and so do constructors that run before ours: the
- * bootstrap buffer serves them.  It is never freed.
+ * dlsym() itself allocates, and so do constructors that run before ours: they
+ * get memory of the bootstrap buffer, which is never freed.
  */
 #include <dlfcn.h>
 #include <jemalloc/jemalloc.h>
@@ -23,7 +22,7 @@
 #include "preload.h"
 
 #define LARGE	       ((size_t)16 << 10)
-#define LEAST	       ((size_t)16) /* jemalloc aligns less than that less */
+#define LEAST	       ((size_t)16) /* for less, jemalloc aligns to 8 bytes */
 #define BOOTSTRAP_SIZE ((size_t)1 << 20)
 #define BOOTSTRAP_STEP ((size_t)16)
 
@@ -40,8 +39,8 @@ static size_t early_usable(void *p)
 }
 
 /*
- * operator new is jemalloc's own, so a constructor that runs before ours may
- * free what it did not have from us.
+ * The initial functions serve blocks of jemalloc's operator new, which a
+ * constructor that runs before ours may free.
  */
 static struct {
 	void *(*malloc)(size_t);
@@ -64,7 +63,7 @@ static bool is_bootstrap(const void *p)
 	return (uintptr_t)p - (uintptr_t)bootstrap < sizeof(bootstrap);
 }
 
-/* Fresh, so zeroed.  The size stands before the block. */
+/* The buffer is zeroed and used once.  The size is stored before the block. */
 static void *bootstrap_alloc(size_t n, size_t align)
 {
 	size_t old, start;
@@ -121,7 +120,7 @@ void *heap_find(const char *name)
 	return je.lib ? dlsym(je.lib, name) : NULL;
 }
 
-/* Constructors that want much before ours runs. */
+/* Find jemalloc early if constructors before ours need half of the buffer. */
 static bool is_found(void)
 {
 	static _Atomic bool trying;
@@ -135,7 +134,7 @@ static bool is_found(void)
 	return atomic_load(&je_found);
 }
 
-/* Larger ones are the program's, however they came about. */
+/* A larger block belongs to the program, even if libc allocates it. */
 #define LIBC_MOST ((size_t)64 << 10)
 
 static bool is_for_libc(size_t n, const void *caller)
@@ -143,7 +142,7 @@ static bool is_for_libc(size_t n, const void *caller)
 	return settings.calls && n <= LIBC_MOST && map_is_libc(caller);
 }
 
-/* How mallocx() is to take @n bytes for this thread. */
+/* The flags for mallocx(): @n bytes, for this thread. */
 static int flags_for(size_t n, size_t align, const void *caller)
 {
 	int flags = 0;
@@ -166,7 +165,7 @@ void heap_lock(bool locked)
 	is_locked = locked;
 }
 
-/* May the program have it the short way, once it is known to be for it? */
+/* Is jemalloc's own malloc() good enough, if libc is not the caller? */
 static bool is_short(size_t n, size_t align, int flags)
 {
 	return n < LARGE && !align && !flags && thread.has_arena &&
@@ -189,7 +188,7 @@ static void *allocate(size_t n, size_t align, int flags, const void *caller)
 	return p;
 }
 
-/* A block from the bootstrap buffer moves out of it. */
+/* realloc() of a block in the bootstrap buffer. */
 static void *move_out(void *old, size_t n)
 {
 	size_t old_n = bootstrap_size(old);
@@ -198,7 +197,7 @@ static void *move_out(void *old, size_t n)
 	return p ? memcpy(p, old, n < old_n ? n : old_n) : NULL;
 }
 
-/* As glibc: the next power of two, where jemalloc would refuse. */
+/* As glibc: round up to a power of two; jemalloc would refuse. */
 static size_t round_alignment(size_t align)
 {
 	size_t power = sizeof(void *);
@@ -242,7 +241,10 @@ EXPORT void *calloc(size_t nr, size_t size)
 	return allocate(n, 0, MALLOCX_ZERO, CALLER);
 }
 
-/* What libc had for itself is for libc again, and not for this thread. */
+/*
+ * The bootstrap buffer is never freed.  A block of libc's own skips the
+ * thread's cache: the program must not get it.
+ */
 static void free_special(void *p, const void *caller)
 {
 	if (!p || is_bootstrap(p))
@@ -253,7 +255,10 @@ static void free_special(void *p, const void *caller)
 		je.free(p);
 }
 
-/* From the bootstrap buffer on; all, where libc's memory is told apart. */
+/*
+ * Offsets below this from the bootstrap buffer take the slow way in free(): the
+ * buffer, or all addresses where libc's blocks are told apart.
+ */
 static uintptr_t special_span = BOOTSTRAP_SIZE;
 
 void heap_start(void)
@@ -349,7 +354,7 @@ EXPORT size_t malloc_usable_size(void *p)
 	return is_bootstrap(p) ? bootstrap_size(p) : je.usable(p);
 }
 
-/* Data of the program, although libc allocates them. */
+/* The string is the program's data, though libc would allocate it. */
 EXPORT char *strndup(const char *s, size_t most)
 {
 	size_t len = strnlen(s, most);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Beginning and end.  Until the constructor has run nothing is counted; what
- * was allocated so far is in the bootstrap buffer.
+ * The library's constructor and destructor.  Before the constructor nothing is
+ * counted, and allocations come from the bootstrap buffer.
  */
 #include <dlfcn.h>
 
@@ -27,14 +27,17 @@ __attribute__((constructor(101))) static void begin(void)
 	manage_init();
 	masks_init();
 	stacks_init();
-	/* What was not found is no news for the program. */
+	/*
+	 * Clear dlerror(): functions that we did not find do not concern the
+	 * program.
+	 */
 	while (dlerror())
 		;
 	inside_leave();
 	errno = err;
 }
 
-/* Pages stay where they are: the process is about to be gone. */
+/* Away pages stay away: the process is about to end. */
 __attribute__((destructor(101))) static void end(void)
 {
 	summary_write();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The C library's locale lies outside managed memory. Each thread reads it as
- * it begins, with all signals blocked, so that no fault can be served inline.
+ * The C library's locale lies outside managed memory.  Each new thread reads
+ * the locale with all signals blocked, when inline mode can serve no fault.
  */
 #include <locale.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counts what the program may touch, and opens the context when the limit is
- * about to be passed.
+ * Counts the memory that the program may touch, and opens the context before
+ * the limit is passed.
  *
- * Nothing below faults or waits for another thread of the program while it
- * holds the lock: fault handlers do not take it.
+ * The holder of the lock neither faults nor waits for another thread of the
+ * program.  Fault handlers do not take the lock.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -20,29 +20,29 @@
 
 enum state {
 	OFF,	  /* no limit */
-	WATCHING, /* it all fits */
+	WATCHING, /* all memory fits */
 	STARTED,  /* the context is open */
-	FAILED,	  /* it could not be opened */
+	FAILED,	  /* the context could not be opened */
 };
 
 static _Atomic int state = OFF;
-static _Atomic bool has_reserved; /* anything, ever */
+static _Atomic bool has_reserved; /* @reserved was ever used */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under the lock: */
-static sigset_t before; /* what its holder had blocked */
+static sigset_t before; /* the signal mask of the lock's holder */
 static struct ranges mappings;
-static struct ranges reserved; /* by the program, to be opened later */
-static struct ranges excluded; /* never to be managed, in arenas perhaps */
+static struct ranges reserved; /* mapped without access */
+static struct ranges excluded; /* never managed; may lie in arenas */
 static struct uhmm *context;
 static size_t peak, unmanaged;
 static int open_error, why_unmanaged;
 
 static const char *_Atomic barred; /* the call that a filter forbids */
-static _Atomic bool is_plain;	   /* signals cannot be blocked any more */
-static _Atomic bool is_threaded;   /* the program had more than one, ever */
+static _Atomic bool is_plain;	   /* rt_sigprocmask(2) is forbidden */
+static _Atomic bool is_threaded;   /* there ever was a second thread */
 
-/* A handler of this thread would wait for the lock: libuhmm lets some run. */
+/* Block signals, which libuhmm may not: a handler here would wait for ever. */
 static void acquire_manage(void)
 {
 	inside_enter();
@@ -109,7 +109,7 @@ static bool may_start(void)
 	return false;
 }
 
-/* Everything that was handed out so far becomes managed. */
+/* Open the context and register all memory that was handed out so far. */
 static void start(void)
 {
 	struct range part;
@@ -134,8 +134,8 @@ static void start(void)
 }
 
 /*
- * A handler of the program's could fork, and find our locks held; and what asks
- * for memory is not to be a point of cancellation.
+ * A handler of the program could fork and find our locks held: block signals.
+ * Nor are malloc() and mmap(2) cancellation points.
  */
 static void start_quietly(void)
 {
@@ -151,7 +151,7 @@ static size_t counted(void)
 	return reserve_bytes() + mappings.bytes;
 }
 
-/* After something was counted, before the program gets it. */
+/* Memory was counted, and the program does not have it yet. */
 static void check_limit(void)
 {
 	if (atomic_load(&state) != WATCHING)
@@ -203,7 +203,7 @@ void manage_decommit(uintptr_t start_, uintptr_t end)
 
 /* ---- Mappings ---------------------------------------------------------- */
 
-/* Where mappings have been: most memory of others lies outside. */
+/* The bounds of all mappings so far: other memory mostly lies outside. */
 static _Atomic uintptr_t lowest = UINTPTR_MAX, highest;
 
 static void widen(uintptr_t start_, uintptr_t end)
@@ -247,7 +247,7 @@ void manage_unmapping(uintptr_t start_, uintptr_t end)
 	ranges_remove(&mappings, start_, end);
 	ranges_remove(&reserved, start_, end);
 	if (atomic_load(&state) == WATCHING)
-		budget_allows(counted()); /* what is too much is given back */
+		budget_allows(counted()); /* gives back an unused part */
 	release_manage();
 }
 
@@ -267,7 +267,7 @@ void manage_closed(uintptr_t start_, uintptr_t end)
 	release_manage();
 }
 
-/* What was opened before may have been closed and opened again. */
+/* A part that is in @mappings already is opened again: nothing to do. */
 void manage_opened(uintptr_t start_, uintptr_t end)
 {
 	bool is_new;
@@ -299,7 +299,7 @@ int manage_pin(uintptr_t start_, uintptr_t end, bool pinned)
 
 	if (!manage_is_on())
 		return -ENOENT;
-	/* It may be about to be. */
+	/* Wait for the lock: another thread may be starting the context. */
 	acquire_manage();
 	if (!manage_is_started())
 		err = -ENOENT;
@@ -338,8 +338,8 @@ void manage_exclude(uintptr_t start_, uintptr_t end)
 }
 
 /*
- * In a signal handler too: what the interrupted thread may be changing is not
- * waited for.
+ * For signal handlers too: the interrupted thread may hold the lock, so waiting
+ * for it is bounded.
  */
 static bool try_lock(void)
 {
@@ -438,9 +438,9 @@ void manage_state(struct manage_state *ret)
 }
 
 /*
- * All memory is the child's own, and counted from here on.  Mappings that
- * another thread was about to change are not: it may have changed the list by
- * half.
+ * In a forked child: all memory is the child's own and counted from here on.
+ * If another thread of the parent held the lock, the lists of ranges may be
+ * changed by half and are dropped.
  */
 void manage_forked(void)
 {
@@ -474,7 +474,7 @@ void manage_forked(void)
 	atomic_store(&state, was);
 }
 
-/* Without a device all that is home stays, and the limit is passed. */
+/* If devices_open() fails, pages at home stay, and the limit is exceeded. */
 void manage_forked_late(void)
 {
 	int err = context ? devices_open(context) : 0;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Large anonymous private mappings of the program are managed; all others go
- * straight to the kernel.  Unmapping needs no care once the context is open,
- * since libuhmm learns of it from the kernel; the set of mappings is kept for
- * counting before that, and for mremap(2).
+ * Large anonymous private mappings of the program are managed.  All others go
+ * straight to the kernel.
+ *
+ * The list of mappings is for counting before the context is open, and for
+ * mremap(2).  Once the context is open the kernel tells libuhmm of unmapped
+ * memory.
  */
-/* Meson asks for 64-bit offsets, which makes mmap another name of mmap64. */
+/* Meson asks for 64-bit offsets, which would make mmap a name of mmap64. */
 #undef _FILE_OFFSET_BITS
 #include <link.h>
 #include <stdarg.h>
@@ -15,7 +17,7 @@
 
 #define MAX_OWN 4
 
-/* Libraries.  Mappings that their code makes are never managed. */
+/* Our library, jemalloc and libuhmm: mappings of their code are not managed. */
 static struct range own[MAX_OWN];
 static size_t nr_own;
 static struct range library;
@@ -53,7 +55,7 @@ static struct range span_of(const char *function)
 	return span;
 }
 
-/* @function may be a stub of ours: ask where it leads. */
+/* dlsym() here may find a stub of ours, so ask where the symbol leads. */
 static void add_own(const char *function)
 {
 	void *addr = dlsym(RTLD_DEFAULT, function);
@@ -93,7 +95,7 @@ bool map_is_watched(const void *caller)
 	return manage_is_on() && !thread.inside && !map_is_own(caller);
 }
 
-/* What grows down or was promised huge pages or RAM cannot be managed. */
+/* Stacks that grow, huge pages and locked mappings cannot be managed. */
 static bool can_be_managed(int flags)
 {
 	const int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -111,15 +113,15 @@ static bool is_candidate(size_t len, int flags)
 }
 
 /*
- * Address space without access is not memory yet.  It is where collectors of
- * garbage have their heaps, which they open piece by piece.
+ * Addresses without access are not memory yet.  Garbage collectors reserve
+ * their heap so and open it piece by piece.
  */
 static bool is_opening(int prot)
 {
 	return prot & (PROT_READ | PROT_WRITE) && !(prot & PROT_EXEC);
 }
 
-/* In the place of something that was managed, perhaps. */
+/* A MAP_FIXED mapping may have replaced managed memory. */
 static void replaced(uintptr_t start, uintptr_t end, int prot, int flags)
 {
 	if (!can_be_managed(flags)) {
@@ -160,7 +162,7 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		return sys_mmap(addr, len, prot, flags, fd, offset);
 	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
-	/* Before: a fork may come in between. */
+	/* Before the call, as another thread may fork during it. */
 	if (flags & MAP_FIXED)
 		nofork_forget((uintptr_t)addr, (uintptr_t)addr + page_up(len));
 	p = sys_mmap(addr, len, prot, flags, fd, offset);
@@ -183,8 +185,8 @@ EXPORT int munmap(void *addr, size_t len)
 	uintptr_t start = (uintptr_t)addr;
 
 	/*
-	 * Before the call: afterwards the addresses may be another's.  One
-	 * that the kernel will refuse changes nothing.
+	 * Before the call: afterwards another thread may get the addresses.
+	 * Arguments that the kernel refuses change nothing.
 	 */
 	if (map_is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
 	    len && len <= SIZE_MAX - PAGE - start) {
@@ -215,7 +217,7 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 	return p;
 }
 
-/* Something of it, at least. */
+/* Is any part of [old, old + len) managed? */
 static bool has_managed_part(void *old, size_t len)
 {
 	uintptr_t start = (uintptr_t)old;

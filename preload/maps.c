@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The mappings of the process, as the kernel lists them.  Calls that need them
- * are rare.
+ * The mappings of the process, as /proc lists them.  The calls that need the
+ * list are rare.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -10,21 +10,21 @@
 
 struct walk {
 	struct vma vma;
-	bool detailed; /* what it is comes later, in VmFlags */
+	bool detailed; /* call @fn only at the VmFlags line */
 	maps_fn *fn;
 	void *arg;
-	char line[192]; /* the rest of a longer one does not matter */
+	char line[192]; /* the end of a longer line is dropped */
 	size_t len;
 };
 
-/* Frames of libuhmm: it tracks writes there, but not what is missing. */
+/* Frames of libuhmm: registered for write-protection, not for missing pages. */
 static bool is_frames(const char *flags)
 {
 	return strstr(flags, " uw") && !strstr(flags, " um") &&
 	       strstr(flags, " dd") && strstr(flags, " dc");
 }
 
-/* A number in hexadecimal and the one character behind it. */
+/* Parse a hexadecimal number and the character @behind that ends it. */
 static bool parse_hex(const char **s, char behind, uintptr_t *ret)
 {
 	const char *p = *s;
@@ -39,7 +39,7 @@ static bool parse_hex(const char **s, char behind, uintptr_t *ret)
 	return true;
 }
 
-/* Behind the permissions: private, at no offset in no file. */
+/* @s: the text after "rwx".  Private, offset 0, no device and inode. */
 static bool is_anon(const char *s)
 {
 	static const char none[] = "p 00000000 00:00 0";
@@ -47,7 +47,7 @@ static bool is_anon(const char *s)
 	return !strncmp(s, none, sizeof(none) - 1);
 }
 
-/* "start-end rwxp ..." */
+/* Parse "start-end rwxp ...". */
 static bool parse_mapping(const char *s, struct vma *ret)
 {
 	*ret = (struct vma){ .prot = 0 };

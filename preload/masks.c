@@ -2,12 +2,12 @@
 /*
  * Signals that instructions raise are never blocked in the kernel, also where
  * the program has blocked them.  The kernel kills a process that faults while
- * SIGBUS is blocked, and inline each touch of an away page is such a fault.  A
- * process that faults while another of these signals is blocked dies without a
- * handler of ours, and its core lacks the away pages.
+ * SIGBUS is blocked, and in inline mode each touch of an away page is such a
+ * fault.  If a thread faults while another of these signals is blocked, the
+ * process dies without our handler, and its core lacks the away pages.
  *
- * When such a signal is sent to a thread that thinks it blocks the signal, our
- * handler blocks the signal and sends it again.
+ * When such a signal is sent to a thread that believes it blocks the signal,
+ * our handler blocks the signal and sends it again.
  */
 #include <signal.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #define OPEN \
 	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGSYS))
 
-/* Of glibc: by it a thread changes the user of all others. */
+/* glibc's signal by which setuid(2) reaches all threads. */
 #define SETXID BIT(33)
 
 typedef int mask_fn(int, const sigset_t *, sigset_t *);
@@ -30,7 +30,7 @@ FIND(sigprocmask);
 FIND(pthread_sigmask);
 FIND(sigsuspend);
 
-/* The kernel knows of 64 signals, glibc of more. */
+/* The kernel has 64 signals; glibc's set has room for more. */
 static uint64_t bits(const sigset_t *set)
 {
 	uint64_t b;
@@ -89,8 +89,9 @@ void quiet_begin(struct quiet *old)
 }
 
 /*
- * glibc 2.36: a thread that is ended by pthread_setcancelstate(3) does not have
- * PTHREAD_CANCELED as its result, one that pthread_setcanceltype(3) ends does.
+ * glibc 2.36: if pthread_setcancelstate(3) ends a cancelled thread, the
+ * thread's result is not PTHREAD_CANCELED.  If pthread_setcanceltype(3) does,
+ * the result is right, so cancel the thread there.
  */
 static void end_cancel(int old)
 {
@@ -110,7 +111,7 @@ void quiet_end(const struct quiet *old)
 	end_cancel(old->cancel);
 }
 
-/* As on entry to a handler. */
+/* Set the mask that the kernel sets when it calls a handler. */
 void masks_enter(const void *context, const struct sigaction *act)
 {
 	uint64_t b = bits(&((const ucontext_t *)context)->uc_sigmask);
@@ -119,7 +120,10 @@ void masks_enter(const void *context, const struct sigaction *act)
 	change_mask(SIG_SETMASK, &b, NULL);
 }
 
-/* Inline SIGBUS is not blocked even then: it comes when it is unblocked. */
+/*
+ * In inline mode SIGBUS must stay unblocked: sigprocmask() raises it again when
+ * the program unblocks it.
+ */
 bool masks_hold(int sig, const siginfo_t *info, void *context)
 {
 	sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
@@ -141,7 +145,7 @@ bool masks_hold(int sig, const siginfo_t *info, void *context)
 	return true;
 }
 
-/* What the program was started with. */
+/* Signals that were blocked when the program was started. */
 void masks_init(void)
 {
 	uint64_t open = OPEN, was;
@@ -178,8 +182,11 @@ static int change_hidden(mask_fn *real, int how, const sigset_t *set,
 			masks_open(&given);
 	}
 	if (asked)
-		signals_arm(); /* our handlers hold signals sent meanwhile */
-	/* Inline, the page of @ret may be away. */
+		signals_arm(); /* ours hold signals sent meanwhile */
+	/*
+	 * In inline mode the page of @ret may be away, so the kernel writes
+	 * @had.
+	 */
 	err = real(how, set ? &given : NULL, &had);
 	if (err)
 		return err;
@@ -215,8 +222,8 @@ EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *ret)
 }
 
 /*
- * A handler that it waits for runs with this mask.  The copy is touched by the
- * CPU, which the kernel's touch of the mask would not be served.
+ * Handlers that run during the wait have this mask.  The copy also has the CPU
+ * touch @mask: the kernel's touch of an away page would not be served.
  */
 const sigset_t *masks_given(const sigset_t *mask, sigset_t *own)
 {

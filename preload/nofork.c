@@ -22,8 +22,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ranges list;   /* under the lock */
-static _Atomic bool is_used; /* there was ever something in it */
-static sigset_t before_fork; /* the forking thread's, under the lock */
+static _Atomic bool is_used; /* @list was ever used */
+static sigset_t before_fork; /* the forking thread's mask; under the lock */
 
 static void acquire_nofork(sigset_t *old)
 {
@@ -80,7 +80,7 @@ void nofork_forget(uintptr_t start, uintptr_t end)
 	release_nofork(&old);
 }
 
-/* What a mapping grows by is as its end was. */
+/* The part that a mapping has grown by gets the advice of its old end. */
 static void resize(uintptr_t start, size_t old_len, size_t len)
 {
 	if (len < old_len)

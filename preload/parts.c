@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Which parts of a range are managed: of arenas and of mappings.
- */
+/* The parts of a range that are managed, of arenas and of mappings. */
 #include "preload.h"
 
 static void clip(const struct range *r, uintptr_t start, uintptr_t end,

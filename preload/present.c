@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inline, what is there before the kernel is asked to use it, whatever it is:
- * pinned, so that it stays, and touched, as the kernel cannot have in what
- * never was.
+ * In inline mode the kernel cannot fetch away pages.  So memory that the kernel
+ * is about to use is pinned, so that its pages stay, and touched, as the kernel
+ * cannot populate managed pages either.
  */
 #include "preload.h"
 
@@ -11,7 +11,10 @@ bool present_wanted(void)
 	return settings.mode == UHMM_FAULTS_INLINE && manage_is_started();
 }
 
-/* What finds no place is touched, and most likely there. */
+/*
+ * A part that finds no place in @p is touched only: its pages are most likely
+ * still home when the kernel uses them.
+ */
 void present_always(struct present *p, const void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);

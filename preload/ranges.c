@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A set of address ranges in a sorted array.  Neighbours are joined: the
- * kernel places mappings side by side, so there are few.
+ * A set of address ranges in a sorted array.  Neighbours are joined.  The
+ * kernel places mappings side by side, so the array is short.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@ bool range_common(const struct range *r, uintptr_t start, uintptr_t end,
 	return ret->start < ret->end;
 }
 
-/* The first range that ends beyond @addr. */
+/* Return: the index of the first range that ends after @addr. */
 static size_t find_range(const struct ranges *set, uintptr_t addr)
 {
 	size_t low = 0, high = set->nr;
@@ -50,7 +50,7 @@ static bool make_room_in_set(struct ranges *set)
 	return true;
 }
 
-/* Put @nr ranges in the place of those from @at up to @end. */
+/* Replace the ranges from index @at up to @end by the @nr ranges of @with. */
 static void replace(struct ranges *set, size_t at, size_t end,
 		    const struct range *with, size_t nr)
 {

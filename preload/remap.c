@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * mremap(2) of a mapping that is managed in part, or by parts.
+ * mremap(2) of a mapping that is managed in part, or in several parts.
  *
- * To the program it is one mapping.  The kernel has several there, which need
- * not become one again when the rest is registered: pages that were first
- * touched in different ones keep them apart.  It refuses to move several at
- * once (EFAULT), and since Linux 6.17 may have moved some by then.  So they are
- * moved one by one here, the last first: that one grows, and what can fail has
- * failed before anything has moved.
+ * For the program it is one mapping, for the kernel several.  The kernel need
+ * not merge them when the rest is registered: pages that were first touched in
+ * different mappings keep those apart.  The kernel refuses to move several
+ * mappings at once (EFAULT), and since Linux 6.17 it may have moved some of
+ * them by then.
+ *
+ * So the mappings are moved here one by one, the last first.  Only the last one
+ * grows, and any step that can fail fails before a mapping has moved.
  */
 #include <string.h>
 
@@ -16,10 +18,10 @@
 #define MAX_PIECES 256
 
 /*
- * @old, @old_len, @len, @flags, @target: as of mremap(2), the lengths in pages
+ * @old, @old_len, @len, @flags, @target: of mremap(2), lengths rounded to pages
  * @piece: the kernel's mappings, in order
- * @next: where the next piece begins
- * @is_one: so far it could be one mapping of the program
+ * @next: the address after the last piece
+ * @is_one: the pieces so far look like one mapping of the program
  */
 struct remap {
 	uintptr_t old;
@@ -53,7 +55,7 @@ static void note_vma(const struct vma *vma, void *arg)
 	r->piece[r->nr++] = (struct range){ start, r->next };
 }
 
-/* Several mappings of the kernel's that are one to the program? */
+/* Does the range consist of several mappings that look like one? */
 static bool find_pieces(struct remap *r)
 {
 	r->nr = 0;
@@ -77,7 +79,7 @@ static bool move_piece(struct range p, size_t len, int flags, uintptr_t to)
 			    (void *)to) != MAP_FAILED;
 }
 
-/* What has moved goes back. */
+/* Move the pieces from index @first on back to their old addresses. */
 static void move_back(const struct remap *r, size_t first, uintptr_t to)
 {
 	int err = errno;
@@ -111,7 +113,7 @@ static void *move_to(const struct remap *r, uintptr_t to)
 	return (void *)to;
 }
 
-/* Addresses that nobody has; those that are not used in the end are free. */
+/* Move to a free range.  If that fails the range is unmapped again. */
 static void *move_away(const struct remap *r)
 {
 	void *ret, *to = sys_mmap(NULL, r->len, PROT_NONE,
@@ -154,7 +156,7 @@ static void *move_pieces(const struct remap *r)
 
 /* ---- mremap -------------------------------------------------------------- */
 
-/* What the kernel would refuse for another reason is left to it. */
+/* If not, the kernel refuses the call for a reason of its own. */
 static bool is_sound(const struct remap *r)
 {
 	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
@@ -182,7 +184,7 @@ void *remap(void *old, size_t old_len, size_t len, int flags, void *target)
 	bool moves = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
 	void *p;
 
-	/* Only then does the kernel begin with what it cannot end. */
+	/* The kernel begins to move such ranges and may stop halfway. */
 	if (is_sound(&r) && r.len == r.old_len && moves && find_pieces(&r))
 		return move_pieces(&r);
 	p = nofork_remap(old, old_len, len, flags, target);

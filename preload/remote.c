@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory of the program that others get hold of.
+ * Memory of the program that is used past the program's own accesses.
  *
- * process_vm_readv(2) and its like on the process itself are like any other
- * call: inline, what is away is brought home before.
+ * process_vm_readv(2) and process_vm_writev(2) on the process itself are like
+ * other calls: in inline mode away pages are brought home first.
  *
- * What vmsplice(2) gives to a pipe, or the network reads without a copy, is
- * still read when its page has moved, and then the page may have other data. So
- * vmsplice(2) copies, and sockets do not have SO_ZEROCOPY: callers do without.
+ * Pages that vmsplice(2) gave to a pipe, or that the network sends without a
+ * copy, are still read there after the mover has moved them and the frame has
+ * other data.  So vmsplice(2) copies, and SO_ZEROCOPY is refused on sockets:
+ * programs that use it have a fallback.
  *
- * Memory that the program registers with a userfaultfd of its own is its own.
+ * Memory that the program registers with its own userfaultfd is not managed.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -34,7 +35,10 @@ static void present_vectors(struct present *p, const struct iovec *v, size_t nr)
 
 /* ---- process_vm_readv, process_vm_writev -------------------------------- */
 
-/* The kernel holds pages and writes later; not all ways to move see that. */
+/*
+ * process_vm_writev(2) gets references to pages and writes later.  Not every
+ * way to move a page notices such a reference, so pin the pages.
+ */
 static void pin_vectors(struct present *p, const struct iovec *v, size_t nr)
 {
 	for (size_t i = 0; nr <= MAX_VECTORS && i < nr; i++)
@@ -81,7 +85,7 @@ EXPORT ssize_t process_vm_writev(pid_t pid, const struct iovec *local,
 
 /* ---- vmsplice ----------------------------------------------------------- */
 
-/* To be written to. */
+/* Is @fd a pipe that is open for writing? */
 static bool is_pipe(int fd)
 {
 	int mode = fcntl(fd, F_GETFL);
@@ -105,7 +109,7 @@ static bool has_managed_iovec(const struct iovec *v, size_t nr)
 	return false;
 }
 
-/* A pipe that can be written to has room for a page at least. */
+/* poll(2) reports a pipe as writable if one page at least fits. */
 static bool has_room(int fd, int timeout)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
@@ -113,7 +117,7 @@ static bool has_room(int fd, int timeout)
 	return poll(&p, 1, timeout) > 0;
 }
 
-/* As much as there is room for, as the call does. */
+/* Copy as much as fits, as vmsplice(2) would give. */
 static ssize_t copy_to_pipe(int fd, const struct iovec *v, size_t nr)
 {
 	size_t done = 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Address space for the arenas, side by side, so that their memory makes few
- * regions.  It is reserved without access and opened as it is handed out; it
- * is never given back, jemalloc keeps and reuses it.
+ * Address space for the arenas, in one piece, so that their memory makes few
+ * regions.  The reserve is mapped without access; a part gets access as it is
+ * handed out.  No part is given back: jemalloc keeps and reuses it.
  *
- * A block counts as used while any page of it is: with transparent huge pages
- * the kernel fills a block on its first touch.
+ * A block counts as used while any page of it is committed: with transparent
+ * huge pages the kernel fills a whole block on its first touch.
  */
 #include <sys/resource.h>
 
@@ -13,16 +13,16 @@
 
 #define MAX_RESERVES 64
 #define RESERVE_SIZE ((size_t)64 << 30)
-/* Where the address space of the process is limited. */
+/* The size where RLIMIT_AS limits the address space. */
 #define SMALL_RESERVE ((size_t)64 << 20)
 
 struct reserve {
 	uintptr_t start, end;
-	_Atomic uintptr_t next; /* handed out up to here */
-	uint16_t *pages;	/* that may be touched, for each block */
+	_Atomic uintptr_t next; /* the end of the part handed out */
+	uint16_t *pages;	/* number of committed pages in each block */
 };
 
-/* A forked child reads them without a lock: they only ever grow. */
+/* Entries are only ever added: a forked child reads them without a lock. */
 static struct reserve reserves[MAX_RESERVES];
 static _Atomic size_t nr_reserves;
 static size_t used_blocks;
@@ -35,7 +35,9 @@ static bool map_reserve(struct reserve *r, size_t len)
 
 	if (p == MAP_FAILED)
 		return false;
-	/* A debugger's dump would have all of it. */
+	/*
+	 * Keep the reserve out of core dumps, which a debugger writes in full.
+	 */
 	madvise(p, len + BLOCK, MADV_DONTDUMP);
 	r->pages = own_alloc(counters);
 	if (!r->pages) {
@@ -91,7 +93,9 @@ void *reserve_take(size_t len, size_t align)
 
 	if (align < PAGE)
 		align = PAGE;
-	/* The older ones may have room left, for something small. */
+	/*
+	 * The newest first; an older reserve may have room for a small extent.
+	 */
 	for (size_t i = nr; i-- > 0;) {
 		void *p = take_from(&reserves[i], len, align);
 
@@ -122,7 +126,7 @@ bool reserve_is_same(uintptr_t a, uintptr_t b)
 	return find_reserve(a) == find_reserve(b);
 }
 
-/* How many pages of the block of @start are in [start, end). */
+/* The number of pages of [start, end) that lie in the block of @start. */
 static size_t pages_in_block(uintptr_t start, uintptr_t end)
 {
 	uintptr_t next = (start | (BLOCK - 1)) + 1;

@@ -21,10 +21,10 @@
 #include "preload.h"
 #include "real.h"
 
-#define NR	4096 /* more of them are pinned for good */
+#define NR	4096 /* more mutexes than that stay pinned for good */
 #define FREED	((uintptr_t)2)
 #define PINNED	((uintptr_t)1)
-#define SPECIAL (16 | 32) /* robust, priority: of glibc's kinds */
+#define SPECIAL (16 | 32) /* robust, priority protocol: glibc's bits */
 
 static _Atomic uintptr_t table[NR];
 
@@ -44,7 +44,7 @@ static size_t first_of(uintptr_t mutex)
 	return mutex / 8 * UINT64_C(0x9e3779b97f4a7c15) >> 52;
 }
 
-/* NULL: it is not there. */
+/* NULL: @mutex is not in the table. */
 static _Atomic uintptr_t *find_mutex(uintptr_t mutex)
 {
 	for (size_t i = 0, at = first_of(mutex); i < NR; i++, at++) {
@@ -58,7 +58,7 @@ static _Atomic uintptr_t *find_mutex(uintptr_t mutex)
 	return NULL;
 }
 
-/* NULL: there is no room. */
+/* NULL: the table is full. */
 static _Atomic uintptr_t *insert(uintptr_t mutex)
 {
 	for (size_t i = 0, at = first_of(mutex); i < NR; i++, at++) {
@@ -84,7 +84,7 @@ static void add_mutex(const pthread_mutex_t *m)
 		return;
 	if (manage_pin(pages.start, pages.end, true) || !entry)
 		return;
-	/* The start of management may have pinned it meanwhile. */
+	/* The start of management may have pinned the mutex meanwhile. */
 	if (!atomic_compare_exchange_strong(entry, &mutex, mutex | PINNED))
 		manage_pin(pages.start, pages.end, false);
 }

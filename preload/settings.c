@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What "uhmm run" asked for, from the environment.  It is read once and
- * copied: programs clear their environment, or write their title over it.
- * A program that runs with raised rights gets nothing of it.
+ * The settings of "uhmm run", from the environment.  They are read once and
+ * copied: programs clear their environment, or write their title over it.  A
+ * program with raised privileges gets none of them.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -43,8 +43,8 @@ static enum uhmm_fault_mode fault_mode(void)
 
 /*
  * True in children only: "uhmm run" itself refuses such programs.  A sanitizer
- * watches all memory: it would report libuhmm's accesses, and its own memory
- * must not move.
+ * watches all memory: it would report libuhmm's accesses, and the sanitizer's
+ * own memory must not move.
  */
 static bool has_sanitizer(void)
 {

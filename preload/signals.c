@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the program does about signals that dump core.
+ * The program's dispositions of signals that dump core by default.
  *
- * Once memory is managed the default of these signals is a handler of ours:
- * pages come home before the kernel writes a core, see dump.c.  The program
- * never sees it.  What it has set itself is in @shadow, and the kernel has it
- * as well, but for two kinds of handlers that ours stand in front of: those
- * that are good for one signal, as what comes after them is the default; and
- * that of SIGBUS inline, where libuhmm's is in front of all others and gives us
- * what is not its own.
+ * Once memory is managed a handler of ours stands for the default of these
+ * signals: it brings pages home before the kernel writes a core, see dump.c.
+ * The program never sees that handler.  @shadow holds the program's own
+ * dispositions.  The kernel has them as well, except for two kinds of handlers,
+ * where ours is installed in front.  After a handler with SA_RESETHAND the
+ * default comes, so ours calls the program's and installs itself as the
+ * default.  In inline mode libuhmm's handler of SIGBUS stands before all
+ * others, and passes on to us each signal that it did not cause.
  *
- * No handler blocks what an instruction raises, see masks.c.
+ * No handler blocks signals that instructions raise, see masks.c.
  *
- * The lock is held for a few instructions with all signals blocked.  Calls that
- * go past us, in glibc itself say, do no harm: what the kernel has counts.
+ * The lock is held for a few instructions with all signals blocked.  A
+ * disposition that is set past our wrappers, by glibc itself say, takes effect:
+ * the kernel's table decides.
  */
 #include <sched.h>
 #include <signal.h>
@@ -36,7 +38,7 @@ static atomic_flag lock = ATOMIC_FLAG_INIT;
 
 /* Under the lock: */
 static struct sigaction shadow[_NSIG];
-static uint64_t hidden[_NSIG]; /* left out of masks that the kernel has */
+static uint64_t hidden[_NSIG]; /* bits that the kernel's masks lack */
 
 static void acquire_signals(sigset_t *old)
 {
@@ -59,7 +61,7 @@ static bool is_watched(int sig)
 	return false;
 }
 
-/* Is it libuhmm's that stands before all others? */
+/* Does libuhmm's handler stand before all others for @sig? */
 static bool is_shielded(int sig)
 {
 	return sig == SIGBUS && settings.mode == UHMM_FAULTS_INLINE;
@@ -78,7 +80,7 @@ static void call(const struct sigaction *act, int sig, siginfo_t *info,
 
 static void install(int sig);
 
-/* What the program has set, as the kernel would take it. */
+/* The program's disposition.  SA_RESETHAND resets it, as the kernel would. */
 static struct sigaction take_action(int sig)
 {
 	struct sigaction act;
@@ -99,7 +101,7 @@ static void on_once(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction act = take_action(sig);
 
-	if (act.sa_handler == SIG_DFL) /* two threads at once */
+	if (act.sa_handler == SIG_DFL) /* another thread took the handler */
 		on_fatal(sig, info, context);
 	else
 		call(&act, sig, info, context);
@@ -143,7 +145,9 @@ static void set_our_action(int sig, void (*fn)(int, siginfo_t *, void *),
 	REAL(sigaction)(sig, &act, NULL);
 }
 
-/* Locked. */
+/*
+ * Give the kernel the disposition of shadow[sig].  The caller holds the lock.
+ */
 static void install(int sig)
 {
 	struct sigaction act = shadow[sig];
@@ -168,7 +172,7 @@ void signals_default(int sig)
 	REAL(sigaction)(sig, &act, NULL);
 }
 
-/* Before libuhmm's handler is there, in inline mode. */
+/* Install our handlers; in inline mode before libuhmm installs its own. */
 void signals_arm(void)
 {
 	sigset_t old;
@@ -192,14 +196,14 @@ void signals_arm(void)
 
 /* ---- The program's calls ------------------------------------------------ */
 
-/* Locked. */
+/* The caller holds the lock. */
 static int set(int sig, const struct sigaction *act)
 {
 	struct sigaction real = *act;
 
 	if (atomic_load(&armed) && is_watched(sig)) {
 		shadow[sig] = *act;
-		if (is_our_action(act)) { /* from a call that went past us */
+		if (is_our_action(act)) { /* read past our wrapper */
 			shadow[sig].sa_handler = SIG_DFL;
 			shadow[sig].sa_flags &= ~SA_SIGINFO;
 		}
@@ -210,7 +214,7 @@ static int set(int sig, const struct sigaction *act)
 	return REAL(sigaction)(sig, &real, NULL);
 }
 
-/* Locked. */
+/* The caller holds the lock. */
 static int get_action(int sig, struct sigaction *ret)
 {
 	int err = REAL(sigaction)(sig, NULL, ret);
@@ -234,7 +238,7 @@ static int change_action(int sig, const struct sigaction *act,
 	sigset_t old;
 	int err;
 
-	/* Not under the lock: it may be away. */
+	/* Copy @act before the lock is taken: its page may be away. */
 	if (act)
 		new = *act;
 	acquire_signals(&old);
@@ -256,7 +260,7 @@ EXPORT int sigaction(int sig, const struct sigaction *act,
 	return change_action(sig, act, ret);
 }
 
-/* By siginterrupt(3), which a later signal(2) heeds. */
+/* Set by siginterrupt(3): a later signal(2) sets no SA_RESTART. */
 static _Atomic bool interrupts[_NSIG];
 
 static sighandler_t set_handler(int sig, sighandler_t handler, int flags)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * unshare(2) and setns(2), which the kernel refuses to processes with more than
- * one thread for some namespaces: libuhmm's threads end meanwhile, with all
- * memory at home.
+ * unshare(2) and setns(2).  For some namespaces the kernel refuses a process
+ * with more than one thread.  So all memory comes home, libuhmm's threads end,
+ * the call is made again, and libuhmm starts anew.
  */
 #include <sched.h>
 

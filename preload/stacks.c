@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each thread has a stack for signal handlers, of ours where it has none of
- * its own: when its stack has overflown, or is itself away inline, there is no
- * other place for them.  To the program ours does not exist.
+ * Stacks of threads, and of their signal handlers.
  *
- * Where the kernel's faults are not served, what it writes to when it raises a
- * signal must be there.  So stacks for handlers that the program has put into
- * managed memory are pinned, once there is a context, and so are stacks of
- * threads: the kernel writes to the last pages of those whenever it likes.
+ * Each thread has a signal stack: ours where the program has set none.  When a
+ * thread's stack has overflown, or is away in inline mode, a handler can run
+ * nowhere else.  The program does not see our stack.
  *
- * Inline, too, a fault of the program is served on the stack of its handlers,
- * which has to have room for that: ours takes the place of one that is too
- * small, and the program is told that it has its own.
+ * Where the kernel's faults are not served, the kernel must find a page in RAM
+ * when it writes a signal frame there.  So signal stacks that the program has
+ * put into managed memory are pinned once the context is open.  The stacks of
+ * threads are pinned as well: the kernel writes to their last pages at any
+ * time.
+ *
+ * In inline mode a fault of the program is served on the signal stack, which
+ * needs room for that.  If the program's signal stack is too small ours takes
+ * its place, and the program is told that its own is set.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -22,22 +25,25 @@
 #include "signals.h"
 
 #define SIZE	   ((size_t)256 << 10)
-#define ENOUGH	   ((size_t)128 << 10) /* to serve a fault, and for a handler */
-#define END	   ((size_t)64 << 10)  /* of a stack, what threads have there */
+#define ENOUGH	   ((size_t)128 << 10) /* to serve a fault and run a handler */
+#define END	   ((size_t)64 << 10)  /* a stack's end, with libc's data */
 #define MAX_STACKS 1024
-#define MOST	   ((size_t)64 << 20) /* where there is no limit */
+#define MOST	   ((size_t)64 << 20) /* taken where RLIMIT_STACK is larger */
 
 FIND(sigaltstack);
 static pthread_key_t key;
 static bool has_key;
 
-/* Of the program's threads, for when the context is opened. */
+/* The program's stacks to pin when the context is opened. */
 static struct {
 	_Atomic bool used;
 	_Atomic uintptr_t start, end;
 } stacks[MAX_STACKS];
 
-/* None from here on was ever used: a child is not to have a page for them. */
+/*
+ * Entries from this index on were never used: a forked child leaves their pages
+ * untouched.
+ */
 static _Atomic unsigned nr_stacks;
 
 static int set_our_stack(int flags, stack_t *was)
@@ -76,7 +82,7 @@ static void raise_to(unsigned nr)
 		;
 }
 
-/* Return: its number, 0 when there are too many. */
+/* Return: the index + 1; 0: the table is full. */
 static unsigned remember(const void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
@@ -88,7 +94,7 @@ static unsigned remember(const void *addr, size_t len)
 		atomic_store(&stacks[i].start, start);
 		atomic_store(&stacks[i].end, end);
 		raise_to(i + 1);
-		/* Pinned is what was touched, by the CPU. */
+		/* A pin populates nothing: have the CPU touch each page. */
 		if (!manage_pin(start, end, true))
 			maps_touch((struct range){ start, end });
 		return i + 1;
@@ -125,9 +131,9 @@ static bool kernel_waits(void)
 }
 
 /*
- * When the thread ends the kernel writes to its end, where the C library has
- * what it knows of the thread, and waits for no page.  The stack may be of use
- * again: so it is pinned until its mapping goes.
+ * When a thread ends, the kernel writes to the end of its stack, where the C
+ * library keeps the thread's descriptor, and waits for no page.  The program
+ * may use the stack again, so the stack stays pinned until it is unmapped.
  */
 void stacks_hold(const pthread_attr_t *attr)
 {
@@ -157,7 +163,7 @@ static void for_each(void (*fn)(uintptr_t start, uintptr_t end))
 	}
 }
 
-/* Their owners may have unmapped them since. */
+/* The program may have unmapped the stack since: touch what is mapped. */
 static void touch_stack(uintptr_t start, uintptr_t end)
 {
 	maps_touch((struct range){ start, end });
@@ -177,7 +183,7 @@ void stacks_pin(void (*pin)(uintptr_t start, uintptr_t end))
 
 extern void *__libc_stack_end;
 
-/* Of the first thread: what it may grow to. */
+/* How far the stack of the first thread may grow. */
 static size_t first_size(void)
 {
 	struct rlimit l;
@@ -258,9 +264,9 @@ static struct range of_handlers(int *flags)
 }
 
 /*
- * A stack grows down, and nothing that runs is below its end.  The stack of
- * handlers is empty while none runs there.  Of stacks that the program made for
- * itself, for coroutines say, nothing is known.
+ * A stack grows down, so a frame below the stack pointer was left.  The signal
+ * stack is empty while no handler runs on it.  Stacks that the program made
+ * itself, for coroutines say, are not known here.
  */
 enum stacks_left stacks_left(uintptr_t addr, uintptr_t now)
 {
@@ -277,14 +283,14 @@ enum stacks_left stacks_left(uintptr_t addr, uintptr_t now)
 	return addr <= now ? STACKS_LEFT : STACKS_LIVE;
 }
 
-/* Less than the kernel takes is for the kernel to refuse. */
+/* A stack below the kernel's minimum is left to the kernel to refuse. */
 static bool is_too_small(const stack_t *ss)
 {
 	return settings.mode == UHMM_FAULTS_INLINE && ss->ss_size < ENOUGH &&
 	       ss->ss_size >= (size_t)sysconf(_SC_MINSIGSTKSZ);
 }
 
-/* As the program is to see it. */
+/* @ss for the program: ours is shown as @small, or as none. */
 static stack_t seen(const stack_t *ss, const stack_t *small)
 {
 	stack_t ret = *ss;
@@ -298,7 +304,7 @@ static stack_t seen(const stack_t *ss, const stack_t *small)
 	return ret;
 }
 
-/* The new one is there before the kernel may use it. */
+/* The new stack is pinned before the kernel may use it. */
 static int change_stack(const stack_t *ss, stack_t *was)
 {
 	bool none = ss->ss_flags & SS_DISABLE;
@@ -327,7 +333,7 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *ret)
 
 	if (!thread.stack)
 		return REAL(sigaltstack)(ss, ret);
-	/* Inline, what it is given may be away. */
+	/* In inline mode the page of @ss may be away. */
 	if (ss)
 		given = *ss;
 	err = ss ? change_stack(&given, &was) : REAL(sigaltstack)(NULL, &was);

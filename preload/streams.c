@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams of stdio in a fork(2).
+ * The locks of stdio's streams in fork(2).
  *
- * glibc's child resets the lock of each stream before any handler has run, and
- * so before a fault can be served in it.  So they are pinned in the parent, and
- * have been written, before libuhmm prepares.
+ * In the child glibc resets the lock of each stream before any fork handler
+ * runs, so no fault on a lock can be served then.  So the parent pins each
+ * stream, and writes to its lock, before libuhmm prepares for the fork.
  *
- * Their list is locked before jemalloc's locks are taken, as glibc does it.
+ * The list of streams is locked before jemalloc's locks, in glibc's order.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void pin_buffer(uintptr_t start, size_t len, bool pinned)
 	manage_pin(start & ~(PAGE - 1), page_up(start + len), pinned);
 }
 
-/* What is written is what is there: another thread may have the lock. */
+/* Another thread may hold a lock, so an atomic or with 0 is the write. */
 static void pin_all(bool pinned)
 {
 	for (FILE *f = *all; f; f = f->_chain) {
@@ -44,7 +44,7 @@ static void pin_all(bool pinned)
 	}
 }
 
-/* With threads of libuhmm glibc sees more than one: it locks the list too. */
+/* libuhmm's threads make glibc lock the list as well, so the order counts. */
 void streams_lock(void)
 {
 	locked = manage_is_started() && all && lock_list && unlock_list;
@@ -63,7 +63,7 @@ void streams_unlock(void)
 	locked = false;
 }
 
-/* glibc made the list's lock anew, and nothing is pinned here. */
+/* In the child glibc has reset the list's lock, and no stream is pinned. */
 void streams_forked(void)
 {
 	locked = false;

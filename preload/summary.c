@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What happened, in words, when the program ends.
+ * A summary of the run, printed when the program ends.
  *
- * Programs close their standard error before we are called; a copy of it is
- * kept out of their way.  Nothing here allocates or uses stdio's streams: the
- * program is half gone.
+ * Programs close their standard error before the destructors run, so a copy of
+ * that descriptor is kept at a high number.  The code below neither allocates
+ * nor uses stdio's streams: the program is already ending.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ struct text {
 
 static int error_fd = -1;
 
-/* High, where no program looks for its next descriptor. */
+/* At a high number, where no program expects its next descriptor. */
 static int keep_copy(int fd)
 {
 	static const int floors[] = { 1000, 250, 100, 3 };
@@ -37,7 +37,7 @@ static int keep_copy(int fd)
 	return copy;
 }
 
-/* False, and errno, when not all could be written. */
+/* False: not all bytes could be written; errno says why. */
 static bool write_all(int fd, const char *data, size_t len)
 {
 	while (len) {
@@ -138,7 +138,7 @@ static void add_trouble(struct text *t, const struct uhmm_stats *s,
 		    (double)m->unmanaged / MIB, strerrordesc_np(-m->why));
 }
 
-/* What is not as it is where the kernel's faults are served. */
+/* Only where the kernel's faults are not served. */
 static void add_calls(struct text *t)
 {
 	uint64_t again, held;
@@ -152,7 +152,7 @@ static void add_calls(struct text *t)
 	    (unsigned long long)again, (unsigned long long)held);
 }
 
-/* The peak that the limit is for comes with the limit. */
+/* With "resident" the limit is on managed RAM, else on all RAM. */
 static void add_limit(struct text *t, const struct uhmm_stats *s)
 {
 	double limit = (double)settings.ram / MIB;
@@ -232,7 +232,7 @@ void summary_write(void)
 	struct text t = { .len = 0 };
 	int fd;
 
-	/* A filter may forbid even getpid(2) after it was written. */
+	/* After it was written a filter may forbid even getpid(2). */
 	if (!settings.summary || thread.inside || atomic_load(&written) ||
 	    getpid() != settings.pid || atomic_exchange(&written, true))
 		return;

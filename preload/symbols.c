@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The C library's table of symbols leads to us.
+ * Makes libc's own table of symbols lead to our functions.
  *
  * A library that is loaded with RTLD_DEEPBIND finds the C library before it
  * finds ours, and so does dlsym(3) with the C library's handle.  Such a library
- * would free what it did not have from the same allocator, and change mappings
- * and handlers unseen.  So what the table says of each function that we export
- * is replaced by the address of ours, before anything else is loaded.
+ * would free blocks of another allocator, and change mappings and handlers
+ * unseen.  So before any such library is loaded, the table's entry of each
+ * function that we export gets the address of ours.
  *
- * Ours call the function behind them.  Where that is another library's, which
- * may look up the C library's in turn, the entry stays: it would lead back to
- * us.
+ * Our functions call the ones behind them.  If the next one belongs to another
+ * library, that library may in turn look up libc's function and would find
+ * ours.  So that entry stays as it is.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -20,7 +20,7 @@
 #include "preload.h"
 #include "real.h"
 
-#define HIDDEN	    0x8000 /* of a version: not the default one */
+#define HIDDEN	    0x8000 /* not the default version of a symbol */
 #define MAX_CHANGES 1024
 #define MAX_BETWEEN 512
 
@@ -93,7 +93,7 @@ static bool is_default(const struct table *t, uint32_t i)
 	return !t->versions || !(t->versions[i] & HIDDEN);
 }
 
-/* NULL: there is no such function, or it is chosen when it is looked up. */
+/* NULL: there is no such function, or libc chooses it at run time. */
 static ElfW(Sym) * find_symbol(const struct table *t, const char *name)
 {
 	struct chains c = chains_of(t);
@@ -116,7 +116,9 @@ static ElfW(Sym) * find_symbol(const struct table *t, const char *name)
 
 /* ---- Replacing ---------------------------------------------------------- */
 
-/* Does ours of that name call another library's? */
+/*
+ * Does another library's function of that name stand between ours and libc's?
+ */
 static bool is_between(const struct table *libc, const struct real *r)
 {
 	const ElfW(Sym) *s = find_symbol(libc, r->name);
@@ -152,7 +154,7 @@ static bool is_exported(const ElfW(Sym) * s)
 	       ELF64_ST_TYPE(s->st_info) == STT_FUNC;
 }
 
-/* What is to replace which entry. */
+/* Set the value of @theirs to @ours. */
 struct change {
 	ElfW(Sym) * theirs;
 	uintptr_t ours;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads that are made inside libuhmm stay inside for their whole life, and
- * what the dynamic linker allocates for any thread lies outside managed
- * memory: a fault handler that needs it must not fault.
+ * Threads that are made inside libuhmm stay inside for their whole life.  The
+ * dynamic linker's allocations for a thread lie outside managed memory: a fault
+ * handler needs them and must not fault.
  *
- * Leaving by _exit() is an end of the program like another: the summary is
- * written.
+ * _exit() ends the program like exit(3): the summary is written.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,7 +29,7 @@ FIND(pthread_getattr_np);
 
 static struct start starts[MAX_STARTS];
 
-/* @s lives until the thread runs; then it is free for another. */
+/* Copy *@arg, an entry of starts[], and free the entry. */
 static void *run(void *arg)
 {
 	struct start s = *(struct start *)arg;
@@ -98,7 +97,7 @@ EXPORT int pthread_create(pthread_t *t, const pthread_attr_t *attr,
 	return err;
 }
 
-/* It asks the kernel, in memory that it allocates. */
+/* glibc has the kernel write to memory that this call allocates. */
 EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr)
 {
 	int err;

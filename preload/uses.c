@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on the context that are made without the lock of manage.c, in handlers
- * of signals too.  It is closed when none of them runs.
+ * Calls on the context that are made without manage.c's lock, also in signal
+ * handlers.  The context is closed when no such call is under way.
  */
 #include <time.h>
 
@@ -17,7 +17,7 @@ static void unuse(void)
 	atomic_fetch_sub(&nr_users, 1);
 }
 
-/* NULL: it is closed, or about to be. */
+/* NULL: the context is closed, or is about to be. */
 static struct uhmm *use(void)
 {
 	struct uhmm *u;
@@ -65,7 +65,7 @@ int manage_release(const void *p, size_t len)
 	return err;
 }
 
-/* Have none of those run. */
+/* Wait until no call is under way.  False: one does not end. */
 bool uses_settle(void)
 {
 	const struct timespec ms = { .tv_nsec = 1000 * 1000 };

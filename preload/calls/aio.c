@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Transfers that go on when their call has ended: libaio's and aio_read(3)'s.
+ * Transfers that outlast the call that starts them: libaio's and those of
+ * aio_read(3).
  *
- * The kernel, or a thread of the C library's, uses the memory until the program
- * has asked how it went.  So it is pinned from the one call to the other, in
- * every mode, and even above the limit.  A transfer is known by the address of
- * the control block that the program has for it.
+ * The kernel, or a thread of the C library, uses the memory until the program
+ * has asked for the result.  So the memory is pinned from the one call to the
+ * other, in every mode, even above the limit.  The key of a transfer is the
+ * address of the program's control block.
  */
-/* Each name is a function of its own here. */
+/* pread() and pread64(), say, are two functions in this file. */
 #undef _FILE_OFFSET_BITS
 #include <aio.h>
 #include <linux/aio_abi.h>
@@ -17,17 +18,17 @@
 
 #define MAX_HELD_PARTS 8192
 
-/* A part of a transfer that goes on; @key 0: none */
+/* A pinned part of a transfer under way; @key NULL: the entry is free. */
 static struct {
 	const void *key;
 	unsigned long queue;
 	struct range part;
 } held[MAX_HELD_PARTS];
-static size_t nr_held; /* none from here on */
+static size_t nr_held; /* all later entries are free */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static sigset_t before; /* what the holder of the lock had blocked */
+static sigset_t before; /* the signal mask of the lock's holder */
 
-/* As in manage.c: no handler of the holder waits for the lock. */
+/* As in manage.c: a handler in the holder's thread would wait for ever. */
 static void acquire_aio(void)
 {
 	inside_enter();
@@ -58,7 +59,7 @@ static bool keep_part(unsigned long queue, const void *key, struct range part)
 	return true;
 }
 
-/* Of one transfer, or, if @key is NULL, all of the queue. */
+/* Unpin the memory of one transfer; @key NULL: of all in the queue. */
 static void drop_transfers(unsigned long queue, const void *key)
 {
 	for (size_t i = 0; i < nr_held; i++) {
@@ -92,7 +93,7 @@ static bool keep(unsigned long queue, const void *key, const void *p,
 	return true;
 }
 
-/* Without a context nothing leaves; a child has no transfers. */
+/* Without a context no page is away, and a child inherits no transfer. */
 static bool is_on(void)
 {
 	return manage_is_started() && !thread.inside;
@@ -145,7 +146,7 @@ static bool keep_vec(queue_t queue, const struct iocb *cb, bool write)
 	return all;
 }
 
-/* The control block as well: the kernel reads it, and its number is there. */
+/* The control block as well: the kernel reads it, and writes its key there. */
 static bool keep_block(queue_t queue, const struct iocb *cb)
 {
 	bool write = cb->aio_lio_opcode == IOCB_CMD_PREAD ||
@@ -168,7 +169,10 @@ static int result(long ret)
 	return ret < 0 ? -errno : (int)ret;
 }
 
-/* As many as there is room for; that none is, is for the program to wait. */
+/*
+ * Submit as many transfers as can be pinned; if none can, fail with -EAGAIN,
+ * after which a program waits.
+ */
 EXPORT int io_submit(queue_t queue, long nr, struct iocb **list)
 {
 	long n = 0;
@@ -249,7 +253,7 @@ EXPORT int io_cancel(queue_t queue, struct iocb *cb, struct io_event *event)
 	return ret;
 }
 
-/* It waits for all of them. */
+/* The kernel waits for all transfers of the queue. */
 EXPORT int io_destroy(queue_t queue)
 {
 	int ret = result(syscall(SYS_io_destroy, queue));
@@ -279,7 +283,10 @@ static int by_number(long number, const long *a)
 	}
 }
 
-/* Programs mix both ways: what one began may end by the other. */
+/*
+ * Programs mix libaio with syscall(2): a transfer that one of them started may
+ * be ended by the other.
+ */
 bool aio_syscall(long number, const long *a, long *ret)
 {
 	int done;

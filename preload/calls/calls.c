@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * How memory is brought home for a system call; see calls.h.
+ * Bringing memory home for a system call; see calls.h.
  *
- * It may be asked for in a signal handler: nothing here waits for a lock that
- * the interrupted thread could hold.  And a handler may leave a call by
- * longjmp(3), or the thread be cancelled in it: while one of our locks is held,
- * or one of libuhmm's, signals are blocked.
+ * A signal handler may ask for it, so nothing here waits for a lock that the
+ * interrupted thread could hold.  A handler may leave a call by longjmp(3), or
+ * the thread may be cancelled in the call, so signals are blocked while one of
+ * our locks or libuhmm's is held.
  */
 #include <sched.h>
 #include <string.h>
 
 #include "calls/calls.h"
 
-#define MAX_TRIES 64 /* of which each brought something home */
-#define NR_CALM	  3  /* and this many that brought nothing */
+#define MAX_TRIES 64 /* attempts that each brought pages home */
+#define NR_CALM	  3  /* in a row that brought nothing: give up */
 
 _Atomic bool calls_active;
 static _Atomic uint64_t nr_again;
@@ -53,8 +53,9 @@ void calls_leave(const struct quiet *old)
 /* ---- Bringing home ----------------------------------------------------- */
 
 /*
- * What is there already is not read again: more of it each time, as long as the
- * first of it stays meanwhile.
+ * Bring a part of the buffer home that doubles with each attempt @n.  Pages at
+ * home are not read again, so a longer buffer costs nothing as long as its
+ * first pages stay meanwhile.
  */
 static ssize_t bring(unsigned n, const struct buf *b)
 {
@@ -64,13 +65,15 @@ static ssize_t bring(unsigned n, const struct buf *b)
 
 	if (!b->p || !len)
 		return 0;
-	/* less where a string or its mapping ends */
+	/* shorter if the string or its mapping ends */
 	return manage_fault_in(b->p, len, b->write);
 }
 
 /*
- * Pages that are home leave again if others are wanted sooner: let those have
- * them.  Another thread may have brought home what we found there.
+ * Is another attempt worth making?  Pages that came home may leave again while
+ * other threads need RAM, so up to MAX_TRIES attempts are made.  An attempt
+ * that brought nothing may be repeated as well: another thread may have brought
+ * the pages home after the call had failed.
  */
 static bool is_worth_it(unsigned n, size_t brought, bool is_bad)
 {
@@ -142,7 +145,7 @@ bool calls_can_read(const void *p, size_t len)
 	return can;
 }
 
-/* The array is there once its pages were brought home; it is ours to read. */
+/* After calls_again() the array itself is at home and can be read here. */
 bool calls_again_vector(unsigned n, char *const *vector)
 {
 	bool some = calls_again(n, BUFS({ vector, sizeof(*vector), false }));

@@ -3,17 +3,18 @@
  * Transfers of files with O_DIRECT.
  *
  * The device writes to the program's pages, or reads them, until the call ends:
- * a page that moved meanwhile would miss what comes later.  And the call fails
- * as a whole where one page is away.  So the pages are pinned, in every mode,
- * and as far as RAM is limited only a part of a large call at a time.
+ * a page that moved meanwhile would miss the rest.  And the whole call fails if
+ * one page is away.  So the pages are pinned, in every mode.  As RAM is limited
+ * only a part of a large call is pinned and transferred at a time.
  *
- * Parts end where a block of the file ends: a part is aligned as the whole is.
- * What the program sees is one call: a part that is short, or fails, ends it;
- * an error is told if nothing was done before.  A call at the file's position
- * takes its room there first, so that what others do at that position comes
- * before or after all of it.
+ * A part ends where a block of the file ends, so each part is aligned as the
+ * whole call is.  To the program it is one call.  A short part, or one that
+ * fails, ends it.  An error is returned if nothing was transferred before.  A
+ * call at the file's position first advances the position by the whole length,
+ * so that other threads' transfers at that position come before or after all of
+ * it.
  */
-/* Each name is a function of its own here. */
+/* pread() and pread64(), say, are two functions in this file. */
 #undef _FILE_OFFSET_BITS
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,8 +27,8 @@
 
 #define LEAST_PART   ((size_t)256 << 10)
 #define MOST_PART    ((size_t)4 << 20)
-#define GRAIN	     ((size_t)64 << 10)	  /* a multiple of any file's blocks */
-#define MOST	     ((size_t)0x7ffff000) /* of any call, see read(2) */
+#define GRAIN	     ((size_t)64 << 10)	  /* a multiple of block sizes */
+#define MOST	     ((size_t)0x7ffff000) /* of one call, see read(2) */
 #define PART_BUFS    16
 #define MAX_FAILURES 6
 
@@ -54,7 +55,10 @@ bool calls_is_direct(int fd, const void *p, size_t len)
 	return is;
 }
 
-/* What is not aligned is for the kernel to refuse. */
+/*
+ * Is any of @vec managed?  False as well if an entry is not aligned: the kernel
+ * refuses the call.
+ */
 static bool is_vec_aligned(const struct iovec *vec, size_t nr)
 {
 	bool managed = false;
@@ -96,7 +100,7 @@ static size_t part_size(void)
 	return size > MOST_PART ? MOST_PART : size;
 }
 
-/* At most @most bytes of @d, behind the first @done. */
+/* Take up to @most bytes of @d's buffers, from byte @done on. */
 static size_t cut(const struct direct *d, size_t done, size_t most,
 		  struct iovec *ret, size_t *ret_bytes)
 {
@@ -161,7 +165,7 @@ static bool has_position(const struct direct *d)
 	       !(d->writes && (flags & O_APPEND || d->flags & RWF_APPEND));
 }
 
-/* The room is given back that was not needed. */
+/* Afterwards move the position back by what was not transferred. */
 static ssize_t at_position(const struct direct *d, size_t len)
 {
 	off64_t end = lseek64(d->fd, (off64_t)len, SEEK_CUR);

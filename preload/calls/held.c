@@ -3,16 +3,16 @@
  * Memory that calls have pinned until they return.
  *
  * A call may never return: a signal handler jumps out of it, or the thread is
- * cancelled at an instruction where nothing is cleaned up.  So what is pinned
- * is kept in a table of the thread, with the frame of the function that holds
- * it.  The next call that holds something drops what belongs to frames that
- * were left, and so does the end of the thread.
+ * cancelled at an instruction where no clean-up runs.  So each thread has a
+ * table of pinned parts, with the frame of the function that pinned them.  The
+ * next call that pins anything unpins the parts of frames that were left.  The
+ * end of the thread does the same.
  */
 #include "calls/calls.h"
 
 #define MAX_PAGES 1024
 #define MAX_HELD  32 /* parts of one call */
-#define MAX_OPEN  64 /* of calls that handlers have interrupted, too */
+#define MAX_OPEN  64 /* of calls that were interrupted, as well */
 
 static __thread struct {
 	unsigned nr;
@@ -29,7 +29,10 @@ uint64_t calls_nr_held(void)
 	return atomic_load(&nr_held);
 }
 
-/* What was unmapped meanwhile is pinned no more: then each page by itself. */
+/*
+ * If a part of the range was unmapped meanwhile the whole is refused, so then
+ * unpin page by page.
+ */
 static void unpin(struct range part)
 {
 	uintptr_t at = part.start;
@@ -50,7 +53,7 @@ static void drop_hold(unsigned i)
 	unpin(part);
 }
 
-/* Before a function with @frame holds anything. */
+/* Unpin the parts of frames that were left; @frame is about to pin. */
 static void drop_left(uintptr_t frame)
 {
 	for (unsigned i = held.nr; i-- > 0;)
@@ -59,7 +62,10 @@ static void drop_left(uintptr_t frame)
 			drop_hold(i);
 }
 
-/* The oldest on a stack that is not known is most likely left. */
+/*
+ * If the table is full drop the oldest entries on unknown stacks: these frames
+ * are most likely left.
+ */
 static bool make_room_to_hold(uintptr_t frame)
 {
 	for (unsigned i = 0; held.nr == MAX_OPEN && i < held.nr; i++)
@@ -69,7 +75,7 @@ static bool make_room_to_hold(uintptr_t frame)
 	return held.nr < MAX_OPEN;
 }
 
-/* The part that @h has pinned last. */
+/* The part that @h pinned last. */
 static struct range *last_of(const struct hold *h)
 {
 	bool has = h->nr && held.list[held.nr - 1].frame == h->frame;
@@ -138,7 +144,9 @@ bool calls_hold(struct hold *h, const struct buf *bufs, size_t nr)
 	return all;
 }
 
-/* Handlers that were left may have held something since. */
+/*
+ * Search the whole table: handlers that were left may have pinned parts since.
+ */
 void calls_release(struct hold *h)
 {
 	int err = errno;

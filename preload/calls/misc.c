@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Calls with unknown arguments: ioctl(2) and its kin, and syscall(2). */
-/* Each name is a function of its own here. */
+/* fcntl() and fcntl64() are two functions in this file. */
 #undef _FILE_OFFSET_BITS
 #include <fcntl.h>
 #include <stdarg.h>
@@ -9,11 +9,12 @@
 
 #include "calls/calls.h"
 
-#define GUESS 4096 /* bytes, unless the call says how many */
+#define GUESS 4096 /* bytes, unless the call encodes a size */
 
 /*
- * To be written to?  Only if it may be, and reading was not enough: see @n_ of
- * REPEAT().
+ * An argument that may be a buffer.  Its pages come home for reading, and for
+ * writing from the third retry on (@n_ of REPEAT()), when reading was not
+ * enough.
  */
 #define GUESSED(p, len) ((struct buf){ (p), (len), n_ >= 2 })
 
@@ -70,8 +71,9 @@ EXPORT int prctl(int op, ...)
 }
 
 /*
- * Whatever points to managed memory comes home: some pages too many, at most.
- * libuhmm knows itself what it does, and may hold a lock.
+ * Bring home the pages of each argument that points to managed memory.  At most
+ * some pages come home in vain.  Calls of libuhmm are left alone: libuhmm knows
+ * its buffers, and may hold a lock.
  */
 static bool again_args(unsigned n_, const long *a, const void *caller)
 {

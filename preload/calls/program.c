@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs that are started: names, arguments and environment are read by the
- * kernel, for posix_spawn(3) in a child that shares our memory.
+ * Starting programs.  The kernel reads the names, arguments and environment;
+ * for posix_spawn(3) it does so in a child that shares our memory.
  */
 #include <alloca.h>
 #include <spawn.h>
@@ -14,7 +14,7 @@
 
 typedef char *const *vector;
 
-/* All that a program is given. */
+/* Bring home the path, the arguments and the environment. */
 static bool again(unsigned n, const char *path, vector argv, vector envp)
 {
 	bool some = calls_again(n, BUFS(STR(path)));
@@ -62,8 +62,8 @@ static size_t size_of_vector(vector v)
 }
 
 /*
- * Parent and child touch these while all signals are blocked, so that no fault
- * can be served inline.
+ * Parent and child touch these arguments while all signals are blocked, so
+ * inline mode could serve no fault.
  */
 #define SPAWN(name)                                                        \
 	EXEC(IS_ERROR, name,                                               \
@@ -80,7 +80,7 @@ SPAWN(posix_spawnp)
 
 /* ---- Arguments one by one ---------------------------------------------- */
 
-/* As many as there are before NULL, from @first on. */
+/* The number of arguments from @first on before the NULL. */
 #define COUNT(n, first)                                   \
 	do {                                              \
 		const char *arg_ = first;                 \
@@ -135,7 +135,7 @@ EXPORT int execle(const char *path, const char *first, ...)
 
 /* ---- By the shell ------------------------------------------------------ */
 
-/* It does not say what went wrong, so everything is brought home before. */
+/* system() does not report EFAULT, so the command is pinned first. */
 FIND(system);
 EXPORT int system(const char *command)
 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * io_uring(7) uses memory after its call has returned, from the kernel's own
- * threads.  Where the kernel's faults are not served, each transfer of memory
- * that is away would fail.  Without UFFDIO_MOVE what a device writes to a page
- * that moves meanwhile would be lost.  There no ring is made: the kernel lacks
- * io_uring, as far as the program can see, and the program does without.
+ * threads.
+ *
+ * Where the kernel's faults are not served each transfer of away memory would
+ * fail.  Without UFFDIO_MOVE a device's writes to a page that moves meanwhile
+ * would be lost.  In either case no ring is made: the call fails with ENOSYS,
+ * as on a kernel without io_uring, and the program has a fallback.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +18,10 @@ bool ring_is_refused(void)
 	return manage_is_on() && !settings.rings && !thread.inside;
 }
 
-/* The library may come late, and to few: no function of it is found before. */
+/*
+ * liburing may be loaded late and with RTLD_LOCAL, so its functions are looked
+ * up at each call.
+ */
 static void *find_ring_call(const char *name)
 {
 	void *fn, *lib = NULL;

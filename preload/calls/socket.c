@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sockets.  A stream gives nothing away that was not copied; all others do, and
- * so do addresses, control messages and the header of a message: they are held.
+ * Sockets.
+ *
+ * A stream socket consumes no data before it has copied them.  All other
+ * sockets do, and so do addresses, control messages and the header of a
+ * message: their memory is pinned.
  */
 #include "calls/calls.h"
 
@@ -140,7 +143,9 @@ EXPORT ssize_t send(int fd, const void *p, size_t len, int flags)
 
 /* ---- Messages ---------------------------------------------------------- */
 
-/* A copy that can be read; false: it is for the kernel to say what it is. */
+/*
+ * Copy the header.  False: it cannot be read, so the kernel reports an error.
+ */
 static bool copy_header(const struct msghdr *m, struct msghdr *ret)
 {
 	if (!calls_can_read(m, sizeof(*m)))
@@ -150,7 +155,7 @@ static bool copy_header(const struct msghdr *m, struct msghdr *ret)
 	       calls_vec_home(ret->msg_iov, ret->msg_iovlen);
 }
 
-/* All that a message is received into. */
+/* Pin all memory that a message is received into. */
 static bool hold_message(struct hold *h, struct msghdr *m)
 {
 	struct msghdr copy;
@@ -176,7 +181,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 	return REAL(recvmsg)(fd, m, flags);
 }
 
-/* As many as can be held; that is at least one. */
+/* Receive as many messages as can be pinned, one at least. */
 FIND(recvmmsg);
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags,
 		    struct timespec *timeout)
@@ -210,7 +215,7 @@ static bool again_message(unsigned n, const struct msghdr *m)
 
 FIND(sendmsg);
 
-/* What a stream did not take, without what came with it. */
+/* Send the bytes that a stream did not take, without the control message. */
 static ssize_t send_rest(int fd, const struct msghdr *m, int flags, size_t done)
 {
 	struct iovec rest[NR_REST];
@@ -247,7 +252,10 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 	return ret > 0 ? send_rest(fd, m, flags, (size_t)ret) : ret;
 }
 
-/* The first that failed is what it stopped at: less than @nr is usual. */
+/*
+ * sendmmsg() stops at the first message that fails: programs expect fewer than
+ * @nr.
+ */
 FIND(sendmmsg);
 EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned nr, int flags)
 {

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams.  Their own buffers lie outside managed memory, see heap.c; what is
- * large passes them by, between the file and the program's memory.
+ * Streams.  A stream's own buffer lies outside managed memory, see heap.c.  A
+ * large transfer bypasses that buffer: the kernel copies between the file and
+ * the program's memory.
  */
-/* Each name is a function of its own here. */
+/* Functions with and without "64" are different here. */
 #undef _FILE_OFFSET_BITS
 #include <stdio.h>
 #include <string.h>
 
 #include "calls/calls.h"
 
-/* They may be macros. */
+/* <stdio.h> may define macros of these names. */
 #undef fread_unlocked
 #undef fwrite_unlocked
 #undef fputs_unlocked
 
-#define LARGE 1024 /* what is less goes by the stream's buffer */
+#define LARGE 1024 /* less goes through the buffer */
 
 typedef size_t get_fn(void *p, size_t size, size_t n, FILE *f);
 typedef size_t put_fn(const void *p, size_t size, size_t n, FILE *f);
 
-/* Did it stop only since memory was away? */
+/* Did the transfer stop because memory was away?  The memory is home now. */
 static bool is_away(unsigned n, FILE *f, const void *p, size_t len, bool write)
 {
 	if (!ferror_unlocked(f) || errno != EFAULT ||
@@ -30,7 +31,7 @@ static bool is_away(unsigned n, FILE *f, const void *p, size_t len, bool write)
 	return true;
 }
 
-/* In bytes, so that none is lost of an item that was read in part. */
+/* Counts bytes, so that no byte of an item that was read in part is lost. */
 static size_t get_bytes(get_fn *real, void *p, size_t len, FILE *f)
 {
 	size_t done = 0;
@@ -67,7 +68,7 @@ static size_t put_bytes(put_fn *real, const void *p, size_t len, FILE *f)
 	return done;
 }
 
-/* Is there something to mend, and a number to count in bytes? */
+/* May the buffer be away, and can its length be counted in bytes? */
 static bool is_large(const void *p, size_t size, size_t n, size_t *ret_len)
 {
 	return calls_on() && size &&
@@ -139,8 +140,8 @@ EXPORT int puts(const char *s)
 }
 
 /*
- * A buffer of the program's may be away when the stream is flushed: the stream
- * takes one of its own.  Nothing says how large it is to be.
+ * A stream that is flushed may find a buffer of the program away.  So NULL is
+ * passed instead, and the stream allocates a buffer of its own size.
  */
 static char *fit_for(char *p, size_t len)
 {

@@ -2,19 +2,21 @@
 /*
  * read(2), write(2) and their kin.
  *
- * What is read from a file, a pipe or a stream is not taken before it was
- * copied: a call that failed is made again.  Ttys, datagrams, events and timers
- * are taken first, so the buffer is held.  What was read short from a file, or
- * written short to anything, is gone on with where the page after it may have
- * been the reason.
+ * Files, pipes and stream sockets consume no data before the kernel has copied
+ * them, so a call that failed is made again.  Ttys, datagram sockets, event and
+ * timer descriptors consume data first, so the buffer is pinned before the
+ * call.
+ *
+ * A short read of a file, and any short write, is continued if the page at
+ * which it stopped may have been away.
  */
-/* Each name is a function of its own here. */
+/* pread() and pread64(), say, are two functions in this file. */
 #undef _FILE_OFFSET_BITS
 #include <sys/stat.h>
 
 #include "calls/calls.h"
 
-#define NR_REST 32 /* gone on with at a time: stacks may be small */
+#define NR_REST 32 /* entries of one call: stacks may be small */
 
 enum kind calls_kind_of_socket(int fd)
 {
@@ -32,12 +34,12 @@ enum kind calls_kind_of(int fd)
 	int err = errno;
 	struct stat st;
 
-	/* Past libraries that have their own idea of files. */
+	/* Past libraries that wrap fstat(). */
 	if (syscall(SYS_fstat, fd, &st) == 0) {
 		if ((S_ISREG(st.st_mode) && st.st_size) || S_ISBLK(st.st_mode))
 			kind = FILE_KIND;
 		else if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ||
-			 S_ISDIR(st.st_mode)) /* or one of /proc */
+			 S_ISDIR(st.st_mode)) /* or a file of /proc */
 			kind = STREAM_KIND;
 		else if (S_ISSOCK(st.st_mode))
 			kind = calls_kind_of_socket(fd);
@@ -49,9 +51,9 @@ enum kind calls_kind_of(int fd)
 /* ---- One buffer -------------------------------------------------------- */
 
 /*
- * What was read from a file ends where a page is away, or was: it may have come
- * back since, and it may have left in the middle of the call.  So the file is
- * asked again; its end says so once more.
+ * May the transfer have stopped at an away page?  That page may be back by now,
+ * or have left during the call.  So a short read of a file in managed memory is
+ * always continued: at the end of the file another read returns 0.
  */
 static bool has_stopped(const struct transfer *t)
 {
@@ -61,8 +63,9 @@ static bool has_stopped(const struct transfer *t)
 }
 
 /*
- * The n-th time.  What is brought home may leave again before it is used, where
- * there is more of it than RAM: then the first of it is held.
+ * The @n-th attempt.  If RAM is smaller than the buffer, pages that were
+ * brought home may leave again before the kernel uses them.  So after PATIENCE
+ * attempts the first of them are pinned.
  */
 static ssize_t transfer_once(const struct transfer *t, unsigned n)
 {
@@ -281,7 +284,7 @@ static void hold_first(struct hold *h, const struct vec_transfer *t)
 	}
 }
 
-/* The n-th time. */
+/* See transfer(). */
 APART ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
 {
 	HOLD_NOTHING;
@@ -291,7 +294,9 @@ APART ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
 	return t->real(t);
 }
 
-/* The same call on what is left, as much of it as is made in one. */
+/*
+ * Make the call, then continue with the rest, up to NR_REST entries at a time.
+ */
 static ssize_t go_on_vec(const struct vec_transfer *all)
 {
 	struct iovec rest[NR_REST];
@@ -364,7 +369,7 @@ static ssize_t do_pwritev(const struct vec_transfer *t)
 	return REAL(pwritev64v2)(t->fd, t->vec, t->nr, t->at, t->flags);
 }
 
-/* The parameters of them all. */
+/* The arguments that all of these calls share. */
 #define VEC(...)                            \
 	transfer_vec((struct vec_transfer){ \
 		.fd = fd, .vec = vec, .nr = nr, __VA_ARGS__ })
@@ -400,7 +405,9 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 		   .real = do_pwritev);
 }
 
-/* A position below 0 is an error here. */
+/*
+ * Of preadv2(2) -1 is the file's position; here each negative one is an error.
+ */
 EXPORT ssize_t preadv64(int fd, const struct iovec *vec, int nr, off64_t at)
 {
 	if (at < 0)

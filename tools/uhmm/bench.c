@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * uhmm bench: runs the benchmarks of bench/ and prints their figures, as a
- * table or as JSON.  It measures nothing itself.
+ * table or as JSON.  The benchmarks do the measuring.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,9 +21,9 @@ static const char name[] = "bench";
 
 struct bench_run {
 	bool quick;
-	json_object *figures; /* NULL: a table to standard output */
+	json_object *figures; /* NULL: a table on standard output */
 	const struct bench *now;
-	unsigned missed; /* figures below their bar */
+	unsigned missed; /* number of figures that miss their bar */
 };
 
 bool bench_quick(const struct bench_run *run)
@@ -31,13 +31,16 @@ bool bench_quick(const struct bench_run *run)
 	return run->quick;
 }
 
-/* What the bar is about: a ratio, or where nothing is compared a value. */
+/*
+ * The value that the bar limits: the ratio, or the value itself if the figure
+ * has no bare run to compare with.
+ */
 static double result(const struct bench_figure *f)
 {
 	return f->bare > 0 ? f->ratio : f->value;
 }
 
-/* Without a bar there is nothing to miss. */
+/* A figure without a bar always passes. */
 static bool meets_bar(const struct bench_figure *f)
 {
 	if (f->bar <= 0)
@@ -168,7 +171,7 @@ static int list(char **patterns)
 	return EXIT_SUCCESS;
 }
 
-/* A number of 0 is a pattern that fits nothing. */
+/* 0: no benchmark matches @patterns. */
 static size_t count_wanted(char **patterns)
 {
 	size_t nr = 0;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What surrounds a program here: container, limits, libraries, devices.
- */
+/* The surroundings of a program here: container, limits, libraries, devices. */
 #include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -130,7 +128,7 @@ static void say_builtin(void)
 	finding(FINE, "providers", "%s", NULL, list);
 }
 
-/* Devices of hardware that may be missing. */
+/* Devices of special memory, which a machine may lack. */
 static void say_dax(void)
 {
 	glob_t g;
@@ -165,7 +163,7 @@ static void say_found(void *arg, const struct uhmm_found *found)
 		found->bytes >> 20, found->name);
 }
 
-/* What providers have to choose from, or why there is nothing. */
+/* The devices that each provider finds, or why it finds none. */
 static void say_choices(void)
 {
 	const struct uhmm_provider *p = NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel lets this user do, by opening contexts, and what it offers.
+ * The features that the kernel offers and lets this user have.  Each is tried
+ * by opening a context.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #define ALLOW_ALL   "sysctl vm.unprivileged_userfaultfd=1, as root"
 #define ALLOW_GROUP "setfacl -m u:$USER:rw /dev/userfaultfd, as root"
 
-/* Where the kernel is older, a trial of it has failed. */
+/* On a kernel older than @since the library's trial of the feature fails. */
 static const struct {
 	const char *name, *since, *gives;
 } features[] = {
@@ -31,7 +32,7 @@ static const struct {
 	{ "object", "5.19", "memory that several mappings share" },
 };
 
-/* Return: 0, and the features; or -errno. */
+/* Return: 0, and @list holds the features; or -errno. */
 static int try_mode(enum uhmm_fault_mode mode, char *list, size_t len)
 {
 	const struct uhmm_params params = {
@@ -69,7 +70,7 @@ static bool has_cap(unsigned cap)
 	       strtoull(text, NULL, 16) >> cap & 1;
 }
 
-/* The best of what this user has; NULL: nothing. */
+/* The strongest privilege of this user; NULL: none. */
 static const char *rung(void)
 {
 	char text[16];
@@ -82,7 +83,7 @@ static const char *rung(void)
 	return *text == '1' ? "vm.unprivileged_userfaultfd=1" : NULL;
 }
 
-/* Root is refused by something else than the kernel's own rules. */
+/* If root is refused, the reason is the kernel's configuration or seccomp. */
 static const char *refused_by(int err)
 {
 	char text[16];
@@ -104,7 +105,7 @@ static const char *allow(void)
 	return access("/dev/userfaultfd", F_OK) ? ALLOW_ALL : ALLOW_GROUP;
 }
 
-/* What of the kernel's own faults; @full: they are served. */
+/* Are faults of system calls served (@full)? */
 static void say_calls(bool full)
 {
 	const char *mend = allow();
@@ -144,7 +145,7 @@ void doctor_privilege(void)
 
 /* ---- Features ---------------------------------------------------------- */
 
-/* As "uhmm run" decides it. */
+/* The same rule as in "uhmm run". */
 static void say_rings(const char *list)
 {
 	bool served = is_in(list, "kernel-faults"), moves = is_in(list, "move");
@@ -168,7 +169,7 @@ void doctor_features(void)
 		char mend[64];
 		bool has = is_in(list, features[i].name);
 
-		if (!features[i].since) /* said by doctor_privilege() */
+		if (!features[i].since) /* doctor_privilege() prints it */
 			continue;
 		snprintf(mend, sizeof(mend), "Linux %s or newer",
 			 features[i].since);

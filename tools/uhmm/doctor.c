@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * uhmm doctor: what works here, what does not, and what would mend it.
+ * uhmm doctor: which features work here, which do not, and the remedy.
  *
- * A line for each thing looked at, and below it the command that would better
- * it.  Everything is found by trying, as the library does.
+ * A line for each thing examined, and below it the command that would improve
+ * it.  Each feature is tried, as the library tries it.
  */
 #include <getopt.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor.h - what "uhmm doctor" looks at.  Each part prints lines, by say(),
- * and returns nothing: there is always something to say.
+ * doctor.h - the parts of "uhmm doctor".
+ *
+ * Each part prints at least one line, by finding().
  */
 #ifndef UHMM_DOCTOR_H
 #define UHMM_DOCTOR_H
@@ -15,26 +16,26 @@ enum finding {
 };
 
 /*
- * One line: how it is, about what, and what is so; and one below it with what
- * would mend it, if @mend is not NULL.
+ * Print a line with the state @how, the subject @what, and @text.  If @mend is
+ * not NULL a second line says what would improve it.
  */
 __attribute__((format(printf, 3, 5))) void finding(enum finding how,
 						   const char *what,
 						   const char *text,
 						   const char *mend, ...);
 
-/* The privileges to serve faults and to hear of forks. */
+/* The privileges to serve faults and to get events of forks. */
 void doctor_privilege(void);
-/* What the kernel offers, in use or not. */
+/* The features that the kernel offers, in use or not. */
 void doctor_features(void);
 /* Container, seccomp, cgroup, number of mappings. */
 void doctor_surroundings(void);
-/* The library to preload; devices. */
+/* The preload library, providers and their devices. */
 void doctor_providers(void);
 
-/* Of a file of one line; "" if it cannot be read. */
+/* Read the first line of a file; "" if it cannot be read. */
 void read_line(const char *path, char *ret, int len);
-/* What follows @key in a file, as "CapEff:" in /proc/self/status. */
+/* Read the text after @key in a file: after "CapEff:", say. */
 bool read_field(const char *path, const char *key, char *ret, int len);
 
 #endif

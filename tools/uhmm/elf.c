@@ -3,8 +3,8 @@
  * Can a library be preloaded into this ELF file?
  *
  * The file is not trusted: every offset is checked against its length.  Its
- * own architecture and C library are compared with those of this tool, since
- * the preload library was built with it.
+ * architecture and C library are compared with those of this tool, as the
+ * preload library was built with the tool.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ struct image {
 	size_t len;
 };
 
-/* [offset, offset + len) of the file, or NULL when it is not all there. */
+/* [offset, offset + len) of the file; NULL: the file is shorter. */
 static const void *file_part(const struct image *im, uint64_t offset,
 			     uint64_t len)
 {
@@ -30,7 +30,7 @@ static const void *file_part(const struct image *im, uint64_t offset,
 	return im->data + offset;
 }
 
-/* A string that ends before the file does. */
+/* The string at @offset; NULL: it does not end within the file. */
 static const char *string(const struct image *im, uint64_t offset)
 {
 	if (offset >= im->len ||
@@ -62,7 +62,7 @@ static const ElfW(Phdr) * find_header(const struct image *im, uint32_t type)
 	return NULL;
 }
 
-/* Where in the file an address is; beyond its end when nowhere. */
+/* The file's offset of @addr, or its length if no segment has @addr. */
 static uint64_t file_offset(const struct image *im, uint64_t addr)
 {
 	size_t nr = 0;
@@ -98,7 +98,7 @@ static bool names_sanitizer(const char *name)
 	return false;
 }
 
-/* A library of a sanitizer among the needed ones? */
+/* Is a sanitizer's library among the needed ones? */
 static bool needs_sanitizer(const struct image *im)
 {
 	const ElfW(Phdr) *ph = find_header(im, PT_DYNAMIC);
@@ -159,8 +159,8 @@ static bool table_has_sanitizer(const struct image *im, const ElfW(Shdr) * sym,
 }
 
 /*
- * The run-time part may be linked in: clang does that by default.  Where gcc
- * does, only the symbols that strip(1) removes tell.
+ * A sanitizer's run-time may be linked statically: clang does that by default.
+ * With gcc only symbols that strip(1) removes show it.
  */
 static bool contains_sanitizer(const struct image *im)
 {
@@ -203,7 +203,7 @@ static void unmap_file(struct image *im)
 	munmap((void *)im->data, im->len);
 }
 
-/* The same machine and word size as this tool: its own header is loaded. */
+/* Compare machine and word size with this tool's own header in memory. */
 static bool same_machine(const ElfW(Ehdr) * eh)
 {
 	extern const ElfW(Ehdr) __ehdr_start;
@@ -212,7 +212,7 @@ static bool same_machine(const ElfW(Ehdr) * eh)
 	       eh->e_machine == __ehdr_start.e_machine;
 }
 
-/* The dynamic linker of this tool: its name tells the C library. */
+/* Compare the name of the dynamic linker with this tool's. */
 static bool same_libc(const char *name)
 {
 	struct image self;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * uhmm limit: another limit for a running process.
- */
+/* uhmm limit: changes the limit of a running process. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>

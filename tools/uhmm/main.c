@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * uhmm(1): finds the command and hands over.
- */
+/* uhmm(1): finds the command and calls its function. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +94,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* "uhmm help", and "uhmm help COMMAND", which is "uhmm COMMAND --help". */
+/* "uhmm help", and "uhmm help COMMAND", which prints COMMAND's --help. */
 static int cmd_help(int argc, char **argv)
 {
 	static char option[] = "--help";

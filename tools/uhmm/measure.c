@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a device can do, measured as a program would see it: pages of this
- * process go there and come home.
+ * The speed of a device as a program sees it: pages of this process move to the
+ * device and come home.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,9 @@
 #define PAGE	uhmm_page_size()
 
 /*
- * A wrapper that hides what saves copies: with UHMM_DEVICE_TELLS_WRITES pages
- * keep their frames and come home without one.
+ * A wrapper that takes UHMM_DEVICE_TELLS_WRITES from the device.  With that
+ * flag a page keeps its frame and comes home without a copy, and copies are to
+ * be measured.
  */
 static int copies_wrap(const char *const *values,
 		       const struct uhmm_device_desc *inner, void *inner_priv,
@@ -71,14 +72,14 @@ static double move_us(struct uhmm *u, char *p, struct uhmm_device *dev)
 		       -1;
 }
 
-/* GB/s both ways.  False: not all pages went. */
+/* GB/s in both directions.  False: some pages did not move. */
 static bool measure_copies(struct uhmm *u, struct uhmm_device *dev, char *p,
 			   struct measured *ret)
 {
 	double in[ROUNDS], out[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		/* Words that differ: some devices compress. */
+		/* Each word differs, as some devices compress. */
 		for (size_t at = 0; at < LEN; at += sizeof(size_t))
 			*(size_t *)(p + at) = at * 0x9e3779b97f4a7c15u;
 		in[i] = move_us(u, p, dev);
@@ -91,7 +92,7 @@ static bool measure_copies(struct uhmm *u, struct uhmm_device *dev, char *p,
 	return true;
 }
 
-/* A page at a time; far apart, so that no neighbour comes along. */
+/* One page at a time, far from the others: a fault may bring neighbours. */
 static bool measure_pages(struct uhmm *u, struct uhmm_device *dev, char *p,
 			  struct measured *ret)
 {
@@ -113,7 +114,10 @@ static bool measure_pages(struct uhmm *u, struct uhmm_device *dev, char *p,
 	return true;
 }
 
-/* What the library says of the device, without the name that we gave it. */
+/*
+ * Keep the library's first message about the device, without the device's name,
+ * which is a made-up one.
+ */
 static void keep_device_message(void *arg, int level, const char *msg)
 {
 	struct measured *m = arg;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Providers that are modules: all that there are, loaded so that they are
- * listed with the others.
- */
+/* Loads all providers that are modules, so that they are listed as well. */
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +9,7 @@
 
 #include "tool.h"
 
-/* "DIR/NAME.so" without the rest; false: it is a library, and no module. */
+/* @name: "NAME" of "DIR/NAME.so".  False: a library, not a module. */
 static bool module_name(const char *path, char *name, size_t len)
 {
 	const char *base = strrchr(path, '/');
@@ -25,7 +22,7 @@ static bool module_name(const char *path, char *name, size_t len)
 	return strncmp(name, "lib", 3) != 0;
 }
 
-/* @dir: @len bytes. */
+/* @len: the length of @dir, which need not end with a NUL. */
 static void load_folder(const char *dir, int len, module_fn *failed)
 {
 	char pattern[PATH_MAX], name[64], why[512];

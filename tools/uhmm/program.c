@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Find a program as execvp(3) does, and say before it is started why it could
- * not be served: one that ignores the preload library would run without its
- * limit, and nobody would know.
+ * Find a program as execvp(3) does, and before it starts say why it could not
+ * be served.  A program that ignores the preload library would run without its
+ * limit, and the user would not notice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,10 @@ static bool is_program(const char *path)
 	       access(path, X_OK) == 0;
 }
 
-/* Walk PATH.  True: @path is executable, or else the first that is not. */
+/*
+ * Walk PATH.  True: @path is executable.  False: @path is the first file of
+ * that name, which is not executable.
+ */
 static bool search(const char *name, char path[PATH_MAX])
 {
 	const char *dirs = getenv("PATH");
@@ -100,7 +103,7 @@ static int locate(const char *name, char path[PATH_MAX], const struct answer *a)
 		      path);
 }
 
-/* The dynamic linker ignores LD_PRELOAD for a program that gains rights. */
+/* The dynamic linker ignores LD_PRELOAD for a program that gains privileges. */
 static bool gains_rights(const char *path)
 {
 	struct stat st;
@@ -116,7 +119,7 @@ static bool gains_rights(const char *path)
 	       getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
-/* The interpreter after "#!", in place.  NULL: not a script. */
+/* The interpreter after "#!", cut out of @head.  NULL: not a script. */
 static const char *script_interpreter(char *head)
 {
 	char *name;
@@ -177,7 +180,7 @@ static int check_elf(const char *path, enum elf_kind kind,
 	}
 }
 
-/* Neither ELF nor #!: execvp(3) gives a text to the shell. */
+/* Neither ELF nor "#!": execvp(3) gives a text file to the shell. */
 static int check_text(const char *path, const char *head, size_t len,
 		      const struct answer *a)
 {

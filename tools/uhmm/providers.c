@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * uhmm providers: what devices can be made of, and their options.
- */
+/* uhmm providers: lists the kinds of devices, and their options. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -72,7 +70,10 @@ static void print_failed(const char *module, const char *why)
 
 /* ---- Measuring --------------------------------------------------------- */
 
-/* All is measured before anything is printed, but for what goes wrong. */
+/*
+ * All devices are measured before the table is printed; errors are printed at
+ * once.
+ */
 struct row {
 	char spec[256];
 	struct measured m;
@@ -114,7 +115,7 @@ static void print_rows(void)
 		       rows[i].m.touch_us);
 }
 
-/* "opencl:platform=0,device=0" with a size. */
+/* Insert a size into the found spec, "opencl:platform=0,device=0" say. */
 static void measure_found(void *arg, const struct uhmm_found *found)
 {
 	const char *rest = strchr(found->spec, ':');

@@ -2,9 +2,9 @@
 /*
  * The file by which the processes of a command share their limit.
  *
- * The first process removes it, unless others still run when it ends.  What is
- * left then, as daemons do, is removed here: of those that are an hour old and
- * that no process is a member of.
+ * The first process removes the file when it ends, unless other processes,
+ * daemons say, still run.  Files that stayed behind are removed here, if they
+ * are an hour old and no process is a member.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What can go wrong with the options of "uhmm run" is found here, before the
- * program starts: by really doing it.
+ * Checks the options of "uhmm run" before the program starts, by using them:
+ * devices are opened in a context, as the program will open them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,13 @@
 #include "run.h"
 #include "tool.h"
 
-/* Measured: the least that a program can be managed with. */
+/* The least address space in which a program was managed, by measurement. */
 #define NEEDED_MIB	  160
 #define LEAST_DEFAULT_MIB 64
 
 static const char name[] = "run";
 
-/* The first message of the library that explains a failure. */
+/* The library's first message about a failure. */
 struct reason {
 	char text[512];
 };
@@ -33,7 +33,7 @@ static void keep_check_message(void *arg, int level, const char *msg)
 			 (int)strcspn(msg, "\n"), msg);
 }
 
-/* Without the name of the device, which we say ourselves. */
+/* Without "device NAME: ", as the caller prints the name itself. */
 static const char *reason_of(const struct reason *r, const char *spec, int err)
 {
 	const char *text = r->text;
@@ -100,8 +100,8 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 }
 
 /*
- * Where faults of system calls are not served, the library makes good for that
- * in the program's calls: it has to know from the beginning.
+ * Where faults of system calls are not served the preload library makes such
+ * calls again.  It must know that before the program starts.
  */
 static void find_needs(struct uhmm *u, struct run_options *o)
 {
@@ -129,7 +129,7 @@ static const char *hint(int err)
 	}
 }
 
-/* The device that nobody asked for is as large as there are addresses for. */
+/* The default device is halved until there are enough addresses for it. */
 static int open_device(struct uhmm *u, struct run_options *o, size_t i)
 {
 	struct uhmm_device *dev;
@@ -200,7 +200,7 @@ int run_check_summary(struct run_options *o)
 	return 0;
 }
 
-/* @tail below the directory of this tool. */
+/* The path of @tail, relative to the directory of this tool. */
 static bool beside_tool(const char *tail, char path[PATH_MAX])
 {
 	char exe[PATH_MAX], joined[2 * PATH_MAX];
@@ -248,7 +248,7 @@ int run_find_preload(char path[PATH_MAX])
 			 strerror(errno));
 		return EXIT_OURS;
 	}
-	/* LD_PRELOAD is a list that these separate. */
+	/* Blanks and colons separate the entries of LD_PRELOAD. */
 	if (strpbrk(path, " :")) {
 		complain(name,
 			 "%s has a blank or a colon in its path, which "

@@ -15,10 +15,10 @@
 
 #define MIB		 (UINT64_C(1) << 20)
 #define DEFAULT_MIN_SIZE MIB
-/* Of what the machine has available, and the device of the limit. */
+/* Defaults of --ram, of the available RAM, and of the device's size. */
 #define DEFAULT_RAM_PERCENT 75
-#define DEFAULT_DEVICE_SIZE 4 /* times */
-#define SPACE_SHARE	    8 /* of the addresses, where those are few */
+#define DEFAULT_DEVICE_SIZE 4 /* times the limit or the RAM */
+#define SPACE_SHARE	    8 /* of the address space, where it is limited */
 
 static const char name[] = "run";
 
@@ -26,7 +26,7 @@ static const struct {
 	const char *name;
 	enum uhmm_fault_mode mode;
 } modes[] = {
-	{ "auto", UHMM_FAULTS_THREADS }, /* whatever the thread is about */
+	{ "auto", UHMM_FAULTS_THREADS }, /* with any privilege */
 	{ "threads", UHMM_FAULTS_THREADS },
 	{ "inline", UHMM_FAULTS_INLINE },
 };
@@ -125,7 +125,7 @@ static int parse_follow(const char *arg, struct run_options *o)
 	return -1;
 }
 
-/* There is one limit: for all RAM, or for the program's pages alone. */
+/* There is one limit: on all RAM, or on the program's pages alone. */
 static int parse_run_limit(const char *option, bool resident,
 			   struct run_options *o)
 {
@@ -171,7 +171,7 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 	}
 }
 
-/* What the machine could give without swapping, in bytes; 0 if unknown. */
+/* The RAM that the kernel could give without swapping, in bytes; 0: unknown. */
 static uint64_t available_ram(void)
 {
 	FILE *f = fopen("/proc/meminfo", "re");
@@ -187,9 +187,9 @@ static uint64_t available_ram(void)
 }
 
 /*
- * What is stored counts as RAM, and what a device could hold takes addresses
- * only: enough for all that could compress into the machine's RAM, and for a
- * limit above that, where there are so many addresses.
+ * The default device stores pages in RAM, and its unused capacity takes
+ * addresses only.  So it is made large enough for all data that could compress
+ * into the machine's RAM or into a limit above that, as far as addresses allow.
  */
 static uint64_t device_size(uint64_t ram)
 {

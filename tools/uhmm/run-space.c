@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What limits the addresses of a process.
- */
+/* Limits on the address space of a process. */
 #include <sys/resource.h>
 
 #include "run.h"

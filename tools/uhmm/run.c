@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * uhmm run: check everything, set the environment that the preload library
- * reads, and become the program.  No process stays in between: pid, signals,
- * exit status and file descriptors are the program's own.
+ * reads, and execute the program in this process.  So pid, signals, exit status
+ * and file descriptors are the program's own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,7 @@ static bool set_or_unset(const char *variable, const char *value)
 	return (value ? setenv(variable, value, 1) : unsetenv(variable)) == 0;
 }
 
-/* "@first@separator@rest" into @variable; @rest may be missing. */
+/* Set @variable to @first, @separator and @rest.  @rest may be NULL. */
 static bool set_joined(const char *variable, const char *first, char separator,
 		       const char *rest)
 {
@@ -56,7 +56,7 @@ static bool set_devices(const struct run_options *o)
 	return ok;
 }
 
-/* The limit of all processes that the program will start. */
+/* Make the limit that all processes of the command share. */
 static int set_budget(const struct run_options *o)
 {
 	static const char variable[] = "UHMM_RUN_BUDGET";

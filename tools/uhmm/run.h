@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * run.h - what "uhmm run" was asked for, between its files.
- */
+/* run.h - the options of "uhmm run", shared between its files. */
 #ifndef UHMM_RUN_H
 #define UHMM_RUN_H
 
@@ -15,8 +13,8 @@
 
 struct run_options {
 	uint64_t ram;	      /* bytes, whole pages */
-	bool resident;	      /* for the program's pages alone */
-	uint64_t default_mib; /* of the device, where none was given */
+	bool resident;	      /* @ram limits the program's pages alone */
+	uint64_t default_mib; /* size of the default device */
 	char default_device[32];
 	uint64_t min_size; /* bytes */
 	const char *devices[RUN_MAX_DEVICES];
@@ -25,9 +23,9 @@ struct run_options {
 	const char *mode_name;
 	const char *features_off; /* NULL: none */
 	bool follow_fork;
-	bool per_process; /* each has the limit for itself */
+	bool per_process; /* each child has its own limit */
 	bool calls;	  /* faults of system calls will not be served */
-	bool rings;	  /* io_uring(7) works on memory that moves */
+	bool rings;	  /* io_uring(7) is allowed on managed memory */
 	bool wants_summary;
 	const char *summary; /* NULL: standard error */
 	char **program;
@@ -36,8 +34,8 @@ struct run_options {
 /* ---- run-space.c ---- */
 
 /*
- * Bytes that are the most a process may have, by RLIMIT_AS or RLIMIT_DATA; 0:
- * there is no such limit.  @ret_what: NULL, or which of them.
+ * The most bytes that RLIMIT_AS and RLIMIT_DATA leave to a process; 0: neither
+ * is set.  *@ret_what, unless @ret_what is NULL: the name of the limit.
  */
 uint64_t run_space(const char **ret_what);
 
@@ -45,24 +43,23 @@ uint64_t run_space(const char **ret_what);
 
 #define RUN_BUDGET_PATH 64
 
-/* Make a file of a budget, in memory where there is such a place. */
+/* Make the file of a budget, in memory if there is a tmpfs. */
 int run_make_budget(uint64_t bytes, char path[RUN_BUDGET_PATH]);
 
 /* ---- run-options.c: each complains itself and returns an exit status --- */
 
-/* -1: go on; anything else: exit with it. */
+/* -1: go on; else the exit status. */
 int run_parse(int argc, char **argv, struct run_options *o);
-/* The only device is zram, of @o->default_mib. */
+/* Make a zram device of @o->default_mib the only device. */
 void run_set_default_device(struct run_options *o);
 
 /* ---- run-check.c ------------------------------------------------------- */
 
-/* Would the devices open, in a context such as the program will have?  Sets
- * @o->calls. */
+/* Do the devices open in a context like the program's?  Sets @o->calls. */
 int run_check_devices(struct run_options *o);
-/* Make the path absolute, and sure that it can be written. */
+/* Make the path of the summary absolute.  Fails if it is not writable. */
 int run_check_summary(struct run_options *o);
-/* The library to preload. */
+/* Find the library to preload. */
 int run_find_preload(char path[PATH_MAX]);
 
 #endif

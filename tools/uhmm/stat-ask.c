@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finds the sockets of a process, and reads what it says.  Only our own user's
- * processes are believed, and only the one that was asked for.
+ * Finds the sockets of a process, and reads its answers.
+ *
+ * A peer is believed only if it runs as our user and is the process asked for.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,10 @@
 
 #define MOST (64u << 20) /* bytes of an answer */
 
-/* As core/report/stat_socket.c finds it; our environment may be another. */
+/*
+ * The folders that core/report/stat_socket.c may have chosen; the environment
+ * of that process may differ from ours.
+ */
 static bool folder(unsigned n, char *ret, size_t len)
 {
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");
@@ -41,7 +45,7 @@ static bool folder(unsigned n, char *ret, size_t len)
 	}
 }
 
-/* Within a second, or not at all. */
+/* Connect within a second. */
 static int connect_to(const char *path)
 {
 	const struct timeval timeout = { .tv_sec = 5 };
@@ -90,7 +94,7 @@ static int find_context(pid_t pid, unsigned n)
 	return -1;
 }
 
-/* All there is, with a NUL at its end; NULL when it does not come. */
+/* All bytes up to the end, with a NUL; NULL: the answer is incomplete. */
 static char *read_all(int fd)
 {
 	size_t len = 0, room = 0;
@@ -147,7 +151,7 @@ enum stat_answer stat_ask_all(pid_t pid, const char *request,
 	enum stat_answer answer = STAT_OK;
 	unsigned misses = 0;
 
-	/* numbers of contexts that were closed are missing */
+	/* closed contexts leave gaps in the numbers */
 	for (unsigned n = 0; misses < 64; n++) {
 		struct json_object *o;
 		char *text;
@@ -167,7 +171,10 @@ enum stat_answer stat_ask_all(pid_t pid, const char *request,
 	return json_object_array_length(list) ? STAT_OK : STAT_NONE;
 }
 
-/* It may live where we cannot see it, in another PID namespace: so ask. */
+/*
+ * A process that kill(2) does not find may live in another PID namespace, so
+ * remove its socket only if nobody listens.
+ */
 static void sweep_one(const char *dir, const char *name)
 {
 	char path[512], *end;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The lines of a context as JSON.  What is not understood is passed over. */
+/* Turns the lines of a context into JSON.  Unknown lines are ignored. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,8 +50,8 @@ static void add_word(struct json_object *o, const char *name, const char *word)
 }
 
 /*
- * @names: of the words after the first, blank separated; one that begins with
- * '=' is a word and not a number.
+ * @names: names of the words after the first, separated by blanks.  '=' before
+ *	a name: the word is text and not a number.
  */
 static struct json_object *object_of(const struct line *l, const char *names)
 {
@@ -77,7 +77,7 @@ static struct json_object *last_of(struct json_object *array)
 	return n ? json_object_array_get_idx(array, n - 1) : NULL;
 }
 
-/* To the last of @array, in its own list @name. */
+/* Add @what to the list @name of the last object in @array. */
 static void add_below(struct json_object *array, const char *name,
 		      struct json_object *what)
 {
@@ -113,7 +113,10 @@ static void parse_limit(struct json_object *o, const struct line *l)
 	add_word(o, "charge", l->word[2]);
 }
 
-/* Lists of things: the line's first word, the list, and what the others are. */
+/*
+ * Lines that are elements of a list: the first word, the list, the list within
+ * its last object, and the names of the other words.
+ */
 static const struct {
 	const char *word, *list, *below, *names;
 } lists[] = {

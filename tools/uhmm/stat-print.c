@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The figures of a context for people: sizes first, then what happened. */
+/* Prints the figures of a context for people: sizes first, then events. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,7 +115,7 @@ static void print_devices(struct json_object *list)
 	}
 }
 
-/* The root alone says nothing new. */
+/* Nothing if the root is the only group: its figures are printed already. */
 static void print_groups(struct json_object *list)
 {
 	for (size_t i = 0; length(list) > 1 && i < length(list); i++) {
@@ -153,7 +153,7 @@ static void print_kb(const char *what, uint64_t pages)
 	printf("%-20s%12" PRIu64 " kB\n", what, kb(pages));
 }
 
-/* As in /proc/PID/smaps. */
+/* In the format of /proc/PID/smaps. */
 static void print_range(struct json_object *r, struct json_object *devices)
 {
 	struct json_object *on = json_part(r, "devices");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The process that a command is about: its number, and whether it is ours. */
+/* The process that a command is about: its number, and does our user own it? */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

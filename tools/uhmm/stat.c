@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * uhmm stat: what a running process has where.
- */
+/* uhmm stat: prints where the memory of a running process is. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

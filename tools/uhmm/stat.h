@@ -2,8 +2,8 @@
 /*
  * stat.h - the figures of one process, between the files of "uhmm stat".
  *
- * They are kept as JSON, the shape in which --json prints them; see
- * src/core/report/stat_socket.c for what comes over the socket.
+ * The figures are kept as JSON, in the shape that --json prints.
+ * src/core/report/stat_socket.c describes the lines on the socket.
  */
 #ifndef UHMM_STAT_H
 #define UHMM_STAT_H
@@ -18,15 +18,15 @@
 enum stat_answer {
 	STAT_OK,
 	STAT_NONE,   /* no such context in that process */
-	STAT_BROKEN, /* it answered, but not to the end */
+	STAT_BROKEN, /* the answer is incomplete */
 };
 
-/* With the command's name before it, and the number of the process. */
+/* For printf(): the name of the command is printed before, the pid goes in. */
 #define STAT_NO_ANSWER "process %d did not answer to the end; try again"
 
 /*
- * What each context of @pid answers to @request goes to @list; see
- * src/core/report/stat_socket.c for both.
+ * Send @request to each context of @pid, and add each answer to @list.
+ * src/core/report/stat_socket.c describes both.
  */
 enum stat_answer stat_ask_all(pid_t pid, const char *request,
 			      struct json_object *list);
@@ -35,13 +35,13 @@ void stat_sweep(void);
 
 /* ---- stat-process.c ---------------------------------------------------- */
 
-/* Else each says why. */
+/* False: refused, and a message was printed. */
 bool stat_may_ask(const char *command, pid_t pid);
 bool stat_parse_pid(const char *command, const char *arg, pid_t *ret);
 
 /* ---- stat-parse.c ------------------------------------------------------ */
 
-/* A context from its lines, or NULL when they do not end with "end". */
+/* The JSON of a context's lines; NULL: the lines do not end with "end". */
 struct json_object *stat_parse(char *text);
 
 /* ---- stat-print.c ------------------------------------------------------ */

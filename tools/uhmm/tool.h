@@ -2,9 +2,9 @@
 /*
  * tool.h - what the commands of uhmm(1) share.
  *
- * A command is one file with one function.  It gets the command line from its
- * own name on, and returns the exit status.  What went wrong is one sentence
- * on standard error that says what to do.
+ * A command is one file with one function.  The function gets the command line
+ * from the command's name on, and returns the exit status.  An error is one
+ * sentence on standard error that says what to do.
  */
 #ifndef UHMM_TOOL_H
 #define UHMM_TOOL_H
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As env(1): our own failure, found but cannot be run, not found. */
+/* Exit statuses of env(1): our own failure, not executable, not found. */
 enum {
 	EXIT_USAGE = 2,
 	EXIT_OURS = 125,
@@ -28,17 +28,17 @@ int cmd_doctor(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
-/* "uhmm COMMAND: ..." to standard error, with a newline. */
+/* Print "uhmm COMMAND: ..." and a newline on standard error. */
 __attribute__((format(printf, 2, 3))) void complain(const char *command,
 						    const char *fmt, ...);
-/* After getopt_long() gave '?' or ':': which option, and what is wrong. */
+/* getopt_long() returned '?' or ':': name the option and the error. */
 void complain_option(const char *command, int opt, char **argv);
 
-#define LEAST_RAM (UINT64_C(1) << 20) /* that can be a limit */
+#define LEAST_RAM (UINT64_C(1) << 20) /* the least limit */
 
 /*
- * The value of @option in whole pages, @least bytes or more; else says what is
- * wrong.
+ * Parse the value of @option: whole pages, at least @least bytes.  False: it is
+ * invalid, and a message was printed.
  */
 bool parse_bytes(const char *command, const char *option, const char *arg,
 		 uint64_t least, uint64_t *ret);
@@ -57,17 +57,17 @@ int program_check(const char *name, char *why, size_t len);
 
 typedef void module_fn(const char *name, const char *why);
 
-/* Loads all; @failed is told of each that cannot be. */
+/* Load all modules; call @failed for each that cannot be loaded. */
 void modules_load(module_fn *failed);
 
 /* ---- measure.c --------------------------------------------------------- */
 
 /**
- * struct measured - what a device can do
- * @in, @out: GB/s, many pages at a time
- * @page_us: to move one page there
- * @touch_us: until the CPU has it back, when it touches it
- * @why: when it cannot be measured, one sentence
+ * struct measured - the speed of a device
+ * @in, @out: GB/s to the device and back, many pages at a time
+ * @page_us: the time to move one page to the device
+ * @touch_us: the time of a touch that brings the page home
+ * @why: one sentence, if the device cannot be measured
  */
 struct measured {
 	double in, out;
@@ -75,7 +75,7 @@ struct measured {
 	char why[256];
 };
 
-/* 0; -ENOSPC: it has no room for 32 MiB; -errno as uhmm_device_open(). */
+/* 0; -ENOSPC: no room for 32 MiB; else -errno as of uhmm_device_open(). */
 int measure_device(const char *spec, struct measured *ret);
 
 /* ---- elf.c ------------------------------------------------------------- */
@@ -83,14 +83,14 @@ int measure_device(const char *spec, struct measured *ret);
 enum elf_kind {
 	ELF_OK,
 	ELF_NOT,       /* something else: a script, text, data */
-	ELF_BROKEN,    /* says it is ELF, and is not */
+	ELF_BROKEN,    /* ELF magic, but malformed */
 	ELF_FOREIGN,   /* another architecture or word size */
 	ELF_STATIC,    /* no dynamic linker: nothing can be preloaded */
 	ELF_LIBC,      /* another C library than ours */
-	ELF_SANITIZER, /* has an allocator of its own that must come first */
+	ELF_SANITIZER, /* its allocator must come first */
 };
 
-/* Never fails: what cannot be read is ELF_BROKEN. */
+/* Cannot fail: an unreadable file is ELF_BROKEN. */
 enum elf_kind elf_examine(const char *path);
 
 #endif
