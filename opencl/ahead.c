@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * ahead.c - arrays that are brought before the first launch, since the caller
- * has named them.
+ * ahead.c - brings the arrays to the device that the caller has named with
+ * UHMM_CL_AHEAD, before the first launch.
  *
- * What is there already counts as used, and takes no room.
+ * A page in the table already counts as used in this epoch, and takes no room.
  */
 #include <errno.h>
 
 #include "run.h"
 
-/* Pages of an array. */
+/* The pages of an array. */
 struct span {
 	uint64_t first, end;
 };
@@ -24,7 +24,7 @@ static struct span span_of(const struct uhmm_cl_range *a)
 	};
 }
 
-/* In the table?  Then it stays for this epoch.  Locked. */
+/* Is the page in the table?  Then mark it as used in this epoch.  Locked. */
 static bool is_there(struct table *t, uint64_t page)
 {
 	uint32_t index, *entry = table_find(t, page, &index);
@@ -51,7 +51,7 @@ static bool is_missing(struct table *t, uint64_t page)
 	return !is_there(t, page);
 }
 
-/* There, but only to be read?  Locked. */
+/* Is the page in the table for reading only?  Locked. */
 static bool is_read_only(struct table *t, uint64_t page)
 {
 	uint32_t index, *entry = table_find(t, page, &index);
@@ -61,7 +61,7 @@ static bool is_read_only(struct table *t, uint64_t page)
 
 typedef bool page_is_fn(struct table *t, uint64_t page);
 
-/* The first run that is so, at most @max pages; empty: there is none. */
+/* The first run of at most @max pages for which @is holds; empty: none. */
 static struct span next_run(struct table *t, struct span s, uint64_t max,
 			    page_is_fn *is)
 {
@@ -77,7 +77,7 @@ static struct span next_run(struct table *t, struct span s, uint64_t max,
 	return run;
 }
 
-/* As far as there is @room; what did not come is missed later. */
+/* Bring pages while there is @room.  A launch misses the others later. */
 static int bring_runs(struct uhmm_cl *cl, struct span s, page_is_fn *is,
 		      bool write, uint64_t *room)
 {
@@ -97,7 +97,7 @@ static int bring_runs(struct uhmm_cl *cl, struct span s, page_is_fn *is,
 	return err;
 }
 
-/* What is there, but has only been read until now, takes no more room. */
+/* Pages that are on the device for reading need no more room to be written. */
 static int bring_array(struct uhmm_cl *cl, const struct uhmm_cl_range *a,
 		       uint64_t *room)
 {

@@ -156,7 +156,7 @@ int uhmm_cl_open(struct uhmm *u, const char *spec, struct uhmm_cl **ret_cl)
 
 	if (!u || !spec || !ret_cl)
 		return -EINVAL;
-	/* This library is the module: it need not be found. */
+	/* The library holds this module, so it need not be found and loaded. */
 	(void)uhmm_provider_register(&opencl_provider);
 	err = uhmm_device_open(u, spec, &dev);
 	if (err)

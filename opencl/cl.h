@@ -60,8 +60,8 @@ const char *cl_error_name(cl_int err);
 
 struct guard;
 /*
- * Around calls that may load a library: signals have the dispositions they had
- * before.  NULL when there is no memory: nothing is put back then.
+ * Around calls that may load a library: guard_end() restores the signal
+ * dispositions of guard_begin().  NULL: no memory; nothing is restored.
  */
 struct guard *guard_begin(void);
 void guard_end(struct guard *g);
@@ -80,15 +80,16 @@ struct worker {
 
 int worker_start(struct worker *w, const char *name);
 /*
- * Have @fn run there, and wait.  One caller at a time.  May be called in a
- * signal handler; calls nothing that allocates or locks.
+ * Have the worker call @fn, and wait.  One caller at a time.  A signal handler
+ * may call this: it neither allocates nor takes a lock.
  */
 void worker_do(struct worker *w, worker_fn *fn, void *arg);
 void worker_stop(struct worker *w);
 
 /*
- * The same on a thread that never ends, for what outlives any device: its arena
- * is never given to a thread of the application.  -ENODEV in a child of fork(2)
+ * As worker_do(), on a thread that never ends, for objects that outlive any
+ * device: that thread's arena is never given to a thread of the application.
+ * -ENODEV in a child of fork(2).
  */
 int root_do(worker_fn *fn, void *arg);
 
@@ -106,7 +107,7 @@ struct found {
 	char name[128];
 };
 
-/* -ENODEV: there is none of this number. */
+/* -ENODEV: there is no such device. */
 int find_device(unsigned platform, unsigned device, struct found *ret);
 unsigned find_platforms(cl_platform_id *ret);
 
@@ -139,10 +140,13 @@ struct pool {
 	_Atomic uint32_t users;
 };
 
-/* Starts the worker.  @want: enum pool_copy */
+/* Makes the pool, and starts its worker.  @want: enum pool_copy */
 int pool_open(unsigned platform, unsigned device, enum pool_copy want,
 	      uint64_t npages, struct pool **ret_pool);
-/* A lost device is released at once, its kernels perhaps later. */
+/*
+ * Take a reference: the core releases a lost device at once, but struct uhmm_cl
+ * may use the pool longer.
+ */
 void pool_hold(struct pool *pool);
 void pool_put(struct pool *pool);
 
@@ -150,7 +154,7 @@ void pool_put(struct pool *pool);
 
 extern const struct uhmm_device_ops copy_direct_ops, copy_queue_ops;
 
-/* The pool behind a device, or NULL. */
+/* The pool behind a device; NULL: another provider's device. */
 struct pool *pool_of(struct uhmm_device *dev);
 
 /* ---- provider.c ---- */

@@ -3,9 +3,9 @@
  * copy.c - a provider's callbacks, in two kinds: for memory that the CPU can
  * reach, and by a queue.
  *
- * By the queue all runs of a call are enqueued without waiting, and waited for
- * once: one that blocks costs ten times as much for a page.  The core makes
- * one such call to a device at a time.
+ * By the queue all runs of a call are enqueued without blocking, and then
+ * waited for once: a blocking call costs ten times as much for a page.  The
+ * core makes one such call to a device at a time.
  */
 #include <errno.h>
 #include <string.h>
@@ -67,7 +67,7 @@ enum job_kind {
 	JOB_CLEAR,
 };
 
-/* What a callback was asked, for the worker. */
+/* The arguments of a callback, for the worker. */
 struct job {
 	struct pool *pool, *src;
 	enum job_kind kind;
@@ -114,7 +114,7 @@ static cl_int enqueue_copy(const struct job *j)
 	return err;
 }
 
-/* What was enqueued uses the caller's memory: it is waited for anyway. */
+/* Also after an error: commands that were enqueued use the caller's memory. */
 static void job_on_worker(void *arg)
 {
 	struct job *j = arg;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-/*
- * error.c - OpenCL's errors as ours.
- */
+/* error.c - turns OpenCL's errors into -errno. */
 #include <errno.h>
 
 #include "cl.h"
 
-/* Not in the headers of 1.2: the driver lost the device. */
+/* The headers of OpenCL 1.2 lack it: the driver lost the device. */
 #define LOST_CONTEXT_NV (-9999)
 
 static const struct {

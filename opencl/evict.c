@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * evict.c - pages go home to make room for others.
+ * evict.c - sends pages home to make room for others.
  *
- * First those in the table that were not used for longest, and among them those
- * that were used once: a stream has no use for them any more.  What came in
- * this epoch stays.  Then those that are on the device for another reason.
+ * Pages in the table go first, those that were not used for longest, and of the
+ * same age those that were used once: a stream needs its pages once.  Pages of
+ * this epoch stay.  Then pages go that are on the device but not in the table.
  */
 #include <string.h>
 
 #include "run.h"
 
-#define MAX_AGE 32u /* epochs; all that is older is as old */
+#define MAX_AGE 32u /* in epochs; older pages count as this old */
 #define NR_RUNS 256
 #define NR_PFNS 512
 
 struct victims {
 	struct uhmm_cl *cl;
 	uint64_t want, got;
-	uint32_t rank; /* at least */
+	uint32_t rank; /* the lowest rank that goes */
 	unsigned nr;
 	struct {
 		uint64_t page, npages;
@@ -77,7 +77,7 @@ static uint32_t rank_of(const struct table *t, uint32_t index)
 	return (age < MAX_AGE ? age : MAX_AGE) * NR_USES + t->uses[index];
 }
 
-/* Counts pages by rank, and takes note of accesses.  Locked. */
+/* Count pages by rank, and note which were accessed.  Locked. */
 static void count_ranks(struct table *t, uint64_t *ranks)
 {
 	for (uint32_t i = 0; i < t->nr_leaves * LEAF_PAGES; i++) {
@@ -96,7 +96,7 @@ static void count_ranks(struct table *t, uint64_t *ranks)
 	}
 }
 
-/* The rank from which on there are enough, or the lowest that may go. */
+/* The highest rank from which on there are @want pages; at least NR_USES. */
 static uint32_t find_rank(struct uhmm_cl *cl, uint64_t want)
 {
 	uint64_t ranks[NR_RANKS] = { 0 }, sum = 0;
@@ -127,7 +127,10 @@ static void add(struct victims *v, uint64_t page)
 	v->run[v->nr++].npages = 1;
 }
 
-/* From index @i on, until there are enough or no room.  Locked. */
+/*
+ * Collect pages from index @i on, until there are enough or no run is free.
+ * Return: the index to go on from.  Locked.
+ */
 static uint32_t collect(struct victims *v, uint32_t i)
 {
 	struct table *t = &v->cl->table;

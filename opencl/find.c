@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * find.c - platforms and devices, by the numbers that clinfo(1) gives them.
- */
+/* find.c - finds platforms and devices by the numbers of clinfo(1). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * guard.c - implementations of OpenCL set signal handlers as they are loaded or
- * compile for the first time, for SIGSEGV and SIGBUS too.  They are put back.
+ * guard.c - undoes the signal handlers of OpenCL implementations.
  *
- * A handler that another thread of the application sets meanwhile cannot be
- * told from one of theirs, and is undone: the time for that is short, and is at
- * the first use of a platform only.
+ * An implementation installs handlers when it is loaded or compiles for the
+ * first time, for SIGSEGV and SIGBUS too.  The former dispositions are
+ * restored.  A handler that another thread of the application installs
+ * meanwhile looks like one of the implementation's, and is undone too.  That
+ * can happen only for a short time, at the first use of a platform.
  */
 #include <signal.h>
 #include <string.h>

@@ -45,7 +45,10 @@ static cl_int set_arg(struct run *r, cl_uint i)
 	return clSetKernelArg(k, OUR_ARGS + i, a->len, r->values[i]);
 }
 
-/* A kernel keeps arguments: one that is not given would be an old one. */
+/*
+ * A kernel object keeps its arguments, so a missing one would have the value of
+ * an earlier run.
+ */
 static cl_int check_number(struct run *r)
 {
 	cl_uint nr = 0;
@@ -57,7 +60,7 @@ static cl_int check_number(struct run *r)
 	return err;
 }
 
-/* Nothing is done yet. */
+/* Clear the bytes of all work-items: none is done. */
 static cl_int reset_done(struct run *r)
 {
 	struct uhmm_cl *cl = r->cl;
@@ -101,7 +104,7 @@ static void prepare_on_worker(void *arg)
 		l->err = clFinish(r->cl->queue);
 }
 
-/* A device that is gone takes its pages with it. */
+/* Tell the core of a lost device: the core gives up its pages. */
 static int failed(struct uhmm_cl *cl, cl_int err, const char *what)
 {
 	int ret = say_cl(cl, err, what);
@@ -156,7 +159,10 @@ static cl_int run_kernel(struct run *r, const struct box *b)
 	return err ? err : finished;
 }
 
-/* What was missed, and what is done all the same. */
+/*
+ * Get the missed pages from the ring, and the bytes of the work-items that are
+ * done.
+ */
 static cl_int pull(struct run *r, uint64_t missed)
 {
 	struct uhmm_cl *cl = r->cl;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * pool.c - a device's memory: one buffer; its n-th page is device page n.
+ * pool.c - a device's memory: one buffer, of which page n is device page n.
  *
- * A device that is a CPU may use memory of ours in place; then pages are copied
- * without OpenCL.  A test finds out: each side must see at once the bytes that
- * the other side writes.  On all other devices a queue copies.
+ * A device that is a CPU may use host memory in place; then the CPU copies
+ * pages without OpenCL.  A test decides: host and device must each see at once
+ * the bytes that the other one writes.  On all other devices a queue copies.
  *
- * All devices of a platform share a context, so that they can copy from one to
- * another.
+ * All devices of a platform share a context, so that one can copy to another.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +20,7 @@
 /* ---- Contexts ---------------------------------------------------------- */
 
 static struct {
-	pthread_mutex_t lock; /* opening and closing */
+	pthread_mutex_t lock; /* for opening and closing */
 	struct {
 		cl_platform_id platform;
 		cl_context context;
@@ -40,7 +39,7 @@ static cl_int make_context(const struct found *f, cl_context *ret)
 	return err;
 }
 
-/* That of the platform, or else a free one; MAX_CLS: there is none.  Locked. */
+/* The slot of the platform, or else a free one; MAX_CLS: none.  Locked. */
 static unsigned slot_for(cl_platform_id platform)
 {
 	unsigned free = MAX_CLS;
@@ -111,7 +110,7 @@ static int map_pages(struct pool *pool)
 	return 0;
 }
 
-/* Does each see at once what the other has written to page @dpfn? */
+/* Do host and device each see at once a write of the other to @dpfn? */
 static bool is_coherent(struct pool *pool, uint64_t dpfn)
 {
 	const unsigned char pattern = 0xa5;
@@ -157,7 +156,7 @@ static cl_int make_direct(struct pool *pool)
 
 /* ---- Memory of the device ---------------------------------------------- */
 
-/* Drivers promise memory that they may not have: the ends are written to. */
+/* A driver may promise memory that the device lacks: write to both ends. */
 static cl_int make_buffer(struct pool *pool)
 {
 	size_t len = pool->npages * PAGE;

@@ -62,7 +62,7 @@ static int parse_copy(const char *s, enum pool_copy *ret)
 	return -EINVAL;
 }
 
-/* Given in one way or the other. */
+/* The size is given as "opencl:SIZE" or as "size=SIZE". */
 static int parse_size(const char *s, uint64_t *npages)
 {
 	uint64_t bytes;
@@ -103,7 +103,7 @@ static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 		desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
 	if (*scrub == 'y')
 		desc->flags |= UHMM_DEVICE_SHARED;
-	if (*keep == 'y') /* kernels write by entries of table.c alone */
+	if (*keep == 'y') /* kernels write by table.c alone */
 		desc->flags |= UHMM_DEVICE_TELLS_WRITES;
 	*ret_priv = pool;
 	return 0;
@@ -154,7 +154,7 @@ static void list_on_root(void *arg)
 	guard_end(g);
 }
 
-/* On the caller's thread: @fn may open devices. */
+/* On the caller's thread, as @fn may open devices. */
 static void tell(const struct listed *d, uhmm_found_fn *fn, void *arg)
 {
 	char spec[64];

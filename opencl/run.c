@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * run.c - launches until all work-items are done.
+ * run.c - launches a kernel until all of its work-items are done.
  *
- * Work-items are launched all together.  When the pages that they miss do not
- * fit, although everything went home that was not used lately, and no
- * work-item has finished, they are cut in two, and again, down to one group:
- * its pages are all there at last, or the device is too small for it.
+ * First all work-items are launched together, as one box.  A box is cut in two
+ * if its missed pages do not fit, although all pages that were not used lately
+ * went home, and no work-item has finished.  A half may be cut again, down to
+ * one work-group.  If the pages of one work-group do not fit the device is too
+ * small.
  */
 #include <errno.h>
 #include <sched.h>
@@ -21,7 +22,10 @@
 
 /* ---- What is asked for ------------------------------------------------- */
 
-/* Entries of the caller's arrays may be longer than ours, with zeroes. */
+/*
+ * Check the entries of the caller's array.  If they are longer than ours the
+ * rest must be zero.
+ */
 static int check_array(struct run *r, const void *list, uint64_t nr,
 		       size_t least)
 {
@@ -118,7 +122,7 @@ static bool split(const struct box *b, struct box *low, struct box *high)
 	return true;
 }
 
-/* From here on pages used so far may go. */
+/* Pages used so far may be evicted from here on. */
 static void next_epoch(struct uhmm_cl *cl)
 {
 	sigset_t old = table_lock(&cl->table);
@@ -147,9 +151,9 @@ static uint64_t count_done(const struct run *r)
 }
 
 /*
- * How it goes on with a box.
- * @most: entries at the best of times, since a work-item has finished
- * @since, @fruitless: rounds without any progress
+ * The progress of a box.
+ * @most: the most valid entries since a work-item has finished
+ * @since, @fruitless: time and number of rounds without progress
  */
 struct progress {
 	uint64_t most;
@@ -165,13 +169,13 @@ static time_t now(void)
 	return t.tv_sec;
 }
 
-/* Did anything get better?  -EBUSY: not for long. */
+/* Is there progress?  -EBUSY: there was none for too long. */
 static int look(struct run *r, struct progress *p)
 {
 	uint64_t done = count_done(r), valid = valid_pages(r->cl);
 	bool finished = done > r->finished;
 
-	/* What those have used may go. */
+	/* their pages may be evicted */
 	if (finished)
 		next_epoch(r->cl);
 	if (finished || valid > p->most) {
@@ -189,8 +193,8 @@ static int look(struct run *r, struct progress *p)
 }
 
 /*
- * How many pages to bring at a time.  What all work-items use, and was there
- * already, should not have to go for them.
+ * How many pages to bring in one round.  An eighth of the device is left to
+ * pages that were there already and that all work-items may use.
  */
 static uint64_t limit_of(const struct run *r, const struct box *b)
 {
@@ -201,7 +205,7 @@ static uint64_t limit_of(const struct run *r, const struct box *b)
 	return npages - npages / 8;
 }
 
-/* 0: done; -ENOSPC: cut it. */
+/* 0: the box is done; -ENOSPC: cut it in two. */
 static int run_box(struct run *r, const struct box *b)
 {
 	struct progress p = { .since = now() };
@@ -325,7 +329,7 @@ static int locked_run(struct run *r, struct uhmm_cl_stats *ret_stats)
 	return err;
 }
 
-/* Is something set that only a newer library knows? */
+/* Is a field set that this version does not know? */
 static bool has_unknown_tail(const struct uhmm_cl_launch *launch)
 {
 	const char *bytes = (const char *)launch;

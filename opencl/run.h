@@ -4,15 +4,17 @@
  *
  * DOC: Replayed faults
  *
- * A kernel finds pages in the table (table.c), and notes in a ring what it does
- * not find.  A launch ends; what was missed is brought (service.c); the kernel
- * is launched again, and work-items that have reached their end return at once.
- * Where the pages do not fit, those that were not used of late go home
- * (evict.c), and where that does not help fewer work-items are launched at a
- * time (run.c): so a device that holds the pages of one work-group gets on.
+ * A kernel finds pages in the table (table.c), and notes pages that are missing
+ * there in a ring.  When the launch has ended the host brings the missed pages
+ * (service.c) and launches the kernel again.  Work-items that have reached
+ * their end return at once.
  *
- * Locks: cl.run, one run at a time; then those of uhmm; then table.lock, which
- * is held for moments only, with all signals blocked.
+ * If the pages do not fit, pages that were not used of late go home (evict.c).
+ * If that does not help fewer work-items are launched at a time (run.c).  So a
+ * device that holds the pages of one work-group is enough.
+ *
+ * Locks: cl.run, held by one run at a time; then those of uhmm; then
+ * table.lock, which is held for moments only, with all signals blocked.
  */
 #ifndef UHMM_OPENCL_RUN_H
 #define UHMM_OPENCL_RUN_H
@@ -26,7 +28,7 @@
 
 /* ---- shared.c: buffers that host and device use ---- */
 
-/* @host: what the host sees: the buffer itself, if @is_direct, or a copy */
+/* @host: the host's view: the buffer itself, if @is_direct, or a copy */
 struct shared {
 	cl_mem mem;
 	unsigned char *host;
@@ -34,10 +36,10 @@ struct shared {
 	bool is_direct;
 };
 
-/* All on the worker of cl. */
+/* All of these run on cl's worker. */
 cl_int shared_open(struct shared *s, const struct pool *pool, size_t len);
 void shared_close(struct shared *s);
-/* In the order of the queue; what is pulled is there after clFinish(). */
+/* Both are enqueued in order; pulled data are valid after clFinish(). */
 cl_int shared_push(const struct shared *s, cl_command_queue q, size_t at,
 		   size_t len);
 cl_int shared_pull(const struct shared *s, cl_command_queue q, size_t at,
@@ -45,7 +47,7 @@ cl_int shared_pull(const struct shared *s, cl_command_queue q, size_t at,
 
 /* ---- table.c ---- */
 
-/* As in uhmm.cl.h. */
+/* The same as in uhmm.cl.h. */
 #define LEAF_BITS   15
 #define DIR_BITS    20
 #define LEAF_PAGES  (UINT64_C(1) << LEAF_BITS)
@@ -55,9 +57,9 @@ cl_int shared_pull(const struct shared *s, cl_command_queue q, size_t at,
 #define ENTRY_SHIFT 2
 
 /*
- * @dir: its entry in the directory, plus 1; 0: it is free
- * @valid: entries
- * @is_dirty: changed since it was pushed; @is_pushed: the launcher's
+ * @dir: index in the directory + 1; 0: the leaf is free
+ * @valid: number of valid entries
+ * @is_dirty: changed since the last push; @is_pushed: for the launcher
  */
 struct leaf {
 	uint32_t dir;
@@ -65,7 +67,7 @@ struct leaf {
 	bool is_dirty, is_pushed;
 };
 
-/* How often a page was seen to be used; the lower value stays longer. */
+/* How often a page was found used; of one age a lower value stays longer. */
 enum uses {
 	USED_OFTEN,
 	NOT_YET_USED,
@@ -82,11 +84,11 @@ enum uses {
  */
 struct table {
 	pthread_mutex_t lock;
-	unsigned device; /* as in a uhmm_pfn_t */
+	unsigned device; /* as of a uhmm_pfn_t */
 	uint64_t npages; /* of the device */
 	struct shared mem, used;
-	uint32_t *dir;	   /* what mem has, or will have */
-	uint32_t *entries; /* behind it: leaf by leaf */
+	uint32_t *dir;	   /* the current directory; @mem has the pushed one */
+	uint32_t *entries; /* after the directory, leaf by leaf */
 	uint32_t *stamp, *wanted;
 	uint8_t *uses;
 	struct leaf *leaves;
@@ -99,15 +101,15 @@ struct table {
 
 extern const struct uhmm_mirror_ops table_ops;
 
-/* On the worker. */
+/* Runs on the worker. */
 cl_int table_open(struct table *t, const struct pool *pool, unsigned device);
 void table_close(struct table *t);
 
 sigset_t table_lock(struct table *t);
 void table_unlock(struct table *t, sigset_t old);
-/* The entry of a page, or NULL: there is no leaf.  Locked. */
+/* The entry of @page; NULL: its address has no leaf.  Locked. */
 uint32_t *table_find(struct table *t, uint64_t page, uint32_t *ret_index);
-/* Entries hold from begin to end.  On the worker. */
+/* The pages of pushed entries stay from begin to end.  Runs on the worker. */
 cl_int table_begin(struct table *t, cl_command_queue q);
 void table_end(struct table *t);
 
@@ -119,7 +121,7 @@ void table_end(struct table *t);
 #define MAX_VALUE   128
 #define OUR_ARGS    5
 
-/* As in uhmm.cl.h. */
+/* The same as in uhmm.cl.h. */
 enum {
 	RING_COUNT,
 	RING_ROOM,
@@ -129,7 +131,7 @@ enum {
 	RING_HEAD = 8,
 };
 
-/* Pages that were missed. */
+/* A run of missed pages. */
 struct missed {
 	uint64_t page;
 	uint32_t npages;
@@ -167,10 +169,10 @@ struct uhmm_cl_kernel {
 	cl_kernel kernel;
 };
 
-/* Says @fmt in uhmm_cl_message(), and returns @err. */
+/* Store @fmt for uhmm_cl_message().  Return: @err. */
 __attribute__((format(printf, 3, 4))) int say(struct uhmm_cl *cl, int err,
 					      const char *fmt, ...);
-/* The same of an error of OpenCL. */
+/* As say(), for an error of OpenCL. */
 int say_cl(struct uhmm_cl *cl, cl_int err, const char *what);
 
 /* ---- launch.c ---- */
@@ -198,7 +200,7 @@ struct run {
 	struct uhmm_cl_stats stats;
 };
 
-/* Of the caller's arrays: all entries are as long as the first one says. */
+/* The caller's arrays: the first entry says how long each entry is. */
 static inline const struct uhmm_cl_arg *run_arg(const struct run *r, uint64_t i)
 {
 	const struct uhmm_cl_arg *first = r->launch.args;
@@ -214,25 +216,28 @@ static inline const struct uhmm_cl_range *run_range(const struct run *r,
 	return (const void *)((const char *)first + i * first->size);
 }
 
-/* Arguments and buffers.  0, or -errno and said. */
+/* Set arguments and buffers.  Return: 0, or -errno and a message. */
 int launch_prepare(struct run *r);
-/* One launch; then the ring has what was missed.  @ret_missed: entries */
+/* Launch once; then the ring has the missed pages.  *@ret_missed: entries */
 int launch_box(struct run *r, const struct box *b, uint64_t *ret_missed);
 
 /* ---- ahead.c, service.c, evict.c ---- */
 
-/* Arrays that are to be there before the first launch. */
+/* Bring arrays to the device before the first launch. */
 int bring_ahead(struct run *r);
 
 /*
- * Bring pages to the device, into the table.  -ENOSPC: not all fit.
- * -EAGAIN: some did not come, but may the next time.  Or an error that was
- * said.
+ * Bring pages to the device and into the table.  -ENOSPC: not all fit.
+ * -EAGAIN: some did not come, but may the next time.  Other errors have a
+ * message.
  */
 int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write);
-/* What the ring has, up to @limit pages.  @ret_brought: those tried */
+/* Bring pages of the ring, up to @limit.  *@ret_brought: pages tried */
 int service(struct run *r, uint64_t nr, uint64_t limit, uint64_t *ret_brought);
-/* Room for @want pages, from those not used in this epoch.  Return: pages. */
+/*
+ * Make room for @want pages; pages of this epoch stay.  Return: pages sent
+ * home.
+ */
 uint64_t evict(struct uhmm_cl *cl, uint64_t want, uint64_t *evicted);
 uint64_t device_room(struct uhmm_cl *cl);
 

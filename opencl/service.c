@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * service.c - the pages that a launch has missed are brought.
+ * service.c - brings the pages that a launch has missed.
  *
- * As many as fit, in the order in which they were missed: so that the pages of
- * one work-item come together.
+ * As many pages as fit are brought, in the order in which they were missed, so
+ * that the pages of one work-item come together.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 #include "run.h"
 
-#define BATCH  ((uint64_t)16384) /* pages of one migration */
-#define WINDOW ((uint64_t)16)	 /* pages that come with one of them */
+#define BATCH  ((uint64_t)16384) /* pages in one migration */
+#define WINDOW ((uint64_t)16)	 /* aligned pages brought with a missed one */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -26,7 +26,7 @@ static void *address(uint64_t page)
 	return (void *)(uintptr_t)(page << PAGE_SHIFT);
 }
 
-/* Why did it not come, if it is to stay so? */
+/* The error if the page can never come, or 0. */
 static int refusal(struct uhmm_cl *cl, uint64_t page, unsigned why)
 {
 	switch (why) {
@@ -56,7 +56,7 @@ static int refusal(struct uhmm_cl *cl, uint64_t page, unsigned why)
 	}
 }
 
-/* The worst of what happened to a batch: what is final comes first. */
+/* The most severe outcome of a batch: a final error comes first. */
 static int judge(struct uhmm_cl *cl, uint64_t page, uint64_t npages)
 {
 	int ret = 0;
@@ -120,15 +120,16 @@ static int enter_pages(struct uhmm_cl *cl, uint64_t page, uint64_t npages,
 	}
 }
 
-/* Once the child is gone the kernel says so of what was shared with it, too. */
+/* The kernel reports pages as shared with a child after its end, too. */
 static bool may_be_shared(uint8_t why)
 {
 	return why == UHMM_WHY_SHARED || why == UHMM_WHY_PINNED;
 }
 
 /*
- * What a fork(2) has left shared is the process's own again when it has been
- * written to, for which no byte need change.  Return: pages that may be so.
+ * A fork(2) leaves pages shared.  Such a page becomes the process's own again
+ * by a write access that changes no byte.  Return: pages that may be its own
+ * now.
  */
 static uint64_t make_own(struct uhmm_cl *cl, uint64_t page, uint64_t npages)
 {
@@ -194,14 +195,14 @@ int bring(struct uhmm_cl *cl, uint64_t page, uint64_t npages, bool write)
 
 /* ---- The list ---------------------------------------------------------- */
 
-/* @limit: of pages */
+/* @limit: the most pages */
 struct list {
 	struct run *r;
 	struct missed *missed;
 	uint64_t nr, npages, limit;
 };
 
-/* Is it there, or on the list already?  Then it is not wanted again. */
+/* Does the page have to come?  False: it is in the table, or on the list. */
 static bool is_wanted(struct uhmm_cl *cl, uint64_t page, bool write)
 {
 	struct table *t = &cl->table;
@@ -256,7 +257,7 @@ static int make_list(struct list *l, uint64_t nr)
 	return err;
 }
 
-/* The first pages of it only. */
+/* Keep the first @npages pages of the list. */
 static void cut_list(struct list *l, uint64_t npages)
 {
 	uint64_t sum = 0, i = 0;
@@ -277,7 +278,7 @@ static int by_page(const void *a, const void *b)
 	return x->page < y->page ? -1 : x->page > y->page;
 }
 
-/* In order, and what touches is one. */
+/* Sort by address, and join runs that touch. */
 static void sort_list(struct list *l)
 {
 	uint64_t to = 0;
@@ -301,7 +302,7 @@ static void sort_list(struct list *l)
 
 /* ---- What lies next to it ---------------------------------------------- */
 
-/* Within an array that the caller has named. */
+/* Widen the run to WINDOW, within an array that the caller has named. */
 static void widen(const struct run *r, struct missed *m)
 {
 	for (uint64_t i = 0; i < r->launch.nr_ranges; i++) {

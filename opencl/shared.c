@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shared.c - buffers that both host and device use: the same memory where that
- * works (see pool.c), else two copies, pushed and pulled.
+ * shared.c - buffers that host and device both use.  Where that works (see
+ * pool.c) a buffer is the same memory; else there are two copies, pushed and
+ * pulled.
  */
 #include "run.h"
 

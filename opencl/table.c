@@ -2,13 +2,13 @@
 /*
  * table.c - the device's page table, a mirror of the process's.
  *
- * A directory of leaves, each for 128 MiB of addresses; leaves are taken as
- * they are needed, and again when no entry is left in them.  The host alone
- * writes to the table; what a launch may have found is not changed before that
- * launch has ended, for which invalidate() waits.  A launch ends soon: a
- * work-item that misses a page does not wait for it.
+ * A directory of leaves, each for 128 MiB of addresses.  A leaf is taken on
+ * demand, and reused when it has no valid entry.  Only the host writes to the
+ * table.  If an entry is cleared the page is not changed until the launches
+ * that may have read that entry have ended: invalidate() waits for them.  A
+ * launch ends soon, as a work-item that misses a page does not wait for it.
  *
- * An entry that is made while a launch runs may be seen by it or not.
+ * A running launch may or may not see an entry that is made meanwhile.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define DIR_LEN	 (DIR_ENTRIES * sizeof(uint32_t))
 #define LEAF_LEN (LEAF_PAGES * sizeof(uint32_t))
 
-/* No handler of the application's may fault while it is held. */
+/* With all signals blocked: a handler of the application could fault. */
 sigset_t table_lock(struct table *t)
 {
 	sigset_t all, old;
@@ -57,7 +57,7 @@ static void drop_leaf(struct table *t, struct leaf *leaf)
 	t->dir_is_dirty = true;
 }
 
-/* A leaf that is free, or has no valid entry left; NULL: there is none. */
+/* A leaf that is free, or has no valid entry; NULL: there is none. */
 static struct leaf *take_leaf(struct table *t)
 {
 	struct leaf *empty = NULL;
@@ -113,7 +113,7 @@ static int enter_page(struct table *t, uint64_t page, uhmm_pfn_t pfn)
 	uint32_t index, *entry;
 	int err;
 
-	/* What did not come is missed again. */
+	/* The page did not come; a launch misses it again. */
 	if (uhmm_pfn_device(pfn) != t->device || dpfn >= t->npages)
 		return 0;
 	err = make_leaf(t, page);
@@ -146,7 +146,7 @@ static int map(void *priv, uintptr_t start, const uhmm_pfn_t *pfns,
 	return err;
 }
 
-/* Entries of one leaf.  Return: how many there were. */
+/* Clear entries within one leaf.  Return: how many were valid. */
 static unsigned clear(struct table *t, uint64_t page, uint64_t end)
 {
 	uint32_t index, *entry = table_find(t, page, &index);
@@ -164,7 +164,7 @@ static unsigned clear(struct table *t, uint64_t page, uint64_t end)
 	return n;
 }
 
-/* Those that may still use what was cleared. */
+/* Wait for launches that may still use entries just cleared. */
 static void wait_for_launch(struct table *t, uint32_t started)
 {
 	uint32_t ended;
@@ -211,7 +211,7 @@ static void stage(struct table *t, size_t at, size_t len)
 		memcpy(t->mem.host + at, (char *)t->dir + at, len);
 }
 
-/* What is to be pushed, as it is now.  Locked. */
+/* Stage the changed parts, as they are now, for a push.  Locked. */
 static bool choose(struct table *t)
 {
 	bool dir = t->dir_is_dirty;
@@ -243,8 +243,8 @@ static cl_int push(struct table *t, cl_command_queue q, bool dir)
 }
 
 /*
- * The launch may get an entry that is cleared from now on: the clearing thread
- * finds that a launch runs, and waits for its end.  So the pushed table may be
+ * The launch may read an entry that is cleared after this: the clearing thread
+ * sees that a launch runs, and waits for its end.  So the pushed table may be
  * older than the current one.
  */
 cl_int table_begin(struct table *t, cl_command_queue q)
@@ -290,7 +290,10 @@ cl_int table_open(struct table *t, const struct pool *pool, unsigned device)
 		err = shared_open(&t->used, pool, 2 * t->npages);
 	if (err)
 		return err;
-	/* A copy is pushed, for entries are cleared meanwhile. */
+	/*
+	 * Without direct memory the host's table is staged: it changes during a
+	 * push.
+	 */
 	t->dir = t->mem.is_direct ? (uint32_t *)t->mem.host :
 				    uhmm_provider_alloc(t->mem.len);
 	if (!t->dir)

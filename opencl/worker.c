@@ -2,8 +2,9 @@
 /*
  * worker.c - threads that make the calls of OpenCL; see cl.h.
  *
- * State goes IDLE - POSTED - DONE - IDLE.  The posting thread waits for DONE.
- * State is a word and a futex, so that signal handlers may post as well.
+ * @state goes IDLE - POSTED - DONE - IDLE.  The posting thread waits for DONE.
+ *	@state is a plain word and a futex, so that signal handlers may post
+ *	as well.
  */
 #include <errno.h>
 #include <limits.h>
@@ -69,7 +70,7 @@ int worker_start(struct worker *w, const char *name)
 	sigset_t all, old;
 	int err;
 
-	/* What the application's handlers do is not for this thread. */
+	/* This thread must run none of the application's handlers. */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);

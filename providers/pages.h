@@ -12,7 +12,7 @@ static inline uint64_t bytes_of(uint64_t npages)
 	return npages * uhmm_page_size();
 }
 
-/* Whole ones. */
+/* Round down to whole pages. */
 static inline uint64_t pages_in(uint64_t bytes)
 {
 	return bytes / uhmm_page_size();

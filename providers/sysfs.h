@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs.h - small files of the kernel.  Not by stdio: a provider may be opened
- * on a thread of the library's, which uses no memory of the program.
+ * sysfs.h - reads small files of the kernel.
+ *
+ * Without stdio: a provider may be opened on a thread of the library, which
+ * uses no memory of the program.
  */
 #ifndef UHMM_PROVIDERS_SYSFS_H
 #define UHMM_PROVIDERS_SYSFS_H
@@ -11,7 +13,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* What fits, and a NUL.  Return: bytes read, 0 where there is no such file. */
+/* Read up to @len - 1 bytes, and add a NUL.  Return: bytes; 0: no such file. */
 static inline size_t sysfs_read(const char *path, char *buf, size_t len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -25,7 +27,10 @@ static inline size_t sysfs_read(const char *path, char *buf, size_t len)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* A decimal number at *@s, which moves behind it.  False: none that fits. */
+/*
+ * Parse a decimal number at *@s and move *@s behind it.  False: there is none,
+ * or it is too large.
+ */
 static inline bool sysfs_number(const char **s, uint64_t *ret)
 {
 	const char *p = *s;

@@ -2,8 +2,8 @@
 /*
  * touched.h - how much of a device's memory was ever written, for usage().
  *
- * The core gives the lowest free pages first, so that all below the highest one
- * is a good bound.  Each run that is written is told.
+ * The core hands out the lowest free pages first, so the highest page ever
+ * written is a good bound.  The provider notes each run that it writes.
  */
 #ifndef PROVIDERS_TOUCHED_H
 #define PROVIDERS_TOUCHED_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Pages: none from this one on has memory. */
+/* A page number: no page from this one on has memory. */
 typedef _Atomic uint64_t touched_pages;
 
 static inline void touched_add(touched_pages *t, uint64_t dpfn, size_t npages)
@@ -24,7 +24,10 @@ static inline void touched_add(touched_pages *t, uint64_t dpfn, size_t npages)
 		;
 }
 
-/* Bytes, where each page has @each and the kernel gives @unit at once. */
+/*
+ * Bytes of memory.  @each: bytes of a page; @unit: the kernel's allocation
+ * unit.
+ */
 static inline uint64_t touched_bytes(const touched_pages *t, uint64_t each,
 				     uint64_t unit)
 {

@@ -29,7 +29,7 @@
 #include "../sysfs.h"
 #include "../touched.h"
 
-#define ALIGN ((uint64_t)2 << 20) /* of a mapping of devdax */
+#define ALIGN ((uint64_t)2 << 20) /* alignment of a devdax mapping */
 
 struct dax {
 	unsigned char *pages;
@@ -90,7 +90,7 @@ static uint64_t dax_stored(void *priv)
 	return (uint64_t)st.st_blocks * 512;
 }
 
-/* A memfd is RAM, and keeps what it got. */
+/* A memfd is RAM, and its pages keep their memory when they are freed. */
 static int dax_usage(void *priv, struct uhmm_device_usage *ret)
 {
 	const struct dax *dax = priv;
@@ -124,7 +124,7 @@ static const struct uhmm_device_ops dax_ops = {
 
 /* ---- Opening ---- */
 
-/* The size of a character device is in sysfs.  Return: bytes, 0: unknown. */
+/* The size of a character device, from sysfs.  Return: bytes, 0: unknown. */
 static uint64_t size_of_device(dev_t dev)
 {
 	char path[64], text[32];
@@ -148,7 +148,7 @@ static uint64_t size_of_dax(int fd)
 				     (uint64_t)st.st_size;
 }
 
-/* Is it memory?  The data of a file on a disk would be overwritten. */
+/* Is the file memory?  A device page overwrites the data of a file on disk. */
 static bool is_memory(int fd)
 {
 	struct statfs fs;
@@ -212,7 +212,9 @@ static int open_file(struct dax *dax, const char *path, uint64_t npages)
 	if (p == MAP_FAILED)
 		return -errno;
 	dax->pages = p;
-	/* A child has no use for it, and is not to keep it alive. */
+	/*
+	 * A child does not use the mapping, and must not keep the memory alive.
+	 */
 	return madvise(p, dax->len, MADV_DONTFORK) ? -errno : 0;
 }
 

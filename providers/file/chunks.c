@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * chunks.c - which pages of the file have data; what has none is given back.
+ * chunks.c - which pages of the file have data; memory of the others is given
+ * back.
  *
- * A hole for each page that is freed would cost a system call each and cut the
- * file to pieces.  So the file is given back in chunks, when the last page of
- * one is freed.  The thread that frees that page marks the chunk, punches it
- * and takes the mark off; a thread that wants to write there waits meanwhile.
+ * Punching a hole for each freed page would cost a system call each and
+ * fragment the file.  So the file is given back in chunks, when the last page
+ * of a chunk is freed.  The thread that frees that page marks the chunk,
+ * punches it and clears the mark.  Meanwhile a thread that wants to write to
+ * the chunk waits.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -5,13 +5,13 @@
  *	file:[SIZE][,path=PATH][,keep=yes|no][,overwrite=yes|no]
  *	    [,direct=auto|yes|no][,prealloc=yes|no]
  *
- * Device page n is the n-th page of the file.  Data go there past the page
- * cache where that can be, and else are on the disk before the copy counts as
- * done: an error of the disk is an error of the copy, and never comes later.  A
- * full disk is a full device.
+ * Device page n is the n-th page of the file.  Data bypass the page cache where
+ * the file system allows that.  Elsewhere they are on the disk before the copy
+ * counts as done.  So an error of the disk is an error of the copy, and never
+ * comes later.  A full disk is a full device.
  *
- * An application may close the descriptor, or put another file in its place: it
- * is looked at before and after each copy.
+ * An application may close the descriptor, or put another file in its place, so
+ * the descriptor is checked before and after each copy.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -29,7 +29,7 @@ static int error_of_write(int err)
 	return err == EDQUOT || err == EFBIG ? -ENOSPC : -err;
 }
 
-/* @data is written, or read. */
+/* Write @data to the pages from @dpfn on, or read them into @data. */
 static int move_run(const struct file *f, bool write, uint64_t dpfn, char *data,
 		    size_t npages)
 {
@@ -43,7 +43,7 @@ static int move_run(const struct file *f, bool write, uint64_t dpfn, char *data,
 
 		if (n < 0 && errno != EINTR)
 			return write ? error_of_write(errno) : -errno;
-		if (!n) /* if read: somebody made the file shorter */
+		if (!n) /* read: the file was made shorter */
 			return write ? -ENOSPC : -EIO;
 		done += n < 0 ? 0 : (size_t)n;
 	}

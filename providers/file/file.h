@@ -17,13 +17,14 @@
 #define CHUNK_PAGES (1u << CHUNK_SHIFT)
 
 /*
- * @fd: where page n is at bytes_of(n)
+ * @fd: the file; page n is at bytes_of(n)
  * @flags: of pwritev2(2)
  * @punches: memory of the file can be given back
- * @in_ram: the file is on a filesystem that is in RAM
- * @used: pages that have data
+ * @in_ram: the file system is in RAM
+ * @used: number of pages that have data
  * @has_data: a bit for each page
- * @chunks: for each chunk its pages that have data, or CHUNK_PUNCHED
+ * @chunks: for each chunk the number of its pages that have data, or
+ *	CHUNK_PUNCHED
  */
 struct file {
 	int fd;
@@ -40,13 +41,13 @@ struct file {
 /* ---- open.c ---- */
 
 /*
- * Open the file of a device of @npages, 0: as many as there are.
- * @values: of file_options.
- * Return: -errno, and file_close() closes what is open.
+ * Open the file of a device of @npages; 0: as many as the file has.  @values:
+ * of file_options.  Return: -errno, after which the caller must call
+ * file_close() as well.
  */
 int file_open(struct file *f, const char *const *values, uint64_t npages);
 void file_close(struct file *f);
-/* Beyond RLIMIT_FSIZE a write would send SIGXFSZ.  @end: bytes */
+/* False: @end is beyond RLIMIT_FSIZE, and a write would raise SIGXFSZ. */
 bool file_may_reach(uint64_t end);
 
 extern const struct uhmm_option file_options[];
@@ -57,9 +58,9 @@ int chunks_init(struct file *f);
 void chunks_destroy(struct file *f);
 /* The pages are about to be written; waits while their chunk is punched. */
 void chunks_add(struct file *f, uint64_t dpfn, size_t npages);
-/* They have no data any more.  A chunk that has none is given back. */
+/* The pages have no data any more.  A chunk without data is given back. */
 void chunks_drop(struct file *f, uint64_t dpfn, size_t npages);
-/* Do all of them have data? */
+/* Do all of the pages have data? */
 bool chunks_have(const struct file *f, uint64_t dpfn, size_t npages);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * open.c - the file behind a device: a new one without a name in a folder, a
- * new one with a name that soon has none, or one that is there.
+ * open.c - opens the file behind a device: a new one without a name in a
+ * folder, a new one, removed after a moment, or an existing one.
  *
- * A file that is there is used only where the specification says that its
- * contents may be lost, and by one device at a time, which a lock keeps.
+ * An existing file is used only if the specification says that its contents may
+ * be lost.  A lock keeps other devices from the same file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static int open_new(const char *const *values)
 	return fd;
 }
 
-/* O_EXCL: not a block device that is mounted. */
+/* O_EXCL refuses a block device that is mounted. */
 static int open_old(const char *const *values, const struct stat *st)
 {
 	if (is(values, OVERWRITE, "no")) {
@@ -102,7 +102,7 @@ static const char *reason(int err)
 	}
 }
 
-/* @err: negative.  For what is wrong with the path, say so. */
+/* Say it if the path is at fault.  @err is negative.  Return: @err. */
 static int refuse(const char *const *values, int err)
 {
 	const char *why = reason(-err);
@@ -152,7 +152,7 @@ bool file_may_reach(uint64_t end)
 	       limit.rlim_cur == RLIM_INFINITY || end <= limit.rlim_cur;
 }
 
-/* A file that is too short grows; nothing is cut off. */
+/* Grow a file that is too short; a longer one keeps its length. */
 static int grow(struct file *f, bool prealloc)
 {
 	off_t len = (off_t)bytes_of(f->npages);
@@ -188,7 +188,7 @@ static int set_size(struct file *f, const char *const *values, uint64_t npages)
 
 /* ---- How it is written ---- */
 
-/* Try it: filesystems differ.  The last page, which has no data yet. */
+/* Try a write, as file systems differ: to the last page, which has no data. */
 static int try_write(const struct file *f)
 {
 	void *page = uhmm_provider_alloc(uhmm_page_size());
@@ -232,7 +232,7 @@ static int open_direct(struct file *f)
 	return err == -EOPNOTSUPP ? -EINVAL : err;
 }
 
-/* Through the page cache, and on the disk before the call returns. */
+/* Writes through the page cache return when the data are on the disk. */
 static int open_cached(struct file *f)
 {
 	set_direct(f, false);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * numa.c - a NUMA node as coherent device memory: CXL, HBM, any node that one
- * wants kept for what asks for it.
+ * numa.c - a NUMA node as coherent device memory: CXL, HBM, or any node that is
+ * kept for programs that ask for it.
  *
  *	numa:[SIZE,]node=N
  *
- * The kernel moves the pages, so there is nothing to do but to say which node,
- * and to refuse one that cannot be spared.
+ * The kernel moves the pages.  The provider only names the node, and refuses a
+ * node that cannot be spared.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static int parse_node(const char *s, int *ret)
 	return 0;
 }
 
-/* Pages of memory that the node has; 0: none, or no such node. */
+/* Pages of memory on the node; 0: the node has none, or does not exist. */
 static uint64_t node_pages(int node)
 {
 	static const char key[] = "MemTotal:";
@@ -47,7 +47,7 @@ static uint64_t node_pages(int node)
 	return sysfs_number(&p, &kib) ? pages_in(kib << 10) : 0;
 }
 
-/* Is there memory elsewhere?  The list is as in "0-1,4". */
+/* Does another node have memory?  The kernel's list looks like "0-1,4". */
 static bool others_have_memory(uint64_t node)
 {
 	uint64_t first, last;

@@ -4,13 +4,14 @@
  *
  *	ram:SIZE[,scrub=yes|no]
  *
- * Device page n is the n-th page of one private mapping.  Two functions copy;
- * the others save work that the core would do without them.  Nothing is
- * locked: the core never uses a device page for two things at once.
+ * Device page n is the n-th page of one private mapping.  Two functions copy.
+ * The others save work that the core would do without them.  No lock is needed:
+ * the core never uses a device page for two things at once.
  *
- * What is left in a freed page cannot be read by its next owner, because every
- * page is overwritten whole, by a copy or by clear(), before it is read.
- * scrub=yes zeroes at once all the same, for secrets that should not linger.
+ * The next owner of a freed page cannot read the old data: every page is
+ * overwritten as a whole, by a copy or by clear(), before it is read.  With
+ * scrub=yes pages are zeroed when they are freed, for secrets that must not
+ * linger.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,7 +26,7 @@
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
 
 struct ram {
-	unsigned char *pages; /* aligned to huge pages */
+	unsigned char *pages; /* a multiple of the huge page size */
 	size_t len;
 	void *mapping;
 	size_t mapping_len;
@@ -37,7 +38,7 @@ static void *ram_page_at(const struct ram *ram, uint64_t dpfn)
 	return ram->pages + bytes_of(dpfn);
 }
 
-/* Where to write: the pages have memory from then on. */
+/* The address to write to.  The pages count as having memory from then on. */
 static void *touch_ram(struct ram *ram, uint64_t dpfn, size_t npages)
 {
 	touched_add(&ram->touched, dpfn, npages);
@@ -64,7 +65,7 @@ static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 
 static const struct uhmm_device_ops ram_ops;
 
-/* Only what is like this one is memory that we can read. */
+/* Only a device with the same functions has memory that we can read. */
 static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
 			 void *src_priv, const struct uhmm_peer_segment *seg,
 			 size_t nr)
@@ -94,7 +95,7 @@ static void ram_page_free(void *priv, uint64_t dpfn, size_t npages)
 	ram_clear(priv, dpfn, npages);
 }
 
-/* In whole huge pages, as the kernel gives it.  Freed pages keep theirs. */
+/* Counts whole huge pages, as the kernel allocates.  Freed pages count too. */
 static int ram_usage(void *priv, struct uhmm_device_usage *ret)
 {
 	const struct ram *ram = priv;
@@ -136,7 +137,7 @@ static const struct uhmm_device_ops ram_scrub_ops = {
 	.release = ram_release,
 };
 
-/* In huge pages where the kernel has any: fewer faults, cheaper copies. */
+/* In huge pages if the kernel has any: fewer faults, cheaper copies. */
 static int ram_map(struct ram *ram, size_t len)
 {
 	uintptr_t start;

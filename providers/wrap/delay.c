@@ -21,7 +21,7 @@
 
 #define MAX_US	   UINT64_C(10000000)
 #define MAX_NS	   UINT64_C(1000000000)
-#define MAX_MS	   UINT64_C(1000000000) /* days: as good as for ever */
+#define MAX_MS	   UINT64_C(1000000000) /* days: practically for ever */
 #define SLEEP_FROM UINT64_C(150000)	/* ns; shorter waits are spun */
 #define OVERSLEEP  UINT64_C(100000)	/* ns that a sleep may take too long */
 
@@ -30,11 +30,11 @@ struct delay {
 	unsigned calls; /* enum wrap_call */
 	uint64_t ns;
 	uint64_t perpage_ns;
-	uint64_t hang; /* 0: none does */
+	uint64_t hang; /* 0: no call hangs */
 	uint64_t hang_ns;
 	_Atomic uint64_t nr_calls;
 	uint32_t own_gone;
-	uint32_t *gone; /* futex, set by the core; also of what is below */
+	uint32_t *gone; /* futex, set by the core; ours and the one below */
 };
 
 static void sleep_until(uint64_t ns)
@@ -54,7 +54,7 @@ static bool is_gone(struct delay *d)
 	return __atomic_load_n(d->gone, __ATOMIC_SEQ_CST);
 }
 
-/* Until the device is lost, or @d->hang_ns are over. */
+/* Wait until the device is lost, or @d->hang_ns are over. */
 static void hang(struct delay *d)
 {
 	uint64_t end = wrap_now_ns() + d->hang_ns, now;
@@ -145,7 +145,7 @@ static int delay_wrap(const char *const *values,
 	if (inner->ops->clear)
 		d->wrap.ops.clear = delay_clear;
 	if (calls & WRAP_TO_RAM)
-		d->wrap.ops.direct = NULL; /* would go past us */
+		d->wrap.ops.direct = NULL; /* it would bypass the delay */
 	*ret_priv = d;
 	return 0;
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * error.c - a wrapper that makes calls fail, for tests of everything above.
+ * error.c - a wrapper that makes calls fail, to test all layers above.
  *
  *	error[(op=CALLS,nth=N,rate=1/N,count=N,errno=NAME,seed=N)]/...
  *
- * The calls named by op are counted.  One fails when it is the nth or a later
- * one, when the dice say so (rate), and when fewer than count failed before.
+ * The calls named by op are counted.  A call fails if it is the nth or a later
+ * one, if the dice say so (rate), and if fewer than count calls failed before.
  * Without options every call fails.  A call that fails does not reach the
- * device below.  The dice depend on the seed and the call's number only, so
- * that a run on one thread can be repeated.
+ * device below.
+ *
+ * The dice depend on the seed and the call's number only, so a run on one
+ * thread can be repeated.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -21,7 +23,7 @@ struct error {
 	struct wrap wrap;
 	unsigned calls;	 /* enum wrap_call */
 	uint64_t nth;	 /* the first call that may fail */
-	uint64_t one_in; /* of those, so many */
+	uint64_t one_in; /* one in so many of those fails */
 	uint64_t count;	 /* failures at most */
 	uint64_t seed;
 	int err; /* negative */
@@ -39,7 +41,7 @@ static uint64_t dice(uint64_t seed, uint64_t number)
 	return z ^ z >> 31;
 }
 
-/* Count a failure unless there were enough. */
+/* Count a failure.  False: there were @count already. */
 static bool may_fail(struct error *e)
 {
 	uint64_t failed = atomic_load(&e->failed);
@@ -155,7 +157,7 @@ static int error_wrap(const char *const *values,
 	if (inner->ops->clear)
 		e->wrap.ops.clear = error_clear;
 	if (e->calls & WRAP_TO_RAM)
-		e->wrap.ops.direct = NULL; /* would go past us */
+		e->wrap.ops.direct = NULL; /* it would bypass the errors */
 	*ret_priv = e;
 	return 0;
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * trace.c - a wrapper that writes one line for each call, after it returned.
+ * trace.c - a wrapper that writes one line for each call, after its return.
  *
  *	trace[(file=PATH)]/...
  *
  *	to_dev 0+16 512+1 = 0 12345 ns
  *
- * names the runs of device pages, first page and number, the result and the
- * time that the call took.  Lines go to stderr, or are appended to the file,
- * each by one write(2), so that those of several threads stay whole.
+ * A line names the runs of device pages (first page and number), the result and
+ * the duration of the call.  Lines go to stderr, or are appended to the file.
+ * Each line is one write(2), so that lines of several threads stay whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@ struct trace {
 	int fd;
 };
 
-/* A line that is cut off where it gets too long. */
+/* One line, cut off if it gets too long. */
 struct line {
 	char text[400];
 	size_t len;
@@ -43,7 +43,7 @@ __attribute__((format(printf, 2, 3))) static void append(struct line *line,
 static void append_runs(struct line *line, const struct uhmm_segment *seg,
 			size_t nr)
 {
-	const size_t reserve = 100; /* for the rest of the line */
+	const size_t reserve = 100; /* keeps room for the rest of the line */
 
 	for (size_t i = 0; i < nr; i++) {
 		if (line->len > sizeof(line->text) - reserve) {
@@ -60,10 +60,10 @@ static void put(const struct trace *t, struct line *line)
 
 	line->text[line->len++] = '\n';
 	n = write(t->fd, line->text, line->len);
-	(void)n; /* nobody to tell */
+	(void)n; /* an error cannot be reported */
 }
 
-/* Write a line about a call with a result. */
+/* Write a line about a call and its result. */
 static void put_call(const struct trace *t, const char *call,
 		     const struct uhmm_segment *seg, size_t nr, int err,
 		     uint64_t start)

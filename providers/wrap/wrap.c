@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* wrap.c - what wrappers share, see wrap.h. */
+/* wrap.c - the code that wrappers share, see wrap.h. */
 #include "wrap.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 	return w->inner->usage(w->priv, ret);
 }
 
-/* Has it been there when the provider below was built? */
+/* Did the headers of the provider below have usage() when it was built? */
 static bool has_usage(const struct uhmm_device_ops *ops)
 {
 	return ops->size > offsetof(struct uhmm_device_ops, usage) &&

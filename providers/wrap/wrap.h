@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wrap.h - what wrappers share: a device that forwards every call.
+ * wrap.h - the base of all wrappers: a device that forwards every call.
  *
- * A wrapper has a table of its own in its private memory, since a callback
- * that the device below lacks must be NULL in the wrapper too.
+ * A wrapper has a table of its own in its private memory: a callback that the
+ * device below lacks must be NULL in the wrapper too.
  */
 #ifndef WRAP_H
 #define WRAP_H
@@ -13,7 +13,7 @@
 
 #include <uhmm/provider.h>
 
-/* The calls that a wrapper can be told to act on. */
+/* The calls that a wrapper can be limited to. */
 enum wrap_call {
 	WRAP_TO_DEV = 1u << 0,
 	WRAP_TO_RAM = 1u << 1,
@@ -25,27 +25,27 @@ enum wrap_call {
 
 /* First member of each wrapper's own struct. */
 struct wrap {
-	struct uhmm_device_ops ops; /* of the wrapper, which changes some */
+	struct uhmm_device_ops ops; /* the wrapper's own, some replaced */
 	const struct uhmm_device_ops *inner;
 	void *priv; /* of the device below */
 	size_t size;
 };
 
 /*
- * Make a wrapper's struct of @size bytes and the description of a device that
- * forwards every call that there is.  From then on it owns the device below,
- * and release() releases both.  Return: NULL when there is no memory.
+ * Make a wrapper's struct of @size bytes, and the description of a device that
+ * forwards every call of the device below.  From then on the wrapper owns that
+ * device, and release() releases both.  Return: NULL when there is no memory.
  */
 void *wrap_new(size_t size, const struct uhmm_device_desc *inner,
 	       void *inner_priv, struct uhmm_device_desc *desc);
 
-/* What release() is until a wrapper puts its own in front. */
+/* The release() of a wrapper that does not replace it. */
 void wrap_release(void *priv);
 
 uint64_t wrap_now_ns(void);
 size_t wrap_count_pages(const struct uhmm_segment *seg, size_t nr);
 
-/* Values of options.  Return: 0 or -EINVAL. */
+/* Parse values of options.  Return: 0 or -EINVAL. */
 int wrap_parse_calls(const char *s, unsigned *ret_calls);
 int wrap_parse_number(const char *s, uint64_t *ret);
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * chunk.c - chunks without a class, and the memory of all, see store.h.
+ * chunk.c - chunks without a class, and the memory of all chunks; see store.h.
  *
- * They are on lock-free stacks.  A chunk that ran empty is dropped with a lock
- * held; giving memory back to the kernel takes longer, and so is done later, by
- * chunk_reap().
+ * These chunks are on lock-free stacks.  A chunk that ran empty is dropped with
+ * a lock held.  Giving memory back to the kernel takes longer, so chunk_reap()
+ * does that later.
  *
- * A chunk that was compacted may be read still.  Its objects have other places
- * by then.  A thread that reads an object first says where, and then looks
- * whether the object is still there (all of these accesses are in one total
- * order): so either it sees the new place, or it is seen here.
+ * Threads may still read in a chunk that was compacted, though its objects have
+ * other places by then.  A reader first announces the object, and then checks
+ * that the object is still there.  All of these accesses are in one total
+ * order.  So either the reader sees the new place, or the reaper sees the
+ * announcement.
  */
 #include <sched.h>
 #include <sys/mman.h>
@@ -20,9 +21,9 @@
 
 #define NR_SPARE_MAX  32u /* empty chunks that keep their memory */
 #define NR_SPARE_MIN  2u
-#define SPARE_SHARE   64u /* of all chunks, between these bounds */
+#define SPARE_SHARE   64u /* 1/N of all chunks, within the bounds */
 #define NR_SPINS      100
-#define READS_NOTHING ((uintptr_t)1) /* yet */
+#define READS_NOTHING ((uintptr_t)1) /* no object yet */
 
 void store_lock(_Atomic uint32_t *lock)
 {
@@ -63,7 +64,7 @@ uint32_t chunk_pop(struct store *s, store_stack *stack)
 	return (uint32_t)old;
 }
 
-/* All of them, linked.  Return: the first, or 0. */
+/* Take all chunks of the stack, linked.  Return: the first, or 0. */
 static uint32_t pop_all(store_stack *stack)
 {
 	uint64_t old = atomic_load(stack);
@@ -88,7 +89,7 @@ uint32_t chunk_of(struct store *s, const void *object)
 	return (uint32_t)(offset / STORE_CHUNK) + 1;
 }
 
-/* Give the memory of an empty chunk back. */
+/* Give the memory of an empty chunk back to the kernel. */
 static void vacate(struct store *s, uint32_t nr)
 {
 	struct store_chunk *chunk = &s->chunks[nr];
@@ -99,7 +100,7 @@ static void vacate(struct store *s, uint32_t nr)
 	chunk_push(s, &s->vacant, nr);
 }
 
-/* Those above @max. */
+/* Vacate spare chunks until @max are left. */
 static void vacate_spares(struct store *s, uint32_t max)
 {
 	uint32_t nr;
@@ -193,7 +194,7 @@ void chunk_drop(struct store *s, uint32_t nr)
 	}
 }
 
-/* May a thread still read there? */
+/* May a thread still read in the chunk? */
 static bool is_read(struct store *s, uint32_t nr)
 {
 	if (atomic_load(&s->nr_unnamed))
@@ -207,7 +208,7 @@ static bool is_read(struct store *s, uint32_t nr)
 	return false;
 }
 
-/* Under the lock of reaping. */
+/* Vacate chunks without readers.  The caller holds the reaping lock. */
 static void reap_limbo(struct store *s)
 {
 	uint32_t nr = pop_all(&s->limbo), next;
@@ -231,8 +232,8 @@ static bool has_work(struct store *s)
 }
 
 /*
- * A thread that cannot get the lock has its wish fulfilled by the lock's
- * holder, which looks for wishes after it has dropped the lock.
+ * A thread that cannot get the lock leaves a wish.  The lock's holder looks for
+ * wishes after it has dropped the lock, and fulfils them.
  */
 void chunk_reap(struct store *s)
 {
@@ -254,7 +255,7 @@ void chunk_reap(struct store *s)
 
 /* ---- Readers ---- */
 
-/* Threads have stacks of their own, and so, mostly, places. */
+/* Each thread has its own stack, so mostly also its own place. */
 static unsigned place_of(const void *on_stack)
 {
 	uint64_t page = (uintptr_t)on_stack / uhmm_page_size();

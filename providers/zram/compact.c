@@ -15,10 +15,10 @@
 
 #include "parts.h"
 
-#define MAX_ROOM 16u   /* room in a class, of what is used: a part in this */
-#define SLACK	 4096u /* and so many bytes */
-#define NR_LOOKS 64u   /* places looked at in one go */
-#define NR_LIMBO 64u   /* chunks that wait for readers, at most */
+#define MAX_ROOM 16u   /* of the used bytes, 1/N may be room */
+#define SLACK	 4096u /* and so many bytes more */
+#define NR_LOOKS 64u   /* places examined in one call */
+#define NR_LIMBO 64u   /* most chunks that wait for readers */
 
 static bool is_wasteful(const struct store_class *class, uint64_t part)
 {
@@ -27,7 +27,10 @@ static bool is_wasteful(const struct store_class *class, uint64_t part)
 	return room > class->used * class->size / part + SLACK;
 }
 
-/* Is there room for its objects in other chunks, or memory for another? */
+/*
+ * Do the objects of the chunk fit into others, or is there memory for one more
+ * chunk?
+ */
 static bool fits_elsewhere(struct store *s, const struct store_class *class,
 			   const struct store_chunk *chunk)
 {
@@ -55,7 +58,7 @@ static bool choose_source(struct store *s, struct store_class *class)
 	return true;
 }
 
-/* Whatever is left in it stays. */
+/* Stop compacting the source; the objects left in it stay. */
 static void end_source(struct store *s, struct store_class *class)
 {
 	uint32_t nr = class->source;
@@ -64,7 +67,7 @@ static void end_source(struct store *s, struct store_class *class)
 	chunk_link(s, class, nr);
 }
 
-/* False: there is no room for it. */
+/* False: there is no room for the object. */
 static bool move_object(struct store *s, struct store_class *class,
 			void *object, uint32_t owner)
 {
@@ -92,7 +95,7 @@ static bool move_object(struct store *s, struct store_class *class,
 	return true;
 }
 
-/* Look at the next place of the source. */
+/* Examine the next place of the source. */
 static void move_next(struct store *s, struct store_class *class,
 		      uint64_t *moves)
 {

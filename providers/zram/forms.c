@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * forms.c - what a page is kept as, and the store's moves of it: see zram.c.
+ * forms.c - the forms in which a page is kept, and their moves by the store;
+ * see zram.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,7 +24,7 @@ enum kind {
 #define HELD	  UINT64_C(8) /* the store moves the object */
 #define ADDRESS	  (~UINT64_C(15))
 
-/* The word that the page repeats, if it does. */
+/* Does the page repeat one word?  *@ret_word is that word. */
 static bool is_fill(const void *page, uint64_t *ret_word)
 {
 	const uint64_t *w = page;
@@ -51,7 +52,7 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* What was there: it is no more.  What is there: @sign is 1. */
+/* Count a form: @sign is 1 for a new page, -1 for one that goes. */
 static void count(struct zram *z, enum kind kind, uint64_t value, int64_t sign)
 {
 	uint64_t one = (uint64_t)sign;
@@ -101,7 +102,7 @@ static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
 	count(z, kind, value, 1);
 }
 
-/* Return: bytes; 0: it does not get shorter. */
+/* Return: bytes; 0: the page does not get shorter. */
 static int compress(const struct zram *z, struct scratch *scratch,
 		    const char *page)
 {
@@ -147,7 +148,7 @@ void form_store_zeroes(struct zram *z, uint64_t dpfn)
 	set_entry(z, dpfn, FILL, NULL, 0);
 }
 
-/* The object stays where it is while it is read. */
+/* Announce the read: the object stays where it is meanwhile. */
 static uint64_t ref_for_reading(const struct entry *e,
 				_Atomic uintptr_t *reading)
 {

@@ -15,28 +15,28 @@
 
 #define LZ4_MAX_LEN ((int)uhmm_page_size() * 7 / 8)
 
-/* Where one device page is. */
+/* The place of one device page. */
 struct entry {
-	_Atomic uint64_t ref; /* kind, and (LZ4, RAW) the object's address */
+	_Atomic uint64_t ref; /* kind; of LZ4, RAW: and the object */
 	uint64_t value;	      /* FILL: the word; else the object's length */
 };
 
-/* As long as scratch_len() says. */
+/* Its length is scratch_len(). */
 struct scratch {
 	_Alignas(64) _Atomic bool is_claimed;
-	/* a page that was packed, and the state of lz4 */
+	/* the packed page, and the state of lz4 */
 	_Alignas(64) char out[];
 };
 
 struct zram {
 	struct store store;
-	struct entry *entries; /* by dpfn */
+	struct entry *entries; /* indexed by dpfn */
 	uint64_t npages;
 	int level;
-	touched_pages touched; /* of the entries */
+	touched_pages touched; /* number of entries */
 	_Atomic uint64_t used; /* entries that are not EMPTY */
-	_Atomic uint64_t compressed, same, zero, huge; /* as usage() says */
-	_Atomic uint64_t nr_scratch;		       /* ever claimed */
+	_Atomic uint64_t compressed, same, zero, huge; /* for usage() */
+	_Atomic uint64_t nr_scratch;		       /* number ever claimed */
 	unsigned char *scratch;			       /* NR_SCRATCH of them */
 };
 
@@ -44,10 +44,10 @@ struct zram {
 int form_store(struct zram *z, struct scratch *scratch, uint64_t dpfn,
 	       const char *page);
 void form_store_zeroes(struct zram *z, uint64_t dpfn);
-/* @reading: of store_read_begin().  -EIO: it holds no page. */
+/* @reading: from store_read_begin().  -EIO: the entry has no page. */
 int form_load(const struct entry *e, _Atomic uintptr_t *reading, char *page);
 void form_drop(struct zram *z, uint64_t dpfn);
-/* The store moves an object: see store.h. */
+/* store_user's callbacks: the store moves an object, see store.h. */
 bool form_hold(void *arg, uint32_t owner, void *object);
 bool form_moved(void *arg, uint32_t owner, void *object, void *to);
 

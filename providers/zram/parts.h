@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* parts.h - what the files of the store have of each other. */
+/* parts.h - functions shared between the files of the store. */
 #ifndef ZRAM_PARTS_H
 #define ZRAM_PARTS_H
 
 #include "store.h"
 
-/* What a free object holds. */
+/* The contents of a free object. */
 struct store_object {
-	struct store_object *returned; /* next on the list of returns */
+	struct store_object *returned; /* next in the list */
 };
 
-/* Owners of places without an object in use. */
+/* The owner of a place without an object in use. */
 #define OWNER_NONE UINT32_MAX
 
 /* ---- Locks ---- */
@@ -34,13 +34,13 @@ uint32_t chunk_of(struct store *s, const void *object);
 void chunk_push(struct store *s, store_stack *stack, uint32_t nr);
 /* Return: a chunk, or 0. */
 uint32_t chunk_pop(struct store *s, store_stack *stack);
-/* An empty chunk, one that has memory if there is, or 0. */
+/* An empty chunk, if possible one that has memory; 0: there is none. */
 uint32_t chunk_get(struct store *s, bool with_memory);
-/* Have memory for the first @bytes of a chunk. */
+/* Get memory for the first @bytes of a chunk. */
 bool chunk_grow(struct store *s, struct store_chunk *chunk, uint32_t bytes);
-/* No object is in it any more: chunk_reap() puts it away. */
+/* The chunk has no object any more: chunk_reap() puts it away. */
 void chunk_drop(struct store *s, uint32_t nr);
-/* Put away what can be.  Without any lock of the store held. */
+/* Put chunks away.  The caller holds no lock of the store. */
 void chunk_reap(struct store *s);
 
 /* ---- store.c: objects of a class; the caller holds its lock ---- */
@@ -57,14 +57,14 @@ void chunk_drop_if_empty(struct store *s, struct store_class *class,
 /* ---- compact.c ---- */
 
 /*
- * Move up to @moves objects of the class, if there is more room in its chunks
- * than there should be.  The caller holds the lock.
+ * Move up to @moves objects of the class, if its chunks have more room than
+ * they should.  The caller holds the lock.
  */
 void class_compact(struct store *s, struct store_class *class, unsigned moves);
-/* The same for all classes, until there is hardly any room. */
+/* Compact all classes until they have hardly any room. */
 void store_squeeze(struct store *s);
 
-/* store.c: take back what was returned.  Return: objects. */
+/* store.c: take back the returned objects.  Return: their number. */
 unsigned class_drain(struct store *s, struct store_class *class);
 
 #endif

@@ -3,7 +3,7 @@
  * store.c - small objects in chunks, see store.h.
  *
  * A class's lock covers its groups, its chunks' fields, the owners of its
- * objects and the links in its free ones.
+ * objects and the links in its free objects.
  */
 #include "store.h"
 
@@ -15,9 +15,9 @@
 #include "../touched.h"
 #include "parts.h"
 
-#define MOVES_A_FREE  4u  /* objects moved for each that is freed, at most */
-#define MOVES_MAX     16u /* and in one go */
-#define BIG_CLASS     (8 * STORE_CHUNK) /* a chunk is little beside it */
+#define MOVES_A_FREE  4u  /* most objects moved for each freed one */
+#define MOVES_MAX     16u /* and in one call */
+#define BIG_CLASS     (8 * STORE_CHUNK) /* larger than many chunks */
 #define PER_CHUNK_MIN (STORE_CHUNK / STORE_MAX)
 
 static uint64_t in_pages(uint64_t bytes)
@@ -28,7 +28,7 @@ static uint64_t in_pages(uint64_t bytes)
 
 /* ---- Groups of a class ---- */
 
-/* STORE_GROUPS: none, being full, or not for new objects in general. */
+/* STORE_GROUPS: in no group, as the chunk is full or closed to new objects. */
 static uint8_t group_of(const struct store_class *class,
 			const struct store_chunk *chunk, uint32_t nr)
 {
@@ -74,7 +74,7 @@ void chunk_unlink(struct store *s, struct store_class *class, uint32_t nr)
 	chunk->group = STORE_GROUPS;
 }
 
-/* The number of objects in use, or carved, changed. */
+/* The number of objects in use, or carved, has changed. */
 static void regroup(struct store *s, struct store_class *class, uint32_t nr)
 {
 	struct store_chunk *chunk = &s->chunks[nr];
@@ -132,8 +132,8 @@ static uint16_t *link_of(unsigned char *object)
 }
 
 /*
- * At the end of the object's place; an object that is a whole page leaves no
- * room there.
+ * At the end of the object's place.  An object of a whole page leaves no room
+ * there, so its owner is in @owners.
  */
 uint32_t *object_owner(struct store *s, const struct store_class *class,
 		       void *object)
@@ -145,7 +145,7 @@ uint32_t *object_owner(struct store *s, const struct store_class *class,
 	return (uint32_t *)(void *)((unsigned char *)object + class->size) - 1;
 }
 
-/* Cut a new object from the chunk, or NULL. */
+/* Cut a new object from the chunk; NULL: there is no memory. */
 static unsigned char *carve(struct store *s, struct store_class *class,
 			    uint32_t nr)
 {
@@ -217,9 +217,9 @@ unsigned class_drain(struct store *s, struct store_class *class)
 }
 
 /*
- * No object stays on the list of returns for long: a thread that cannot get the
+ * No object stays in the list of returns for long: a thread that cannot get the
  * lock leaves the list to the lock's holder, which comes here after it has
- * dropped the lock (all of these accesses are in one total order).
+ * dropped the lock.  All of these accesses are in one total order.
  */
 static void settle(struct store *s, struct store_class *class)
 {
@@ -291,7 +291,7 @@ uint64_t store_ram(struct store *s)
 
 /* ---- The whole ---- */
 
-/* Lengths that go as often into a chunk make one class. */
+/* Lengths of which as many fit into a chunk make one class. */
 static void make_classes(struct store *s)
 {
 	uint32_t per_chunk = 0;
@@ -325,8 +325,8 @@ static size_t owners_len(const struct store *s)
 }
 
 /*
- * The addresses to have: twice the bytes asked for, since chunks are not full
- * all the time, and a chunk for each class; but no more than may be used.
+ * The address space to map.  Twice the bytes asked for, as chunks are not
+ * always full, and a chunk for each class, but no more than may be used.
  */
 static uint64_t arena_bytes(const struct store *s, uint64_t bytes)
 {
@@ -346,7 +346,7 @@ int store_init(struct store *s, const struct store_user *user, uint64_t bytes,
 	s->owners = uhmm_provider_alloc(owners_len(s));
 	if (!s->memory || !s->chunks || !s->owners)
 		return -ENOMEM;
-	/* memory is counted, and given back, in small pages */
+	/* count memory, and give it back, in small pages */
 	(void)madvise(s->memory, memory_len(s), MADV_NOHUGEPAGE);
 	return 0;
 }

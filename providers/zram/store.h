@@ -33,9 +33,9 @@
 #include <stdint.h>
 
 #define STORE_CHUNK   32768u /* bytes */
-#define STORE_STEP    32u    /* object lengths are looked up in such steps */
+#define STORE_STEP    32u    /* granularity of object lengths */
 #define STORE_MAX     4096u  /* largest object */
-#define STORE_GROUPS  16u    /* chunks with room, by how full they are */
+#define STORE_GROUPS  16u    /* groups of chunks with room, by fill level */
 #define STORE_CLASSES 96u
 #define STORE_READERS 128u
 #define STORE_OWNERS  0xfffffff0u
@@ -45,9 +45,9 @@ struct store_object;
 /*
  * @next, @prev: in its group, or (next) on a stack
  * @resident: bytes from its start that have memory, as far as we know
- * @used: objects that are not free, those that moved away among them
+ * @used: objects that are not free, including those that moved away
  * @moved: objects that moved away; their places are not used again
- * @carved: objects ever handed out; the first so many have been
+ * @carved: number of objects ever handed out, from the start of the chunk
  * @free: the first of those that are free again, plus 1
  */
 struct store_chunk {
@@ -62,16 +62,16 @@ struct store_chunk {
 	uint8_t group;
 };
 
-/* Fields without a word are by the lock. */
+/* The lock protects each field without a comment. */
 struct store_class {
 	_Alignas(64) _Atomic uint32_t lock;
-	uint32_t size;		       /* of an object; constant */
-	uint32_t per_chunk;	       /* objects; constant */
-	uint32_t has_groups;	       /* a bit for each that is not empty */
+	uint32_t size;		       /* bytes of an object; constant */
+	uint32_t per_chunk;	       /* objects of a chunk; constant */
+	uint32_t has_groups;	       /* a bit for each group with chunks */
 	uint32_t groups[STORE_GROUPS]; /* first chunk of each, or 0 */
 	uint32_t carving;	       /* chunk handed out last, or 0 */
 	uint32_t source;	       /* chunk being compacted, or 0 */
-	uint32_t cursor;	       /* the next object there */
+	uint32_t cursor;	       /* the next object in @source */
 	uint64_t used, carved;	       /* objects in use, places cut */
 	struct store_object *_Atomic returned;
 };
@@ -80,12 +80,12 @@ struct store_class {
 typedef _Atomic uint64_t store_stack;
 
 /*
- * What the user of the store does when an object moves.  Both may be called
- * with a lock of the store held.
- * @hold: true: it is @owner's, and is not freed by store_free() from now on,
- *	until moved()
- * @moved: true: @owner has it at @to from now on; false: it has been given up
- *	meanwhile
+ * Callbacks of the store's user when an object moves.  Both may be called with
+ * a lock of the store held.
+ * @hold: true: the object is @owner's, and from now until moved() the user does
+ *	not free it with store_free()
+ * @moved: true: @owner has the object at @to from now on; false: @owner has
+ *	given it up meanwhile
  */
 struct store_user {
 	bool (*hold)(void *arg, uint32_t owner, void *object);
@@ -95,24 +95,24 @@ struct store_user {
 
 /*
  * @emptied: chunks to be put away
- * @limbo: chunks that their objects moved out of, but may be read in still
- * @reading: a place for each thread that reads: the object that it reads
- * @nr_unnamed: threads that read and got no place
+ * @limbo: chunks that their objects moved out of, but that may still be read
+ * @reading: a place for each reading thread: the object that it reads
+ * @nr_unnamed: number of reading threads that got no place
  */
 struct store {
 	unsigned char *memory;	    /* chunk i is the i-1-th part */
-	struct store_chunk *chunks; /* from 1; 0 means none */
+	struct store_chunk *chunks; /* from index 1; 0: none */
 	uint32_t *owners;	    /* of objects that fill their place */
 	uint32_t nr_chunks;
 	uint32_t nr_classes;
-	uint64_t limit;		   /* of resident bytes */
-	_Atomic uint64_t owned;	   /* of @owners, those that may be set */
-	_Atomic uint32_t nr_fresh; /* chunks ever used */
+	uint64_t limit;		   /* the most resident bytes */
+	_Atomic uint64_t owned;	   /* bytes of @owners that may be set */
+	_Atomic uint32_t nr_fresh; /* number of chunks ever used */
 	_Atomic uint32_t nr_spare;
 	_Atomic uint32_t nr_limbo;
 	_Atomic uint64_t resident;
-	store_stack spare;  /* empty, with memory */
-	store_stack vacant; /* empty, without */
+	store_stack spare;  /* empty chunks with memory */
+	store_stack vacant; /* empty chunks without memory */
 	store_stack emptied, limbo;
 	_Atomic uint32_t reap_lock, reap_wishes, nr_unnamed;
 	struct store_user user;
@@ -122,8 +122,9 @@ struct store {
 };
 
 /*
- * For @bytes of objects at once, but never more memory than @limit.  @s is
- * zeroed.  store_fini() ends it, after a failure too.  Return: 0 or -ENOMEM.
+ * Make a store for @bytes of objects at once, with @limit bytes of memory at
+ * most.  The caller zeroes @s.  store_fini() must follow, also after a failure.
+ * Return: 0 or -ENOMEM.
  */
 int store_init(struct store *s, const struct store_user *user, uint64_t bytes,
 	       uint64_t limit);
@@ -131,10 +132,10 @@ void store_fini(struct store *s);
 
 /*
  * @owner: below STORE_OWNERS.  Return: 16-byte aligned; NULL at the limit, or
- * when there is no memory.
+ *	when there is no memory.
  */
 void *store_alloc(struct store *s, size_t len, uint32_t owner);
-/* Of an object that is not held. */
+/* Free an object that is not held. */
 void store_free(struct store *s, void *object);
 
 /* Around each reading of objects.  Return: for the calls below, may be NULL. */
@@ -142,8 +143,8 @@ _Atomic uintptr_t *store_read_begin(struct store *s);
 void store_read_end(struct store *s, _Atomic uintptr_t *reading);
 
 /*
- * About to read @object.  Afterwards the caller looks whether the object is
- * still there.  If so, it may be read, until the next call.
+ * The caller is about to read @object, and then checks whether the object is
+ * still at that place.  If so, it may be read until the next call.
  */
 static inline void store_read(_Atomic uintptr_t *reading, const void *object)
 {
@@ -151,9 +152,9 @@ static inline void store_read(_Atomic uintptr_t *reading, const void *object)
 		atomic_store(reading, (uintptr_t)object);
 }
 
-/* Bytes of memory that objects are in. */
+/* Bytes of memory in use by objects. */
 uint64_t store_bytes(struct store *s);
-/* With the store's own tables. */
+/* As store_bytes(), with the store's own tables. */
 uint64_t store_ram(struct store *s);
 
 #endif

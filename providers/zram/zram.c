@@ -4,21 +4,24 @@
  *
  *	zram:SIZE[,level=-65537..-1|1..9][,limit=SIZE]
  *
- * SIZE is what the device seems to hold; the memory that it takes depends on
- * the data, and stored() tells.  A page is kept in the cheapest form:
+ * SIZE is the capacity that the device reports.  The memory that it takes
+ * depends on the data; stored() tells how much it is.
  *
- *	FILL	one 8-byte word over and over (zeroes mostly): no data at all
- *	LZ4	compressed, when that is at most 7/8 of a page
- *	RAW	as it is
+ * A page is kept in the cheapest form:
+ *	FILL	one 8-byte word over and over (mostly zeroes): no data at all
+ *	LZ4	compressed, if that takes at most 7/8 of a page
+ *	RAW	unchanged
  *
- * Nothing is locked here: the core never uses a device page for two things at
- * once, except for reading it twice.  The store does, when it moves an object:
- * so an entry names its object by one word that is changed at once.  The store
- * holds an object by a bit there; an entry that is dropped meanwhile leaves the
- * object to the store.  copy_to_ram() reads the page's entry and object only,
- * page_free() never waits (see store.h): both are safe in a signal handler.
- * Compressing needs scratch memory, which a call of copy_to_devmem() claims
- * from a fixed number; it may wait for one.
+ * No lock is taken here: the core never uses a device page for two things at
+ * once, except for reading it twice.  But the store uses a page when it moves
+ * an object.  So an entry names its object by one word that changes atomically.
+ * A bit of that word says that the store holds the object.  If the entry is
+ * dropped meanwhile the store frees the object.
+ *
+ * copy_to_ram() reads the page's entry and object only, and page_free() never
+ * waits (see store.h): both are safe in a signal handler.  Compressing needs
+ * scratch memory.  A call of copy_to_devmem() claims some from a fixed number,
+ * and may wait for it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -39,10 +42,10 @@
 #include "forms.h"
 #include "store.h"
 
-#define RATIO_MAX  64 /* SIZE over the RAM of the machine */
+#define RATIO_MAX  64 /* SIZE / the machine's RAM, at most */
 #define NR_SCRATCH 64
-#define BEST	   9	 /* those above allocate memory */
-#define FASTEST	   65537 /* below 0 */
+#define BEST	   9	 /* higher levels allocate memory */
+#define FASTEST	   65537 /* as a negative level */
 
 /* ---- Callbacks ---- */
 
@@ -137,7 +140,7 @@ static void page_free(void *priv, uint64_t dpfn, size_t npages)
 		form_drop(priv, dpfn);
 }
 
-/* Objects, and the entries that the pages held now need. */
+/* Bytes of objects, and of the entries of pages held now. */
 static uint64_t stored(void *priv)
 {
 	struct zram *z = priv;
@@ -214,7 +217,7 @@ static int parse_level(const char *s, int *ret_level)
 	}
 	*ret_level = below ? -level : level;
 	if (*ret_level > 0 && *ret_level < LZ4HC_CLEVEL_MIN)
-		*ret_level = -1; /* the same */
+		*ret_level = -1; /* the same level */
 	return 0;
 }
 
