@@ -16,7 +16,7 @@
 #include "bare.h"
 #include "harness.h"
 
-/* Newer than the headers of Debian 12. */
+/* Newer than the kernel headers of Debian 12. */
 #ifndef UFFDIO_MOVE
 struct uffdio_move {
 	uint64_t dst, src, len, mode;
@@ -96,7 +96,7 @@ void bare_protect(int uffd, void *p, size_t len, bool on)
 		bench_die("UFFDIO_WRITEPROTECT", errno);
 }
 
-/* The kernel does part of it when it is disturbed. */
+/* The kernel moves a part of the range if it is disturbed, so repeat. */
 void bare_move(int uffd, void *dst, void *src, size_t len)
 {
 	while (len) {
@@ -174,7 +174,7 @@ void bare_signal_end(void)
 
 /* ---- By handlers ------------------------------------------------------ */
 
-/* A touch behind the end tells one handler to go. */
+/* A touch of the end page tells one handler to return. */
 static char *end_page(struct bare *b, unsigned i)
 {
 	return b->reg + b->len + i * PAGE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bare.h - the bare primitives that uhmm is held against.
+ * bare.h - the bare primitives that uhmm is compared with.
  *
- * The kernel's calls and nothing else: no states, no locks, no events.  What
- * they reach on this machine, in this run, is the floor.
+ * Only the kernel's calls: no states, no locks, no events.  Their speed on this
+ * machine, in this run, is the floor.
  */
 #ifndef UHMM_BENCH_BARE_H
 #define UHMM_BENCH_BARE_H
@@ -37,12 +37,12 @@ struct bare {
 	bool polls;
 };
 
-/* Can this machine run them at all?  0 or -EOPNOTSUPP. */
+/* Can this machine run the primitives at all?  0 or -EOPNOTSUPP. */
 int bare_check(void);
 
 /*
- * Register @b->reg, with room for a block behind @len.  @inlined: faults raise
- * SIGBUS.  Resolves pages by UFFDIO_COPY until told otherwise.
+ * Register @b->reg, with room for a block after @len bytes.  @inlined: faults
+ * raise SIGBUS.  UFFDIO_COPY resolves faults until @b->resolve is changed.
  */
 void bare_open(struct bare *b, bool inlined);
 void bare_close(struct bare *b);
@@ -51,16 +51,16 @@ void bare_close(struct bare *b);
 void bare_signal_begin(struct bare *b);
 void bare_signal_end(void);
 
-/* The same by handlers, one pinned to each CPU: poll+read, or read alone. */
+/* The same by threads, one pinned to each CPU: poll and read, or read alone. */
 void bare_handlers_begin(struct bare *b, bool polls);
 void bare_handlers_end(struct bare *b);
 
-/* Ways to resolve. */
+/* Functions that resolve a fault. */
 void bare_resolve_copy(struct bare *b, char *addr);
 void bare_resolve_zero(struct bare *b, char *addr);
 void bare_resolve_move(struct bare *b, char *addr);
 
-/* The calls.  They end the program when the kernel refuses. */
+/* The calls.  Each ends the program if the kernel refuses. */
 void bare_register(int uffd, void *p, size_t len);
 void bare_copy(int uffd, void *dst, const void *src, size_t len);
 void bare_move(int uffd, void *dst, void *src, size_t len);

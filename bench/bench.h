@@ -63,7 +63,7 @@ struct bench {
 	int (*fn)(struct bench_run *run);
 };
 
-/* All of them; ends with a NULL. */
+/* All benchmarks; NULL ends the list. */
 extern const struct bench *const bench_table[];
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * To a coherent device and back, 2 MiB a call, one that the CPU maps by a file
- * and, where there is one, a NUMA node.  Against a copy of the same bytes by
- * non-temporal stores; the node also against move_pages(2) of the same pages.
+ * Moves to a coherent device and back, 2 MiB a call.  The devices are a file
+ * that the CPU maps and, if there is one, a NUMA node.  The reference is a copy
+ * of the same bytes by non-temporal stores; for the node also move_pages(2) of
+ * the same pages.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,9 +17,10 @@
 #define LEN (32 * MIB)
 
 /*
- * @mine: moved by uhmm, in its own block by block turn with the bare one
+ * @mine: moved by uhmm, block by block in turn with the bare moves
  * @mem, @dev: copied from and to
- * @moved: by move_pages(2); @home, @node: from where to where; -1: not at all
+ * @moved: moved by move_pages(2)
+ * @home, @node: the nodes of that move; -1: there is none
  */
 struct coherent {
 	struct ours ours;
@@ -38,7 +40,7 @@ struct figures {
 
 /* ---- Nodes ------------------------------------------------------------- */
 
-/* Of a list as "0-1,4": the first that is not @but, or -1. */
+/* The first node of a list like "0-1,4" that is not @but; -1: there is none. */
 static int first_in(const char *list, int but)
 {
 	char file[64], line[256] = "";
@@ -157,7 +159,7 @@ static int open_all(struct coherent *b, struct bench_run *run, const char *spec)
 	touch(b->mem, b->len, 1);
 	touch(b->moved, b->len, 1);
 	touch(b->dev, b->len, 1);
-	/* its memory, and the frames */
+	/* populates the device's memory and the frames */
 	ours_move(&b->ours, b->mine, b->len, b->ours.dev);
 	ours_move(&b->ours, b->mine, b->len, NULL);
 	return 0;

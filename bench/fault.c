@@ -14,7 +14,7 @@
 
 #define NR_PAGES 8192u
 
-/* @zero: pages that never were anywhere, to be filled with zeroes */
+/* @zero: pages that were never touched, to be filled with zeroes */
 struct scene {
 	struct bare bare;
 	struct ours ours;
@@ -188,7 +188,7 @@ static int measure(struct bench_run *run, bool inlined, bool zero)
 	for (enum company c = ALONE; c < NR_COMPANY; c++) {
 		if (!company_begin(c))
 			continue;
-		if (zero) { /* known to uhmm, and then discarded */
+		if (zero) { /* registered, and then discarded */
 			touch(s.mine, s.bare.len, 1);
 			ours_move(&s.ours, s.mine, s.bare.len, s.ours.dev);
 		}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What the benchmarks share: see harness.h.
- */
+/* The code that the benchmarks share: see harness.h. */
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -106,7 +104,7 @@ void company_end(void)
 
 /* ---- Memory ----------------------------------------------------------- */
 
-/* Trimmed, so that what is left is one mapping that starts on a block. */
+/* Cut both ends off, so that one mapping is left that starts on a block. */
 void *map_pages(size_t len, bool huge)
 {
 	char *p = mmap(NULL, len + BLOCK, PROT_READ | PROT_WRITE,

@@ -31,11 +31,11 @@
 #define BLOCK_PAGES (BLOCK / PAGE)
 #define MIB	    ((size_t)1 << 20)
 #define MAX_ROUNDS  64
-/* Of any system, for arrays. */
+/* The largest page size of any system, for arrays. */
 #define MAX_PAGE	((size_t)65536)
 #define MAX_BLOCK_PAGES (BLOCK / 4096)
 
-/* Ends the program: there is nothing to measure any more. */
+/* End the program: the measurement cannot go on. */
 _Noreturn void bench_die(const char *what, int err);
 
 static inline uint64_t now_ns(void)
@@ -49,30 +49,30 @@ static inline uint64_t now_ns(void)
 /* ---- CPUs ------------------------------------------------------------- */
 
 unsigned nr_cpus(void);
-/* The calling thread stays on the n-th CPU of those that the process has. */
+/* Pin the calling thread to the n-th CPU that the process may use. */
 void pin(unsigned n);
 void unpin(void);
 
-/* Conditions under which something is measured. */
+/* The conditions of a measurement. */
 enum company {
 	ALONE,
 	BESIDE, /* a second thread spins on the second CPU */
 	NR_COMPANY,
-	TOGETHER = NR_COMPANY, /* both at once on one CPU; not to begin */
+	TOGETHER = NR_COMPANY, /* both on one CPU; not for company_begin() */
 };
 
 const char *company_name(enum company c);
-/* Pins the caller, and starts the second thread if there is to be one. */
+/* Pin the caller, and start the second thread if @c needs one. */
 bool company_begin(enum company c);
 void company_end(void);
 
 /* ---- Memory ----------------------------------------------------------- */
 
-/* Aligned to a block, in pages of 4 KiB or (@huge) of 2 MiB. */
+/* Map memory that starts on a block, in pages of 4 KiB or (@huge) of 2 MiB. */
 void *map_pages(size_t len, bool huge);
 /* Write to each page. */
 void touch(void *p, size_t len, int value);
-/* Have so much free memory at hand that the hypervisor really backs. */
+/* Touch and free @len bytes, so that the hypervisor backs that much memory. */
 void warm(size_t len);
 /* A number in /proc/self/status, as "VmRSS:", in bytes. */
 size_t status_bytes(const char *field);
@@ -95,20 +95,20 @@ struct result {
 
 /* One round; @bare may be 0. */
 void result_add(struct result *r, double ours, double bare);
-/* A bar of 0 is none. */
+/* A bar of 0: there is no bar. */
 void at_most(struct bench_run *run, const char *name, enum company c,
 	     const char *unit, double bar, const struct result *r);
 void at_least(struct bench_run *run, const char *name, enum company c,
 	      const char *unit, double bar, const struct result *r);
 
-/* Many times of one thing, in micro-seconds. */
+/* Durations of one operation, in microseconds. */
 struct latency {
 	double p50, p99;
 };
 
 struct latency latency_of(uint64_t *ns, size_t n);
 
-/* Rounds: @full, or 2 when it is to be quick. */
+/* The number of rounds: @full, or 2 in a quick run. */
 unsigned rounds(const struct bench_run *run, unsigned full);
 
 /* GB/s of @len bytes in @ns. */
@@ -128,7 +128,7 @@ struct ours {
 int ours_open(struct ours *o, const struct uhmm_params *params,
 	      const char *spec);
 void ours_close(struct ours *o);
-/* All of it must go; @dev NULL: home. */
+/* Move all of the range; @dev NULL: home.  Ends the program if a page stays. */
 void ours_move(struct ours *o, void *p, size_t len, struct uhmm_device *dev);
 
 #endif

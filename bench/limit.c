@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory with a limit on RAM of a quarter of it, so that each page that comes
- * home sends another one away.
+ * Touches of memory with a RAM limit of a quarter of it, so that each page that
+ * comes home sends another one away.
  *
- * The touches go round in an order that is random but always the same: the
- * page touched next is the one that was away longest, and every touch faults.
+ * The touches repeat one random order: the page touched next is the one that
+ * was away longest, and every touch faults.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -131,7 +131,7 @@ static int limit_fault(struct bench_run *run)
 
 /* ---- Steady dirtying -------------------------------------------------- */
 
-/* Out and home again, in runs of 2 MiB, without a limit. */
+/* To the device and home again, in runs of 2 MiB, without a limit. */
 static uint64_t there_and_back(struct limited *l)
 {
 	uint64_t start = now_ns();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Does a fault cost more with very many regions, or in a very large sparse
- * one, than in one region of 1 GiB?
+ * Does a fault cost more with very many regions, or in a very large sparse one,
+ * than in one region of 1 GiB?
  *
- * The same number of pages is away in each; they are touched in random order,
- * and looked up by a snapshot.  What the bare primitive does in such a range
- * is printed too: the page table is colder there.
+ * The same number of pages is away in each.  The pages are touched in random
+ * order, and looked up by a snapshot.  The figure of the bare primitive in such
+ * a range is printed too: the page table is colder there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #define NR_TOUCHED  4096u
 #define MAX_REGIONS 100000u
 
-/* @stride: from one page that is touched to the next */
+/* @stride: bytes from one touched page to the next */
 struct world {
 	struct ours ours;
 	char *mem;
@@ -36,7 +36,7 @@ static char *page_of(const struct world *w, unsigned i)
 	return w->mem + i * w->stride;
 }
 
-/* As many as mappings are allowed, with some to spare. */
+/* The limit of mappings of a process, less a reserve. */
 static unsigned max_regions(const struct bench_run *run)
 {
 	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
@@ -136,7 +136,7 @@ static void compare(struct bench_run *run, const char *name, struct world *one,
 	at_most(run, text, ALONE, "us", 1.2, &l);
 }
 
-/* Bare, in a range as sparse. */
+/* The bare primitive in a range as sparse as that. */
 static struct latency bare_faults(struct bare *b, size_t stride)
 {
 	for (unsigned i = 0; i < nr_touched; i++)

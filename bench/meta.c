@@ -57,7 +57,7 @@ static int void_open(struct ours *o)
 
 /* ---- Growth ----------------------------------------------------------- */
 
-/* Does not touch the memory, in which there is nothing. */
+/* Reads the counter without touching the memory of the regions. */
 static size_t grown(size_t since)
 {
 	size_t now = status_bytes("RssAnon:");
@@ -80,7 +80,7 @@ static void report(struct bench_run *run, const char *name, double bytes,
 	bench_report(run, &f);
 }
 
-/* Registered only; then all of it away. */
+/* First the range is registered only; then all of it is away. */
 static void per_page(struct bench_run *run, struct ours *o, size_t len)
 {
 	char *mem = map_pages(len, false);
@@ -89,7 +89,7 @@ static void per_page(struct bench_run *run, struct ours *o, size_t len)
 
 	if (err)
 		bench_die("uhmm_register", err);
-	/* "Nothing" has to be a number: a hundredth of a byte. */
+	/* a bar of 0 means none: so a hundredth of a byte */
 	report(run, "per-page-registered",
 	       (double)grown(since) / (double)(len / PAGE), 0.01);
 	ours_move(o, mem, len, o->dev);
@@ -101,7 +101,7 @@ static void per_page(struct bench_run *run, struct ours *o, size_t len)
 	munmap(mem, len);
 }
 
-/* Pages of their own, with a gap after each. */
+/* Single pages, with a gap after each. */
 static void per_region(struct bench_run *run, struct ours *o, unsigned nr)
 {
 	char *mem = map_pages(2 * nr * PAGE, false);
@@ -120,7 +120,7 @@ static void per_region(struct bench_run *run, struct ours *o, unsigned nr)
 	munmap(mem, 2 * nr * PAGE);
 }
 
-/* What is kept once and for all is not asked for here. */
+/* Memory that is allocated once for all must not count: allocate it now. */
 static void settle(struct ours *o)
 {
 	char *mem = map_pages(8 * BLOCK, false);

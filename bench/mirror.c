@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device's page table: what a page costs to enter and to look up, in RAM, on
- * the device, or every other 2 MiB of either; what it costs to be told; and a
- * CPU fault with mirrors attached, against one without.
+ * A device's page table.
+ *
+ * Measured are the costs of a page to be entered and to be looked up, in RAM,
+ * on the device, or with every other 2 MiB on either; the cost of an
+ * invalidation; and a CPU fault with mirrors attached against one without.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 #define GIB	   ((size_t)1 << 30)
 #define NR_MIRRORS 4
 
-/* PAGEMAP_SCAN of Linux 6.7; Debian 12's headers do not have it. */
+/* PAGEMAP_SCAN of Linux 6.7, which the headers of Debian 12 lack. */
 struct scan_region {
 	uint64_t start, end, categories;
 };
@@ -138,7 +140,7 @@ static void place(struct bed *b, enum where where)
 
 /* ---- Looking up, against the kernel's own look ---- */
 
-/* Nanoseconds a page of what the kernel offers; 0: nothing. */
+/* The kernel's own scan, in nanoseconds a page; 0: the kernel has none. */
 static double scan_ns(const struct bed *b)
 {
 	struct scan_region region[64];

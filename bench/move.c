@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Bulk moves, 2 MiB a call, against a copy of the same bytes by non-temporal
- * stores between the same two kinds of memory: what a move costs beyond its
- * copy is ours.
+ * stores between the same two kinds of memory.  The difference is the cost of
+ * uhmm.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +13,7 @@
 
 #define LEN (64 * MIB)
 
-/*
- * Block by block the two take turns, each in memory of its own.
- */
+/* uhmm and the bare copy take turns block by block, each in its own memory. */
 struct bulk {
 	struct ours ours;
 	char *mine;	 /* moved by uhmm */
@@ -93,7 +91,7 @@ static int bulk_open(struct bulk *b, struct bench_run *run, bool huge,
 	touch(b->mine, b->len, 1);
 	touch(b->mem, b->len, 1);
 	touch(b->dev, b->len, 1);
-	/* its memory, and the frames */
+	/* populates the device's memory and the frames */
 	ours_move(&b->ours, b->mine, b->len, b->ours.dev);
 	ours_move(&b->ours, b->mine, b->len, NULL);
 	return 0;
@@ -107,7 +105,7 @@ static void bulk_close(struct bulk *b)
 	munmap(b->dev, b->len);
 }
 
-/* Bars: out and in, alone and with a second thread; 0: none. */
+/* Bars: out and in, alone and with a second thread; 0: there is no bar. */
 struct kind {
 	const char *name;
 	bool huge;

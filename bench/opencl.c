@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device of OpenCL: moves in runs of 2 MiB against the copies of OpenCL, a
- * stream through the page table against one through a buffer, and a pass over
- * memory that the kernel faults in against a copy that is asked for.
+ * A device of OpenCL.
  *
- * Nothing here links OpenCL: the module of the provider does, and its symbols
- * and OpenCL's are found behind it.
+ * Three comparisons: moves in runs of 2 MiB with OpenCL's copies; a stream
+ * through the page table with one through a buffer; a pass over memory that the
+ * kernel faults in with a copy before the kernel.
+ *
+ * The tool does not link OpenCL.  The provider's module does, and the symbols
+ * of the module and of OpenCL are looked up through it.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +23,7 @@
 #include "harness.h"
 
 #define CHUNK ((uint64_t)65536) /* bytes of a work-item */
-/* All is copied: what is not needs no time worth a figure. */
+/* keep=no: each move copies, as a move without a copy takes no time. */
 #define OPENCL	"opencl:%juM,platform=0,device=0,keep=no"
 #define LARGEST (1024 * MIB)
 
@@ -86,8 +88,9 @@ static struct {
 } fn;
 
 /*
- * @mine: of uhmm; @theirs: copied to and from the buffer @flat; in huge pages
- * @moved: bytes of them that are moved, 2 MiB a call
+ * @mine: moved by uhmm; @theirs: copied to and from the buffer
+ * @flat: the same in huge pages
+ * @moved: bytes of @mine that are moved, 2 MiB a call
  * @out: a sum for each work-item
  */
 struct bench_cl {
@@ -108,7 +111,7 @@ struct bench_cl {
 
 static bool find_functions(void)
 {
-	/* The module, which is loaded already, by the name that it has. */
+	/* The module is loaded already: open it by its name. */
 	void *module = dlopen("libuhmm-opencl.so.0", RTLD_NOW | RTLD_NOLOAD);
 
 #define FIND(name) (fn.name = dlsym(module, #name))
@@ -134,7 +137,7 @@ static void note_largest(void *arg, const struct uhmm_found *found)
 		*largest = found->max_bytes;
 }
 
-/* Bytes that a buffer of the device may have; 0: there is no device. */
+/* The largest buffer of the device in bytes; 0: there is no device. */
 static uint64_t device_largest(void)
 {
 	const struct uhmm_provider *p = NULL;
@@ -163,7 +166,7 @@ static size_t free_memory(void)
 	return kib << 10;
 }
 
-/* There are four copies of it. */
+/* There are four copies of the data. */
 static size_t choose_len(struct bench_run *run)
 {
 	size_t len = bench_quick(run) ? 32 * MIB : LARGEST;
@@ -229,7 +232,7 @@ static void flat_close(struct bench_cl *b)
 	fn.clReleaseContext(b->context);
 }
 
-/* Waited for, as a move is. */
+/* Blocking, as a move is. */
 static void flat_copy(struct bench_cl *b, size_t at, size_t len, bool in)
 {
 	cl_int err = in ? fn.clEnqueueWriteBuffer(b->queue, b->flat, CL_TRUE,
@@ -319,7 +322,7 @@ static uint64_t lap(uint64_t *start)
 	return took;
 }
 
-/* Block by block in turns. */
+/* Moves and copies take turns block by block. */
 static void move_round(struct bench_cl *b, bool in, uint64_t *flat,
 		       uint64_t *mine)
 {
@@ -348,7 +351,7 @@ static struct times flat_round(struct bench_cl *b)
 	return t;
 }
 
-/* All is in RAM at the start, and at the end. */
+/* All pages are in RAM before and after. */
 static struct times mine_round(struct bench_cl *b)
 {
 	struct times t;
@@ -393,7 +396,7 @@ static void measure(struct bench_run *run, struct bench_cl *b)
 {
 	struct figures f = { 0 };
 
-	one_round(b, &f); /* memory is touched, kernels are compiled */
+	one_round(b, &f); /* warm up: memory is touched, kernels are compiled */
 	memset(&f, 0, sizeof(f));
 	for (unsigned r = 0; r < rounds(run, 7); r++)
 		one_round(b, &f);

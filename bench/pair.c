@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Two threads, one on each CPU, that fault on blocks of their own.
- */
+/* Two threads, one on each CPU, that fault on different blocks. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,7 +9,7 @@
 #include "harness.h"
 
 #define NR_THREADS 2
-#define NR_PAGES   4096u /* each */
+#define NR_PAGES   4096u /* of each thread */
 
 struct pair {
 	struct bare bare;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Programs that fit in RAM, under "uhmm run" and with jemalloc alone.
- */
+/* Programs that fit in RAM, under "uhmm run" and with jemalloc alone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -33,7 +31,7 @@ static void write_lines(FILE *f, size_t len)
 	}
 }
 
-/* Functions that a compiler has some work with. */
+/* Functions that keep a compiler busy. */
 static void write_code(FILE *f, size_t len)
 {
 	for (size_t n = 0; n < len; n += 256)
@@ -56,7 +54,10 @@ static int write_input(void (*fn)(FILE *f, size_t len), size_t len)
 	return fclose(f) ? -errno : 0;
 }
 
-/* A program that runs, or has run well: @cpu s, its children's among them. */
+/*
+ * A program that runs, or has ended with success; @cpu: seconds of CPU time,
+ * with its children's.
+ */
 struct job {
 	pid_t pid;
 	bool is_well;
@@ -88,7 +89,7 @@ static void begin(struct job *job, const char *const *argv)
 	posix_spawn_file_actions_destroy(&fa);
 }
 
-/* With the allocator that it will have with us. */
+/* With jemalloc preloaded, the allocator that "uhmm run" uses. */
 static void begin_plain(struct job *job, const char *const *argv)
 {
 	setenv("LD_PRELOAD", "libjemalloc.so.2", 1);
@@ -113,9 +114,9 @@ static void end(struct job *job)
 }
 
 /*
- * Both at a time on one CPU, which they have in turns of some milliseconds: the
- * speed of a virtual machine changes by a third from run to run, and a tenth
- * within each, but hardly that fast.
+ * Both runs share one CPU, in turns of some milliseconds.  The speed of a
+ * virtual machine changes by a third from run to run, and by a tenth within a
+ * run, but hardly within milliseconds.
  */
 static int measure(struct bench_run *run, const char *name,
 		   const char *const *plain)
@@ -141,14 +142,14 @@ static int measure(struct bench_run *run, const char *name,
 	return 0;
 }
 
-/* Seconds until it has ended; 0 when that was not well. */
+/* Wait for the end.  Return: seconds since @start; 0: the program failed. */
 static double wait_for(struct job *job, uint64_t start)
 {
 	end(job);
 	return job->is_well ? (double)(now_ns() - start) / 1e9 : 0;
 }
 
-/* What a program pays that does nothing. */
+/* The cost for a program that does nothing. */
 static int start(struct bench_run *run)
 {
 	const char *const argv[] = { "true", NULL };
@@ -181,7 +182,7 @@ static int program(struct bench_run *run)
 	const char *xz[] = { "xz", "-1", "-T1", "-k", "-c", input, NULL };
 	const char *gcc[] = { "gcc", "-x", "c",	  "-O2", "-S",
 			      "-o",  "-",  input, NULL };
-	/* Not what is in front of it, a shell script maybe. */
+	/* the program itself, not a shell script in PATH */
 	const char *python[] = { "/usr/bin/python3", "-c",
 				 "d = {}\n"
 				 "for i in range(400000):\n"

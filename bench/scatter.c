@@ -3,11 +3,10 @@
  * Every other page of 4 KiB leaves, while a second thread runs.
  *
  * "between": the pages between are away already, as after random touches of
- * memory that was away.  "pinned": they are there and stay.  What counts is
- * how often the TLB of the other CPU must be flushed, so the calls that do are
- * counted too, by a parent that looks on with ptrace(2).
- *
- * The bar of 1.5 us a page was set where the bare program needs 1.2: 1.25.
+ * away memory.  "pinned": the pages between are in RAM and stay.  The cost is
+ * the number of TLB flushes on the other CPU, so a parent also counts the calls
+ * that flush, by ptrace(2).  The bar of 1.5 us a page was set where the bare
+ * program needs 1.2: 1.25.
  */
 #include <errno.h>
 #include <signal.h>
@@ -45,7 +44,7 @@ static void pin_odd(struct scatter *s)
 	}
 }
 
-/* All even pages here; the odd ones too, or away. */
+/* All even pages are in RAM; the odd ones too (pinned), or away. */
 static void prepare(struct scatter *s)
 {
 	if (s->pinned) {
@@ -97,7 +96,8 @@ static void scatter_close(struct scatter *s)
 /* ---- Calls that flush ------------------------------------------------- */
 
 /*
- * Write-protecting, moving and discarding flush; lifting the protection may.
+ * Write-protecting, moving and discarding flush the TLB; removing the
+ * protection may flush.
  */
 static bool flushes(const struct __ptrace_syscall_info *info)
 {
@@ -117,7 +117,9 @@ static bool flushes(const struct __ptrace_syscall_info *info)
 	}
 }
 
-/* In the child: the marks are two system calls that nothing else makes. */
+/*
+ * In the child: two system calls that are not used elsewhere mark the section.
+ */
 static _Noreturn void child_main(bool pinned)
 {
 	struct scatter s;
@@ -172,8 +174,8 @@ static double count_flushes(bool pinned)
 /* ---- Bare ------------------------------------------------------------- */
 
 /*
- * Per block: protect it, copy the pages, discard them by one call, lift the
- * protection.  Nobody looks on, so the discard raises no events.
+ * For each block: write-protect it, copy the pages, discard them by one call,
+ * remove the protection.  No thread reads events, so the discard raises none.
  */
 struct scraps {
 	char *mem, *dev;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * One 4 KiB page a call, out and home.
+ * One 4 KiB page a call, to the device and home.
  *
- * The least that must happen: out, UFFDIO_MOVE to a frame and a copy; home,
- * UFFDIO_COPY.  Each second page is moved, so that no call can profit from the
- * one before.
+ * The least work is: out, UFFDIO_MOVE to a frame and a copy; home, UFFDIO_COPY.
+ * Each second page is moved, so that no call can profit from the one before.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 struct single {
 	struct bare bare;
 	struct ours ours;
-	int frames_uffd; /* of b->pool */
+	int frames_uffd; /* a part of b->pool */
 	char *mine;
 	size_t n;
 	uint64_t *out, *in;

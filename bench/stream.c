@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The CPU reads memory that is away from one end to the other, and says
- * nothing about it beforehand.
+ * The CPU reads away memory from one end to the other, without advice.
  *
- * Bare: each fault brings 256 KiB by UFFDIO_COPY, or 2 MiB by a copy into a
- * huge frame that is then moved; the best that 4 KiB pages and huge pages can
- * do.  uhmm has to find out by itself how much to bring.
+ * The bare program's fault brings 256 KiB by UFFDIO_COPY, or 2 MiB by a copy
+ * into a huge frame that is then moved: the best that 4 KiB pages and huge
+ * pages can do.  uhmm has to detect the stream and choose how much to bring.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +33,7 @@ static uint64_t read_all(const char *p, size_t len)
 	return now_ns() - start;
 }
 
-/* A page table left behind would split the huge page: start with a new map. */
+/* A page table left from before would split the huge page: map anew. */
 static void bare_renew(struct stream *s)
 {
 	struct bare *b = &s->bare;

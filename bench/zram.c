@@ -21,7 +21,7 @@ struct packed {
 	int len;
 };
 
-/* The bare program's device: each page by itself, in an arena. */
+/* The bare program's device: each page alone, in an arena. */
 struct zram {
 	struct bare bare;
 	struct ours ours;
@@ -46,7 +46,7 @@ static size_t read_file(const char *path, char *buf, size_t room)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Files of a folder and those below, until @room is full. */
+/* Read the files of a folder and its subfolders, until @room is full. */
 static size_t read_tree(const char *path, char *buf, size_t room)
 {
 	DIR *dir = opendir(path);
@@ -71,7 +71,7 @@ static size_t read_tree(const char *path, char *buf, size_t room)
 	return n;
 }
 
-/* What is missing is repeated. */
+/* If the text is too short repeat it. */
 static void get_text(char *buf, size_t len)
 {
 	static const char *const trees[] = { "/usr/include", "/usr/share/perl",

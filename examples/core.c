@@ -2,8 +2,8 @@
 /*
  * core.c - a core dump that has all data, although pages were on a device.
  *
- * The kernel dumps what is in RAM.  So the handler of a fatal signal brings all
- * pages home first, and the signal takes its course then.  ("uhmm run" does
+ * The kernel dumps pages in RAM only.  So the handler of a fatal signal brings
+ * all pages home first, and then the signal takes its course.  ("uhmm run" does
  * this for programs by itself.)
  */
 #include <signal.h>
@@ -16,7 +16,7 @@
 #include <uhmm/uhmm.h>
 
 #define NPAGES	 512
-#define PATIENCE 10000 /* ms without a page */
+#define PATIENCE 10000 /* ms without a page coming home */
 
 static struct uhmm *u;
 static uint64_t pfns[NPAGES];
@@ -28,7 +28,7 @@ static void on_fatal(int sig)
 	raise(sig);
 }
 
-/* A bug: the data are still on the device. */
+/* The bug of the program; its data are still on the device. */
 static _Noreturn void crash(char *data)
 {
 	struct sigaction act = { .sa_handler = on_fatal };

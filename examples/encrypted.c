@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * encrypted.c - a device with encrypted RAM as its memory: core dumps and
- * swap show nothing of the pages that are there.
+ * encrypted.c - a device with encrypted RAM as its memory: core dumps and swap
+ * show no data of pages on the device.
  *
  * Each write of a page has a nonce of its own, and a tag that covers the page's
- * number: a page that was changed or swapped for another is lost (SIGBUS).
+ * number.  A page that was changed, or exchanged with another, is lost
+ * (SIGBUS).
  */
 #include <errno.h>
 #include <sodium.h>

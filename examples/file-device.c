@@ -3,7 +3,8 @@
  * file-device.c - a device that is a file: its page n is page n of the file.
  *
  * The file has no name, so its data are gone with the process.  uhmm has such a
- * provider ("file:4G"), which also does direct I/O; this one is to be read.
+ * provider ("file:4G"), which also does direct I/O.  This one is short, to be
+ * read.
  */
 #include <errno.h>
 #include <fcntl.h>

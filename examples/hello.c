@@ -2,7 +2,8 @@
 /*
  * hello.c - move a buffer to a device, and let the CPU take it back.
  *
- * The pointer stays the same all the while; only the place behind it changes.
+ * The pointer stays the same all the while; only the place of the pages
+ * changes.
  */
 #include <stdint.h>
 #include <stdio.h>

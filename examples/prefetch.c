@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * prefetch.c - bring home what is needed next while the CPU is busy.
+ * prefetch.c - bring the data home that are needed next while the CPU is busy.
  *
  * A long array is compressed, and added up in parts.  While one part is added
- * up, the next comes home in the background, and the part before goes away
- * again: so three parts are in RAM at most, and few touches wait.
+ * up, the next part comes home in the background, and the part before goes away
+ * again.  So three parts are in RAM at most, and few touches wait.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static uint64_t add_up(const uint64_t *p)
 	return sum;
 }
 
-/* What was started is done when all of it has been told. */
+/* Wait until all @nr completions have been reported. */
 static int finish(struct uhmm *u, size_t nr)
 {
 	struct pollfd fd = { .fd = uhmm_fd(u), .events = POLLIN };

@@ -2,8 +2,9 @@
 /*
  * socket.c - a device behind a socket: another process has the pages.
  *
- * A request is a header, then pages in the direction that it names.  The core
- * serializes the calls.  By TCP the server could be on another machine.
+ * A request is a header, then pages in the direction that the header names.
+ * The core serializes the calls.  By TCP the server could be on another
+ * machine.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct request {
 	uint64_t dpfn, npages, is_write;
 };
 
-/* All of @buf, out or in. */
+/* Write all of @buf (@out), or read all of it. */
 static bool move(int fd, char *buf, size_t len, bool out)
 {
 	while (len) {

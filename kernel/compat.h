@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * compat.h - what differs between kernels, and nowhere else.
- *
- * probe.sh looks into their headers and defines HAVE_*.
+ * compat.h - the differences between kernels, and nothing else.  probe.sh looks
+ * into the kernel's headers and defines HAVE_*.
  */
 #ifndef UHMMK_COMPAT_H
 #define UHMMK_COMPAT_H
@@ -14,7 +13,7 @@
 #include <linux/mm.h>
 #include <linux/rmap.h>
 
-/* A page that nobody has becomes one that is locked and has a reference. */
+/* A free device page becomes one that is locked and has a reference. */
 static inline void compat_device_page_init(struct page *page,
 					   struct dev_pagemap *pgmap)
 {
@@ -34,7 +33,7 @@ static inline struct dev_pagemap *compat_pgmap(const struct page *page)
 #endif
 }
 
-/* The operation that takes a page back, and the type of its argument */
+/* The pagemap's operation that takes a page back, and its argument's type */
 #ifdef HAVE_FOLIO_FREE
 #define compat_free  folio_free
 #define compat_freed folio
@@ -54,8 +53,8 @@ static inline struct page *compat_freed_page(struct page *page)
 #endif
 
 /*
- * hmm_range_fault(), where mmap_lock is not held, so that a fault may wait for
- * user space without it.
+ * hmm_range_fault() without mmap_lock held by the caller, so that a fault that
+ * waits for user space does not hold the lock.
  */
 static inline int compat_range_fault_unlocked(struct hmm_range *range,
 					      unsigned long timeout)
@@ -68,8 +67,8 @@ static inline int compat_range_fault_unlocked(struct hmm_range *range,
 }
 
 /*
- * Make the page at @addr the device's alone.
- * Return: the page, locked and with a reference, or NULL.
+ * Make the page at @addr exclusive to the device.  Return: the page, locked and
+ * with a reference, or NULL.
  */
 static inline struct page *
 compat_make_exclusive(struct mm_struct *mm, unsigned long addr, void *owner)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/*
- * device.c - devices are added, found by number, and end.
- */
+/* device.c - adds devices, finds them by number, and ends them. */
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -17,14 +15,17 @@ static DEFINE_XARRAY_ALLOC1(devices);
 static struct workqueue_struct *ends;
 
 /*
- * Which memory coherent devices may have is said where the module is loaded,
- * so that a lockdown of the kernel holds: SIZE@START, as memmap= has them.
+ * Memory that coherent devices may have is set when the module is loaded, so
+ * that a lockdown of the kernel holds: SIZE@START, as in memmap=.
  */
 static char *coherent;
 module_param_hw(coherent, charp, iomem, 0400);
 MODULE_PARM_DESC(coherent, "memory for coherent devices: SIZE@START[,...]");
 
-/* Does @at begin with a range that has [@start, @end)?  @ret_next: after it. */
+/*
+ * Does @at begin with a range that contains [@start, @end)?  @ret_next: the
+ * text after that range.
+ */
 static bool has_range(char *at, u64 start, u64 end, char **ret_next)
 {
 	u64 size = memparse(at, &at), from;
@@ -72,7 +73,7 @@ static void end(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-/* In atomic context. */
+/* Called in atomic context. */
 static void is_idle(struct uhmmk_pagemap *pm)
 {
 	struct uhmmk_device *d = container_of(pm, struct uhmmk_device, pm);
@@ -114,7 +115,7 @@ struct uhmmk_device *uhmmk_device_add(enum uhmmk_type type,
 	ret = xa_alloc(&devices, &d->id, d, xa_limit_31b, GFP_KERNEL);
 	if (ret)
 		goto err_remove;
-	kref_get(&d->ref); /* the pages' */
+	kref_get(&d->ref); /* for the pages */
 	__module_get(THIS_MODULE);
 	return d;
 err_remove:
@@ -151,7 +152,7 @@ int uhmmk_devices_init(void)
 	return ends ? 0 : -ENOMEM;
 }
 
-/* No device is there: each has a reference to the module until its end. */
+/* No device exists: each holds a reference to the module until its end. */
 void uhmmk_devices_exit(void)
 {
 	destroy_workqueue(ends);

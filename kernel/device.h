@@ -3,9 +3,9 @@
  * device.h - the devices of /dev/uhmm: numbers, and how long they live.
  *
  * A device has a reference for the file that added it, for each file that is
- * attached to it, and for its pages together: the one of the pages goes when
- * the device was closed and its last page was freed.  Until then the module
- * cannot be unloaded.
+ * attached to it, and for its pages together.  The pages' reference is dropped
+ * when the device was closed and its last page was freed.  Until then the
+ * module cannot be unloaded.
  */
 #ifndef UHMMK_DEVICE_H
 #define UHMMK_DEVICE_H
@@ -21,30 +21,30 @@ struct uhmmk_device {
 	u32 id; /* from 1 */
 	enum uhmmk_type type;
 	struct work_struct end; /* drops the reference of the pages */
-	atomic64_t out, home;	/* pages that calls moved */
+	atomic64_t out, home;	/* number of pages that calls moved */
 };
 
-/* All devices of this module have one owner: its address is the value. */
+/* All devices of this module have one owner, the address of this variable. */
 extern char uhmmk_owner[];
 
 int uhmmk_devices_init(void);
 void uhmmk_devices_exit(void);
 
 /*
- * Return: a device with a reference of the caller's, or what
- * uhmmk_pagemap_add() says, or -EPERM where @phys is not set aside.
+ * Return: a device with a reference for the caller; an error of
+ * uhmmk_pagemap_add(); or -EPERM if @phys is not set aside.
  */
 struct uhmmk_device *uhmmk_device_add(enum uhmmk_type type,
 				      unsigned long npages, phys_addr_t phys);
 
-/* Return: NULL where there is no such device. */
+/* Return: NULL if there is no such device. */
 struct uhmmk_device *uhmmk_device_find(u32 id);
 
 void uhmmk_device_put(struct uhmmk_device *d);
 
 /*
- * Its end: it is found no more, its pages go home.  Drops the reference that
- * uhmmk_device_add() gave.
+ * End a device: uhmmk_device_find() no longer finds it, and its pages go home.
+ * Drops the reference of uhmmk_device_add().
  */
 void uhmmk_device_close(struct uhmmk_device *d);
 
@@ -53,7 +53,7 @@ static inline struct uhmmk_device *uhmmk_page_device(const struct page *page)
 	return container_of(uhmmk_page_pagemap(page), struct uhmmk_device, pm);
 }
 
-/* Is this page of a device, of whatever module's, one of ours? */
+/* Does this device page belong to a device of this module? */
 bool uhmmk_device_is_ours(const struct page *page);
 
 #endif

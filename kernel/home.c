@@ -2,9 +2,10 @@
 /*
  * home.c - device pages come home because the CPU touches one, or all at once.
  *
- * Both copy a page's store to a new page of RAM; the kernel then puts that page
- * in the place of the device page, and drops the device page.  A page that is
- * busy meanwhile stays what it is: nothing is lost, and the touch comes again.
+ * Both copy a page's store to a new page of RAM.  The kernel then puts that
+ * page in the place of the device page, and drops the device page.  A page that
+ * is busy meanwhile stays a device page: no data are lost, and the touch comes
+ * again.
  */
 #include <linux/export.h>
 #include <linux/gfp.h>
@@ -69,7 +70,9 @@ static void evict(struct uhmmk_pagemap *pm, unsigned long i)
 	cond_resched();
 }
 
-/* A bit may be set or cleared meanwhile; a page that is not used is no harm. */
+/*
+ * A bit may be set or cleared meanwhile; evicting an unused page does no harm.
+ */
 unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm)
 {
 	unsigned long i;

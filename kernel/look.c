@@ -3,7 +3,8 @@
  * look.c - where pages are, by hmm_range_fault() without a fault.
  *
  * hmm_range_fault() reads page tables that change; the notifier says whether
- * they did.  An answer may be old when the caller reads it, as of any snapshot.
+ * they did.  An answer may be out of date when the caller reads it, as with any
+ * snapshot.
  */
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
@@ -54,7 +55,7 @@ static u32 place(unsigned long pfn)
 					    UHMMK_NOWHERE;
 }
 
-/* Where the pages of a range were, all at one time. */
+/* The places of the pages of a range, all at one time. */
 static int range_fault(struct look *l, struct hmm_range *range)
 {
 	struct mm_struct *mm = current->mm;
@@ -83,7 +84,10 @@ static bool is_current(struct look *l, const struct hmm_range *range)
 	return ret;
 }
 
-/* The pages may have moved on, but until here they are looked at by number. */
+/*
+ * Pages may move meanwhile.  place() looks at a page by its number only, and
+ * the run is repeated if the notifier reports a change.
+ */
 static int look_run(struct look *l, unsigned long addr, unsigned long npages)
 {
 	struct hmm_range range = {

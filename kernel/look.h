@@ -8,9 +8,9 @@
 #include "device.h"
 
 /*
- * Write UHMMK_RAM, UHMMK_NOWHERE or a device's number for each page to @on.
- * Faults nothing.  May sleep.  Return: 0, -EFAULT, -ENOMEM, -EINTR, or -EBUSY
- * where pages do not come to rest.
+ * Write UHMMK_RAM, UHMMK_NOWHERE or a device's number for each page to @on.  No
+ * page is faulted in.  May sleep.  Return: 0, -EFAULT, -ENOMEM, -EINTR, or
+ * -EBUSY if the page tables keep changing.
  */
 int uhmmk_look(unsigned long addr, unsigned long npages, u32 __user *on);
 

@@ -3,7 +3,7 @@
  * main.c - /dev/uhmm: files and their calls.
  *
  * A file gets its device once and keeps it: @device is written under @lock and
- * read without.  Nothing of a call's argument is read twice.
+ * read without.  No part of a call's argument is read twice.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -20,7 +20,7 @@
 #include "move.h"
 
 struct uhmmk_file {
-	struct mutex lock; /* of the members below */
+	struct mutex lock; /* protects the members below */
 	struct uhmmk_device *device;
 	bool is_owner;
 };
@@ -33,7 +33,7 @@ static struct uhmmk_device *device_of(struct uhmmk_file *f)
 
 static void set_device(struct uhmmk_file *f, struct uhmmk_device *d)
 {
-	/* Pairs with device_of(): a device that is seen is complete. */
+	/* Pairs with device_of(): a device that a reader sees is complete. */
 	smp_store_release(&f->device, d);
 }
 
@@ -199,7 +199,7 @@ static long stat(struct uhmmk_file *f, void *arg)
 
 /* ---- Calls ---- */
 
-/* @size is that of the struct's first version, and the least. */
+/* @size: the size of the struct's first version, and the least accepted. */
 static const struct call {
 	unsigned int cmd;
 	size_t size, known;
@@ -234,7 +234,7 @@ static const struct call *find_call(unsigned int cmd)
 	return NULL;
 }
 
-/* Return: the size that the program knows, or an error. */
+/* Return: the size that the program passed, or an error. */
 static long get_argument(const struct call *call, union argument *ret_arg,
 			 void __user *from)
 {
@@ -252,7 +252,7 @@ static long get_argument(const struct call *call, union argument *ret_arg,
 	return size;
 }
 
-/* Results are written after an error, too: how many pages moved before it. */
+/* Write results after an error, too: they say how many pages had moved. */
 static long uhmmk_ioctl(struct file *file, unsigned int cmd, unsigned long to)
 {
 	struct uhmmk_file *f = file->private_data;

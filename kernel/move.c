@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * move.c - a run of pages moves.
+ * move.c - moves a run of pages.
  *
- * A page that the kernel does not let go, or for which there is no room, stays
+ * A page that the kernel does not isolate, or for which there is no room, stays
  * where it is with all its data.
  */
 #include <linux/export.h>
@@ -70,7 +70,7 @@ static void copy(struct uhmmk_run *run, unsigned long i)
 		run->dst[i] |= MIGRATE_PFN_WRITE;
 }
 
-/* The kernel has taken MIGRATE back where a page could not move after all. */
+/* The kernel has cleared MIGRATE again if a page could not move after all. */
 static void judge(struct uhmmk_run *run)
 {
 	unsigned long i;

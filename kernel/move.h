@@ -16,11 +16,11 @@
 #define UHMMK_RUN 512
 
 struct uhmmk_run {
-	struct uhmmk_pagemap *pm; /* the device */
-	bool is_home;		  /* to RAM, from all of its owner's */
+	struct uhmmk_pagemap *pm; /* the target */
+	bool is_home;		  /* to RAM, from each device of the owner */
 	/*
-	 * After the step pages: nobody can touch what moved before this has
-	 * returned.  May be NULL, and may sleep.
+	 * After the step pages: the moved pages cannot be touched before this
+	 * has returned.  May be NULL, and may sleep.
 	 */
 	void (*moved)(struct uhmmk_run *run);
 	void *private;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/*
- * pagemap.c - device pages: where they are, which are used, what they hold.
- */
+/* pagemap.c - device pages: their range, which are used, and their data. */
 #include <linux/bitmap.h>
 #include <linux/export.h>
 #include <linux/ioport.h>
@@ -22,8 +20,8 @@ EXPORT_SYMBOL_GPL(uhmmk_page_pagemap);
 /* ---- The store ---- */
 
 /*
- * Charged to the memory cgroup of the process that moves a page.  Where its
- * limit is reached the page stays in RAM: nothing is killed for it.
+ * The page is charged to the memory cgroup of the process that moves.  At the
+ * cgroup's limit the page stays in RAM: no process is killed for it.
  */
 static struct page *store_alloc(void)
 {
@@ -48,7 +46,7 @@ EXPORT_SYMBOL_GPL(uhmmk_page_store);
 
 /* ---- Pages ---- */
 
-/* Return: the index of a page that is used from now on, or @npages. */
+/* Mark a free page as used.  Return: its index; @npages: none is free. */
 static unsigned long take(struct uhmmk_pagemap *pm)
 {
 	unsigned long i = pm->npages;
@@ -119,7 +117,7 @@ static const struct dev_pagemap_ops ops = {
 
 /* ---- The whole ---- */
 
-/* The kernel adds private memory by sections, other memory by parts of them. */
+/* The kernel adds private memory by sections, other memory by subsections. */
 static unsigned long round_pages(enum uhmmk_type type, unsigned long npages)
 {
 	if (type == UHMMK_PRIVATE)

@@ -28,13 +28,18 @@ struct module;
 struct uhmmk_pagemap {
 	struct dev_pagemap pgmap;
 	unsigned long pfn, npages;
-	spinlock_t lock;     /* of the members from here to @closed */
-	unsigned long *used; /* a bit a page */
+	spinlock_t lock;     /* protects the members from here to @closed */
+	unsigned long *used; /* a bit for each page */
 	unsigned long nr_used, hint;
 	bool closed;
-	/* Once, when it is closed and nothing is used; may be NULL. */
+	/*
+	 * Called once, when the pagemap is closed and no page is used; may be
+	 * NULL.
+	 */
 	void (*idle)(struct uhmmk_pagemap *pm);
-	/* Not unloaded while something is used; NULL, or another than uhmm. */
+	/*
+	 * Not unloaded while a page is used; NULL, or a module other than uhmm.
+	 */
 	struct module *module;
 	atomic64_t faults, retries;
 };
@@ -56,32 +61,32 @@ struct uhmmk_pagemap {
 int uhmmk_pagemap_add(struct uhmmk_pagemap *pm, enum uhmmk_type type,
 		      unsigned long npages, phys_addr_t phys, void *owner);
 
-/* Hand out no page any more.  May sleep; calls @idle if nothing is used. */
+/* Hand out no more pages.  May sleep; calls @idle if no page is used. */
 void uhmmk_pagemap_close(struct uhmmk_pagemap *pm);
 
-/* Nothing of it is used.  May sleep. */
+/* The caller knows that no page is used.  May sleep. */
 void uhmmk_pagemap_remove(struct uhmmk_pagemap *pm);
 
 /*
- * Bring pages home, of whatever process.  May sleep; the caller holds no lock.
- * Return: how many are still used.
+ * Bring pages of all processes home.  May sleep; the caller holds no lock.
+ * Return: how many pages are still used.
  */
 unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm);
 
 /*
- * A page that nobody uses, locked and with one reference.  May sleep.
- * Return: -ENOMEM, or -ENOSPC where there is none.
+ * Take a free page, locked and with one reference.  May sleep.  Return:
+ * -ENOMEM, or -ENOSPC if no page is free.
  */
 struct page *uhmmk_page_get(struct uhmmk_pagemap *pm);
 
-/* The page where the data of device page @page are. */
+/* The page that holds the data of device page @page. */
 struct page *uhmmk_page_store(struct page *page);
 
 struct uhmmk_pagemap *uhmmk_page_pagemap(const struct page *page);
 
 /*
- * Where a migration goes: @to, not yet locked, gets the data of device page
- * @from.  Return: the entry for migrate_vma.dst, 0 if @to is NULL.
+ * For migrate_vma.dst: @to, not yet locked, gets the data of device page @from.
+ * Return: the entry, 0 if @to is NULL.
  */
 unsigned long uhmmk_page_copy_home(struct page *to, struct page *from);
 

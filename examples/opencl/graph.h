@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * graph.h - which header includes which, under a folder; or, where there is
- * none, a graph that is made up.  Edges of node i: to[from[i]..from[i + 1]).
+ * graph.h - which header includes which, under a folder.  If there is no such
+ * folder the graph is a random one.
+ *
+ * Edges of node i: to[from[i]..from[i + 1]).
  */
 #ifndef EXAMPLE_GRAPH_H
 #define EXAMPLE_GRAPH_H
@@ -43,7 +45,7 @@ static int graph_compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The node of a path, or -1. */
+/* The node of a path; -1: there is none. */
 static long graph_find(const char *path)
 {
 	char **p = bsearch(&path, graph_names, graph_nodes, sizeof(*p),
@@ -94,13 +96,13 @@ static void graph_read(struct graph *g, const char *folder)
 	g->from[g->nodes] = g->edges;
 }
 
-/* Where a search begins. */
+/* The nodes where a search begins. */
 static uint32_t graph_root(const struct graph *g, uint32_t i)
 {
 	return (uint32_t)((uint64_t)i * g->nodes / ROOTS);
 }
 
-/* The depth of each node.  Return: nodes that were reached. */
+/* Compute the depth of each node.  Return: number of nodes reached. */
 static uint32_t graph_search(const struct graph *g, uint32_t *level)
 {
 	uint32_t *queue = calloc(g->nodes + ROOTS, sizeof(*queue)), n = 0;

@@ -3,8 +3,11 @@
  * histogram.c - how often each byte occurs, counted with atomics into a plain
  * malloc'd array.
  *
- * An atomic cannot be repeated: so a work-item asks for all that it needs
- * first, and counts when all is there.  Usage: histogram [SPECIFICATION]
+ * A work-item that misses a page is run again, but an atomic must not be
+ * repeated.  So a work-item first asks for all pages that it needs, and counts
+ * when all of them are there.
+ *
+ * Usage: histogram [SPECIFICATION]
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,10 @@
 /*
  * matmul.c - c = a * b, square matrices of floats in plain malloc'd memory.
  *
- * A work-item makes one row of c: it needs a row of a, and all of b.  They are
- * named ahead, so that they come in one go.  Usage: matmul [SPECIFICATION]
+ * A work-item computes one row of c.  It needs a row of a, and all of b.  The
+ * program names the matrices ahead, so that their pages come in one go.
+ *
+ * Usage: matmul [SPECIFICATION]
  */
 #include <errno.h>
 #include <stdio.h>

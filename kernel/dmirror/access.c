@@ -27,7 +27,7 @@ static void copy(void *entry, char *data, bool write)
 		memcpy_from_page(data, page, 0, PAGE_SIZE);
 }
 
-/* As far as there are entries.  Return: pages. */
+/* Copy as far as there are entries.  Return: pages. */
 static unsigned long copy_run(struct mirror *m, unsigned long addr, char *data,
 			      unsigned long npages, bool write)
 {

@@ -22,9 +22,9 @@
 #include "move.h"
 #include "uapi.h"
 
-#define RUN 64UL /* pages that a device faults or looks at, at once */
+#define RUN 64UL /* the most pages that a device faults or looks up at once */
 
-/* What an entry allows beside reading */
+/* An entry's flags: access beside reading */
 #define ENTRY_WRITE  1UL
 #define ENTRY_ATOMIC 2UL
 
@@ -52,10 +52,12 @@ void mirror_exit(struct mirror *m);
 int mirror_enter(struct mirror *m, unsigned long addr, struct page *page,
 		 unsigned long tags);
 
-/* hmm_range_fault() until nothing changed meanwhile; on 0 @lock is held. */
+/*
+ * Call hmm_range_fault() until nothing changed meanwhile; on 0 @lock is held.
+ */
 int mirror_range_fault(struct mirror *m, struct hmm_range *range);
 
-/* Entries for [start, end), as for a fault by the device. */
+/* Make entries for [start, end), as a fault of the device does. */
 int mirror_fault(struct mirror *m, unsigned long start, unsigned long end,
 		 bool write);
 

@@ -2,8 +2,8 @@
 /*
  * main.c - /dev/hmm_dmirror0 to 3, for Linux's selftests for HMM.
  *
- * Devices 0 and 1 are private, 2 and 3 coherent: these have memory that was set
- * aside at the addresses spm_addr_dev0 and spm_addr_dev1, 256 MiB each.
+ * Devices 0 and 1 are private.  Devices 2 and 3 are coherent: each has 256 MiB
+ * of memory that was set aside at spm_addr_dev0 or spm_addr_dev1.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -47,7 +47,10 @@ static int run(struct mirror *m, unsigned int cmd, struct command *c)
 		uhmmk_pagemap_evict(&m->dev->pm);
 		return 0;
 	case CMD_FLAGS:
-		/* Allocations of huge pages are to fail: none is tried. */
+		/*
+		 * Has huge allocations fail in Linux's driver; none are made
+		 * here.
+		 */
 		return 0;
 	}
 	return -EINVAL;
@@ -63,7 +66,7 @@ static int check(unsigned int cmd, const struct command *c)
 	return 0;
 }
 
-/* The file may be used by another process than the one that opened it. */
+/* Another process than the one that opened the file may use it. */
 static int run_there(struct mirror *m, unsigned int cmd, struct command *c)
 {
 	int ret = check(cmd, c);
@@ -164,7 +167,7 @@ static void device_fini(struct device_of_tests *d)
 	uhmmk_pagemap_remove(&d->pm);
 }
 
-/* A device that this kernel or machine cannot have is left out. */
+/* Leave a device out that this kernel or machine cannot have. */
 static int device_init(struct device_of_tests *d, unsigned int i)
 {
 	enum uhmmk_type type = i < 2 ? UHMMK_PRIVATE : UHMMK_COHERENT;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/*
- * migrate.c - pages move to the device, which enters them, or home.
- */
+/* migrate.c - moves pages to the device, which enters them, or home. */
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "dmirror.h"
 
-/* A hole that moved may be written where its mapping may. */
+/* A moved hole may be written to if its mapping may be. */
 static unsigned long tags(const struct uhmmk_run *run, unsigned long i)
 {
 	bool was_hole = !(run->src[i] & MIGRATE_PFN_VALID);
@@ -18,8 +16,8 @@ static unsigned long tags(const struct uhmmk_run *run, unsigned long i)
 }
 
 /*
- * Nothing can touch a page before this has returned, and nothing has removed an
- * entry unless the sequence changed: then the device faults.
+ * Called before the moved pages can be touched.  If the notifier's sequence has
+ * changed an entry may be stale: then enter none, and let the device fault.
  */
 static void enter_moved(struct uhmmk_run *run)
 {
@@ -52,7 +50,7 @@ static int migrate_all(struct mirror *m, struct uhmmk_run *run,
 	return ret;
 }
 
-/* After a move to the device the tests want to see what it has there. */
+/* After a move to the device the tests expect the device's data. */
 int mirror_migrate(struct mirror *m, struct command *c, bool is_home)
 {
 	struct uhmmk_run *run = kzalloc(sizeof(*run), GFP_KERNEL);

@@ -16,7 +16,7 @@ static bool invalidate(struct mmu_interval_notifier *notifier,
 	unsigned long i;
 	void *entry;
 
-	/* The mover enters what it moves. */
+	/* The mover itself enters the pages that it moves. */
 	if (range->event == MMU_NOTIFY_MIGRATE && range->owner == m->dev)
 		return true;
 	if (mmu_notifier_range_blockable(range))

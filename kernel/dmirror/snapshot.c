@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/*
- * snapshot.c - what a process's page tables hold, without a fault.
- */
+/* snapshot.c - the contents of a process's page tables, without a fault. */
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>

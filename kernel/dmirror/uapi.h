@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/*
- * uapi.h - what Linux's selftests for HMM say to the driver that they test.
- */
+/* uapi.h - the calls by which Linux's selftests for HMM use the driver. */
 #ifndef UHMMK_DMIRROR_UAPI_H
 #define UHMMK_DMIRROR_UAPI_H
 
@@ -13,7 +11,7 @@ struct command {
 	__u64 ptr; /* data of the device, or of a snapshot */
 	__u64 npages;
 	__u64 cpages; /* out: copied, moved or looked at */
-	__u64 faults; /* out: times that the device had to fault */
+	__u64 faults; /* out: number of faults of the device */
 };
 
 #define CMD_READ	    _IOWR('H', 0, struct command)
@@ -27,7 +25,7 @@ struct command {
 #define CMD_FLAGS	    _IOWR('H', 8, struct command)
 #define CMD_READ_UNLOCKED   _IOWR('H', 9, struct command)
 
-/* A byte of a snapshot */
+/* Values of a byte of a snapshot */
 #define SHOT_ERROR    0xff
 #define SHOT_READ     0x01
 #define SHOT_WRITE    0x02
@@ -36,6 +34,6 @@ struct command {
 #define SHOT_ZERO     0x10
 #define SHOT_PRIVATE  0x20
 #define SHOT_COHERENT 0x40
-#define SHOT_REMOTE   0x10 /* beside one of these two: another device's */
+#define SHOT_REMOTE   0x10 /* with one of the two: on another device */
 
 #endif

@@ -3,12 +3,13 @@
  * uhmm_kmod.h - /dev/uhmm, device memory that is pages of the kernel.
  *
  * An open file stands for one device: the one that it added, or one that it
- * attached to by number.  Calls about memory are about the memory of the
- * calling process.
+ * attached to by number.  Calls about memory concern the memory of the calling
+ * process.
  *
- * Each argument begins with its size.  A struct may grow at its end: the
- * kernel takes what it does not know as zero, and says -E2BIG where it is not.
- * A member that has no meaning, and a flag that is not known, is -EINVAL.
+ * Each argument begins with its size.  A struct may grow at its end: the kernel
+ * takes a part that the program does not know as zero.  If the program sets a
+ * part that the kernel does not know the call fails with -E2BIG.  A member that
+ * has no meaning, and an unknown flag, fail with -EINVAL.
  */
 #ifndef UHMM_KMOD_H
 #define UHMM_KMOD_H
@@ -18,16 +19,16 @@
 
 enum uhmmk_type {
 	UHMMK_PRIVATE = 1, /* a touch by the CPU brings a page home */
-	UHMMK_COHERENT,	   /* the CPU uses it where it is */
+	UHMMK_COHERENT,	   /* the CPU uses the memory in place */
 };
 
 /* The kernel keeps the data of private pages, in memory of its own. */
 #define UHMMK_KERNEL_STORE (1U << 0)
 
 /*
- * A new device; it ends with the file.  Wants CAP_SYS_ADMIN.  @npages is
- * rounded up.  A coherent device takes @phys of what the module's parameter
- * "coherent" sets aside, and no flags.
+ * Add a new device; it ends with the file.  Requires CAP_SYS_ADMIN.  @npages is
+ * rounded up.  A coherent device takes @phys of the memory that the module's
+ * parameter "coherent" sets aside, and no flags.
  */
 struct uhmmk_add {
 	__u32 size, flags;
@@ -45,16 +46,16 @@ struct uhmmk_attach {
 #define UHMMK_RAM     0U
 #define UHMMK_NOWHERE (~0U)
 
-/* What became of a page that was to move */
+/* The outcome for a page that was to move */
 enum uhmmk_why {
 	UHMMK_MOVED = 0,
-	UHMMK_STAYS, /* it is there, or no such page moves at all */
+	UHMMK_STAYS, /* the page is there, or no page like it can move */
 	UHMMK_BUSY,  /* pinned, or changed meanwhile: try again */
 	UHMMK_NO_MEMORY,
 	UHMMK_FULL, /* the device has no free page */
 };
 
-/* As many pages of a range as can move go to the file's device or to RAM. */
+/* Move as many pages of a range as can move to the file's device or to RAM. */
 struct uhmmk_move {
 	__u32 size, flags;
 	__u64 addr, npages;
@@ -64,17 +65,17 @@ struct uhmmk_move {
 	__u64 moved; /* out, good after an error as well */
 };
 
-/* Where pages are now. */
+/* Ask where pages are now. */
 struct uhmmk_look {
 	__u32 size, flags;
 	__u64 addr, npages;
 	__u64 on; /* 32 bits a page */
 };
 
-/* All pages of the device go home, of whatever process.  The owner's. */
+/* Send all pages of the device home, of all processes.  Only the owner may. */
 struct uhmmk_evict {
 	__u32 size, flags;
-	__u64 left; /* out: pages that could not */
+	__u64 left; /* out: pages that could not go home */
 };
 
 struct uhmmk_stat {
