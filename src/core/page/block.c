@@ -4,9 +4,10 @@
  *
  * The index is a radix tree of two levels over the 2 MiB blocks of 47 bits of
  * addresses: a look-up is two loads, whatever the number of regions.  Blocks
- * and leaves are only added while the context lives, so readers need nothing.
- * A block costs memory once one of its pages is not plain RAM, its table
- * (8 bytes a page) only as long as that is so.
+ * and leaves are only added while the context lives, so readers need no lock.
+ * A block costs memory from when one of its pages is not plain RAM for the
+ * first time; its table (8 bytes a page) exists only while a page is not plain
+ * RAM.
  */
 #include <errno.h>
 
@@ -132,7 +133,7 @@ static unsigned nr_charged(const struct block *b)
 	return atomic_load_explicit(&b->nr_charged, memory_order_relaxed);
 }
 
-/* A table that says nothing is not worth its memory. */
+/* Are all pages P_RAM and not counted?  Then the table can be freed. */
 static bool table_is_plain(const struct block *b)
 {
 	unsigned n = nr_charged(b) + b->nr_pinned;
@@ -206,7 +207,7 @@ int block_ensure_table(struct uhmm *u, struct block *b)
 	return 0;
 }
 
-/* For each page of each move: without branches. */
+/* Runs for each page of each move, therefore without branches. */
 static void count_state(struct block *b, uint64_t w, int by)
 {
 	enum page_state s = page_state(w);
@@ -224,7 +225,7 @@ static void count_state(struct block *b, uint64_t w, int by)
 		b->nr_pinned = (uint16_t)(b->nr_pinned + by);
 }
 
-/* What of @w is to be paid by the block's group; summed up for one device. */
+/* Sum up what the block's group pays for @w, for one device at a time. */
 static void count_device(struct uhmm *u, struct block *b, uint64_t w, int by)
 {
 	if (!page_is_away(w))
@@ -235,7 +236,7 @@ static void count_device(struct uhmm *u, struct block *b, uint64_t w, int by)
 	b->on_delta = (int16_t)(b->on_delta + by);
 }
 
-/* @b is locked and has a table. */
+/* Caller holds b->lock, and the block has a table. */
 void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
 	if (atomic_load_explicit(&b->group, memory_order_relaxed)) {
@@ -250,8 +251,9 @@ void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 }
 
 /*
- * Return: the state that comes, or false when none does: a bug of ours.  The
- * word stays as it is then, and with it the way to the page's data.
+ * *@ret: the state after @event.  Return: false when @event is illegal, which
+ * is a bug of the library.  The word is not changed then, so the page's data
+ * stay reachable.
  */
 static bool event_to(struct uhmm *u, struct block *b, unsigned i,
 		     enum page_event event, enum page_state *ret)
@@ -271,7 +273,7 @@ static bool event_to(struct uhmm *u, struct block *b, unsigned i,
 	return false;
 }
 
-/* Pins outlive everything but the mapping. */
+/* A page keeps its pins until its mapping is gone. */
 static uint64_t kept_pins(uint64_t old, enum page_state to,
 			  enum page_event event)
 {
@@ -311,7 +313,10 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		block_set(u, b, i, page_on_device(to, dev, dpfn));
 }
 
-/* Its mapping begins to move: what the word says of RAM and device stays. */
+/*
+ * The page's mapping begins to move.  The word keeps whether the page counts as
+ * RAM, and its device page.
+ */
 void block_stash(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
@@ -341,7 +346,7 @@ void block_release_slot(struct uhmm *u, struct block *b)
 	slot_put(u, slot);
 }
 
-/* A move in @b ended: let waiting faults look again.  @b is not locked. */
+/* A move in @b ended: let waiting faults look again.  Without b->lock. */
 void block_settle(struct uhmm *u, struct block *b, bool wake_all)
 {
 	atomic_fetch_add(&b->settled, 1);
@@ -351,7 +356,10 @@ void block_settle(struct uhmm *u, struct block *b, bool wake_all)
 	u->mm->ops->wake(u->mm, b->va, MM_BLOCK_PAGES);
 }
 
-/* Wait for a move in @b to end, at most a while.  @seen: read under lock. */
+/*
+ * Wait for a move in @b to end, for a bounded time.  @seen: b->settled, read
+ * under b->lock.
+ */
 void block_wait(struct block *b, uint32_t seen)
 {
 	atomic_store(&b->waiting, 1);
@@ -386,8 +394,8 @@ static int poison_lost(struct uhmm *u, struct block *b,
 
 /*
  * A lost page could not be poisoned if the address space was changing; the
- * fault of the next touch does it.  HOME_RESCUE comes before a time when the
- * library sees no faults, and a touch would read zeroes: so poison it now.
+ * fault of the next touch does it.  After HOME_RESCUE the library sees no
+ * faults, and a touch would read zeroes: so poison the page now.
  */
 void block_poison_lost(struct uhmm *u, struct block *b,
 		       const struct mm_set *want)

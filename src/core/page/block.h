@@ -3,8 +3,8 @@
  * block.h - 2 MiB of managed addresses: found without locks, and the words of
  * its pages.
  *
- * A block's table, counts and slot are under its lock.  Its mover lock is held
- * by the one thread that takes pages out of the block.
+ * A block's lock protects its table, its counts and its slot.  The mover, the
+ * one thread that takes pages out of the block, holds the block's mover lock.
  */
 #ifndef UHMM_PAGE_BLOCK_H
 #define UHMM_PAGE_BLOCK_H
@@ -26,46 +26,47 @@ struct uhmm;
 
 /*
  * 2 MiB of managed addresses that ever held something other than plain RAM.
- * @table, @nr, @slot, @ram_delta: under @lock
+ * @lock: protects @table, @nr, @slot and the deltas
+ * "a hint": read without a lock; the value may be old
  */
 struct block {
 	uintptr_t va;
 	struct sys_mutex lock;
 	struct sys_mutex mover;
 	_Atomic uint32_t settled; /* futex: counts moves that ended */
-	_Atomic uint32_t waiting; /* faults that wait for that */
+	_Atomic uint32_t waiting; /* faults that wait for @settled */
 	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
-	uint32_t slot;		  /* where frozen pages are, or NO_SLOT */
+	uint32_t slot;		  /* frames of the pages, or NO_SLOT */
 	const struct mm_freeze
 		*stash;		/* the mover's, while pages are P_STASHING */
-	_Atomic uint16_t group; /* that pays: charge.h; a hint unlocked */
-	int16_t ram_delta;	/* not yet in uhmm.ram */
-	int16_t device_delta;	/* nor in uhmm.on_device */
-	int16_t frozen_delta;	/* nor in uhmm.frozen */
-	int16_t kept_delta;	/* nor in uhmm.kept */
-	int16_t on_delta;	/* nor paid by the group, for @on_dev */
+	_Atomic uint16_t group; /* pays: charge.h; a hint */
+	int16_t ram_delta;	/* not yet added to uhmm.ram */
+	int16_t device_delta;	/* to uhmm.on_device */
+	int16_t frozen_delta;	/* to uhmm.frozen */
+	int16_t kept_delta;	/* to uhmm.kept */
+	int16_t on_delta;	/* to the group, for @on_dev */
 	uint8_t on_dev;
 	uint16_t nr[P_NR_STATES];    /* pages in each state, P_RAM left out */
-	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint unlocked */
+	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint */
 	uint16_t nr_pinned;
 	uint16_t nr_kept;	     /* pages with kept frames: kept.c */
-	_Atomic uint16_t spent;	     /* kept no more; written under @lock */
-	_Atomic uint16_t next_fault; /* where a stream would go on; a hint */
+	_Atomic uint16_t spent;	     /* no longer kept; under @lock */
+	_Atomic uint16_t next_fault; /* a stream's next page; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
-	int8_t share;		     /* clean.c: below 0 it does not pay here */
-	uint16_t coherent_runs;	     /* mappings of their own; under @lock */
-	uint16_t parked; /* pages with which it is on the policy's queue */
-	uint8_t poor;	 /* times in a row: gain.c */
+	int8_t share;		     /* clean.c: below 0, not worth it */
+	uint16_t coherent_runs;	     /* mappings of device memory */
+	uint16_t parked; /* pages for which it is on the demoter's queue */
+	uint8_t poor;	 /* demotions in a row that freed little: gain.c */
 	uint32_t poor_until;
-	_Atomic uint16_t accessed; /* by devices, of late; a hint */
-	_Atomic bool huge;	   /* left as one huge page; a hint unlocked */
+	_Atomic uint16_t accessed; /* by devices, recently; a hint */
+	_Atomic bool huge;	   /* left as one huge page; a hint */
 	uint32_t index;		   /* in uhmm.blocks */
 };
 
 /*
- * The group of @b pays for what has changed: @ram and @away pages more in RAM
- * and on devices, and b->on_delta on b->on_dev.  @b is locked, and not of the
- * root.
+ * Charge the group of @b with the changes of the block: @ram pages more in RAM,
+ * @away pages more on all devices, b->on_delta pages more on b->on_dev.  The
+ * caller holds b->lock; the group is not the root.
  */
 typedef void pay_fn(struct uhmm *u, struct block *b, int ram, int away);
 
@@ -83,23 +84,24 @@ struct index {
 struct block *block_find(struct uhmm *u, uintptr_t addr);
 struct block *block_get(struct uhmm *u, uintptr_t addr);
 /*
- * Go on from *@at, or stay, to the first address below @end that has a block.
- * Return: false when none has.  The cost is that of the blocks that are there,
- * not of the range's width.
+ * Set *@at to the first address in [*@at, @end) that has a block.  Return:
+ * false when there is none.  The time depends on the blocks that exist, not on
+ * the length of the range.
  */
 bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
 /*
- * While it is held, no block is created for @addr.  A fault where there is no
- * block takes it, so the fault is done before the first move begins.
+ * The mutex that keeps blocks from being created for @addr.  A fault where
+ * there is no block holds it, so the fault ends before a first move begins.
  */
 struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b) TAKES(b->lock);
 void block_unlock(struct uhmm *u, struct block *b) LETS_GO(b->lock);
 /*
- * A function that lets go of the lock except with one result says so: it
- * leaves with block_stays_locked(), and its caller goes on with
- * block_still_locked().  Nothing is done.
+ * For the thread-safety analysis; no code is generated.  A function that is
+ * declared to unlock the block, but returns with the block locked for one
+ * result, calls block_stays_locked() before that return.  Its caller calls
+ * block_still_locked() after it.
  */
 static inline void block_stays_locked(const struct block *b)
 	LETS_GO(b->lock) NOT_GUARDED;
@@ -113,11 +115,11 @@ static inline void block_still_locked(const struct block *b)
 {
 	(void)b;
 }
-/* Take the block's mover lock.  Waits until copies of other movers end. */
+/* Take the block's mover lock.  Waits until the copies of another mover end. */
 void block_take_mover(struct uhmm *u, struct block *b) TAKES(b->mover);
-/* The same if that needs no wait. */
+/* Take the block's mover lock if it is free. */
 bool block_try_mover(struct block *b) TRIES_FOR(b->mover);
-/* Drop the mover lock, then run deferred frame clean-up.  Unlocked. */
+/* Drop the mover lock, then run deferred frame clean-up.  Without b->lock. */
 void block_let_go(struct uhmm *u, struct block *b) LETS_GO(b->mover);
 void block_settle(struct uhmm *u, struct block *b, bool wake_all);
 void block_wait(struct block *b, uint32_t seen);
@@ -125,7 +127,7 @@ static inline uintptr_t block_addr(const struct block *b, unsigned i)
 {
 	return b->va + i * MM_PAGE_SIZE;
 }
-/* Pages of the states that have @property, a constant; P_RAM is not counted. */
+/* How many pages have @property, a constant.  P_RAM pages are not counted. */
 static inline unsigned block_nr(const struct block *b,
 				enum page_property property)
 {
@@ -140,23 +142,31 @@ static inline uint64_t block_word(const struct block *b, unsigned i)
 	return b->table ? b->table[i] : 0;
 }
 void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
-/* The page goes through @event; payload and flags of the word are cleared. */
+/* Page @i goes through @event; payload and flags of its word are cleared. */
 enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 			    enum page_event event);
-/* As above, and the page holds counted RAM (or is on @dev at @dpfn). */
+/*
+ * Like block_event(), and the page is in RAM and counted (block_home()), or on
+ * @dev at @dpfn (block_arrive()).
+ */
 void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
 void block_stash(struct uhmm *u, struct block *b, unsigned i);
-/* The data of page @i are lost: a touch has SIGBUS.  @b is locked. */
+/*
+ * The data of page @i are lost: a touch raises SIGBUS.  Caller holds b->lock.
+ */
 void block_poison(struct uhmm *u, struct block *b, unsigned i);
-/* Pages lost earlier raise SIGBUS when nobody manages them any more, too. */
+/*
+ * Pages of @want that were lost earlier raise SIGBUS also when their addresses
+ * are not managed any more.
+ */
 void block_poison_lost(struct uhmm *u, struct block *b,
 		       const struct mm_set *want);
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b);
-/* The block needs its slot no more when no frame is in use.  Locked. */
+/* Return the slot to the pool if no frame is in use.  Caller holds b->lock. */
 void block_release_slot(struct uhmm *u, struct block *b);
-/* [@start, @end) cut into blocks: where the part that begins at @start ends. */
+/* The end of the first block's part of [@start, @end). */
 static inline uintptr_t block_part_end(uintptr_t start, uintptr_t end)
 {
 	uintptr_t next = (start | (MM_BLOCK_SIZE - 1)) + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * block_check.c - what must be so whenever a block's lock is let go, looked at
- * with -Ddebug_checks=true: the counts are those of the table, and what rests
- * in frames has a slot that is the block's own.
+ * block_check.c - invariants of a block, checked at each unlock with
+ * -Ddebug_checks=true: the counts are those of the table, and a block with
+ * pages in frames has a slot that no other block has.
  */
 #include "core/page/block_check.h"
 #include "core/context/context.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* block_check.h - see block_check.c; nothing without debug checks */
+/* block_check.h - see block_check.c; does nothing without debug checks */
 #ifndef UHMM_PAGE_BLOCK_CHECK_H
 #define UHMM_PAGE_BLOCK_CHECK_H
 
@@ -8,7 +8,7 @@
 struct block;
 struct uhmm;
 
-/* @b is locked. */
+/* Caller holds b->lock. */
 #if DEBUG_CHECKS
 void block_check(struct uhmm *u, const struct block *b);
 #else

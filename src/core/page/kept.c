@@ -7,16 +7,16 @@
  *
  * DOC: When a frame is good
  *
- * A page is kept as long as its word is that P_DEVICE: any change of the word
- * ends it (block_set()), and so does an entry of a mirror by which the device
- * may write (mirror_fault.c), before the device has it.  One way home is the
- * exception: a page that is P_COMING and kept is marked so by kept_home.c, and
- * its frame is good until that has mapped it.
+ * A frame is kept as long as the page's word does not change: block_set() ends
+ * it.  A mirror's fault that gives the device a writable entry ends it too,
+ * before the device has the entry (mirror_fault.c).  There is one exception:
+ * kept_home.c marks a kept page P_COMING, and the frame stays good until
+ * kept_home.c has mapped it.
  *
  * A frame that is kept no more is stock with old data.  The slot goes back to
- * the pool with the last of them.  Before that memory is dropped where much of
- * it is of no use any more.  Both are done with the mover lock held: no other
- * thread is at work with the slot then.
+ * the pool when no frame is kept any more.  Before that, many frames with old
+ * data are dropped (kept_tidy()).  Both happen with the mover lock held, so
+ * that no other thread is working with the slot.
  */
 #include "core/page/kept.h"
 #include "core/context/context.h"
@@ -24,7 +24,7 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define SHED_PAGES 64 /* of no use: fewer are not worth a call */
+#define SHED_PAGES 64 /* fewer frames with old data are not worth a call */
 
 static void count_kept(struct uhmm *u, struct block *b, int by)
 {
@@ -68,7 +68,7 @@ void kept_park(struct uhmm *u, struct block *b, unsigned i)
 	block_event(u, b, i, E_PARK);
 }
 
-/* ---- What is of no use any more ---------------------------------------- */
+/* ---- Frames with old data ---------------------------------------------- */
 
 static void shed(struct uhmm *u, struct block *b)
 {

@@ -9,22 +9,25 @@
 struct block;
 struct uhmm;
 
-/* All of them but kept_shed(): the block is locked. */
-/* Page @i has just become P_DEVICE, and its frame is as it was. */
+/* The caller holds b->lock, but not of kept_shed(). */
+/* Page @i has just become P_DEVICE, and its frame still has the same data. */
 void kept_add(struct uhmm *u, struct block *b, unsigned i);
 bool kept_has(struct uhmm *u, const struct block *b, unsigned i);
 void kept_forget(struct uhmm *u, struct block *b, unsigned i);
-/* A new word, and the frame of the page is good still. */
+/* Set the word of page @i; the frame of the page stays kept. */
 void kept_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
-/* The device page is lost, and the frame has the only data. */
+/* The device page is lost: page @i becomes P_FROZEN, its frame has the data. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i);
 /*
- * Give up frames that are of no use any more.  Called as a block is unlocked.
- * If a mover holds its lock, the slot is left alone: block_let_go() calls this
+ * Give up frames that are kept no more.  block_unlock() calls this.  While a
+ * mover holds b->mover, the slot is left alone: block_let_go() calls this
  * again.
  */
 void kept_tidy(struct uhmm *u, struct block *b);
-/* The same for @b, which is not locked, by its mover. */
+/*
+ * Give up the frames that are kept no more.  The caller holds b->mover and not
+ * b->lock.
+ */
 void kept_shed(struct uhmm *u, struct block *b);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * page.c - all transitions of a page, in one table.
  *
- * Whatever changes a page asks page_next() and nothing else; a combination
- * that is not in the table is a bug of ours, and found at once.
+ * Each change of a page's state goes through page_next().  A combination that
+ * is not in the table is a bug of the library, and block.c reports it at once.
  */
 #include "core/page/page.h"
 

@@ -3,8 +3,8 @@
  * page.h - the state of one page, a 64-bit word.
  *
  * Bits 0-3 are the state.  A page on a device carries the device's number in
- * bits 8-15 and its dpfn in bits 16-60; a page of RAM carries its pins in
- * bits 16-31.  A zero word is a page of RAM that nobody asked about.
+ * bits 8-15 and its dpfn in bits 16-60; a page of RAM carries its pins in bits
+ * 16-31.  A zero word is a page of RAM that is not counted.
  *
  *	                E_TAKE                    E_ARRIVE
  *	   +--------- P_RAM ---------> P_LEAVING ----------> P_DEVICE
@@ -13,9 +13,10 @@
  *	P_FROZEN -----+ | ----- E_TAKE -------+               v   |
  *	                +------------- E_HOME ------------ P_COMING
  *
- * P_COHERENT is P_DEVICE with the device's memory mapped at its address: it is
- * E_PLACE from P_COMING, or from P_RAM where the page moves as it is (numa),
- * and E_FETCH back.  The table in page.c has every state and event.
+ * P_COHERENT is P_DEVICE with the device's memory mapped at the page's address.
+ * E_PLACE leads there, from P_COMING, or from P_RAM where the kernel moves the
+ * page (a NUMA node); E_FETCH leads back.  The table in page.c has every state
+ * and event.
  */
 #ifndef UHMM_PAGE_PAGE_H
 #define UHMM_PAGE_PAGE_H
@@ -24,22 +25,22 @@
 #include <stdint.h>
 
 /*
- * What a state means, for all that ask: page_has(word, property).
+ * The properties of a state; page_has() asks for one.
  *
- * @PAGE_PINNABLE: its pins are in its word; it is in RAM, or may come to be
- * @PAGE_IN_FRAME: its data are in its frame, and nowhere else
- * @PAGE_USES_FRAME: its frame is in use, or may be in a moment
- * @PAGE_HOLDS_RAM: it counts as RAM; see also PAGE_MAY_HOLD_RAM
- * @PAGE_MAY_HOLD_RAM: it counts as RAM if it is PAGE_CHARGED
- * @PAGE_ON_DEVICE: its data are on a device, and nowhere else
- * @PAGE_OWNS_DPFN: it has a device page that no thread is at work on
- * @PAGE_TAKES_RAM: a touch that is answered takes another page of RAM
- * @PAGE_WAITS: a touch waits until a thread has ended what it does
- * @PAGE_READABLE: the kernel can read it at its address, if something is there
- * @PAGE_LOST_IN_CHILD: a copy of the process would not find its data
- * @PAGE_PLAIN: its data are at its address, or it has none
- * @PAGE_MOVING: a thread is at work on it
- * @PAGE_NAMES_DPFN: its word says which device page it has
+ * @PAGE_PINNABLE: the word has the page's pins; the page is in RAM or may be
+ * @PAGE_IN_FRAME: the data are in the page's frame, and nowhere else
+ * @PAGE_USES_FRAME: the page's frame is in use, or may be in a moment
+ * @PAGE_HOLDS_RAM: the page counts as RAM; see also PAGE_MAY_HOLD_RAM
+ * @PAGE_MAY_HOLD_RAM: the page counts as RAM if it is PAGE_CHARGED
+ * @PAGE_ON_DEVICE: the data are on a device, and nowhere else
+ * @PAGE_OWNS_DPFN: the page has a device page that no thread is working on
+ * @PAGE_TAKES_RAM: answering a touch takes another page of RAM
+ * @PAGE_WAITS: a touch waits for the thread that is working on the page
+ * @PAGE_READABLE: the kernel can read the page at its address, if one is there
+ * @PAGE_LOST_IN_CHILD: a forked child would not find the data
+ * @PAGE_PLAIN: the data are at the page's address, or there are none
+ * @PAGE_MOVING: a thread is working on the page
+ * @PAGE_NAMES_DPFN: the word says which device page the page has
  */
 enum page_property {
 	PAGE_PINNABLE = 1u << 0,
@@ -62,10 +63,10 @@ enum page_property {
 	(PAGE_IN_FRAME | PAGE_USES_FRAME | PAGE_HOLDS_RAM | PAGE_LOST_IN_CHILD)
 
 /*
- * S(arg, state, name, properties) for each:
+ * PAGE_STATES() expands S(arg, state, name, properties) for each state:
  *
- * RAM		the kernel knows: present, or not touched yet
- * EMPTY	nothing there, we know
+ * RAM		at its address, or not touched yet: the kernel knows
+ * EMPTY	known to be a hole
  * DROPPED	discarded by the application, perhaps not yet gone: dropped.c
  * CLEAN	in RAM, write-protected, and on a device still
  * DEVICE	on a device
@@ -74,9 +75,9 @@ enum page_property {
  * FROZEN	in a frame, at rest
  * LEAVING	in a frame, being copied to a device
  * EXCLUSIVE	in a frame, for one device: exclusive.c
- * REVOKING	the same, while that device is told to let go
+ * REVOKING	in a frame, while that one device is told to let go
  * STASHING	at its address or in a frame: its mapping is moving
- * CLEARING	nothing there, a device page is being zeroed for it
+ * CLEARING	a hole, for which a device page is being zeroed
  * POISONED	lost; a touch is SIGBUS
  */
 #define PAGE_STATES(S, arg)                                                    \
@@ -113,25 +114,25 @@ enum page_state {
 	P_NR_STATES,
 };
 
-/* The states that have a property: a constant. */
+/* The states that have @property, as a constant mask. */
 #define PAGE_MASK_BIT(property, state, name, properties) \
 	| ((properties) & (property) ? 1u << P_##state : 0u)
 #define PAGE_MASK(property) (0u PAGE_STATES(PAGE_MASK_BIT, property))
 
 enum page_event {
 	E_TAKE,	   /* frozen into a frame for a move */
-	E_PARK,	   /* frozen into a frame, to see whether it is used */
+	E_PARK,	   /* frozen into a frame, to see if it is touched */
 	E_HOLE,	   /* freezing found nothing */
-	E_CLEAR,   /* a device page is being zeroed for it */
+	E_CLEAR,   /* a device page is being zeroed for a hole */
 	E_STASH,   /* its mapping begins to move into a frame */
 	E_ARRIVE,  /* its data are on the device */
-	E_EXCLUDE, /* its frame is one device's */
-	E_REVOKE,  /* and the CPU's again, in a moment */
-	E_PLACE,   /* mapped for the CPU where it is, on the device */
+	E_EXCLUDE, /* its frame is for one device alone */
+	E_REVOKE,  /* that device is told to let go of it */
+	E_PLACE,   /* device memory is mapped at its address */
 	E_FETCH,   /* its copy home begins */
-	E_STAY,	   /* that copy failed, or must be done again */
+	E_STAY,	   /* the copy home failed, or must be repeated */
 	E_HOME,	   /* mapped for the CPU, with its data */
-	E_SHARE,   /* the same, read-only: the device's copy stays good */
+	E_SHARE,   /* mapped read-only: the device page stays good */
 	E_ZERO,	   /* mapped for the CPU, as zeroes */
 	E_DISCARD, /* the application dropped it */
 	E_LOSE,	   /* its data are lost */
@@ -141,7 +142,7 @@ enum page_event {
 
 #define PAGE_STATE_MASK UINT64_C(0xf)
 #define PAGE_CHARGED	(UINT64_C(1) << 4)  /* P_RAM: counted as resident */
-#define PAGE_DROP	(UINT64_C(1) << 5)  /* discarded, its mover looks */
+#define PAGE_DROP	(UINT64_C(1) << 5)  /* discarded: its mover acts */
 #define PAGE_AWAY	(UINT64_C(1) << 6)  /* P_STASHING: was P_DEVICE */
 #define PAGE_SWAPPING	(UINT64_C(1) << 7)  /* see coherent.c */
 #define PAGE_GONE	(UINT64_C(1) << 61) /* P_STASHING: unmapped */
@@ -187,7 +188,7 @@ static inline uint64_t page_pins(uint64_t w)
 					    0;
 }
 
-/* Does the page hold RAM that we count? */
+/* Does the page count as RAM? */
 static inline bool page_in_ram(uint64_t w)
 {
 	unsigned may = w & PAGE_CHARGED ? PAGE_MASK(PAGE_MAY_HOLD_RAM) : 0;

@@ -5,9 +5,10 @@
  * Regions lie in a skip list, sorted, disjoint, merged where they touch.
  * Readers walk it under rcu_read_lock() and nothing else: a node is linked
  * bottom-up after it is complete, and unlinked top-down, so that each level is
- * a sorted list at every moment.  While a change is under way a reader may
- * meet two nodes that overlap; they say the same.  Writers hold the tree's
- * lock.  An unlinked node is freed after a grace period by region_reap().
+ * a sorted list at every moment.  While a change is under way a reader may meet
+ * two nodes that overlap; both say that their addresses are managed.  Writers
+ * hold the tree's lock.  An unlinked node is freed after a grace period by
+ * region_reap().
  */
 #include <errno.h>
 
@@ -24,8 +25,9 @@
 #define REAP_AT 64
 
 /*
- * A grace period puts all reads before the reaper's writes, in a way that
- * ThreadSanitizer cannot see: say the same in words that it understands.
+ * A grace period orders all reads before the reaper's writes.  ThreadSanitizer
+ * does not see that, so this states the order in terms that ThreadSanitizer
+ * knows.
  */
 #ifdef __SANITIZE_THREAD__
 static _Atomic int tsan_grace;
@@ -71,8 +73,9 @@ bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 
 	rcu_read_lock();
 	/*
-	 * Each end is read once, for it may shrink at any moment; what it gave
-	 * up then is in a node linked behind before.
+	 * Each end is read once, because a writer may shrink it at any moment.
+	 * The writer has linked a node with the addresses behind before it
+	 * shrinks the end.
 	 */
 	for (r = find_last(t, start); r; r = next_of(r, 0)) {
 		last = r == &t->head ? 0 : region_end(r);
@@ -175,7 +178,10 @@ static void unlink_node(struct region_tree *t, struct region *r)
 	t->nr_garbage++;
 }
 
-/* Unlink every node that starts in (after, end]; the furthest end of them. */
+/*
+ * Unlink every node behind @after that starts at or before @end.  Return: the
+ * highest end of these nodes, or @end.
+ */
 static uintptr_t absorb(struct region_tree *t, struct region *after,
 			uintptr_t end)
 {
@@ -241,7 +247,7 @@ static int cut_out(struct region_tree *t, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-/* Counted after the fact, and under the lock: see region_dels(). */
+/* Counts @dels after the change, and under the lock: see region_dels(). */
 static int del_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
 {
 	int err = cut_out(t, start, end);
@@ -332,7 +338,7 @@ void region_destroy(struct uhmm *u)
 	slab_destroy(&u->regions.slab);
 }
 
-/* ---- Of callers -------------------------------------------------------- */
+/* ---- Ranges that callers give ------------------------------------------ */
 
 int range_check(struct uhmm *u, const void *addr, size_t len)
 {

@@ -19,11 +19,11 @@ struct uhmm;
 
 #define MAX_HEIGHT 12
 
-/* A run of managed addresses; a node of a skip list that readers walk alone. */
+/* A run of managed addresses: a node of a skip list, read without a lock. */
 struct region {
 	uintptr_t start;
 	_Atomic uintptr_t end;
-	struct region *garbage; /* list of those to be freed */
+	struct region *garbage; /* list of nodes to be freed */
 	int height;
 	_Atomic(struct region *) next[MAX_HEIGHT];
 };
@@ -35,28 +35,29 @@ struct region_tree {
 	struct region *garbage; /* unlinked; freed after a grace period */
 	unsigned nr_garbage;
 	uint64_t seed;
-	_Atomic uint64_t dels; /* times that a part was managed no more */
+	_Atomic uint64_t dels; /* calls of region_del() and its kind */
 };
 
-/* -EINVAL: no addresses of a program, no whole pages, or none. */
+/* -EINVAL: not addresses of a program, not whole pages, or no page at all. */
 int range_check(struct uhmm *u, const void *addr, size_t len);
 int region_add(struct uhmm *u, uintptr_t start, uintptr_t end);
 int region_del(struct uhmm *u, uintptr_t start, uintptr_t end);
 /*
- * The same for a part of one block, if there is no such block.  A mover that
- * makes the block afterwards finds nothing managed there.  -EEXIST: the block
- * is there.
+ * Like region_del() for a part of one block, if that block does not exist.  A
+ * mover that creates the block afterwards finds nothing managed there.
+ * -EEXIST: the block exists.
  */
 int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end);
 /*
- * How often a part was managed no more.  A thread that finds nothing managed
- * where it has just managed all, and the same number as before that, knows that
- * it was refused; else others may have forgotten the range meanwhile.
+ * How many times addresses ceased to be managed.  A thread has just taken in a
+ * range, and finds nothing managed there.  If this number is the same as
+ * before, the range was refused; otherwise another thread may have given it up
+ * meanwhile.
  */
 uint64_t region_dels(struct uhmm *u);
 /*
- * The first managed run in [start, end), clipped: false if there is none.
- * Lock-free.
+ * The first managed run in [start, end), clipped.  Return: false if there is
+ * none.  Lock-free.
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
@@ -65,8 +66,9 @@ void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 /*
- * The calling thread reads without a lock from now on: a thread that serves
- * faults cannot begin to while region_fork() is under way.
+ * Register the calling thread as an RCU reader.  A thread that serves faults
+ * calls this when it starts, because a first read would wait while
+ * region_fork() is under way.
  */
 void region_reader(void);
 /* Before a fork; in the parent; in the child, where no other reader lives. */

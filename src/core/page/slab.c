@@ -2,8 +2,8 @@
 /*
  * slab.c - small objects of one size.
  *
- * The library keeps nothing of its own on the application's heap: that heap
- * may be on a device, and a handler thread that waits for itself waits long.
+ * The library keeps nothing of its own on the application's heap: that heap may
+ * be on a device, and a handler thread that touches it would wait for itself.
  */
 #include <stdint.h>
 #include <string.h>

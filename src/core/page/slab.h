@@ -11,7 +11,7 @@
 
 struct slab_chunk;
 
-/* Zero, but for @size, is ready for use. */
+/* Ready for use when all members but @size are zero. */
 struct slab {
 	size_t size;		/* of an object, at least a pointer */
 	_Atomic uint64_t bytes; /* of memory, in all */

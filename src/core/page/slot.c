@@ -2,26 +2,26 @@
 /*
  * slot.c - the frame pool: slots, and the memory that rests in them.
  *
- * A slot is 2 MiB of the backend's addresses; it takes the frozen pages of one
- * block, each at its own offset, so that a whole block can go as one huge page
- * and no map from page to frame is needed.  After a move the pages stay in
- * the slot: a copy home into them needs no page from the kernel, which is
- * half of its cost.  Slots are reused first in, first out; the memory kept is
- * bounded and given back by slot_trim().  Slots with a few pages only take
- * more of them, at other offsets, so that moves of single pages neither use up
- * the slots nor need a page table for each.
+ * A slot is 2 MiB of the backend's addresses, and takes the frozen pages of one
+ * block, each at its own offset.  So a whole block can move as one huge page,
+ * and no map from page to frame is needed.  After a move the frames keep their
+ * memory (the slot's stock): a copy home into them needs no page from the
+ * kernel, which is half of the copy's cost.  The pool hands out slots first in,
+ * first out.  The memory in the pool is bounded, and slot_trim() gives it back.
+ * A slot with a few pages only takes more pages at other offsets, so that moves
+ * of single pages neither use up the slots nor need a page table each.
  */
 #include <errno.h>
 
 #include "core/context/context.h"
 #include "core/page/slot.h"
 
-#define SHARE	   8  /* of the addresses */
-#define THIN_STOCK 64 /* less is of no use to a copy home */
+#define SHARE	   8  /* of the address space */
+#define THIN_STOCK 64 /* fewer pages are of no use to a copy home */
 
 /*
- * Where a limit counts addresses or private memory (RLIMIT_AS, RLIMIT_DATA),
- * most of it is the program's.
+ * Where RLIMIT_AS or RLIMIT_DATA counts addresses or private memory, slots get
+ * the smaller part of that limit, and the program most of it.
  */
 uint32_t slot_most(void)
 {
@@ -58,7 +58,7 @@ struct slot *slot_of(struct uhmm *u, uint32_t slot)
 	return &u->slots.slots[slot];
 }
 
-/* A slot has one owner: the pool, or the move that took it from there. */
+/* A slot has one owner: the pool, or the block or mover that took the slot. */
 static void note_rests(struct slot_pool *p, uint32_t slot, bool rests)
 {
 #if DEBUG_CHECKS
@@ -110,7 +110,9 @@ static uint32_t take_bare(struct slot_pool *p)
 	return slot;
 }
 
-/* When all hold something: the oldest. */
+/*
+ * A slot without stock; if there is none, the oldest of those with the least.
+ */
 static uint32_t take_any(struct slot_pool *p)
 {
 	uint32_t slot = take_bare(p);
@@ -152,7 +154,7 @@ static uint32_t take_stocked(struct slot_pool *p, const struct mm_set *want,
 	return 0;
 }
 
-/* In one call, whatever the gaps: each call flushes the TLB. */
+/* One call for all runs, over the gaps too: each call flushes the TLB. */
 static void drop_stock(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
@@ -168,7 +170,7 @@ static void drop_stock(struct uhmm *u, uint32_t slot)
 	s->huge = false;
 }
 
-/* Make it an ordinary one: what is mapped there came from elsewhere. */
+/* Replace the mapping that arrived from elsewhere by ordinary slot memory. */
 static void renew(struct uhmm *u, uint32_t slot)
 {
 	struct slot *s = &u->slots.slots[slot];
@@ -179,7 +181,7 @@ static void renew(struct uhmm *u, uint32_t slot)
 	s->stashed = false;
 }
 
-/* The slot is not in the pool any more. */
+/* Account for @slot, which has just left the pool. */
 static void note_slot_taken(struct slot_pool *p, uint32_t slot)
 {
 	if (slot)
@@ -207,7 +209,9 @@ static bool enlarge(struct uhmm *u, uint32_t slot)
 	return ops->enlarge && ops->enlarge(u->mm, slot_va(u, slot));
 }
 
-/* A slot that holds a huge page; the kernel may have one, if none rests. */
+/*
+ * A slot that holds a huge page.  If the pool has none, ask the kernel for one.
+ */
 uint32_t slot_get_huge(struct uhmm *u)
 {
 	struct slot_pool *p = &u->slots;
@@ -235,7 +239,7 @@ uint32_t slot_get_huge(struct uhmm *u)
 	return slot - 1;
 }
 
-/* One of a few thin slots that has nothing at the offsets of @want. */
+/* A thin slot without memory at the offsets of @want; looks at a few only. */
 static uint32_t take_thin(struct slot_pool *p, const struct mm_set *want)
 {
 	uint32_t tries = p->thin.len < 4 ? p->thin.len : 4;
@@ -290,8 +294,9 @@ static void put_locked(struct slot_pool *p, uint32_t slot)
 }
 
 /*
- * Its frames' data are not needed any more.  When the pool is full the oldest
- * slot makes room for many with little in them.
+ * Return @slot to the pool; the data in its frames are not needed any more.  If
+ * the pool is full and @slot has little stock, the oldest slot is emptied for
+ * it.
  */
 void slot_put(struct uhmm *u, uint32_t slot)
 {
