@@ -2,9 +2,9 @@
 /*
  * budget.c - how much each member may have; see README.md
  *
- * Sums are taken over seats that change meanwhile.  A claim is written first
- * and added up then, so of two that claim the same rest both may get less than
- * there is, and never more.
+ * A sum is taken over seats that change meanwhile.  A member writes its claim
+ * first and adds up all seats then.  So two members that claim the same rest
+ * may both get less than is left, and never more.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "mm/mm.h"
 #include "sys/local.h"
 
-#define RESERVE 16 /* of the total: not beyond a fair share */
+#define RESERVE 16 /* of the total: kept from grants beyond a fair share */
 #define SLACK	64 /* pages that a member keeps beyond what it uses */
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -44,7 +44,7 @@ static uint64_t fair_share(const struct uhmm_budget *b)
 	return budget_total(b) / (members ? members : 1);
 }
 
-/* What all others leave of the total. */
+/* The part of the total that the grants of all other members leave. */
 static uint64_t room_for(const struct uhmm_budget *b,
 			 const struct budget_seat *mine)
 {
@@ -58,7 +58,10 @@ static uint64_t room_for(const struct uhmm_budget *b,
 	return less(budget_total(b), others);
 }
 
-/* Beyond a fair share some is left for members that may come. */
+/*
+ * Limit @want to @room.  Beyond a fair share, leave a reserve for members that
+ * may join later.
+ */
 static uint64_t within(const struct uhmm_budget *b, uint64_t want,
 		       uint64_t room)
 {
@@ -116,7 +119,9 @@ bool budget_is_passed(struct uhmm_budget *b, uint64_t slack)
 	return budget_sum(b).used > budget_total(b) + slack;
 }
 
-/* What ended is not to make a peak. */
+/*
+ * Before a new peak is recorded, the seats of processes that ended are freed.
+ */
 void budget_note(struct uhmm_budget *b, uint64_t used)
 {
 	uint64_t peak = atomic_load(&b->shared->peak), sum;
@@ -145,7 +150,10 @@ static void ask_for(struct budget_seat *s, uint64_t to)
 	budget_kick(s);
 }
 
-/* Return: what it is asked for. */
+/*
+ * Ask the member of @s for up to @need pages.  Return: how many it is asked
+ * for.
+ */
 static uint64_t ask_one(struct budget_seat *s, uint64_t fair, bool is_poor,
 			uint64_t need)
 {

@@ -18,15 +18,18 @@
 #define BUDGET_FLOOR 256 /* pages that a process has whatever others have */
 
 /*
- * One member, in memory that all share: anything may be in it.
+ * One member, in memory that all processes share: its contents are not trusted.
  *
- * @state: enum in members.c, and how often the seat was taken
+ * @state: enum in members.c, and how many times the seat was taken
  * @pid, @began, @space: the process, see struct sys_process
- * @grant: what it may have; the sum over all seats is at most the total
- * @used: what it had when it last looked
- * @target: others ask it to be content with so much; 0: they do not
- * @kick: futex: it is to look
- * @taxed: others ask it to give a part, if it does not use that
+ * @grant: pages that the member may have; the grants of all seats sum up to at
+ * 	most the total
+ * @used: pages that the member had when it last looked
+ * @target: other members ask this one to come down to so many pages; 0: none
+ * 	asks
+ * @kick: futex: the member's demoter is to look
+ * @taxed: other members ask this one for a part of its grant, if it is idle or
+ * 	does not use all of it
  */
 struct budget_seat {
 	_Atomic uint32_t state, pid, kick, taxed;
@@ -34,33 +37,40 @@ struct budget_seat {
 	uint64_t unused;
 };
 
-/* The member that @b is, as of now; its seat may become another. */
+/*
+ * The caller's seat, taken first if need be.  The seat may be another one
+ * later.
+ */
 struct budget_seat *budget_seat(struct uhmm_budget *b);
 
 uint64_t budget_total(const struct uhmm_budget *b);
 void budget_set_total(struct uhmm_budget *b, uint64_t total);
 /*
- * Have @want, or what is left of it.  Never less than before.  Return: what the
- * member has now
+ * Raise the grant to @want, or by as much as is left.  Never lowers the grant.
+ * Return: the grant
  */
 uint64_t budget_raise(struct uhmm_budget *b, uint64_t want);
-/* Be content with @to. */
+/* Lower the grant to @to, if it is higher. */
 void budget_lower(struct uhmm_budget *b, uint64_t to);
-/* Has it given what it was asked for? */
+/* Has the member come down to its @target?  Then @target is cleared. */
 bool budget_settle(struct uhmm_budget *b);
-/* It has @used: for the others to know. */
+/* The member uses @used pages: tell the other members. */
 void budget_note(struct uhmm_budget *b, uint64_t used);
 /*
- * There was too little left, by @need.  Those that ended lose what they had;
- * members that have more than their fair share are asked to give, if this one
- * has less; others are asked what they do not use.
+ * The member needs @need pages more than are left.  First free the seats of
+ * processes that ended.  Then ask each other member for the pages that it does
+ * not use and, if the grant of this member is below a fair share, for those
+ * beyond a fair share.
  */
 void budget_ask(struct uhmm_budget *b, uint64_t need);
-/* A context is to use it, or does not any more.  False: another one does. */
+/*
+ * @on: a context begins to use @b, or stops using it.  Return: false if another
+ * 	context of this process uses @b.
+ */
 bool budget_use(struct uhmm_budget *b, bool on);
 /* Do all members together use more than the total, by more than @slack? */
 bool budget_is_passed(struct uhmm_budget *b, uint64_t slack);
-/* The process leaves: what it has is free for others. */
+/* Give up the seat of this process.  Other members may have its grant. */
 void budget_leave(struct uhmm_budget *b);
 
 #endif

@@ -9,8 +9,8 @@
 #define BUDGET_MAGIC UINT64_C(0x31746567647562) /* "budget1" */
 
 /*
- * @end: no seat from here on was ever taken
- * @peak: of the sum of what members use
+ * @end: no seat from this index on was ever taken
+ * @peak: highest sum of the members' @used
  */
 struct budget_shared {
 	_Atomic uint64_t magic, total, peak;
@@ -20,10 +20,10 @@ struct budget_shared {
 };
 
 /*
- * @at: index of our seat, if that is still ours
- * @self: of the process @self.pid, which may be the parent
- * @alone: in its place where there is no free seat
- * @user: process that has a context with it; 0: none
+ * @at: index of this process's seat, if @self still has it
+ * @self: the process @self.pid, which in a forked child may be the parent
+ * @alone: used in place of a seat where no seat is free
+ * @user: pid of the process that has a context with this budget; 0: none
  */
 struct uhmm_budget {
 	struct budget_shared *shared;
@@ -32,19 +32,19 @@ struct uhmm_budget {
 	struct budget_seat alone;
 };
 
-/* The next taken seat from @n on, or NULL.  @n: then the index behind it. */
+/* The next taken seat at or behind index *@n, or NULL; *@n goes behind it. */
 struct budget_seat *budget_next(const struct uhmm_budget *b, uint32_t *n);
 
-/* Of all taken seats; pages. */
+/* Sums over all taken seats, in pages. */
 struct budget_sums {
 	uint64_t granted, used;
 	uint32_t members;
 };
 
 struct budget_sums budget_sum(const struct uhmm_budget *b);
-/* Seats of processes that ended are free again. */
+/* Free the seats of processes that ended. */
 void budget_reap(struct uhmm_budget *b);
-/* Have the member's demoter look. */
+/* Wake the member's demoter. */
 void budget_kick(struct budget_seat *s);
 
 #endif

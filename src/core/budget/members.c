@@ -2,9 +2,10 @@
 /*
  * members.c - seats: which process has which, and which have died.
  *
- * A seat says its process.  When others need room they look whether it lives,
- * and free its seat if not.  The state of a seat counts how often it was taken,
- * so that two that free it at once do not free it from the next one.
+ * A seat names its process.  A member that needs room looks whether that
+ * process lives, and frees its seat if not.  The state of a seat counts how
+ * many times it was taken: when two members free the same seat at once, the
+ * second one cannot take it from a process that has it since.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,7 @@ enum {
 	NEXT = 4,
 };
 
-static _Atomic uint32_t attached_by; /* the process that did so first */
+static _Atomic uint32_t attached_by; /* the process that attached first */
 
 static bool is_seat_taken(const struct budget_seat *s)
 {
@@ -48,7 +49,7 @@ static bool is_of(const struct budget_seat *s, const struct sys_process *p)
 	       is.space == p->space;
 }
 
-/* A forked child has a copy of the parent's. */
+/* The calling process; in a forked child, @b->self is still the parent's. */
 static const struct sys_process *self(struct uhmm_budget *b)
 {
 	if (b->self.pid != (uint32_t)sys_pid())
@@ -143,7 +144,10 @@ struct budget_seat *budget_seat(struct uhmm_budget *b)
 
 /* ---- Leaving ---- */
 
-/* It was in state @was, and nobody else may have freed it meanwhile. */
+/*
+ * Free the seat, unless its state is not @was any more: then another member has
+ * freed it.
+ */
 static void get_up(struct budget_seat *s, uint32_t was)
 {
 	if (!atomic_compare_exchange_strong(&s->state, &was,
@@ -178,7 +182,7 @@ void budget_reap(struct uhmm_budget *b)
 	}
 }
 
-/* What this process had before it called execve(2). */
+/* Free the seats that this process took before it called execve(2). */
 static void forget_former(struct uhmm_budget *b)
 {
 	const struct sys_process *me = self(b);

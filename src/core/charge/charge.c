@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * charge.c - what each group has, and what its limits leave; see charge.h
+ * charge.c - how many pages each group has, and how many its limits leave; see
+ * charge.h
  *
- * Sums are kept with those of the groups below, so that a limit is one look a
- * group.  The root's are the context's own counters.
+ * The sum of a group includes the groups below, so that a check of limits reads
+ * one sum a group.  The sums of the root are the context's own counters.
  */
 #include <errno.h>
 
@@ -48,7 +49,7 @@ static uint64_t positive(int64_t n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* Of the root: device pages in use, without those of P_CLEAN pages. */
+/* For the root: device pages in use, without those of P_CLEAN pages. */
 static uint64_t root_pages_on(struct uhmm *u, unsigned id)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
@@ -88,7 +89,7 @@ uint64_t charge_all(const struct uhmm_group *g)
 	return charge_pages(g, 0) + positive(away);
 }
 
-/* Add what @b has summed up, which is for one device, to its groups. */
+/* Add the device pages that @b has summed up, of one device, to its groups. */
 static void flush_device(struct uhmm *u, struct block *b)
 {
 	struct uhmm_group *g;
@@ -116,7 +117,7 @@ void charge_note(struct uhmm_group *g, int pages)
 		count_add(&g->u->count.limit_exceeded, 1);
 }
 
-/* charge=tier: is it time to begin with demotion? */
+/* charge=tier: wake the demoter if @g is near its limit. */
 static void note_near(struct uhmm_group *g)
 {
 	uint64_t limit =
@@ -214,7 +215,7 @@ static unsigned book_one(struct charge_tier *t, unsigned n)
 	return got;
 }
 
-/* From @g up to, and without, @end. */
+/* From the groups @g up to, and without, @end. */
 static void unbook(struct uhmm_group *g, const struct uhmm_group *end,
 		   unsigned id, unsigned n)
 {
@@ -233,7 +234,10 @@ static unsigned book(struct uhmm_group *g, unsigned id, unsigned n)
 	return n;
 }
 
-/* Two threads at once may both find it too much, and both get too little. */
+/*
+ * If two threads pass the limit at once, both may get fewer pages than are
+ * left.
+ */
 static unsigned alloc_within(struct uhmm_device *dev, unsigned n, uint64_t *ret)
 {
 	struct charge_tier *t = &dev->u->charge.root.tier[dev->id];

@@ -29,10 +29,13 @@ struct uhmm_device;
 #define NR_TIERS   256	/* number 0 is RAM, the others are devices */
 
 /*
- * @pages: with those of the groups below; on a device also pages on their way
- *	that have a device page there.  Not of the root, see charge_pages()
- * @limit: pages; 0: none.  With charge=keep that of RAM is for all pages
- * @exceeded: times it was passed, or something refused for it
+ * @pages: sum for the group and the groups below; for a device, pages on their
+ *	way that already have a device page count.  Not used in the root, see
+ *	charge_pages()
+ * @limit: pages; 0: none.  With charge=keep the limit on RAM is for pages on
+ * devices too
+ * @exceeded: how many times the limit was passed, or something was refused
+ * because of it
  */
 struct charge_tier {
 	_Atomic int64_t pages;
@@ -42,8 +45,8 @@ struct charge_tier {
 /*
  * @parent: NULL: the root
  * @away: pages on all devices
- * @idle: the demoter found nothing to do for it
- * @nr_children, @next: under struct charge's lock; @next is of those to reuse
+ * @idle: the demoter found nothing to demote in this group
+ * @nr_children, @next: under charge.lock; @next links groups that may be reused
  */
 struct uhmm_group {
 	struct uhmm *u;
@@ -63,10 +66,10 @@ static inline bool group_is_root(const struct uhmm_group *g)
 }
 
 /*
- * @lock: the tree, and which group a block is of
- * @on: pages in RAM are counted; for good once it is set
+ * @lock: protects the tree, and which group a block belongs to
+ * @on: pages in RAM are counted; never cleared
  * @keep: charge=keep
- * @end: no number from here on was ever used
+ * @end: no group number from here on was ever used
  */
 struct charge {
 	struct sys_mutex lock;
@@ -81,52 +84,58 @@ struct charge {
 void charge_init(struct uhmm *u, bool keep);
 void charge_destroy(struct uhmm *u);
 
-/* The group of @b; stale unless the block is locked, but never gone. */
+/*
+ * The group of @b.  May be stale unless the caller holds b->lock; its struct
+ * never goes away.
+ */
 struct uhmm_group *charge_of(struct uhmm *u, const struct block *b);
-/* Is @g that of @b, or above it? */
+/* Is @g the group of @b, or above that group? */
 bool charge_covers(const struct uhmm_group *g, const struct block *b);
-/* The @n-th group, NULL where there is none; up to charge.end. */
+/* The group with number @n, below charge.end, or NULL. */
 struct uhmm_group *charge_nth(struct uhmm *u, uint32_t n);
 
-/* ---- What a block tells ---- */
+/* ---- Changes that a block reports ---- */
 
-/* As uhmm.pay: the hook by which blocks reach their groups. */
+/* The hook uhmm.pay, by which a block hands its changes to its group. */
 void charge_flush(struct uhmm *u, struct block *b, int ram, int away);
-/* charge=keep: @g grew by @pages: is it over its limit now? */
+/* charge=keep: @g grew by @pages; count it if @g is now over its limit. */
 void charge_note(struct uhmm_group *g, int pages);
 
 /* ---- Limits ---- */
 
 uint64_t charge_pages(const struct uhmm_group *g, unsigned tier);
 uint64_t charge_all(const struct uhmm_group *g);
-/* RAM that is no page of the program's, in pages: held.c */
+/* RAM that devices and tables take, in pages: held.c */
 uint64_t charge_held(const struct uhmm *u);
-/* With those pages. */
+/* Pages in RAM, and charge_held(). */
 uint64_t charge_total(const struct uhmm *u);
-/* What was asked for: with a budget the total, which others share. */
+/*
+ * The limit that the user set: with a budget its total, which several processes
+ * share.
+ */
 uint64_t charge_asked(const struct uhmm_group *g);
-/* Pages that @g may have in RAM now; 0: as many as there are. */
+/* Pages that @g may have in RAM now; 0: no limit. */
 uint64_t charge_limit(const struct uhmm_group *g);
-/* Has @g more in RAM than its limit, less so many margins? */
+/* Has @g more pages in RAM than its limit, less @margins margins? */
 bool charge_above(const struct uhmm_group *g, unsigned margins);
-/* Empty frames are RAM, too: they have a share of what pages may have now. */
+/* Empty frames are RAM, too: set the pool's share of charge_limit(). */
 void charge_share_pool(struct uhmm *u);
-/* Is it passed by what is held, whatever is demoted? */
+/* Does charge_held() alone pass the limit, so that demoting cannot help? */
 bool charge_is_passed(const struct uhmm_group *g);
 /* Is another copy of a page on @dev cheap enough? */
 bool charge_affords_copy(const struct uhmm_device *dev);
-/* Has a group of @b a limit for @tier? */
+/* Has the group of @b, or one above, a limit for @tier? */
 bool charge_is_limited(struct uhmm *u, const struct block *b, unsigned tier);
-/* charge=keep: pages that may still be added; UINT64_MAX: any number */
+/* charge=keep: pages that may still be added to @b; UINT64_MAX: any number */
 uint64_t charge_room(struct uhmm *u, const struct block *b);
 
-/* May a page of @b go to @dev, for all that its groups say? */
+/* Do the limits of the groups of @b allow another page on @dev? */
 bool charge_has_room(struct uhmm *u, const struct block *b,
 		     const struct uhmm_device *dev);
 /*
- * Device pages for pages of @b, at most @n and what limits leave.  They are
- * booked on the group until charge_booked() says that they are counted, or
- * were given back.
+ * Hand out device pages for pages of @b: at most @n, and as many as limits
+ * allow.  They are booked on the group until the caller has counted them or
+ * given them back, and calls charge_booked().
  */
 struct booking {
 	struct uhmm_group *group;
@@ -136,24 +145,39 @@ unsigned charge_alloc(struct uhmm *u, const struct block *b,
 		      struct uhmm_device *dev, unsigned n, uint64_t *ret,
 		      struct booking *book);
 void charge_booked(const struct uhmm_device *dev, struct booking *book);
-/* A device that is added later may get its number. */
+/*
+ * Device @id is removed: clear its counts, because a device that is added later
+ * may get the number.
+ */
 void charge_device_gone(struct uhmm *u, unsigned id);
 
-/* ---- Which group a block is of (group.c); no block locked ---- */
+/* ---- Which group a block belongs to (group.c); without a block's lock ---- */
 
-/* The block's kept frames are RAM: with a limit on that they go.  Locked. */
+/*
+ * If RAM is limited, the block keeps no frames, since they are RAM.  Caller
+ * holds b->lock.
+ */
 void charge_limit_kept(struct uhmm *u, struct block *b);
-/* Nothing of [start, end) is managed any more. */
+/*
+ * [start, end) ceased to be managed: its blocks without any managed page go to
+ * the root.
+ */
 void charge_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
-/* The block of @to was not managed: it is of the same group as that of @from */
+/*
+ * The block of @to was not managed: put it into the group of the block of
+ * @from.
+ */
 void charge_follow(struct uhmm *u, uintptr_t from, uintptr_t to);
 
 /* The tree of groups (group.c) */
 int group_add(struct uhmm_group *parent, const char *name,
 	      struct uhmm_group **ret);
-/* -EBUSY: it has groups below, or pages.  Its blocks become its parent's. */
+/*
+ * Destroy @g; its blocks go to its parent.  -EBUSY: @g has groups below, or
+ * pages.
+ */
 int group_remove(struct uhmm_group *g);
-/* The blocks of [start, end), which are there, are @g's from now on. */
+/* Put the blocks of [start, end) into @g.  The blocks exist. */
 void group_take(struct uhmm_group *g, uintptr_t start, uintptr_t end);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group.c - the tree of charge groups, and which one a block is of. */
+/* group.c - the tree of charge groups, and which group a block belongs to. */
 #include <errno.h>
 
 #include "core/charge/charge.h"
@@ -41,7 +41,10 @@ void charge_destroy(struct uhmm *u)
 
 /* ---- The tree --------------------------------------------------------- */
 
-/* Pages that were on their way when it was destroyed may be booked still. */
+/*
+ * No page is booked on @g.  Pages that were on their way when @g was destroyed
+ * may still be booked.
+ */
 static bool is_group_empty(const struct uhmm_group *g)
 {
 	for (unsigned i = 0; i < NR_TIERS; i++)
@@ -50,7 +53,10 @@ static bool is_group_empty(const struct uhmm_group *g)
 	return !atomic_load(&g->away);
 }
 
-/* A thread that looked it up earlier may still read it: it keeps a parent. */
+/*
+ * Clear @g for reuse.  A thread that looked @g up earlier may still read it, so
+ * @g keeps a parent.
+ */
 static void clear_group(struct uhmm_group *g)
 {
 	for (unsigned i = 0; i < NR_TIERS; i++) {
@@ -60,7 +66,7 @@ static void clear_group(struct uhmm_group *g)
 	memset(g->name, 0, sizeof(g->name));
 }
 
-/* One that was destroyed.  Locked. */
+/* A destroyed group that can be reused, or NULL.  Caller holds charge.lock. */
 static struct uhmm_group *reuse(struct charge *c)
 {
 	for (struct uhmm_group **p = &c->free; *p; p = &(*p)->next) {
@@ -75,7 +81,7 @@ static struct uhmm_group *reuse(struct charge *c)
 	return NULL;
 }
 
-/* Locked. */
+/* Caller holds charge.lock. */
 static int get_group(struct uhmm *u, struct uhmm_group **ret)
 {
 	struct charge *c = &u->charge;
@@ -124,7 +130,7 @@ static bool is_group_within(const struct uhmm_group *g,
 	return g;
 }
 
-/* What @b has, by tier; @ret_away: on all devices */
+/* Count the pages of @b by tier; *@ret_away: pages on all devices. */
 static void count_block(const struct block *b, int *ret, int *ret_away)
 {
 	memset(ret, 0, NR_TIERS * sizeof(*ret));
@@ -140,7 +146,10 @@ static void count_block(const struct block *b, int *ret, int *ret_away)
 	}
 }
 
-/* To @g and all above it, but not to those that are above @but too. */
+/*
+ * Add @by times the counts to @g and the groups above, without groups that are
+ * also above @but.
+ */
 static void add_block(struct uhmm_group *g, const struct uhmm_group *but,
 		      const int *count, int away, int by)
 {
@@ -170,7 +179,7 @@ void charge_limit_kept(struct uhmm *u, struct block *b)
 			kept_forget(u, b, i);
 }
 
-/* The tree is locked. */
+/* Caller holds charge.lock. */
 static void recharge_block(struct uhmm *u, struct block *b,
 			   struct uhmm_group *to)
 {

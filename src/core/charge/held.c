@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * held.c - RAM that is taken for managed memory, and is no page of it.
+ * held.c - RAM that managed memory takes beside its pages.
  *
- * That is what devices keep in RAM, compressed pages for example, and tables of
- * the library.  With UHMM_OPEN_LIMIT_ALL the limit of the root is for all of
- * it: pages may have what is left.  So each page that leaves makes the limit
- * for the others smaller by what it is stored in, and a balance is found where
- * both together are the limit.
+ * Devices may store pages in RAM, compressed for example, and the library has
+ * tables.  With UHMM_OPEN_LIMIT_ALL the limit of the root is for that RAM too,
+ * and pages in RAM may have the rest.  So each page that leaves lowers the
+ * limit for the others by the RAM that the device takes to store it, until
+ * pages and held RAM together are at the limit.
  *
- * A few pages are left to the program whatever is held, so that it goes on:
- * then the limit is passed.
+ * A few pages are left to the program however much is held, so that the program
+ * goes on; the limit is passed then.
  */
 #include "core/budget/budget.h"
 #include "core/charge/charge.h"
@@ -87,7 +87,7 @@ bool charge_is_passed(const struct uhmm_group *g)
 	       charge_total(g->u) > limit;
 }
 
-/* All device pages cost the same here, on the average. */
+/* Assumes that each device page costs the average of all pages on @dev. */
 bool charge_affords_copy(const struct uhmm_device *dev)
 {
 	const struct uhmm_group *root = &dev->u->charge.root;
@@ -102,7 +102,7 @@ bool charge_affords_copy(const struct uhmm_device *dev)
 	       group_limit_of(root) * MM_PAGE_SIZE / COPY_SHARE;
 }
 
-/* Pages below the limit at which the thread starts; it frees twice that. */
+/* The demoter starts at so many pages below @limit, and frees twice as many. */
 static uint64_t margin(uint64_t limit)
 {
 	uint64_t m = limit / 32;

@@ -20,9 +20,9 @@
 #define ON_THE_WAY 512 /* pages */
 #define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
-#define MAX_IN_ROW 64 /* pages refused, and none taken, until it is a rule */
+#define MAX_IN_ROW 64 /* pages refused, none taken: the device refuses */
 #define FREED_MIN  64 /* freed device pages that end the pause */
-#define HELD_SHARE 8  /* of the limit; less is not what passes it */
+#define HELD_SHARE 8  /* of the limit: less is not named as the cause */
 
 static void begin_pause(struct refusal *r, uint64_t used)
 {
@@ -84,9 +84,12 @@ bool devices_take(struct uhmm *u)
 	return false;
 }
 
-/* ---- That the limit is passed ---- */
+/* ---- The message that the limit is passed ---- */
 
-/* Has @u a device for the limit's sake?  @ret_refuses: one that refuses. */
+/*
+ * Has @u a device to which pages may be demoted?  *@ret_refuses: one that
+ * refuses pages, or NULL.
+ */
 static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
 {
 	bool any = false;
@@ -109,7 +112,10 @@ static unsigned long long mib(uint64_t pages)
 	return pages * MM_PAGE_SIZE >> 20;
 }
 
-/* All there is may be in RAM, and take as much of it as it frees. */
+/*
+ * Tell the user if RAM held for pages on devices is why the limit is passed:
+ * such devices store pages in RAM, and take as much as demotion frees.
+ */
 static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
 {
 	uint64_t limit = atomic_load(&g->tier[0].limit);
@@ -125,7 +131,10 @@ static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
 	return true;
 }
 
-/* With a budget a member may be above its part for a moment. */
+/*
+ * With a budget, a member may be above its grant for a moment while all members
+ * together are within the total.
+ */
 static bool is_within_budget(const struct uhmm *u, const struct uhmm_group *g)
 {
 	struct uhmm_budget *b = u->policy.budget;

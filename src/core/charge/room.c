@@ -2,9 +2,9 @@
 /*
  * room.c - faulting threads that wait until there is room in RAM.
  *
- * They wait for the demoter's next step (limit/demote.c), but never for one
- * that will not come: not for a group that nothing can be demoted of, and not
- * while no page moves.
+ * Such a thread waits for the demoter's next step (limit/demote.c).  No thread
+ * waits if no step can come: if nothing of the group can be demoted, or while
+ * the gate is shut.
  */
 #include "core/charge/room.h"
 #include "core/charge/charge.h"
@@ -33,7 +33,7 @@ void room_wake(struct uhmm *u)
 	sys_futex_wake(&p->freed, INT32_MAX);
 }
 
-/* Is there no room, and hope that some will be made? */
+/* Is the limit reached, and can the demoter make room? */
 bool room_is_full(struct uhmm *u, const struct block *b)
 {
 	if (!atomic_load(&u->room.is_made) || gate_is_shut(u) ||

@@ -16,9 +16,9 @@ struct uhmm;
 
 /*
  * @is_made: the demoter runs
- * @faulting: it may be in a fault itself
+ * @faulting: the demoter may be waiting for a fault of its own
  * @freed: futex: room was made
- * @throttled: faults that wait; under @lock
+ * @throttled: addresses of faults that wait; under @lock
  */
 struct room {
 	_Atomic bool is_made;
@@ -29,12 +29,15 @@ struct room {
 	unsigned nr_throttled;
 };
 
-/* Should a fault in @b wait for room?  Then room_wake() will come. */
+/* Should a fault in @b wait for room?  If so, room_wake() will be called. */
 bool room_is_full(struct uhmm *u, const struct block *b);
 bool room_throttle(struct uhmm *u, struct block *b, unsigned i, unsigned flags);
-/* Wait for room for what comes home to @b, for as long as there is hope. */
+/*
+ * Wait for room for pages that come home to @b, while the demoter can make
+ * some.
+ */
 void room_make_way(struct uhmm *u, struct block *b);
-/* Room was made, or nobody has to wait for it. */
+/* Room was made, or no fault has to wait any more: wake those that wait. */
 void room_wake(struct uhmm *u);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * balance.c - a limit that is a part of a budget (core/budget): the demoter
- * claims more, and gives back what others ask for.
+ * claims more pages, and gives back pages that other members ask for.
  *
- * The limit of the root is what this process may have now.  To give means to
- * lower the limit first, then to demote, and to lower the grant last, so that
- * the sum of what all have is within the total.
+ * The limit of the root is the number of pages that this process may have now.
+ * To give pages back, the demoter lowers the limit first, then demotes, and
+ * lowers the grant last, so that all members together stay within the total.
  */
 #include "core/budget/budget.h"
 #include "core/charge/charge.h"
@@ -14,7 +14,7 @@
 #include "core/limit/demote.h"
 
 #define ASK_NS	(10 * 1000 * 1000)  /* between two times of asking */
-#define IDLE_NS (100 * 1000 * 1000) /* without a fault: others may have some */
+#define IDLE_NS (100 * 1000 * 1000) /* without a fault: the process is idle */
 #define STEP	32		    /* of the total: claimed ahead of need */
 #define TAX	8		    /* of the grant: given when idle */
 
@@ -24,8 +24,9 @@ static uint64_t at_least(uint64_t a, uint64_t b)
 }
 
 /*
- * What its limit is for.  Pages that a child shares with its parent are RAM
- * once, and cannot be demoted while they are shared.
+ * The pages that the limit counts.  Pages that a forked child shares with its
+ * parent do not count: they take RAM only once, and cannot be demoted while
+ * they are shared.
  */
 static uint64_t used(const struct uhmm *u)
 {
@@ -47,7 +48,10 @@ static void set_limit(struct uhmm *u, uint64_t pages)
 	charge_share_pool(u);
 }
 
-/* Where the demoter begins is within twice that of the limit (held.c). */
+/*
+ * How many pages to claim ahead: the demoter starts within twice as many pages
+ * below the limit (held.c).
+ */
 static uint64_t ahead(uint64_t grant)
 {
 	return at_least(grant / 16, BUDGET_FLOOR / 2);
@@ -63,7 +67,7 @@ static bool may_ask(struct policy *p)
 	return true;
 }
 
-/* Return: whether more is wanted than there was. */
+/* Return: whether the process wants more pages than it got. */
 static bool claim_budget(struct uhmm *u, uint64_t has)
 {
 	struct uhmm_budget *b = u->policy.budget;
@@ -87,7 +91,7 @@ static uint64_t touches(struct uhmm *u)
 	       atomic_load(&u->count.zero_faults);
 }
 
-/* Nobody touched what is away or parked. */
+/* Has no thread touched a page that was away or parked, for IDLE_NS? */
 static bool is_context_idle(struct uhmm *u)
 {
 	struct policy *p = &u->policy;

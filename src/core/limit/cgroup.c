@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cgroup.c - the tightest memory limit among the cgroups that we are in.
+ * cgroup.c - the lowest memory limit of the cgroups of this process.
  *
- * It is read once, with calls that neither allocate nor fail for good: what
- * cannot be read is no limit.  Both versions of cgroups are looked for, as the
- * memory controller may be in either.
+ * The limit is read once, without allocation.  A file that cannot be read
+ * counts as no limit.  Both versions of cgroups are read, because the memory
+ * controller may be in either.
  */
 #include <errno.h>
 
@@ -17,7 +17,9 @@
 
 /* ---- Words ------------------------------------------------------------ */
 
-/* The blank separated word at *@at, decoded into @ret; *@at goes behind it. */
+/*
+ * Decode the blank separated word at *@at into @ret, and move *@at behind it.
+ */
 static bool take_text_word(const char **at, char ret[CGROUP_PATH])
 {
 	const char *p = *at;
@@ -45,7 +47,7 @@ static bool take_text_word(const char **at, char ret[CGROUP_PATH])
 	return n > 0;
 }
 
-/* It would lead out of what we can see. */
+/* Has the path a ".." part?  Such a path leads out of the visible tree. */
 static bool leads_out(const char *path)
 {
 	for (const char *p = strstr(path, "/.."); p; p = strstr(p + 1, "/.."))
@@ -54,7 +56,9 @@ static bool leads_out(const char *path)
 	return false;
 }
 
-/* In @list, separated by commas, that ends at the first of @ends. */
+/*
+ * Is "memory" in the comma separated @list, which ends at the first of @ends?
+ */
 static bool has_memory(const char *list, const char *ends)
 {
 	static const char word[] = "memory";
@@ -73,7 +77,7 @@ static bool has_memory(const char *list, const char *ends)
 	}
 }
 
-/* "4:cpu,memory:/a/b".  Where its path begins, or NULL. */
+/* In "4:cpu,memory:/a/b": where the path begins, or NULL. */
 static const char *path_of_v1(const char *line)
 {
 	const char *list = strchr(line, ':');
@@ -101,7 +105,7 @@ bool cgroup_parse_path(enum cgroup_version version, const char *line,
 	return true;
 }
 
-/* What comes after the " - ": a type, what is mounted, and options. */
+/* @p: the rest of the line behind " - ": file system type, source, options. */
 static bool is_version(enum cgroup_version version, const char *p)
 {
 	char word[CGROUP_PATH];
@@ -180,7 +184,7 @@ static bool fill_reader(struct reader *r)
 	return n > 0;
 }
 
-/* The next line, or NULL.  Of one that is too long, parts. */
+/* The next line, or NULL.  A line that is too long is returned in parts. */
 static const char *next_line(struct reader *r)
 {
 	char *line, *end;
@@ -262,7 +266,10 @@ static uint64_t read_limit(struct reader *r, const char *root, const char *dir,
 	return v;
 }
 
-/* Where a part only is mounted our path begins with that part, or not. */
+/*
+ * The part of @path below the mounted @part, if only a part of the tree is
+ * mounted.
+ */
 static const char *below_mount(const char *path, const char *part)
 {
 	size_t len = strlen(part);
@@ -274,7 +281,7 @@ static const char *below_mount(const char *path, const char *part)
 	return leads_out(part) ? path : "";
 }
 
-/* From @dir up to its first @top bytes. */
+/* The lowest limit from @dir up to the directory of its first @top bytes. */
 static uint64_t least_limit(struct reader *r, const char *root,
 			    enum cgroup_version version, char *dir, size_t top)
 {
@@ -327,7 +334,10 @@ uint64_t cgroup_limit(const char *root)
 	return least == UINT64_MAX ? 0 : least;
 }
 
-/* The rest is for code, stacks, and RAM that no limit of ours counts. */
+/*
+ * The rest of the limit is for code, stacks, and RAM that the library does not
+ * count.
+ */
 uint64_t cgroup_share(uint64_t limit)
 {
 	uint64_t margin = limit / 8;

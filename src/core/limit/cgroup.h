@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cgroup.h - the memory limit that the kernel holds us to: cgroup.c */
+/* cgroup.h - the kernel's memory limit for this process: cgroup.c */
 #ifndef UHMM_LIMIT_CGROUP_H
 #define UHMM_LIMIT_CGROUP_H
 
@@ -15,26 +15,30 @@ enum cgroup_version {
 };
 
 /*
- * Bytes: the least limit of our cgroup and those above it, memory.max and
- * memory.high (v2), memory.limit_in_bytes (v1); 0: none.  @root: what all files
- * lie below, "" but for tests
+ * The lowest limit, in bytes, of this process's cgroup and the cgroups above
+ * it: memory.max and memory.high (v2), memory.limit_in_bytes (v1); 0: no limit.
+ * @root: prefix of all file names, "" except in tests
  */
 uint64_t cgroup_limit(const char *root);
-/* What of it managed memory may have: whole pages, and never 0 for a limit. */
+/*
+ * The part of @limit that managed memory may have: whole pages, and never 0 for
+ * a limit.
+ */
 uint64_t cgroup_share(uint64_t limit);
 
-/* ---- Lines of files, no line break.  False: not what is sought ---------- */
+/* ---- Lines of files, without line break.  False: another kind of line ---- */
 
-/* Of /proc/self/cgroup: our cgroup, "/" or "/a/b". */
+/* A line of /proc/self/cgroup: the process's cgroup, "/" or "/a/b". */
 bool cgroup_parse_path(enum cgroup_version version, const char *line,
 		       char ret[CGROUP_PATH]);
 /*
- * Of /proc/self/mountinfo: where that version is, and which part of it:
- * @ret_part may lead outside of our namespace, as "/..".
+ * A line of /proc/self/mountinfo: where cgroups of @version are mounted, and
+ * which part of the tree.  @ret_part may lead out of the process's namespace,
+ * as "/..".
  */
 bool cgroup_parse_mount(enum cgroup_version version, const char *line,
 			char ret_part[CGROUP_PATH], char ret_at[CGROUP_PATH]);
-/* Of memory.max: bytes; UINT64_MAX for "max" and for more than there can be. */
+/* A line of memory.max, in bytes; UINT64_MAX for "max" and for huge numbers. */
 bool cgroup_parse_limit(const char *line, uint64_t *ret);
 
 #endif

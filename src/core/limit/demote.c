@@ -2,19 +2,20 @@
 /*
  * demote.c - the limit on RAM, held by a thread of its own.
  *
- * A clock with second chance.  Its hand goes round the blocks and parks them:
- * their pages are frozen into frames, where they still are RAM but a touch is
- * noticed, and cheap.  Parked blocks queue; what is still frozen in the oldest
- * when its turn comes was not used, and is demoted to the first device with
- * room.  Where pages cannot be frozen into frames the hand demotes at once.
+ * The demoter is a clock with second chance.  Its hand goes round the blocks
+ * and parks them: their pages are frozen into frames, where the pages still
+ * take RAM, but a touch is noticed and cheap.  Parked blocks are queued.  Pages
+ * that are still frozen when their block is the oldest were not used, and are
+ * demoted to the first device with room.  Where pages cannot be frozen into
+ * frames the hand demotes at once.
  *
- * The thread starts before the limit is reached, so that a fault finds room;
- * one that does not waits for the next step (room.c).  When nothing can be
- * demoted the limit is passed, and counted.
+ * The demoter starts before the limit is reached, so that a fault finds room; a
+ * fault that finds none waits for the next step (room.c).  If no page can be
+ * demoted, the limit is passed, and that is counted.
  *
- * Each charge group has its limit.  The thread works for one group that is
- * above its own at a time, and takes pages of that group and of those below.
- * With charge=keep nothing is demoted: that would not make it less.
+ * Each charge group has its limit.  The demoter works for one group at a time
+ * that is above its limit, and takes pages of that group and of the groups
+ * below.  With charge=keep nothing is demoted: pages on devices count, too.
  */
 #include <errno.h>
 
@@ -35,8 +36,8 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define FEW	  64 /* pages, to see whether that frees RAM */
-#define MAX_TURNS 12 /* until what was accessed most is cold */
+#define FEW	  64 /* pages sent first, to see if that frees RAM */
+#define MAX_TURNS 12 /* of the hand until the most accessed block is cold */
 
 /* ---- The queue of parked blocks --------------------------------------- */
 
@@ -65,7 +66,7 @@ static struct block *dequeue(struct uhmm *u)
 
 /* ---- Steps ------------------------------------------------------------ */
 
-/* For pages of @b. */
+/* The first device that takes pages of @b now. */
 static struct uhmm_device *device_with_room(struct uhmm *u,
 					    const struct block *b)
 {
@@ -167,7 +168,10 @@ static unsigned nr_in(struct uhmm *u, struct block *b, enum page_state s)
 	return n;
 }
 
-/* What is not @g's, or finds no room, goes to the end of the queue. */
+/*
+ * Demote the oldest parked block.  If it is not in @g, or no device has room,
+ * it goes to the end of the queue.
+ */
 static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 {
 	struct block *b = dequeue(u);
@@ -180,12 +184,12 @@ static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 	if (dev && charge_covers(g, b))
 		n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
-	if (left) /* the device took not all; there may be another */
+	if (left) /* the device did not take all; another device may */
 		enqueue(u, b, left);
 	return n > 0 ? n : 0;
 }
 
-/* Pages that are on a device still need no room there. */
+/* Clean pages already have their device page, so they need no room there. */
 static int drop_clean(struct uhmm *u, struct block *b)
 {
 	struct mm_set all;
@@ -201,8 +205,9 @@ static int drop_clean(struct uhmm *u, struct block *b)
 }
 
 /*
- * Pages that a fork left behind are refused at first.  While this thread may
- * wait for a fault of its own, faults must not wait for it.
+ * Pages that a fork left shared are refused at first.  To unshare them, the
+ * demoter writes to them, which faults; no fault may wait for the demoter
+ * meanwhile.
  */
 static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
@@ -218,11 +223,12 @@ static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 }
 
 /*
- * What cannot be parked, as another process has it too, goes at once.
+ * Park the pages of @b.  If they cannot be parked because another process has
+ * them too, they are demoted at once.
  *
- * Clean pages go first, for nothing, and the others are parked all the same:
- * where pages come home to be read again and again, there are always some.
- * Return: pages parked or freed, 0 when the block has none.
+ * Clean pages are dropped first, since that costs no copy.  The other pages are
+ * parked all the same, because pages that are read again and again always leave
+ * some clean ones.  Return: pages parked or freed, 0 when the block has none.
  */
 static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 {
@@ -243,7 +249,10 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	return *ret_freed + (n > 0 ? n : 0);
 }
 
-/* A device used it of late: not now.  It takes that many turns to grow cold. */
+/*
+ * Did a device use the block recently?  Then the hand passes over it.  The
+ * count halves at each turn, until the block is cold.
+ */
 static bool was_accessed(struct block *b)
 {
 	uint16_t n = atomic_load_explicit(&b->accessed, memory_order_relaxed);
@@ -252,7 +261,7 @@ static bool was_accessed(struct block *b)
 	return n;
 }
 
-/* Turn the hand to the next block of @g that has something. */
+/* Turn the hand to the next block of @g with pages to park or free. */
 static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
@@ -260,7 +269,7 @@ static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
 
 	uint32_t turns = u->policy.queue_len ? 1 : MAX_TURNS;
 
-	/* what devices use comes up in the end, when nothing else is left */
+	/* blocks that devices use come last, when no other block is left */
 	for (uint32_t k = 0; k < nr * turns; k++) {
 		struct block *b = u->blocks[u->policy.hand++ % nr];
 		int n;
@@ -309,7 +318,7 @@ static uint64_t nr_parked(struct uhmm *u, const struct uhmm_group *g)
 	return n;
 }
 
-/* Some pages are parked for a while, an eighth of what may be in RAM. */
+/* Are an eighth of the pages that may be in RAM parked? */
 static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
 {
 	return nr_parked(u, g) >= charge_limit(g) / 8 ||
@@ -331,13 +340,13 @@ int demote_step(struct uhmm *u, const struct uhmm_group *g)
 	count_add(&u->count.evicted, (uint64_t)n);
 	if (n || !enough)
 		return n;
-	/* all that was parked has been touched, or found no room */
+	/* all parked pages were touched, or no device had room for them */
 	turned = turn_hand(u, g, &freed);
 	count_add(&u->count.evicted, (uint64_t)freed);
 	return freed || !turned ? freed : -EAGAIN;
 }
 
-/* The first group that is so far above its limit, or NULL. */
+/* The first group that is above its limit less @margins margins, or NULL. */
 static struct uhmm_group *first_above(struct uhmm *u, unsigned margins)
 {
 	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
@@ -351,8 +360,8 @@ static struct uhmm_group *first_above(struct uhmm *u, unsigned margins)
 
 /*
  * One step: park a block, or demote the oldest parked one.  Return: pages
- * freed; -EAGAIN when it parked and there is more to do; 0 when nothing is
- * left to do.
+ * freed; -EAGAIN when the step parked pages and there is more to do; 0 when
+ * nothing is left to do.
  */
 int policy_step(struct uhmm *u)
 {

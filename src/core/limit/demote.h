@@ -21,7 +21,8 @@ struct uhmm_group;
 
 /*
  * @kick: futex: policy_kick()
- * @bell: in its place, where others ring it, too: balance.c
+ * @bell: the futex in use in its place, if other processes wake the demoter
+ * too: balance.c
  */
 struct policy {
 	_Atomic uint32_t kick;
@@ -33,14 +34,15 @@ struct policy {
 	uint64_t parked;	   /* pages parked, about */
 	uint32_t poor, poor_until; /* gain.c */
 	struct uhmm_budget *budget;
-	uint64_t born_with; /* pages of a child that count as its parent's */
+	uint64_t born_with; /* pages of a child that count for its parent */
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */
 	struct sys_thread thread;
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
 };
 
 /*
- * demoter.c.  @budget: or NULL; with one @limit is what a child was born with.
+ * demoter.c.  With a @budget, @limit is the number of pages that a forked child
+ * was born with.
  */
 int policy_init(struct uhmm *u, uint64_t limit, struct uhmm_budget *budget);
 /* The RAM limit of a group changed. */
@@ -51,18 +53,23 @@ void policy_stop(struct uhmm *u);
 void policy_destroy(struct uhmm *u);
 /* demote.c: one step.  Return: pages freed, 0 when nothing is left to do. */
 int policy_step(struct uhmm *u);
-/* The same for @g; -EAGAIN when it parked, and there is more to do. */
+/*
+ * One step for @g.  Return: as policy_step(); -EAGAIN when it parked pages, and
+ * there is more to do.
+ */
 int demote_step(struct uhmm *u, const struct uhmm_group *g);
 /* balance.c: before and after making room.  Return: look again soon */
 bool balance_begin(struct uhmm *u);
 bool balance_end(struct uhmm *u);
-/* The total of the budget is another; 0: there is no limit. */
+/* Set the total of the budget; 0: no limit. */
 void balance_total(struct uhmm *u, uint64_t pages);
-/* gain.c: the demoter's own.  Would RAM be freed by sending pages of @b? */
+/* gain.c, only for the demoter.  Would sending pages of @b to @dev free RAM? */
 bool gain_expected(const struct block *b, const struct uhmm_device *dev);
 /* Should a few pages of @b go first? */
 bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev);
-/* @pages of it went to a device, which took @grew bytes of RAM for them. */
+/*
+ * @pages of @b went to a device, which took @grew bytes of RAM to store them.
+ */
 void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * demoter.c - the thread that holds the limit on RAM: its life.
+ * demoter.c - the demoter: the thread that holds the limit on RAM.
  *
- * It sleeps until a fault or a call passes a margin below the limit, takes
- * the steps of demote.c for each group that is above its own, and wakes the
- * faults that wait for room.
+ * The demoter sleeps until a fault or a call passes a margin below the limit.
+ * Then it takes the steps of demote.c for each group that is above its limit,
+ * and wakes the faults that wait for room.
  */
 #include <errno.h>
 
@@ -36,7 +36,7 @@ static void note_exceeded(struct uhmm *u, struct uhmm_group *g)
 	refusal_tell(u, g);
 }
 
-/* All came home, whatever the limits are. */
+/* Pages came home although the limits had no room for them: count that. */
 void policy_passed(struct uhmm *u)
 {
 	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
@@ -66,7 +66,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 	room_wake(u);
 }
 
-/* Return: whether there is a group that nothing can be done for. */
+/* Return: whether there is a group of which nothing can be demoted. */
 static bool serve_all(struct uhmm *u)
 {
 	bool idle = false;
@@ -85,7 +85,10 @@ static bool serve_all(struct uhmm *u)
 	return idle;
 }
 
-/* With a budget it looks from time to time what it has, for the others. */
+/*
+ * With a budget the demoter wakes up from time to time, to report the pages in
+ * use to the other members.
+ */
 static void sleep_until_kicked(struct policy *p, uint64_t patience)
 {
 	_Atomic uint32_t *bell = atomic_load(&p->bell);
@@ -156,7 +159,7 @@ int policy_limit(struct uhmm_group *g)
 		limit_all_kept(u);
 	if (limit && !u->charge.keep)
 		err = policy_start(u);
-	policy_kick(u); /* perhaps nobody has to wait any more */
+	policy_kick(u); /* perhaps no fault has to wait any more */
 	return err;
 }
 

@@ -2,21 +2,22 @@
 /*
  * gain.c - does it free RAM when pages of a block go to a device?
  *
- * A device that is RAM itself takes some for what it stores.  What does not
- * compress frees nothing, and costs a fault when it is touched.  If the pages
- * of a block freed hardly anything, such devices are not tried for that block
- * for a while, which doubles each time that it is so again.  From then on, and
- * until pages pay again, a few pages of a block go first.  If they do not pay
- * for many blocks in a row, no other block is tried for a while either.
+ * A device that stores pages in RAM takes RAM for each page.  Pages that do not
+ * compress free no RAM there, and cost a fault when they are touched.  If the
+ * pages of a block freed hardly any RAM, such devices are not tried for that
+ * block during a pause, which doubles each time that this happens again.  From
+ * then on, and until pages free RAM again, the demoter sends a few pages of a
+ * block first.  If many blocks in a row free hardly any RAM, no block is tried
+ * during a pause.
  *
- * Only where the limit is for all RAM: UHMM_OPEN_LIMIT_ALL.
+ * This is so only where the limit is for all RAM (UHMM_OPEN_LIMIT_ALL).
  */
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/limit/demote.h"
 #include "core/page/block.h"
 
-#define LEAST_PAGES 32 /* fewer say nothing: a device grows by steps */
+#define LEAST_PAGES 32 /* fewer prove nothing: a device grows by steps */
 #define LEAST_GAIN  8  /* one page freed of so many */
 #define MAX_IN_ROW  16
 #define TICK_SHIFT  26 /* 67 ms */
@@ -32,7 +33,7 @@ static bool is_over(uint32_t until)
 	return (int32_t)(ticks() - until) >= 0;
 }
 
-/* The end of a pause that comes after @times without gain. */
+/* The end of a pause that begins now, after @times demotions without gain. */
 static uint32_t pause_end(unsigned times)
 {
 	return ticks() + (1u << (times < MAX_DOUBLED ? times : MAX_DOUBLED));

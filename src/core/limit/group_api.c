@@ -18,7 +18,7 @@
 
 /* ---- Bodies of the calls ----------------------------------------------- */
 
-/* Ranges that were taken in before are not counted yet. */
+/* Begin to count, with the ranges that were taken in before. */
 int charge_start(struct uhmm *u)
 {
 	uintptr_t at = 0, s, e;
@@ -57,7 +57,7 @@ int do_group_limit(struct uhmm_group *g, unsigned tier, uint64_t bytes)
 	return tier ? 0 : policy_limit(g);
 }
 
-/* All of them, or -ENOMEM. */
+/* Create all blocks of [start, end).  Return: 0, or -ENOMEM. */
 static int make_blocks(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t va = start; va < end; va += MM_BLOCK_SIZE)
@@ -95,7 +95,9 @@ static bool is_foreign_to_group(const struct uhmm_group *g,
 	return d && d->u != g->u;
 }
 
-/* It is printed, one a line. */
+/*
+ * Names are printed one a line, so only visible ASCII characters are allowed.
+ */
 static int check_name(const char *name)
 {
 	size_t len = 0;

@@ -9,7 +9,7 @@
 struct uhmm;
 struct uhmm_group;
 
-/* Begin to count.  0, or -ENOMEM. */
+/* Begin to count pages in RAM.  Return: 0, or -ENOMEM. */
 int charge_start(struct uhmm *u);
 int do_group_create(struct uhmm_group *parent, const char *name,
 		    struct uhmm_group **ret);
