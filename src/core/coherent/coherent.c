@@ -2,10 +2,10 @@
 /*
  * coherent.c - device memory that the CPU maps by a file.
  *
- * A page comes to such a device as to any other; when its data are there, the
- * device's memory is mapped at its address, and it is P_COHERENT: the CPU uses
- * it without a fault.  On the way home anonymous memory is mapped there first,
- * from then on the page is like one on a private device.
+ * A page is copied to such a device as to any other.  Then the device's memory
+ * is mapped at the page's address, and the page is P_COHERENT: the CPU uses it
+ * without a fault.  On the way home anonymous memory is mapped at the address
+ * first; from then on the page is like one on a private device.
  *
  * While mappings are replaced, pages are P_COMING with PAGE_SWAPPING: faults
  * wait, and the device's copy is the truth.  An event must not wait for them,
@@ -16,8 +16,9 @@
  *	remap	the page goes along with what is mapped there by now, and the
  *		mover learns that the page left (carried_take())
  *
- * A page that is discarded at rest stays and is zeroed; until that is done it
- * has PAGE_DROP, too: the kernel took it from the CPU, and faults wait.
+ * If the application discards a P_COHERENT page, the device page stays and is
+ * zeroed.  Until then the word has PAGE_DROP: the kernel has unmapped the page,
+ * and faults wait.
  *
  * A page that is lost while it is mapped, or may be, is P_POISONED with
  * PAGE_SWAPPING.  The word still says where on the device the page was, until
@@ -166,8 +167,9 @@ static bool is_to_wipe(uint64_t w)
 }
 
 /*
- * It must read as zeroes: worth more than one try.  Return: whether the CPU may
- * have it again, which it may not when it is lost in a moment.
+ * A discarded page must read as zeroes, so try several times.  Return: whether
+ * the CPU may use the page again; false if the device is lost, because the page
+ * is about to be poisoned.
  */
 static bool wipe_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 {
@@ -205,8 +207,8 @@ void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 /* ---- Faults ------------------------------------------------------------ */
 
 /*
- * It was discarded, or the kernel took the mapping away for a while.  Its page
- * of the file may be gone, too: then it is zeroes.
+ * The page was discarded, or the kernel unmapped it for a while.  If the file
+ * has no such page any more (-EFAULT), the device page is cleared.
  */
 enum mm_outcome coherent_fault_unlock(struct uhmm *u, struct block *b,
 				      unsigned i)

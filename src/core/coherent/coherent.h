@@ -19,7 +19,7 @@ struct mm_set;
 struct uhmm;
 struct uhmm_device;
 
-/* Mappings of devices that take no part in migration (fixed.c). */
+/* Mappings of device memory that never migrates (fixed.c). */
 struct fixed_list {
 	struct sys_mutex lock;
 	struct fixed *list;
@@ -30,7 +30,10 @@ struct fixed_list {
 
 #define MAX_CARRIED 256
 
-/* Device pages that went on with their mapping while it was replaced. */
+/*
+ * Device pages that left with their mapping: the application moved the mapping
+ * while a mover replaced it.
+ */
 struct carried {
 	struct sys_mutex lock;
 	unsigned nr;
@@ -38,16 +41,28 @@ struct carried {
 };
 
 /* coherent.c */
-/* Is the page on such a device, and mapped or about to be? */
+/*
+ * Is device memory mapped at the page's address, or being mapped or unmapped?
+ */
 bool coherent_is_mapped(struct uhmm *u, uint64_t w);
-/* Its mapping went to @to while it was being replaced: what is there now? */
+/*
+ * Pages are moved by mremap(2) while a mover replaces their mapping.
+ * coherent_may_carry(): is there room to note another such page?
+ * coherent_carry(): the word for the page at @to, by what is mapped there now.
+ */
 bool coherent_may_carry(struct uhmm *u);
 uint64_t coherent_carry(struct uhmm *u, uint64_t w, uintptr_t to);
-/* Did the device page go so?  Then it is not the mover's any more. */
+/*
+ * Did device page @dpfn leave with its mapping?  Then the mover does not own it
+ * any more.
+ */
 bool carried_take(struct uhmm *u, unsigned dev, uint64_t dpfn);
-/* Zero what was discarded there.  Without locks. */
+/*
+ * Zero the pages of @set that are P_COHERENT and were discarded.  Without
+ * locks.
+ */
 void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set);
-/* @b is locked, unlocked on return. */
+/* Called with b->lock held, returns with it released. */
 enum mm_outcome coherent_fault_unlock(struct uhmm *u, struct block *b,
 				      unsigned i) LETS_GO(b->lock);
 

@@ -3,13 +3,14 @@
  * fixed.c - device memory that is mapped, counted and mirrored, and never
  * migrated: persistent memory under a filesystem, a window of a device.
  *
- * The application maps such memory and owns the mapping.  userfaultfd knows
+ * The application maps such memory and owns the mapping. userfaultfd knows
  * nothing of it, so it costs the CPU nothing, and no event tells of its end:
  * the application calls uhmm_device_unmap() or uhmm_notify_begin() before it
- * unmaps the memory.  These ranges are no regions.  Where their pages are asked
- * for, fixed_words() puts in a word as a coherent device has it.
+ * unmaps the memory.  These ranges are no regions.  Where a caller asks for the
+ * words of such pages, fixed_words() fills in words like those of a coherent
+ * device.
  *
- * Few and seldom changed: a sorted list under a lock.
+ * Fixed mappings are few and seldom change: a sorted list under a lock.
  */
 #include <errno.h>
 
@@ -49,9 +50,9 @@ static uint64_t fixed_word_at(const struct fixed *f, uintptr_t va)
 			  << PAGE_DPFN_SHIFT);
 }
 
-/* ---- The list; locked -------------------------------------------------- */
+/* ---- The list; the caller holds its lock ------------------------------- */
 
-/* Where the first is linked that ends after @start. */
+/* The link to the first entry that ends after @start. */
 static struct fixed **find_fixed(struct uhmm *u, uintptr_t start)
 {
 	struct fixed **at = &u->fixed.list;
@@ -98,7 +99,10 @@ static void unlink_one(struct uhmm *u, struct fixed **at)
 	atomic_fetch_sub(&u->fixed.nr, 1);
 }
 
-/* Only [start, end) of it is to go.  Return: -ENOMEM, and it is whole. */
+/*
+ * Take [start, end) out of the entry at @at.  Return: 0, or -ENOMEM and the
+ * entry is unchanged.
+ */
 static int cut_fixed(struct uhmm *u, struct fixed **at, uintptr_t start,
 		     uintptr_t end)
 {
@@ -120,8 +124,9 @@ static int cut_fixed(struct uhmm *u, struct fixed **at, uintptr_t start,
 }
 
 /*
- * It is unmapped already.  What lies behind is forgotten for want of memory: a
- * device has to do without it, and nobody takes it for what it is not.
+ * [start, ...) of @f is unmapped, and there is no memory for an entry for the
+ * part that is still mapped behind.  Forget that part too: devices cannot use
+ * it then, but no page is taken for a device page that it is not.
  */
 static void cut_off(struct uhmm *u, struct fixed *f, uintptr_t start)
 {
@@ -148,7 +153,7 @@ static int take_out(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-/* ---- What others ask --------------------------------------------------- */
+/* ---- Looking up --------------------------------------------------------- */
 
 bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		uintptr_t *ret_start, uintptr_t *ret_end, uint64_t *ret_word)
@@ -261,7 +266,10 @@ int do_device_map(struct uhmm_device *dev, uintptr_t addr, size_t len,
 	return err;
 }
 
-/* After this, nobody enters them again. */
+/*
+ * Forget the mappings first, so that no mirror enters them again; then
+ * invalidate.
+ */
 static int forget_fixed(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err;
@@ -293,7 +301,7 @@ void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
 	if (fixed_none(u))
 		return;
 	sys_mutex_lock(&u->fixed.lock);
-	/* Only the first can want for memory: one that goes on behind. */
+	/* Only the first entry can need memory: if it reaches behind @end. */
 	if (take_out(u, start, end))
 		cut_off(u, *find_fixed(u, start), start);
 	sys_mutex_unlock(&u->fixed.lock);

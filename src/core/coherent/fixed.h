@@ -5,17 +5,20 @@
 
 #include "core/context/context.h"
 
-/* Of an entry of the list, for its slab. */
+/* Size of an entry of the list, for its slab. */
 size_t fixed_size(void);
-/* Are there none at all?  Then nothing of the following does anything. */
+/* Is there no fixed mapping at all?  Then the functions below do nothing. */
 bool fixed_none(struct uhmm *u);
-/* As region_next(), of one device. */
+/*
+ * Like region_next(): the first fixed mapping in [start, end), clipped, and the
+ * word of its first page.
+ */
 bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		uintptr_t *ret_start, uintptr_t *ret_end, uint64_t *ret_word);
-/* Words of [start, end): those of fixed pages are set, the others left. */
+/* Set the words of fixed pages in [start, end); leave the other words alone. */
 void fixed_words(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uint64_t *words);
-/* Nothing is mapped in [start, end) any more. */
+/* The application unmapped [start, end): forget fixed mappings there. */
 void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end);
 void fixed_device_gone(struct uhmm_device *dev);
 void fixed_destroy(struct uhmm *u);

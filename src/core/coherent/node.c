@@ -3,14 +3,14 @@
  * node.c - devices that are NUMA nodes: added and removed, and their pages
  * brought home.
  *
- * Such a page is P_COHERENT, and in every other respect as one of RAM: it keeps
- * its address, the CPU uses it there, and nothing faults.  So a move is the
- * kernel's (move_pages(2)), and no word has to say that it is under way: before
- * and after the page is where it was.  What counts is what one finds when one
- * looks, under the block's lock.
+ * A page on such a device is P_COHERENT, and otherwise like a page of RAM: it
+ * keeps its address, the CPU uses it there, and no touch faults.  The kernel
+ * moves the page, by move_pages(2), so no state says that a move is under way:
+ * the page is at its address before and after.  The mover looks on which node
+ * each page is, under the block's lock, and sets the words accordingly.
  *
- * Its dpfn is there to be counted; which page of the node it is, the kernel
- * alone knows.
+ * A dpfn of such a device serves only to count pages; which page of the node it
+ * is, the kernel alone knows.
  */
 #include "core/coherent/node.h"
 #include "core/context/context.h"
@@ -24,9 +24,12 @@
 
 #include <errno.h>
 
-/* ---- What a race left there ------------------------------------------- */
+/* ---- Strays: pages that a race left on a node -------------------------- */
 
-/* Of the block's managed pages those that no word says to be on @dev. */
+/*
+ * The block's managed pages that are on @dev's node although their words do not
+ * say so.
+ */
 static void find_untold(struct uhmm_device *dev, struct block *b,
 			struct mm_nodes *n)
 {
@@ -59,8 +62,9 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 }
 
 /*
- * A page that the application moved away just when the kernel had it is on the
- * node, and its word does not say so.  It goes home with the others.
+ * If the application moves a page by mremap(2) while the kernel moves it to the
+ * node, the page is on the node and its word does not say so.  Bring such
+ * strays home before the device is removed.
  */
 static void sweep_node(struct uhmm_device *dev)
 {
@@ -130,7 +134,7 @@ static int avoid_device_node(struct uhmm_device *dev)
 	return err;
 }
 
-/* Nothing can be placed there before it has its number. */
+/* Nothing can be moved to the node before the device has its number. */
 static int attach_node(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
@@ -189,7 +193,10 @@ void node_detach_all(struct uhmm *u)
 
 /* ---- Home ------------------------------------------------------------- */
 
-/* @set: pages that came; @word: theirs, to be freed without the lock */
+/*
+ * @set: pages that came home
+ * @word: their former words; the device pages are freed without the lock
+ */
 struct recount {
 	struct uhmm *u;
 	struct block *b;
@@ -220,8 +227,9 @@ static void came(struct recount *r, unsigned i)
 }
 
 /*
- * @on: where it is.  A page that nobody asked for may just be on its way from
- * one place of the node to another, and is not to be seen then.
+ * @on: the node where page @i is, or below 0 if the kernel does not see it.  A
+ * 	page outside of @want may be unseen because the kernel is just moving it
+ * 	within the node: it stays as it is.
  */
 static void recount_page(struct recount *r, unsigned i, int on)
 {
@@ -235,7 +243,7 @@ static void recount_page(struct recount *r, unsigned i, int on)
 	}
 	if (on < 0 && !wanted)
 		return;
-	if (on < 0) /* gone, or moved with what it is mapped by */
+	if (on < 0) /* gone, or moved with its mapping */
 		atomic_store(&dev->has_strays, true);
 	came(r, i);
 }
@@ -276,7 +284,7 @@ unsigned node_recount(struct uhmm *u, struct block *b,
 	return r.left;
 }
 
-/* What was discarded lazily (MADV_FREE) may still be there, and goes along. */
+/* Pages discarded by MADV_FREE may still be on the node, so they go along. */
 static void select_home(struct uhmm *u, struct block *b,
 			const struct mm_set *want,
 			const struct uhmm_device *only, struct mm_set *ret)

@@ -13,19 +13,19 @@ static inline bool node_has(struct uhmm *u, uint64_t w)
 }
 
 /*
- * It gets its number, and its node is kept free of all that did not ask for it.
- * -EBUSY: it is a device already; -ENODEV: there is no such node, or no other;
- * -ENOSPC; -ENOMEM.
+ * Give the device its number, and bind all managed memory to other nodes, so
+ * that the kernel puts no page on this node.  -EBUSY: the node is a device
+ * already; -ENODEV: there is no such node, or no other one; -ENOSPC; -ENOMEM.
  */
 int node_attach(struct uhmm_device *dev);
 void node_detach(struct uhmm_device *dev);
-/* Of all devices: the context is about to be closed. */
+/* node_detach() for all devices: the context is about to be closed. */
 void node_detach_all(struct uhmm *u);
 
 /*
- * Pages come home: what of @want is on a node, or on the one that is @only.
- * Locks as home_block().  @why may be NULL.  Return: 0; -EBUSY: some are still
- * there.
+ * Bring pages of @want home that are on a node, or on the node @only.  Locks as
+ * for home_block().  @why may be NULL.  Return: 0, or -EBUSY: some are still on
+ * a node.
  */
 int node_home(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      const struct uhmm_device *only, uint8_t *why);

@@ -3,8 +3,8 @@
  * placed.c - mappings of device memory come and go: see coherent.c.
  *
  * The mover marks the pages under the block's lock, replaces their mappings
- * without it, and then looks at each word again: what the application did
- * meanwhile is settled here.
+ * without the lock, and then looks at each word again and settles the pages
+ * that the application discarded, unmapped or moved meanwhile.
  */
 #include <errno.h>
 
@@ -35,14 +35,17 @@ static bool is_marked(const struct swap *s, unsigned i)
 	return is_in_swap(s, i, s->lost ? P_POISONED : P_COMING);
 }
 
-/* What was discarded needs no mapping, but may have one to be taken away. */
+/*
+ * A discarded page needs no new mapping; a lost one may have a mapping to be
+ * taken away.
+ */
 static bool is_to_swap(const struct swap *s, unsigned i)
 {
 	return is_marked(s, i) &&
 	       (s->lost || !(block_word(s->m->b, i) & PAGE_DROP));
 }
 
-/* The end of the run at @i that is one on the device, too. */
+/* The end of the run at @i that is consecutive on the device, too. */
 static unsigned run_end(const struct swap *s, const struct mm_set *set,
 			unsigned i)
 {
@@ -73,12 +76,15 @@ static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
 		set_add_run(&s->done, i, i + (unsigned)n);
 		atomic_store(&dev->watched, p.watched);
 	}
-	/* What is to be tried again counts most. */
+	/* -EAGAIN takes precedence over other errors. */
 	if (n < (ssize_t)(end - i) && s->err != -EAGAIN)
 		s->err = n < 0 ? (int)n : -EAGAIN;
 }
 
-/* What is still as it was marked, and what mappings there are, together. */
+/*
+ * The pages that are still marked and not done, and the backend's stamp of the
+ * block's mappings, read under the same lock.
+ */
 static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
 {
 	struct mm_set ret = set_minus(&s->set, &s->done);
@@ -92,7 +98,10 @@ static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
 	return ret;
 }
 
-/* Without locks.  @s->done: pages that were; @s->err: why others were not. */
+/*
+ * Replace the mappings of all marked pages.  Without locks.  @s->done: pages
+ * that have their new mapping; @s->err: why others have not.
+ */
 static void swap_all(struct swap *s, swap_fn *fn)
 {
 	set_clear(&s->done);
@@ -114,7 +123,10 @@ static void swap_all(struct swap *s, swap_fn *fn)
 	}
 }
 
-/* It is where the CPU may use it, or it is not; discarded meanwhile or not. */
+/*
+ * Page @i becomes P_COHERENT (@placed) or P_DEVICE.  If it was discarded
+ * meanwhile, it is freed, or to be wiped if @placed.
+ */
 static void settle_swapped(struct swap *s, unsigned i, bool placed)
 {
 	bool dropped = block_word(s->m->b, i) & PAGE_DROP;
@@ -132,7 +144,10 @@ static void settle_swapped(struct swap *s, unsigned i, bool placed)
 	set_add(&s->wipe, i);
 }
 
-/* Unmapped or moved by the application. */
+/*
+ * The application unmapped or moved page @i.  Free the device page unless it
+ * left with its mapping.
+ */
 static void settle_gone(struct swap *s, unsigned i)
 {
 	if (!carried_take(s->m->u, s->m->dev->id, s->m->dpfn[i]))
@@ -152,7 +167,10 @@ void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
 		atomic_store(&device_get(u, page_dev(w))->has_orphans, true);
 }
 
-/* Its mapping is gone, or stays for ever.  Locked. */
+/*
+ * Page @i is lost; its mapping was taken away, or could not be and stays.
+ * Caller holds b->lock.
+ */
 static void end_loss(struct swap *s, unsigned i)
 {
 	bool dropped = block_word(s->m->b, i) & PAGE_DROP;
@@ -186,7 +204,9 @@ static void lose_mapped(struct swap *s)
 			 (unsigned long)s->m->b->va, sys_error(s->err));
 }
 
-/* Their mapping is ours now.  Return: whether there are any. */
+/*
+ * Take over the orphans of m->dev in the block.  Return: whether there are any.
+ */
 static bool adopt_mapping(struct move *m)
 {
 	struct block *b = m->b;
@@ -233,7 +253,10 @@ void coherent_lose(struct swap *s)
 	coherent_adopt(s->m->dev);
 }
 
-/* They were lost while their mappings were replaced. */
+/*
+ * Take away the mappings of pages that were lost while this mover replaced
+ * their mappings.
+ */
 static void lose_swapped(const struct swap *s)
 {
 	struct swap lost = { .m = s->m };
@@ -251,7 +274,10 @@ static void lose_swapped(const struct swap *s)
 
 /* ---- There and back ----------------------------------------------------- */
 
-/* Locked, unlocked.  Only at the end may the device pages be used again. */
+/*
+ * Called with the block's lock held, returns with it released.  The spare
+ * device pages are freed last, when nothing maps them any more.
+ */
 static void finish_unlock(struct swap *s) LETS_GO(s->m->b->lock)
 {
 	coherent_count(s->m->u, s->m->b);

@@ -8,10 +8,10 @@
 
 /*
  * Mappings of one block to be replaced.
- * @m: the move that needs it, with no spare device pages
+ * @m: the move that these pages belong to; it has no spare device pages
  * @set: pages marked by coherent_mark(), or with @lost by coherent_mark_lost()
- * @done: pages that have their new mapping; @err: why not all, or 0
- * @wipe: discarded meanwhile
+ * @done: pages that have their new mapping; @err: why some have not, or 0
+ * @wipe: pages that were discarded meanwhile, to be zeroed
  */
 struct swap {
 	struct move *m;
@@ -20,40 +20,45 @@ struct swap {
 	bool lost;
 };
 
-/* Faults wait from now on.  Locked. */
+/* Mark page @i: faults wait from now on.  Caller holds b->lock. */
 void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn);
 /*
- * Both are called by the mover, without locks.  The mover holds the device by
- * call_hold() since before it unlocked the block: the device's file must stay.
- * After coherent_place() what was placed is P_COHERENT and the rest P_DEVICE.
- * After coherent_unplace() what was taken back is P_COMING and in @s->done, and
- * the rest as before (@placed: P_COHERENT), or settled.
+ * The mover calls both, without a block's lock.  It has called call_hold()
+ * before it unlocked the block, because the device's file must stay open.
+ *
+ * coherent_place(): placed pages become P_COHERENT, the others P_DEVICE.
+ * coherent_unplace(): pages that lost their mapping are P_COMING and in
+ * s->done.  The others are as before (P_COHERENT if in @placed), or settled.
  */
 void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);
 /*
- * Lost, and perhaps mapped still: the word becomes P_POISONED, and says where
- * the page is, as @w does.  @orphan: the application moved it.  Locked.
+ * Page @i is lost and may still be mapped: its word becomes P_POISONED, with
+ * the device and dpfn of @w.  @orphan: the application moved the page.  Caller
+ * holds b->lock.
  */
 void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
 			bool orphan);
 /*
- * Of pages so marked the device's memory goes from their addresses, and a touch
+ * Unmap device memory from pages that coherent_mark_lost() marked; a touch
  * raises SIGBUS.  Without locks.
  */
 void coherent_lose(struct swap *s);
 /*
- * Nothing of @dev is mapped any more where it should be, near @va.  Is that
- * because the kernel does not tell what becomes of its mappings?  Then its page
- * may be in use anywhere.
+ * The mapping of a page of @dev near @va is gone without an event.  Return:
+ * true if mappings of @dev raise no events, so that the page may be mapped and
+ * in use elsewhere.
  */
 bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va);
-/* The same for orphans, if there are any. */
+/* Like coherent_lose(), for all orphans of @dev. */
 void coherent_adopt(struct uhmm_device *dev);
-/* Locked. */
+/* Update how many mappings of device memory @b has.  Caller holds b->lock. */
 void coherent_count(struct uhmm *u, struct block *b);
-/* Leave of @want what there are mappings for. */
+/*
+ * Remove pages from @want for which the process has no mappings left; their
+ * @why is UHMM_WHY_MAPPINGS.
+ */
 void coherent_fit(struct uhmm *u, struct block *b, struct mm_set *want,
 		  const struct uhmm_device *dev, uint8_t *why);
 
