@@ -66,7 +66,7 @@ int uhmm_unpin(struct uhmm *u, void *addr, size_t len)
 	return (int)run_range(u, addr, len, &req);
 }
 
-/* What begins anywhere is widened to whole pages. */
+/* @addr and @len need not be aligned: the range is widened to whole pages. */
 ssize_t uhmm_fault_in(struct uhmm *u, const void *addr, size_t len, bool write)
 {
 	const uintptr_t mask = MM_PAGE_SIZE - 1;

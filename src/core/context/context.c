@@ -121,8 +121,9 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 }
 
 /*
- * Inline, a thread cannot begin while memory that it needs for that is away:
- * glibc blocks SIGBUS meanwhile.  So all there may be are there before.
+ * In inline mode a thread cannot start while memory that its start touches is
+ * away, because glibc blocks SIGBUS meanwhile.  So all threads are started
+ * before any page moves.
  */
 static int start_threads(struct uhmm *u)
 {
@@ -168,7 +169,7 @@ static void free_index(struct uhmm *u)
 	sys_free(u->blocks, MAX_BLOCKS * sizeof(*u->blocks));
 }
 
-/* Also of a context that was opened by half. */
+/* Also called for a context that could be opened only in part. */
 static void destroy(struct uhmm *u)
 {
 	rescue_stop(u);
@@ -180,7 +181,7 @@ static void destroy(struct uhmm *u)
 	if (u->mm)
 		u->mm->ops->close(u->mm);
 	device_retire_all(u);
-	watchdog_stop(u); /* until here it may look at any of them */
+	watchdog_stop(u); /* until here it may look at any device */
 	device_free_all(u);
 	policy_destroy(u);
 	charge_destroy(u);
@@ -197,7 +198,7 @@ static void destroy(struct uhmm *u)
 	sys_free(u, sizeof(*u));
 }
 
-/* Before anything can fail, so that destroy() knows. */
+/* Runs before anything can fail, because destroy() reads these parameters. */
 static void note_params(struct uhmm *u, const struct uhmm_params *p, int fd)
 {
 	const char *off = p->features_off;
@@ -208,7 +209,7 @@ static void note_params(struct uhmm *u, const struct uhmm_params *p, int fd)
 	u->fork.params.features_off = off ? u->fork.features_off : NULL;
 	if (!off)
 		return;
-	/* One that was cut off could name an unknown feature. */
+	/* A list that was cut off could end in an unknown feature. */
 	if (sys_format(u->fork.features_off, sizeof(u->fork.features_off), "%s",
 		       off) +
 		    1 ==

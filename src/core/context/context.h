@@ -126,7 +126,7 @@ struct uhmm {
 typedef int mm_open_fn(const struct mm_params *params, struct mm **ret_mm);
 int core_open(const struct uhmm_params *params, mm_open_fn *open,
 	      struct uhmm **ret_u);
-/* Was it opened by another process, which this one is a forked copy of? */
+/* Was @u opened by another process, of which this one is a forked child? */
 bool context_is_dead(const struct uhmm *u);
 
 #endif

@@ -135,7 +135,7 @@ static void worker(void *arg)
 	}
 }
 
-/* Locked. */
+/* Caller holds requests.lock. */
 static int start_worker(struct uhmm *u)
 {
 	struct requests *q = &u->requests;
@@ -148,7 +148,7 @@ static int start_worker(struct uhmm *u)
 	return err;
 }
 
-/* Return: the slot, 0 when all are taken, -errno. */
+/* Return: the slot, 0 when all slots are taken, -errno. */
 static int submit(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;
@@ -169,7 +169,10 @@ static int submit(struct uhmm *u, const struct request *req)
 	return (int)slot;
 }
 
-/* A handler that does not return must find nothing that is still written. */
+/*
+ * May a signal handler run, and longjmp(3) out, while the worker runs @r?  Not
+ * if the worker writes to the caller's memory.
+ */
 static bool may_be_left(const struct request *r)
 {
 	return !r->why && !r->pfns && !r->ranges && !r->ret_group;
@@ -235,7 +238,7 @@ static bool on_managed_stack(struct uhmm *u, const struct request *req)
 	uintptr_t page = sp & ~(MM_PAGE_SIZE - 1);
 	uintptr_t s, e;
 
-	/* what is taken in reaches to the next block on either side */
+	/* a range is taken in up to the next block on either side */
 	if (req->addr && req->len && sp + MM_BLOCK_SIZE >= req->addr &&
 	    sp < req->addr + req->len + MM_BLOCK_SIZE)
 		return true;
@@ -256,7 +259,10 @@ static void run_there(void *arg)
 	o->result = execute_named(o->u, o->req);
 }
 
-/* The worker may be in a call that only this request can make up for. */
+/*
+ * Run @req in a new thread: the worker may be in a call that cannot end before
+ * this request has run.
+ */
 static int64_t run_on_own_stack(struct uhmm *u, const struct request *req)
 {
 	struct own_stack *o = sys_alloc(sizeof(*o));
@@ -306,7 +312,10 @@ static int64_t route(struct uhmm *u, const struct request *req)
 	return execute(u, req);
 }
 
-/* A handler of the application's may call us too, and find no lock held. */
+/*
+ * A signal handler of the application may make public calls too; it never
+ * interrupts a thread that holds a lock of the library.
+ */
 int64_t request_run(struct uhmm *u, const struct request *req)
 {
 	struct request copy;
@@ -380,7 +389,10 @@ ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret_done,
 	return (ssize_t)n;
 }
 
-/* All background moves have ended.  No new ones may be started meanwhile. */
+/*
+ * Wait until all background moves have ended.  The caller makes sure that none
+ * is started meanwhile.
+ */
 void request_drain(struct uhmm *u)
 {
 	struct request nothing = { .op = REQ_NOTHING };
@@ -402,7 +414,7 @@ int request_init(struct uhmm *u)
 	return q->fd < 0 ? q->fd : 0;
 }
 
-/* Finishes what is queued. */
+/* Ends the worker after the queued requests. */
 void request_stop(struct uhmm *u)
 {
 	struct requests *q = &u->requests;

@@ -118,7 +118,7 @@ static int64_t group_destroy(struct uhmm *u, const struct request *r)
 	return group_remove(r->group);
 }
 
-/* Nobody else uses the context any more. */
+/* No other thread uses the context any more. */
 static int64_t close_all(struct uhmm *u, const struct request *r)
 {
 	int err = home_all(u, NULL, HOME_RESCUE);

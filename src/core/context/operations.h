@@ -9,10 +9,10 @@ struct request;
 struct uhmm;
 
 /*
- * @OPERATION_URGENT: waits for nothing, because others may wait for it: not for
- *	events, and not for the worker
- * @OPERATION_QUEUED: comes after moves that are queued, as they may name the
- *	device that it ends
+ * @OPERATION_URGENT: the request waits neither for events nor for the worker,
+ * 	because these may wait for the request
+ * @OPERATION_QUEUED: the request runs after the queued moves, because these may
+ * 	name the device that the request ends
  */
 enum {
 	OPERATION_URGENT = 1 << 0,

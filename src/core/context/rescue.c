@@ -2,13 +2,13 @@
 /*
  * rescue.c - all pages come home, since the process is about to die.
  *
- * A handler of a fatal signal asks for it, and may have interrupted anything,
- * the library too: so the handler takes no lock and makes no thread, and waits
- * only as long as pages come home.  uhmm-rescue, a thread that has nothing else
- * to do, brings them home.
+ * A handler of a fatal signal calls uhmm_rescue().  The signal may have
+ * interrupted any code, the library's too.  So the call takes no lock and makes
+ * no thread, and waits only as long as pages come home. uhmm-rescue, a thread
+ * that has nothing else to do, brings them home.
  *
- * From then on no page leaves any more: the gate is shut for good, limits hold
- * no longer, and movers wait for the end of the process.
+ * After that no page leaves RAM any more: the gate is shut for good, limits
+ * hold no longer, and movers wait for the end of the process.
  */
 #include <errno.h>
 
@@ -76,7 +76,7 @@ void rescue_stop(struct uhmm *u)
 	gate_reopen(u);
 }
 
-/* Changes as pages come home. */
+/* A number that changes whenever pages come home. */
 static uint64_t progress(struct uhmm *u)
 {
 	return atomic_load(&u->count.to_ram) +

@@ -13,7 +13,7 @@ struct uhmm;
 struct rescue {
 	struct sys_thread thread;
 	_Atomic uint32_t state; /* futex */
-	int result;		/* once it is done */
+	int result;		/* valid once @state says done */
 };
 
 /* rescue.c */

@@ -20,15 +20,21 @@ static inline void count_add(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
-/* @ram pages more in RAM, @all more in RAM and on devices.  Not locked. */
+/*
+ * Count @ram pages more in RAM, @all pages more in RAM and on devices.  Without
+ * a block's lock.
+ */
 void count_ram(struct uhmm *u, int ram, int all);
-/* There may be work for the demoter (demote.c), or nobody has to wait now. */
+/* Wake the demoter: it may have pages to demote, or waiting faults to wake. */
 void policy_kick(struct uhmm *u);
-/* Of a caller's struct, what we do not know is zero.  Or -E2BIG. */
+/*
+ * Check a caller's struct: the bytes behind @ksize must be zero, else -E2BIG.
+ */
 int check_struct(const void *p, size_t ksize, size_t usize);
 /*
- * The same for an array of @nr that is to be filled in: the first entry says
- * how long each is.  Only the first must have no tail, the others are zeroed.
+ * check_struct() for an array of @nr entries that the library fills in.  The
+ * first entry says how long each entry is, and is checked; the others are
+ * zeroed later.
  */
 int check_entries(const void *list, size_t ksize, size_t nr);
 /* Entry @i becomes @entry, of @ksize bytes that begin with their size. */

@@ -31,7 +31,10 @@ void callback_leave(void)
 
 /* ---- Slots ------------------------------------------------------------ */
 
-/* Each thread begins to look at another place, to have a slot for itself. */
+/*
+ * Each thread begins its search at another slot, so that it mostly has that
+ * slot for itself.
+ */
 static unsigned first_slot(void)
 {
 	static _Atomic unsigned threads;
@@ -58,7 +61,10 @@ static struct call *try_claim(struct uhmm_device *dev)
 	return NULL;
 }
 
-/* All are under way.  Looks again each millisecond: no call wakes anyone. */
+/*
+ * All slots are taken.  Looks again each millisecond, because the end of a call
+ * wakes no thread here.
+ */
 static struct call *wait_to_claim(struct uhmm_device *dev)
 {
 	struct sys_wait w = {
@@ -146,7 +152,10 @@ void call_wait(struct uhmm_device *dev, uint64_t timeout_ns)
 
 /* ---- Calls ------------------------------------------------------------ */
 
-/* A question is not worth to wait for a call that is stuck. */
+/*
+ * Take the device's lock, unless the device is lost.  A CALL_STORED only asks a
+ * question, so it does not wait for a stuck call.
+ */
 static bool lock(struct uhmm_device *dev, enum call_op op)
 {
 	if (dev->desc.flags & UHMM_DEVICE_CONCURRENT)
@@ -174,7 +183,10 @@ struct call *call_begin(struct uhmm_device *dev, const struct call_what *what)
 		said_clear();
 		callback_depth++;
 	}
-	/* Either set_lost()'s caller sees this slot, or we see is_lost. */
+	/*
+	 * Either the thread in set_lost() sees this slot, or this thread sees
+	 * is_lost.
+	 */
 	if (c && device_is_lost(dev)) {
 		call_end(dev, c);
 		return NULL;

@@ -6,8 +6,8 @@
  * Every callback but release() runs between call_begin() and call_end().  Both
  * are a few instructions and no system call: the watchdog looks at the slots.
  *
- * A device that is lost lets nobody in any more, and waits for those inside
- * only to release its provider: nothing else may depend on their return.
+ * No call enters a lost device any more.  Only the release of its provider
+ * waits for the calls inside: nothing else may depend on their return.
  */
 #ifndef UHMM_DEVICE_CALLBACK_H
 #define UHMM_DEVICE_CALLBACK_H
@@ -29,7 +29,7 @@ enum call_op {
 	CALL_STORED,
 };
 
-/* What a call is about.  @va: of its first page, or 0 where that is unknown */
+/* The arguments of a call.  @va: address of the first page, 0 if unknown */
 struct call_what {
 	enum call_op op;
 	uintptr_t va;
@@ -38,9 +38,9 @@ struct call_what {
 };
 
 /*
- * One of a device's slots.
- * @start: ns; 0: free.  CALL_TOLD in it: the watchdog has reported the call
- * @next: ns; when it will do so again.  The watchdog's
+ * One of a device's slots for calls.
+ * @start: ns; 0: free.  With CALL_TOLD: the watchdog has reported the call
+ * @next: ns; when the watchdog will report the call again; only it uses this
  */
 struct call {
 	_Alignas(64) _Atomic uint64_t start;
@@ -51,27 +51,32 @@ struct call {
 
 #define NR_CALLS     32
 #define CALL_TOLD    UINT64_C(1)
-#define CALL_CLAIMED UINT64_C(2) /* not a time: its other members come now */
+#define CALL_CLAIMED UINT64_C(2) /* not a time: other members are being set */
 
-/* NULL: the device is lost.  Waits for the device's lock, if it wants one. */
+/*
+ * Enter a call.  Waits for the device's lock, unless its provider is
+ * UHMM_DEVICE_CONCURRENT.  Return: NULL: the device is lost.
+ */
 struct call *call_begin(struct uhmm_device *dev, const struct call_what *what);
-/* Return: false when the device was lost meanwhile: nothing it did counts. */
+/*
+ * Return: false when the device was lost meanwhile: the call counts as failed.
+ */
 bool call_end(struct uhmm_device *dev, struct call *c);
 /*
- * The device keeps its number, and its provider, until call_drop().  Waits for
- * nothing.  Return: false when it has given them up.
+ * Keep the device's number and provider until call_drop().  Does not wait.
+ * Return: false when the device has given them up.
  */
 bool call_hold(struct uhmm_device *dev);
 void call_drop(struct uhmm_device *dev);
 /* Is any call under way, or is the device held by call_hold()? */
 bool call_any(struct uhmm_device *dev);
-/* Wait until none is, at most @timeout_ns; 0: as long as it takes. */
+/* Wait until call_any() is false, at most @timeout_ns; 0: without limit. */
 void call_wait(struct uhmm_device *dev, uint64_t timeout_ns);
-/* What a slot says at this moment. */
+/* The arguments of the call in slot @c, as they are at this moment. */
 struct call_what call_read(const struct call *c);
 
 bool device_in_callback(void);
-/* Around callbacks that are no device's. */
+/* Mark the calling thread around callbacks that belong to no device. */
 void callback_enter(void);
 void callback_leave(void);
 

@@ -28,7 +28,7 @@ static uint64_t total(const struct uhmm_segment *seg, size_t nr)
 
 #define TELL_AGAIN (UINT64_C(10) * 1000 * 1000 * 1000)
 
-/* An error that comes again and again is told once in a while. */
+/* Log an error; one that repeats is logged only from time to time. */
 static void tell_error(struct uhmm_device *dev, const char *what, int err)
 {
 	const char *why = said_text();
@@ -52,11 +52,14 @@ static int note_error(struct uhmm_device *dev, const char *what, int err)
 	count_add(&dev->u->count.errors, 1);
 	tell_error(dev, what, err);
 	if (err == -ENODEV)
-		dev->u->lose_device(dev); /* a hook: it is above */
+		dev->u->lose_device(dev); /* a hook: do_lost() is above */
 	return err < 0 ? err : -EIO;
 }
 
-/* The sum over all devices stays exact, whatever calls run at once. */
+/*
+ * Set dev->ram, and keep the sum over all devices exact while calls run in
+ * parallel.
+ */
 static void set_ram(struct uhmm_device *dev, uint64_t bytes)
 {
 	uint64_t old = atomic_exchange(&dev->ram, bytes);
@@ -116,7 +119,7 @@ static uint64_t total_peer(const struct uhmm_peer_segment *seg, size_t nr)
 	return n;
 }
 
-/* What is read from a device that was lost meanwhile may be anything. */
+/* If @src was lost during the copy, the copied data are not valid: -ENODEV. */
 int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
 		     const struct uhmm_peer_segment *seg, size_t nr,
 		     uintptr_t va)

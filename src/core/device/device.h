@@ -31,17 +31,17 @@ struct pagemap {
 	uint64_t npages;
 	uint64_t cursor; /* no word before it has a free page */
 	_Atomic uint64_t nused;
-	_Atomic bool closed; /* nothing new */
-	uint64_t *bad;	     /* as @used; NULL: none is */
+	_Atomic bool closed; /* hand out no more pages */
+	uint64_t *bad;	     /* like @used; NULL: no page is bad */
 	_Atomic uint64_t nbad;
-	_Atomic uint64_t nbad_free; /* of these, not handed out */
+	_Atomic uint64_t nbad_free; /* bad pages that are not handed out */
 };
 
 /* ---- Devices (device.c) ---- */
 
 /*
- * What a device did not take (refuse.c).  Hints: read and written without lock.
- * @until: ns; the demoter passes over the device till then, 0: it does not
+ * Pages that a device did not take (refuse.c).  Hints: used without a lock.
+ * @until: ns; until then the demoter passes over the device; 0: it does not
  * @pause: ns, the last pause
  * @used: device pages in use when the pause began
  * @in_row: pages that were refused since one was taken
@@ -53,19 +53,20 @@ struct refusal {
 
 /*
  * @is_lost: uhmm_device_lost() was called; never cleared
- * @is_retiring: its number and provider are being given up
+ * @is_retiring: the device's number and provider are being given up
  * @is_released: release() was called
  * @is_stuck: the watchdog has reported a call that goes on
  * @has_orphans: see coherent.c
- * @stored: what the provider said last
- * @ram: bytes of the machine's RAM that it takes, as the provider said last
+ * @stored: bytes stored, as the provider said last
+ * @ram: bytes of the machine's RAM that the device takes, as the provider said
+ * last
  * @ended: futex; calls that ended since @is_lost or @is_retiring was set
- * @holds: how many call_hold() without call_drop(): its number stays
+ * @holds: calls of call_hold() without call_drop(): the number stays
  * @longest: ns; of calls that the watchdog reported
  */
 struct uhmm_device {
 	struct uhmm *u;
-	struct uhmm_device *next; /* of those removed */
+	struct uhmm_device *next; /* of removed devices */
 	unsigned id;
 	struct uhmm_device_desc desc;
 	struct uhmm_device_ops ops;
@@ -73,9 +74,9 @@ struct uhmm_device {
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
 	_Atomic int64_t fixed; /* pages of fixed mappings */
 	struct pagemap pagemap;
-	bool is_node; /* nothing else is placed on its node; by nodes_lock */
-	_Atomic bool has_strays; /* or may: see node.c */
-	_Atomic bool watched;	 /* what the CPU maps of it raises events */
+	bool is_node; /* the kernel puts no page there; by nodes_lock */
+	_Atomic bool has_strays; /* may have strays: see node.c */
+	_Atomic bool watched;	 /* CPU mappings of it raise events */
 	_Atomic bool tier;	 /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
 	struct refusal refusal;
@@ -92,9 +93,9 @@ struct uhmm_device {
 
 /*
  * @threshold: ns until a call is stuck
- * @lock: held while one is reported, so that its end is told afterwards
+ * @lock: held while a call is reported, so that its end is told afterwards
  * @relief: held while the backend is asked for a thread, if it @may_relieve
- * @closing: report again what is stuck
+ * @closing: report stuck calls once more
  */
 struct watchdog {
 	struct sys_mutex lock, relief;
@@ -110,35 +111,40 @@ int pagemap_init(struct pagemap *pm, uint64_t npages);
 /* Hands out up to @n pages, in runs as long as it can.  Return: how many. */
 unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret);
 void pagemap_free(struct pagemap *pm, uint64_t dpfn, unsigned n);
-/* Of one that nothing is handed out of: this page is. */
+/* In a pagemap that hands out no pages: mark @dpfn as handed out. */
 void pagemap_claim(struct pagemap *pm, uint64_t dpfn);
 void pagemap_close(struct pagemap *pm, bool closed);
 void pagemap_destroy(struct pagemap *pm);
 
-/* These pages are never handed out again.  -ENOMEM: no memory to note it. */
+/*
+ * Never hand out these pages again.  -ENOMEM: no memory for the map of bad
+ * pages.
+ */
 int pagemap_fail(struct pagemap *pm, uint64_t dpfn, uint64_t n);
 bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
-/* Pages that may be handed out still. */
+/* How many pages may still be handed out. */
 uint64_t pagemap_room(const struct pagemap *pm);
 
-/* Is it a NUMA node? */
+/* Is the device a NUMA node? */
 static inline bool device_is_node(const struct uhmm_device *dev)
 {
 	return dev->desc.flags & UHMM_DEVICE_NODE;
 }
-/* Is it memory that never migrates, and the program maps? */
+/* Is the device memory that the program maps and that never migrates? */
 static inline bool device_is_fixed(const struct uhmm_device *dev)
 {
 	return dev->desc.flags & UHMM_DEVICE_FIXED;
 }
-/* Is it memory that the CPU maps by a file? */
+/* Is the device memory that the library maps for the CPU, by a file? */
 static inline bool device_is_mapped(const struct uhmm_device *dev)
 {
 	return dev->desc.type == UHMM_MEMORY_DEVICE_COHERENT &&
 	       !device_is_node(dev);
 }
 
-/* device.c.  @va: of the first page, for messages; -ENODEV: it is lost */
+/*
+ * device.c.  @va: address of the first page, for messages; -ENODEV: device lost
+ */
 struct uhmm_device *device_get(struct uhmm *u, unsigned id);
 int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		   size_t nr, uintptr_t va);
@@ -150,27 +156,33 @@ int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
  */
 void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
 		     bool full);
-/* Does the demoter pass over it for now? */
+/* Does the demoter pass over @dev for now? */
 bool device_refuses(const struct uhmm_device *dev);
 /* May the demoter give it pages now? */
 bool device_takes(const struct uhmm_device *dev);
-/* May it give any device some? */
+/* May the demoter give pages to any device now? */
 bool devices_take(struct uhmm *u);
 /*
  * The limit of @g is passed.  Told once a context, if no device takes pages,
  * and not before there is one.
  */
 void refusal_tell(struct uhmm *u, const struct uhmm_group *g);
-/* In a call that may have changed how much RAM the device takes: ask. */
+/*
+ * Ask the provider how much RAM the device takes.  Called within a call that
+ * may have changed that.
+ */
 void device_note_ram(struct uhmm_device *dev);
-/* One page, up to @tries times unless the device is lost. */
+/* Clear one page; tries up to @tries times, or until the device is lost. */
 int device_clear_page(struct uhmm_device *dev, uint64_t dpfn, int tries);
 int device_clear(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
-/* Where the CPU can read them until device_direct_end(*@ret_call), or NULL. */
+/*
+ * An address where the CPU can read the pages until
+ * device_direct_end(*@ret_call), or NULL.
+ */
 const void *device_direct(struct uhmm_device *dev, uint64_t dpfn, unsigned n,
 			  struct call **ret_call);
 void device_direct_end(struct uhmm_device *dev, struct call *c);
-/* -EOPNOTSUPP: not from @src. */
+/* -EOPNOTSUPP: @dev cannot copy from @src. */
 int device_copy_peer(struct uhmm_device *dev, struct uhmm_device *src,
 		     const struct uhmm_peer_segment *seg, size_t nr,
 		     uintptr_t va);
@@ -182,13 +194,15 @@ unsigned segment_add(struct uhmm_segment *seg, unsigned nr, uint64_t dpfn,
 /* -ENOSPC */
 int device_take_number(struct uhmm_device *dev);
 void device_give_number(struct uhmm_device *dev);
-/* Its provider is released, once. */
+/* Release the provider; does so only once. */
 void device_release(struct uhmm_device *dev);
 
-/* scrub.c: they may be handed out again, cleared if others could read them */
+/*
+ * scrub.c: free device pages, cleared first if other processes could read them
+ */
 void device_free(struct uhmm_device *dev, const uint64_t *dpfn, unsigned n);
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n);
-/* The device pages that words name. */
+/* Free the device pages that @words name. */
 void device_free_words(struct uhmm *u, const uint64_t *words, unsigned n);
 
 static inline bool device_is_lost(const struct uhmm_device *dev)
@@ -196,8 +210,9 @@ static inline bool device_is_lost(const struct uhmm_device *dev)
 	return atomic_load(&dev->is_lost);
 }
 /*
- * Are the data of its page @dpfn gone?  A thread that puts the page into a word
- * asks with the block locked: the walk in lost.c finds words put there earlier.
+ * Are the data of device page @dpfn gone?  A thread asks this under the block's
+ * lock after it has put the page into a word; the walk in lost.c finds words
+ * that were set earlier.
  */
 static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
 {
@@ -208,14 +223,18 @@ static inline bool device_has_lost(struct uhmm_device *dev, uint64_t dpfn)
 int watchdog_init(struct uhmm *u, uint32_t ms);
 int watchdog_start(struct uhmm *u);
 void watchdog_stop(struct uhmm *u);
-/* The context closes: say what it waits for; the backend goes in a moment. */
+/* The context is being closed: report calls that the close waits for. */
 void watchdog_closing(struct uhmm *u);
 void watchdog_no_relief(struct uhmm *u);
 void watchdog_ended(struct uhmm_device *dev, const struct call *c,
 		    uint64_t start);
-/* A callback of a mirror that was reported: it began at @since, ns. */
+/*
+ * A callback of mirror @id that was reported has ended; it began at @since, ns.
+ */
 void watchdog_mirror_ended(struct uhmm *u, unsigned id, uint64_t since);
-/* Calls of @dev that were reported and go on; *@longest: ns, if longer. */
+/*
+ * How many reported calls of @dev go on.  *@longest: ns; raised to the longest.
+ */
 unsigned watchdog_stuck(struct uhmm_device *dev, uint64_t *longest);
 
 #endif

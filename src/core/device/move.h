@@ -17,11 +17,13 @@
 #include "core/page/block.h"
 
 /*
- * @dev: where the pages go, or where they are; @set: the pages, once marked
+ * @dev: the device to which the pages go, or from which they come
+ * @set: the pages, once they are marked
  * @why: of all 512 pages, or NULL
  * @went: pages that arrived
  * @dpfn: the device page of each page of @set
- * @spare: device pages that no word names: to be used, or freed at the end
+ * @spare: device pages that no word names: used by the move, or freed at its
+ * end
  */
 struct move {
 	struct uhmm *u;
@@ -34,13 +36,13 @@ struct move {
 	uint64_t spare[MM_BLOCK_PAGES];
 };
 
-/* @dev: or NULL, to be set later */
+/* @dev: NULL: the caller sets m->dev later */
 void move_init(struct move *m, struct uhmm *u, struct block *b,
 	       struct uhmm_device *dev);
 /* The segments of the pages of @set; page i is at @dpfn[i], and of @ram. */
 unsigned move_segments(const struct mm_set *set, const uint64_t *dpfn,
 		       char *ram, struct uhmm_segment *ret_seg);
-/* The spare device pages are freed.  Without locks. */
+/* Free the spare device pages.  Without locks. */
 void move_free_spare(struct move *m);
 
 static inline void move_spare(struct move *m, uint64_t dpfn)
@@ -54,7 +56,10 @@ static inline void move_why(struct move *m, unsigned i, enum uhmm_why why)
 		m->why[i] = (uint8_t)why;
 }
 
-/* Is the page on its way from @dpfn, and nothing came between?  Locked. */
+/*
+ * Is page @i still P_COMING from @dpfn, as its mover marked it?  Caller holds
+ * b->lock.
+ */
 static inline bool page_is_coming(const struct block *b, unsigned i,
 				  const struct uhmm_device *dev, uint64_t dpfn)
 {
@@ -66,7 +71,7 @@ static inline bool move_is_coming(const struct move *m, unsigned i)
 	return page_is_coming(m->b, i, m->dev, m->dpfn[i]);
 }
 
-/* Where the first page of @set is. */
+/* The address of the first page of @set. */
 static inline uintptr_t move_first(const struct move *m,
 				   const struct mm_set *set)
 {

@@ -6,8 +6,8 @@
  * the device has any, and memory that was used before is used again before
  * any that the provider has yet to touch.
  *
- * As many as a block has are given in one aligned run, if there is one near: a
- * device may map that by one entry.
+ * A request for as many pages as a block has gets one aligned run, if one is
+ * near: a device may map such a run by one entry.
  *
  * Pages that failed are marked in a second map, and stay taken for ever.
  */
@@ -29,7 +29,7 @@ int pagemap_init(struct pagemap *pm, uint64_t npages)
 	pm->used = sys_alloc(nr_words(pm) * sizeof(uint64_t));
 	if (!pm->used)
 		return -ENOMEM;
-	if (npages % 64) /* there is nothing beyond the last page */
+	if (npages % 64) /* no page is beyond the last one */
 		pm->used[nr_words(pm) - 1] = ~UINT64_C(0) << npages % 64;
 	return 0;
 }
@@ -88,7 +88,9 @@ static bool is_free(const struct pagemap *pm, uint64_t word)
 	return !any;
 }
 
-/* An aligned run of MM_BLOCK_PAGES, or nothing.  Some are free. */
+/*
+ * Take an aligned run of MM_BLOCK_PAGES, or no page.  The map has free pages.
+ */
 static unsigned take_block(struct pagemap *pm, uint64_t *ret)
 {
 	uint64_t word = (pm->cursor + BLOCK_WORDS - 1) & -(uint64_t)BLOCK_WORDS;

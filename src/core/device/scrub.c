@@ -2,10 +2,11 @@
 /*
  * scrub.c - device pages that have no use any more.
  *
- * Where others may read the memory afterwards (UHMM_DEVICE_SHARED) a page is
- * cleared before it can be handed out again.  That is after its data are home
- * and the faulting threads were woken.  All pages come this way, at removal and
- * close too.  A page that cannot be cleared is given up.
+ * Where other processes may read the memory afterwards (UHMM_DEVICE_SHARED), a
+ * page is cleared before it can be handed out again.  It is cleared after its
+ * data are home and the faulting threads were woken.  All freed device pages
+ * pass here, at removal and close too.  A page that cannot be cleared is never
+ * handed out again.
  */
 #include <errno.h>
 
@@ -26,7 +27,10 @@ static void give_up_scrub(struct uhmm_device *dev, uint64_t dpfn)
 		 dev->name, (uintmax_t)dpfn);
 }
 
-/* Return: whether it may be free now: what cannot be noted stays taken. */
+/*
+ * Return: whether the page may be handed out again.  If there is no memory to
+ * note it as bad, it stays taken.
+ */
 static bool scrub_page(struct uhmm_device *dev, uint64_t dpfn)
 {
 	int err = device_clear_page(dev, dpfn, SCRUB_TRIES);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watchdog.c - calls into providers and mirrors that do not come back, and the
+ * watchdog.c - calls into providers and mirrors that do not return, and the
  * library's own waits that do not end.
  *
- * A thread of its own looks at the slots of callback.c a few times while a call
- * may take, so that the calls need no more than to stamp them.  It reports each
- * one that is stuck, again when it is twice as old, and the thread that comes
- * back from such a call says so.  Meanwhile it lets the backend have another
- * thread, should all be in such calls, and it releases lost devices when the
- * last call is over: release() may free(3), which a thread that serves faults
- * must not.
+ * The watchdog is a thread that looks at the slots of callback.c several times
+ * within the time that a call may take; a call only stamps its slot.  The
+ * watchdog reports each stuck call, and again when the call is twice as old.
+ * The thread that returns from a reported call reports the end.  If all threads
+ * of the backend are in stuck calls, the watchdog asks the backend for another
+ * one.  It also releases a lost device when the last call into the device is
+ * over: release() may call free(3), which a thread that serves faults must not.
  *
- * A mirror has one slot, since its lock is held over its callbacks.  A thread
- * that waits for another one has a slot of sys/waits.h; that it waits is told,
- * and what it waits for.
+ * A mirror has one slot, because its lock is held over its callbacks.  A thread
+ * that waits for another thread has a slot of sys/waits.h, which says for what
+ * the thread waits; the watchdog reports long waits, too.
  */
 #include <errno.h>
 
@@ -84,14 +84,17 @@ static bool is_told(const struct call *c)
 	return start & CALL_TOLD;
 }
 
-/* Mark it, so that its end is told too.  False: it has just ended. */
+/*
+ * Mark the call as reported, so that its end is reported too.  Return: false if
+ * the call has just ended.
+ */
 static bool mark_call(struct call *c, uint64_t start)
 {
 	return atomic_compare_exchange_strong(&c->start, &start,
 					      start | CALL_TOLD);
 }
 
-/* Locked. */
+/* Caller holds dog->lock. */
 static bool check_call(struct watchdog *dog, struct uhmm_device *dev,
 		       struct call *c, bool again)
 {
@@ -168,8 +171,9 @@ static void tell_mirror(struct uhmm *u, unsigned id,
 }
 
 /*
- * Is @s old enough to be told, or told again?  Its end makes @since 0 and then
- * looks at @next; this does it the other way round.
+ * Is the wait in @s old enough to be reported, or reported again?  The thread
+ * that ends the wait clears @since and then reads @next; this function sets
+ * @next and then reads @since.
  */
 static bool is_wait_due(const struct watchdog *dog, struct sys_wait_slot *s,
 			bool again, uint64_t *ret_age)
@@ -271,7 +275,10 @@ static bool check_late_calls(struct watchdog *dog, struct uhmm_device *dev,
 	return any;
 }
 
-/* Faults on other devices must be served all the same. */
+/*
+ * Ask the backend for another thread, so that faults on other devices are
+ * served.
+ */
 static void relieve(struct uhmm *u)
 {
 	struct watchdog *dog = &u->watchdog;
@@ -372,7 +379,7 @@ void watchdog_stop(struct uhmm *u)
 
 /* ---- How long --------------------------------------------------------- */
 
-/* -EINVAL: no number of milliseconds. */
+/* -EINVAL: @s is not a number of milliseconds. */
 static int parse_ms(const char *s, uint64_t *ret)
 {
 	uint64_t ms = 0;

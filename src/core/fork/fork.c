@@ -4,24 +4,27 @@
  *
  * DOC: Fork
  *
- * The child of a fork shares nothing with our userfaultfd: a page that is away
- * would read as zeroes there.  So before a fork the gate closes, moves under
- * way end, and every page comes home that the child could not bring home by
- * itself, see inherit.c; the gate opens again in the parent.  In the child the
- * context is dead, and memory is the child's own, or its heir's.
+ * The memory of a forked child is not registered with the parent's userfaultfd:
+ * a page that is away would read as zeroes there.  So before a fork the gate
+ * closes, moves under way end, and every page comes home that the child could
+ * not bring home by itself (inherit.c).  The gate opens again in the parent.
+ * In the child the context is dead; if pages stayed away, a new context, the
+ * heir, manages them.
  *
- * A process that is made past these handlers has signals where pages were
- * away: core_forked() where the kernel tells of it, hide_all() elsewhere.
+ * In a process that is made without these handlers a touch of a page that was
+ * away raises a signal. core_forked() sees to that if the kernel tells of the
+ * fork, hide_all() otherwise.
  *
- * There are two sets of handlers.  The set that is registered first is for what
- * is the process's and not a context's: its prepare runs last, and its child
- * handler first.  The prepare of the second set makes threads, which allocates.
- * Between the two run handlers that others registered in between: these may
- * still fault, and faults are still served.
+ * There are two sets of handlers.  The set that is registered first is for the
+ * state of the process: its prepare handler runs last, and its child handler
+ * first.  The second set is for the contexts; its prepare handler makes
+ * threads, which allocates.  Handlers that other libraries registered in
+ * between run between the two: these may fault, and faults are served.
  *
- * Faults are served during the fork itself, too: the kernel holds the fork
- * until we have read its event.  So no lock is held meanwhile that serving
- * faults or events needs.  What the child goes on using is whole at any moment.
+ * Faults are served during the fork itself, too: the kernel holds the forking
+ * thread until the library has read the fork event.  So no lock that serving
+ * faults or events needs is held meanwhile.  Data that the child goes on using
+ * are consistent at any moment.
  */
 #include <errno.h>
 
@@ -118,7 +121,10 @@ void gate_reopen(struct uhmm *u)
 
 /* ---- Coming home ------------------------------------------------------ */
 
-/* After the fork a private page is shared until it is written to. */
+/*
+ * Bring all pages home.  Mirrors lose their writable entries, because after the
+ * fork a private page is shared until it is written to.
+ */
 static void rescue_all(void *arg)
 {
 	struct uhmm *u = arg;
@@ -128,7 +134,7 @@ static void rescue_all(void *arg)
 	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
 
-/* Return: whether nothing is frozen any more. */
+/* Return: true when no page of the block is frozen any more. */
 static bool thaw_block(struct uhmm *u, struct block *b)
 {
 	bool done;
@@ -160,7 +166,7 @@ static void thaw_all(struct uhmm *u)
 		}
 }
 
-/* Only what a child can read stays away. */
+/* Bring home the pages of all devices that a child cannot read. */
 static void settle_for_fork(void *arg)
 {
 	struct uhmm *u = arg;
@@ -174,7 +180,10 @@ static void settle_for_fork(void *arg)
 	thaw_all(u);
 }
 
-/* The worker may be waiting at the gate, and this stack may be away. */
+/*
+ * Run @fn in a new thread: the worker may be waiting at the gate, and the stack
+ * of the calling thread may be away.
+ */
 static void on_own_stack(struct uhmm *u, void (*fn)(void *))
 {
 	struct sys_thread t;
@@ -198,7 +207,10 @@ static bool has_managed(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return region_next(u, start, end, &s, &e);
 }
 
-/* What the child uses until it is served.  A thread's is on its stack. */
+/*
+ * Is memory managed that the child uses before its faults are served: the
+ * stack, the thread pointer's target, thread-local variables?
+ */
 static bool is_own_managed(struct uhmm *u)
 {
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
@@ -210,7 +222,10 @@ static bool is_own_managed(struct uhmm *u)
 	       has_managed(u, (uintptr_t)&here, (uintptr_t)&here + 1);
 }
 
-/* May, and do, pages stay away?  Faults may bring some home still. */
+/*
+ * Return: whether pages stay away during the fork.  Faults may still bring some
+ * home.
+ */
 static bool keep_away(struct uhmm *u)
 {
 	if (!(u->flags & UHMM_OPEN_FORK) || !u->mm->can_fork ||
@@ -223,7 +238,10 @@ static bool keep_away(struct uhmm *u)
 
 /* ---- Processes made past the handlers ---------------------------------- */
 
-/* @alone: in a child, where a thread that does not exist may hold the lock. */
+/*
+ * The pages of @b that a child would not find.  @alone: this is the child; the
+ * lock may be held by a thread that the child does not have.
+ */
 static struct mm_set away_in(struct uhmm *u, struct block *b,
 			     bool alone) NOT_GUARDED
 {
@@ -259,7 +277,7 @@ void core_forked(void *priv, int child)
 
 /* ---- fork(2) ---------------------------------------------------------- */
 
-/* Mark inherited contexts dead, and close what is theirs. */
+/* Mark inherited contexts dead, and close their descriptors. */
 static void bury(void)
 {
 	for (struct uhmm *u = contexts; u; u = u->next) {
@@ -271,7 +289,10 @@ static void bury(void)
 	contexts = NULL;
 }
 
-/* The same after a bare clone(2), which runs no handlers. */
+/*
+ * If this process was made by a bare clone(2), which runs no handlers: do the
+ * child handler's work now.
+ */
 static void bury_unnoticed(void)
 {
 	if (sys_is_marked_process())
@@ -282,7 +303,7 @@ static void bury_unnoticed(void)
 	sys_remark_process();
 }
 
-/* Hide what is managed from processes that are made past the handlers. */
+/* Hide managed memory from processes that are made without the handlers. */
 static void hide_all(struct uhmm *u, bool hide)
 {
 	uintptr_t at = 0, start, end;
@@ -334,7 +355,7 @@ static void parent_first_unlock(void)
 	serve_unlock();
 }
 
-/* Kill the child: it would read zeroes where pages were away. */
+/* Kill the child, which would read zeroes where pages were away. */
 _Noreturn static void die(struct uhmm *u, int err)
 {
 	sys_logf(&u->log, SYS_ERR,
@@ -387,7 +408,7 @@ static void child_first(void)
 	sys_freeze_env(false);
 }
 
-/* By any thread, in any state: no lock is taken. */
+/* May run in any thread, whatever locks it holds: takes no lock. */
 static void say_lost(const char *why)
 {
 	struct uhmm *u = contexts;
@@ -398,7 +419,7 @@ static void say_lost(const char *why)
 		 why);
 }
 
-/* Once for the life of the process, and its children's. */
+/* Register the handlers, once for the life of the process and its children. */
 static int hook(void)
 {
 	static int hooked;
@@ -435,8 +456,8 @@ int fork_enlist(struct uhmm *u)
 }
 
 /*
- * While there are threads that read events: a fork that comes later would wait
- * for them, with a descriptor of its own that keeps them asked for.
+ * Unregister all ranges while there are threads that read events.  A fork later
+ * would wait for such a thread to read its event.
  */
 static void untrack_all(struct uhmm *u)
 {
@@ -446,7 +467,10 @@ static void untrack_all(struct uhmm *u)
 		u->mm->ops->untrack(u->mm, start, end, NULL, NULL);
 }
 
-/* A fork hides all ranges again as it ends: so untrack under its lock. */
+/*
+ * parent_unlock() hides all ranges again, under contexts_lock; so unregister
+ * them under that lock.
+ */
 void fork_delist(struct uhmm *u)
 {
 	struct uhmm **p = &contexts;

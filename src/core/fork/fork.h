@@ -9,9 +9,9 @@
 #include <uhmm/uhmm.h>
 
 /*
- * @params: as it was opened
- * @kept: pages are away during this fork
- * @fd: by which the child would serve them
+ * @params: with which the context was opened
+ * @kept: pages stay away during this fork
+ * @fd: userfaultfd by which the child serves these pages
  */
 struct fork {
 	struct uhmm_params params;
@@ -20,14 +20,20 @@ struct fork {
 	int fd;
 };
 
-/* Contexts that are open. */
+/* The list of open contexts. */
 int fork_enlist(struct uhmm *u);
 void fork_delist(struct uhmm *u);
 
-/* Guard what is away in a child made past the handlers: mm_client.forked */
+/*
+ * mm_client.forked: @child was made without fork(2)'s handlers; a touch there
+ * of a page that is away must raise a signal.
+ */
 void core_forked(void *priv, int child);
 
-/* inherit.c: go on in a child, by its own userfaultfd @fd, which is used up. */
+/*
+ * inherit.c: open a context in a forked child, on the child's userfaultfd @fd.
+ * Takes over @fd.
+ */
 int heir_open(struct uhmm *old, int fd);
 /* context.c: a context like @old, on @fd */
 int core_reopen(struct uhmm *old, int fd, struct uhmm **ret_u);

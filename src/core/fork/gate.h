@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* gate.h - movers are inside while they move pages; a fork closes it. */
+/*
+ * gate.h - a mover is inside the gate while it moves pages; a fork closes it.
+ */
 #ifndef UHMM_FORK_GATE_H
 #define UHMM_FORK_GATE_H
 
@@ -9,9 +11,12 @@ struct uhmm;
 
 void gate_enter(struct uhmm *u);
 void gate_leave(struct uhmm *u);
-/* No mover enters any more; those inside go on. */
+/* No mover enters any more; movers that are inside go on. */
 void gate_shut(struct uhmm *u);
-/* Or around a fork: nothing leaves RAM, and no fault can wait for that. */
+/*
+ * Is the gate shut, or closed for a fork?  Then no page leaves RAM, and no
+ * fault may wait for room.
+ */
 bool gate_is_shut(struct uhmm *u);
 void gate_reopen(struct uhmm *u);
 

@@ -21,9 +21,9 @@
  * - the device page is freed only when the word has changed;
  * - the word changes after the page is mapped: if it is mapped, it is home.
  *
- * Nothing here takes a lock of the old context, and the child is alone.  No
- * page is frozen then.  A page that was home and on a device as well is home:
- * it is protected, and the fault of the first write unprotects it.
+ * The heir takes no lock of the old context; the child has one thread.  No page
+ * is frozen at that moment.  A page that was home and on a device as well is
+ * home: it is write-protected, and the fault of the first write unprotects it.
  */
 #include <errno.h>
 
@@ -92,7 +92,7 @@ static int adopt_devices(struct uhmm *u, struct uhmm *old)
 
 /* ---- Pages ------------------------------------------------------------ */
 
-/* As it is to be known in the child, or 0: there it is home. */
+/* The word of a page in the child's context; 0: the page is home there. */
 static uint64_t word_for(struct uhmm *u, uint64_t w, bool there)
 {
 	switch (page_state(w)) {
@@ -109,7 +109,7 @@ static uint64_t word_for(struct uhmm *u, uint64_t w, bool there)
 	}
 }
 
-/* Locked. */
+/* Caller holds b->lock. */
 static void adopt_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 {
 	if (page_state(w) == P_DEVICE)

@@ -23,8 +23,8 @@
 /* ---- Adding ------------------------------------------------------------- */
 
 /*
- * Addressable or not, and migratable or not.  What is neither could hold
- * nothing that anyone can reach.
+ * A device is addressable by the CPU or not, and its pages migrate or not.  A
+ * device that is neither is refused: no thread could reach data on it.
  */
 static int check_kind(const struct uhmm_device_desc *d)
 {
@@ -66,7 +66,7 @@ static int check_desc(const struct uhmm_device_desc *d)
 	return check_kind(d);
 }
 
-/* What the CPU is to map must be there. */
+/* The file must have all the pages that the CPU is to map. */
 static int check_file(const struct uhmm_device *dev)
 {
 	const struct uhmm_device_desc *d = &dev->desc;
@@ -124,7 +124,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	if (!err)
 		err = watchdog_start(u);
 	if (!err)
-		err = sys_fds_hold(); /* what the provider keeps */
+		err = sys_fds_hold(); /* descriptors that the provider keeps */
 	if (!err)
 		err = number_device(dev);
 	if (err) {
@@ -137,7 +137,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	return 0;
 }
 
-/* Nothing is on it any more, or nobody will ask. */
+/* No page is on the device any more, or the context is being closed. */
 static void device_destroy(struct uhmm_device *dev)
 {
 	charge_device_gone(dev->u, dev->id);
@@ -149,8 +149,8 @@ static void device_destroy(struct uhmm_device *dev)
 }
 
 /*
- * The demoter may have picked it as one with room a moment ago: it will find
- * it closed, so it must still be there.
+ * The struct stays until the context is closed: the demoter may have chosen the
+ * device a moment ago, and then reads that it is closed.
  */
 static void retire(struct uhmm_device *dev)
 {
@@ -217,7 +217,10 @@ static void wait_for_frees(struct uhmm_device *dev)
 			sys_futex_wait(&nobody, 0, 1000 * 1000);
 }
 
-/* Until each call has returned, and with it what it kept. */
+/*
+ * Wait until each call has returned, and given back the device pages that it
+ * kept.
+ */
 static void wait_for_loss(struct uhmm_device *dev)
 {
 	struct sys_wait w = { .all = &dev->u->waits,
@@ -240,7 +243,7 @@ int do_remove(struct uhmm_device *dev)
 
 	pagemap_close(&dev->pagemap, true);
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
-		/* moves that began before end here */
+		/* moves that began before the close end here */
 		block_take_mover(u, u->blocks[i]);
 		block_let_go(u, u->blocks[i]);
 	}
@@ -275,7 +278,10 @@ int uhmm_device_remove(struct uhmm_device *dev)
 	return dev ? (int)request_run(dev->u, &req) : 0;
 }
 
-/* If a call is stuck this does not wait: what the provider said last. */
+/*
+ * Bytes stored.  Does not wait for a stuck call: returns what the provider said
+ * last.
+ */
 static uint64_t stored(struct uhmm_device *dev)
 {
 	struct call_what what = { .op = CALL_STORED };

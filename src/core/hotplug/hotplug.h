@@ -14,10 +14,10 @@ void device_retire_all(struct uhmm *u);
 void device_free_all(struct uhmm *u);
 
 /* lost.c */
-/* Also as uhmm.lose_device. */
+/* Also the hook uhmm.lose_device. */
 int do_lost(struct uhmm_device *dev);
 int do_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n);
-/* Whatever is on a lost device, poisoned.  Return: pages. */
+/* Poison all pages on a lost device.  Return: how many. */
 uint64_t lost_sweep(struct uhmm_device *dev);
 
 #endif

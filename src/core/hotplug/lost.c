@@ -4,16 +4,16 @@
  *
  * DOC: Finding pages
  *
- * There is no map from device pages to addresses: the blocks are walked.  What
- * is gone is marked first, the device or the pages of its pagemap.  A thread
- * that puts a device page into a word afterwards asks device_has_lost() under
- * the block's lock, and treats the page as lost.  So each word is either found
- * by the walk, which locks every block, or never written.
+ * There is no map from device pages to addresses, so all blocks are walked.
+ * First the device, or the failed pages in its pagemap, are marked as lost.  A
+ * thread that puts a device page into a word afterwards asks device_has_lost()
+ * under the block's lock, and treats the page as lost.  So each word is either
+ * found by the walk, which locks every block, or never written.
  *
  * A page that is on its way home is lost at once, and the faulting threads that
  * wait for it get their SIGBUS, although the copy goes on.  The thread that
  * copies finds the word changed, and gives up.  Until its copy returns it keeps
- * the frame and the device page.  Nothing here waits for a callback.
+ * the frame and the device page.  The walk waits for no callback.
  */
 #include <errno.h>
 
@@ -40,10 +40,10 @@ struct loss {
 };
 
 /*
- * What one block loses.
- * @kept: at rest on the device, and in RAM as well
- * @m.set: of @lost, where the CPU maps them
- * @dpfn: device pages that no thread is at work on, to be freed
+ * The pages that one block loses.
+ * @kept: pages at rest on the device that have a good frame in RAM
+ * @m.set: pages with device memory mapped at their address
+ * @dpfn: device pages that no thread is working on, to be freed
  */
 struct part {
 	struct mm_set lost, clean, kept;
@@ -66,7 +66,10 @@ static bool has_device_words(const struct block *b)
 	return block_nr(b, PAGE_NAMES_DPFN) + b->nr[P_STASHING];
 }
 
-/* Its mapping is moving (out_stash.c): look again when the move has ended. */
+/*
+ * Is the page's mapping moving (out_stash.c)?  Then look again when the move
+ * has ended.
+ */
 static bool is_stashed(uint64_t w)
 {
 	return page_state(w) == P_STASHING && w & (PAGE_AWAY | PAGE_CHARGED);
@@ -110,7 +113,10 @@ static void find_lost(struct loss *l, struct block *b, struct part *ret)
 			sort_page(l, b, i, ret);
 }
 
-/* The CPU may still map the device's memory there. */
+/*
+ * Page @i becomes P_POISONED; the CPU may still map device memory at its
+ * address.
+ */
 static void poison_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
@@ -141,7 +147,7 @@ static void poison_pages(struct loss *l, struct block *b,
 	l->npages += n;
 }
 
-/* Nobody is to use the device's memory any more. */
+/* Unmap the device's memory from the lost pages. */
 static void take_away(struct part *p)
 {
 	struct swap s = { .m = &p->m, .set = p->m.set };
@@ -150,7 +156,7 @@ static void take_away(struct part *p)
 		coherent_lose(&s);
 }
 
-/* Return: whether to come again, when a move has ended. */
+/* Return: whether to look at the block again when a move has ended. */
 static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 {
 	struct uhmm *u = l->dev->u;
@@ -176,7 +182,9 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 
 /* ---- All -------------------------------------------------------------- */
 
-/* A block that is made from now on sees what was marked before. */
+/*
+ * How many blocks to walk.  A thread that creates a block later sees the mark.
+ */
 static uint32_t count_blocks(struct uhmm *u)
 {
 	uint32_t nr;
@@ -214,7 +222,10 @@ uint64_t lost_sweep(struct uhmm_device *dev)
 
 /* ---- A device --------------------------------------------------------- */
 
-/* From here on no call enters it, and calls that wait to enter leave. */
+/*
+ * Mark @dev as lost: no call enters any more, and calls that wait to enter
+ * return.  Return: false if it was lost before.
+ */
 static bool set_lost(struct uhmm_device *dev)
 {
 	if (atomic_exchange(&dev->is_lost, true))
@@ -233,7 +244,7 @@ int do_lost(struct uhmm_device *dev)
 	uint64_t n;
 
 	if (!call_hold(dev))
-		return 0; /* it is being removed, and holds nothing */
+		return 0; /* @dev is being removed, and has no pages */
 	if (set_lost(dev)) {
 		n = lost_sweep(dev);
 		sys_logf(&dev->u->log, SYS_ERR,

@@ -51,7 +51,7 @@ void object_free_all(struct uhmm *u)
 
 /* ---- Addresses of views ------------------------------------------------ */
 
-/* False: there is none, most likely. */
+/* Has the context any object? */
 static bool has_objects(struct uhmm *u)
 {
 	return atomic_load_explicit(&u->objects.nr, memory_order_relaxed);
@@ -91,7 +91,7 @@ static bool is_op_refused(enum request_op op)
 	       op == REQ_MIRROR_SNAPSHOT || op == REQ_DEVICE_MAP;
 }
 
-/* Is any of it an object's own? */
+/* Does the range overlap the own address of an object? */
 static bool overlaps_own(struct uhmm *u, uintptr_t start, size_t len)
 {
 	uintptr_t s = start, e;
@@ -142,7 +142,7 @@ int do_object_create(struct uhmm_object *o)
 	err = mm->ops->object_create(mm, o->len, &o->va);
 	if (err)
 		return err;
-	enlist_object(o); /* before a fault there can be taken for another's */
+	enlist_object(o); /* a fault there must find the object */
 	err = range_take_in(o->u, o->va, o->va + o->len, true);
 	if (err) {
 		delist_object(o);
@@ -165,8 +165,8 @@ int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
 }
 
 /*
- * While this thread is the mover nobody takes a page out of the block: so what
- * is still to be punched goes nowhere.
+ * While this thread is the mover no other thread takes a page out of the block:
+ * so no page leaves the range before it is punched out.
  */
 static int discard_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {

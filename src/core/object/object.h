@@ -7,7 +7,7 @@
 
 #include "core/context/dispatch.h"
 
-/* @va: its own address; @next: of all of a context */
+/* @va: the object's own address; @next: next object of the context */
 struct uhmm_object {
 	struct uhmm *u;
 	uintptr_t va;
@@ -22,15 +22,15 @@ int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
 int do_object_discard(struct uhmm_object *o, uint64_t offset, size_t len);
 int do_object_destroy(struct uhmm_object *o);
 /*
- * The request that @r is in truth, in *@copy if it is another: about the
- * object, where it names a view.  -EINVAL: only a part of its range is in one;
- * -EOPNOTSUPP: not for objects.
+ * If the range of *@r is in a view, build the request for the object's own
+ * address in *@copy, and point *@r there.  -EINVAL: only a part of the range is
+ * in a view; -EOPNOTSUPP: the call is not for objects.
  */
 int object_request(struct uhmm *u, const struct request **r,
 		   struct request *copy);
 /* Is @addr in a view? */
 bool object_has(struct uhmm *u, uintptr_t addr);
-/* Of a context that is closed. */
+/* Free the objects of a context that is being closed. */
 void object_free_all(struct uhmm *u);
 
 #endif
