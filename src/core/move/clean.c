@@ -7,10 +7,10 @@
  * it is removed from its address and that is all.  The first write, or a wish
  * to have it in RAM for good, gives the copy up.
  *
- * Only under a limit on RAM, where pages leave without being asked; only while
- * the device has room to spare, and no limit; only while all such copies take
- * little of a limit that is for them, too; and only where every write fault is
- * served, those of system calls too.
+ * Pages become clean only under a limit on RAM, where the demoter sends pages
+ * away; only while the device has room to spare and no limit of its own; only
+ * while all such copies take a small part of a limit that counts them, too; and
+ * only where every write fault is served, those of system calls included.
  *
  * Nothing can be lost to DMA here: a write to the page through the kernel has
  * to fault first.
@@ -28,10 +28,13 @@
 #include "core/page/dropped.h"
 #include "core/page/page.h"
 
-#define WRITE_COSTS 8	/* reads that go by until sharing is tried again */
-#define LEAST_SHARE -64 /* after however many writes */
+#define WRITE_COSTS 8	/* reads until sharing is tried again */
+#define LEAST_SHARE -64 /* lowest, however many writes */
 
-/* Where pages are read and then written, sharing costs a fault for nothing. */
+/*
+ * Is sharing worth it for @b?  Where pages are read and then written, it costs
+ * a fault and gains nothing.
+ */
 static bool pays_here(struct block *b)
 {
 	if (b->share < 0)
@@ -39,7 +42,7 @@ static bool pays_here(struct block *b)
 	return b->share >= 0;
 }
 
-/* A clean page of @b was written to.  Locked. */
+/* A clean page of @b was written to.  Caller holds b->lock. */
 void clean_written(struct block *b)
 {
 	int share = b->share - WRITE_COSTS;
@@ -47,7 +50,10 @@ void clean_written(struct block *b)
 	b->share = (int8_t)(share < LEAST_SHARE ? LEAST_SHARE : share);
 }
 
-/* Should a page of @b that is about to be read stay on @dev?  Locked. */
+/*
+ * Should a page of @b that comes home for a read keep its page on @dev?  Caller
+ * holds b->lock.
+ */
 bool clean_wanted(struct uhmm *u, struct block *b,
 		  const struct uhmm_device *dev)
 {
@@ -103,34 +109,34 @@ out:
 
 /* ---- Leaving ---------------------------------------------------------- */
 
-/* Pages of @o that leave, with the words that they had. */
+/* Clean pages of @o that leave RAM, and their former words. */
 struct drop {
 	struct out o;
 	uint64_t word[MM_BLOCK_PAGES];
 	struct mm_set back; /* in frames, and to be at their addresses */
 };
 
-/* A frame is what is left of a page; a hole is gone already. */
+/* Has the page left its address: is it in a frame, or was there a hole? */
 static bool is_page_gone(const struct out *o, unsigned i)
 {
 	return set_has(&o->f.framed, i) || set_has(&o->f.holes, i);
 }
 
-/* It was locked on the way into its frame. */
+/* Is the page in its frame, but must go back because it is pinned? */
 static bool is_drop_refused(const struct out *o, unsigned i)
 {
 	return set_has(&o->f.framed, i) && o->f.why[i];
 }
 
-/* Is its copy lost?  Then what is in RAM is all there is. */
+/* Is the device page of @word lost?  Then the page in RAM has the only data. */
 static bool has_lost(struct uhmm *u, uint64_t word)
 {
 	return device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
 }
 
 /*
- * A page still at its address may be protected or not (see stash() in mm.h): a
- * write to it might go unseen, so it is plain RAM from now on.
+ * Page @i stays in RAM.  If it is still at its address it may be unprotected
+ * (see stash() in mm.h), and a write would go unseen: so it becomes plain RAM.
  */
 static void keep_page(struct drop *d, unsigned i)
 {
@@ -166,7 +172,10 @@ static void dropped(struct drop *d, unsigned i)
 	o->gone[o->ngone++] = was;
 }
 
-/* One by one, which is done at once.  Locked. */
+/*
+ * Take the pages that can be moved one by one, without unlocking.  Caller holds
+ * the block's lock.
+ */
 static void drop_by_move(struct drop *d, const struct mm_set *want)
 {
 	struct out *o = &d->o;
@@ -192,7 +201,10 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 	out_set_aside(o);
 }
 
-/* What has to go by its mapping.  Locked, but not all the while. */
+/*
+ * Take the other pages by moving their mapping.  Called and returns with the
+ * block's lock held, but releases it for a while.
+ */
 static void drop_by_stash(struct drop *d) NOT_GUARDED
 {
 	struct out *o = &d->o;

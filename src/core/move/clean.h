@@ -15,11 +15,17 @@ struct uhmm_device;
 bool clean_wanted(struct uhmm *u, struct block *b,
 		  const struct uhmm_device *dev);
 void clean_written(struct block *b);
-/* Writable from now on, the copy is given up.  @b locked, unlocked. */
+/*
+ * Make clean pages of @want writable, and free their device pages.  Called with
+ * b->lock held, returns with it released.
+ */
 int clean_break_unlock(struct uhmm *u, struct block *b,
 		       const struct mm_set *want,
 		       const struct uhmm_device *only) LETS_GO(b->lock);
-/* Out of RAM again, without a copy; by the mover.  Return: pages that went. */
+/*
+ * Drop clean pages from RAM: they are on their device already.  Caller holds
+ * b->mover.  Return: pages dropped.
+ */
 int clean_drop(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 #endif

@@ -23,7 +23,7 @@
 
 /* ---- Taking ----------------------------------------------------------- */
 
-/* Return: -EBUSY when all that could be taken is pinned. */
+/* Return: -EBUSY when all pages that could be taken are pinned. */
 static int select_exclusive(struct out *o, const struct mm_set *want)
 {
 	bool pinned = false;
@@ -43,7 +43,10 @@ static int select_exclusive(struct out *o, const struct mm_set *want)
 	return pinned && set_empty(&o->f.want) ? -EBUSY : 0;
 }
 
-/* Into frames.  Locked, but perhaps not all the while. */
+/*
+ * Freeze the pages into frames.  Called and returns with the block's lock held,
+ * but may release it for a while.
+ */
 static int freeze(struct out *o, bool *ret_waited) NOT_GUARDED
 {
 	int err = out_take_frames(o);
@@ -123,7 +126,7 @@ static bool is_exclusive_to(uint64_t w, unsigned id)
 	return page_state(w) == P_EXCLUSIVE && (!id || page_dev(w) == id);
 }
 
-/* Return: what is to be thawed.  Locked. */
+/* Return: the pages to be thawed.  Caller holds b->lock. */
 static struct mm_set mark_revoking(struct uhmm *u, struct block *b,
 				   const struct mm_set *want, unsigned id)
 {
@@ -142,8 +145,9 @@ static struct mm_set mark_revoking(struct uhmm *u, struct block *b,
 }
 
 /*
- * What cannot be mapped now stays in its frame, where a touch finds it.  The
- * slot stays the block's: only a mover may take it.
+ * Map revoked pages again.  A page that cannot be mapped now stays in its
+ * frame, where a fault finds it.  The block keeps its slot, because only a
+ * mover may take that.
  */
 static void thaw_revoked(struct uhmm *u, struct block *b,
 			 const struct mm_set *set)
@@ -164,7 +168,10 @@ static void thaw_revoked(struct uhmm *u, struct block *b,
 	}
 }
 
-/* @set is P_REVOKING.  @b locked, unlocked on return. */
+/*
+ * Pages of @set are P_REVOKING.  Called with b->lock held, returns with it
+ * released.
+ */
 static void revoke_unlock(struct uhmm *u, struct block *b,
 			  const struct mm_set *set) LETS_GO(b->lock)
 {

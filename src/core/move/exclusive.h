@@ -11,15 +11,18 @@ struct uhmm;
 
 /*
  * Take the pages of @want, which are in RAM, into frames for mirror @id.
- * Return: 0, or -EBUSY, -EAGAIN, -ENOMEM; perhaps some of them are taken
- * nevertheless.
+ * Return: 0, or -EBUSY, -EAGAIN, -ENOMEM; some pages may have been taken even
+ * then.
  */
 int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 		   unsigned id);
-/* The CPU gets back what is exclusive to mirror @id; 0: to any mirror. */
+/*
+ * Give pages of @want that are exclusive to mirror @id back to the CPU; 0: of
+ * any mirror.
+ */
 void exclusive_end(struct uhmm *u, struct block *b, const struct mm_set *want,
 		   unsigned id);
-/* A CPU touch.  @b locked, unlocked on return. */
+/* Serve a CPU touch.  Called with b->lock held, returns with it released. */
 enum mm_outcome exclusive_fault_unlock(struct uhmm *u, struct block *b,
 				       unsigned i) LETS_GO(b->lock);
 

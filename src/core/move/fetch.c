@@ -147,7 +147,10 @@ static void note_fetched(struct fetch *f, unsigned i)
 	f->m.went++;
 }
 
-/* Map [i, last), all read and ours.  Return: where to go on. */
+/*
+ * Map pages [i, last), which were all read and are still P_COMING.  Return: the
+ * next page to look at.
+ */
 static unsigned map_fetched_run(struct fetch *f, unsigned i, unsigned last)
 {
 	struct slot *s = f->slot == NO_SLOT ? NULL : slot_of(f->m.u, f->slot);
@@ -200,7 +203,10 @@ static void map_fetched(struct fetch *f)
 	}
 }
 
-/* The CPU's access to the device's memory ends; what it cannot, stays. */
+/*
+ * Unmap device memory from the marked pages; a page where that fails stays on
+ * the device.
+ */
 static void take_back_mapping(struct fetch *f)
 {
 	struct swap s = { .m = &f->m, .set = f->m.set };
@@ -246,8 +252,8 @@ void fetch_marked_unlock(struct fetch *f)
 /* ---- A run for a fault ------------------------------------------------ */
 
 /*
- * Pages [i, i + n) in one go.  @b locked, unlocked on return.  Return: 0;
- * -EAGAIN to be tried again; -EIO when page @i is lost.
+ * Bring pages [i, i + n) home at once.  Called with b->lock held, returns with
+ * it released.  Return: 0; -EAGAIN: try again; -EIO: page @i is lost.
  */
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		    bool share) NOT_GUARDED /* the block of the fetch is @b */

@@ -7,9 +7,9 @@
 #include "core/move/home.h"
 
 /*
- * @m.set: pages marked P_COMING by us; @m.went: those that came
- * @placed: of them, on a device that the CPU maps
- * @read: copied; @failed: could not be; @gone: nothing is mapped there
+ * @m.set: pages that this thread marked P_COMING; @m.went: pages that came
+ * @placed: pages of @m.set with device memory mapped at their address
+ * @read: copied; @failed: could not be copied; @gone: address is unmapped
  * @ram: where page 0 of the block would be copied to
  */
 struct fetch {
@@ -17,25 +17,34 @@ struct fetch {
 	struct mm_set read, failed, gone, placed;
 	uint32_t slot;
 	char *ram;
-	bool again;	  /* not because of the device: to be tried again */
+	bool again;	  /* some failed, but not by the device: try again */
 	bool may_unplace; /* not in a fault */
-	bool share;	  /* for a read: the device's copies stay good */
+	bool share;	  /* map write-protected: device pages stay good */
 	struct move m;	  /* from its @dpfn on not initialized */
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
 void fetch_init(struct fetch *f, struct uhmm *u, struct block *b);
-/* Is the page where only its device has it, or the CPU by the device's file? */
+/* Are the data only on a device (whether the CPU maps device memory or not)? */
 bool fetch_is_away(struct uhmm *u, uint64_t w);
-/* Is it on the device of @f, if that is known, and on @only?  Locked. */
+/*
+ * May @f fetch page @i: is it on the device of @f and on @only, as far as these
+ * are set?  Caller holds the block's lock.
+ */
 bool fetch_may(const struct fetch *f, unsigned i,
 	       const struct uhmm_device *only);
-/* Frames to copy @want into; or false. */
+/* Get frames to copy @want into.  Return: false if there is no slot. */
 bool fetch_get_frames(struct fetch *f, const struct mm_set *want);
-/* Mark what is on one device.  Locked. */
+/*
+ * Mark the pages of @want on one device P_COMING.  Caller holds the block's
+ * lock.
+ */
 void fetch_mark(struct fetch *f, const struct mm_set *want,
 		const struct uhmm_device *only);
-/* What was marked comes home.  @b locked, unlocked on return. */
+/*
+ * Bring the marked pages home.  Called with the block's lock held, returns with
+ * it released.
+ */
 void fetch_marked_unlock(struct fetch *f) LETS_GO(f->m.b->lock);
 
 #endif

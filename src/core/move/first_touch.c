@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * first_touch.c - what was never touched begins on a device.
+ * first_touch.c - pages that were never touched begin on a device.
  *
- * There is nothing to copy: a device page is cleared and becomes the page, by
- * the same way as any other goes out.
+ * There is nothing to copy: a device page is cleared, and the page is on the
+ * device then.  The steps are those of a move out.
  */
 #include <errno.h>
 
@@ -22,7 +22,7 @@ static bool may_be_untouched(uint64_t w)
 	       !page_pins(w);
 }
 
-/* Leave of @set what holds nothing yet. */
+/* Keep the pages in @set that were never touched. */
 static int keep_untouched(struct uhmm *u, uintptr_t va, struct mm_set *set)
 	NOT_GUARDED /* there may be no block */
 {

@@ -9,7 +9,7 @@
 #include "core/device/device.h"
 #include "core/page/block.h"
 
-/* Is it an object, which several mappings share? */
+/* Is the block memory of an object, which several mappings share? */
 static inline bool move_is_shared(struct uhmm *u, const struct block *b)
 {
 	return atomic_load_explicit(&u->objects.nr, memory_order_relaxed) &&

@@ -3,8 +3,8 @@
  * home.c - pages of one block come back to RAM: round after round, until all
  * are there.
  *
- * What needs no copy comes first: clean pages, kept frames, frozen pages.  Then
- * the pages of one device after another (fetch.c).
+ * Pages that need no copy come first: clean pages, pages with kept frames,
+ * frozen pages.  Then the pages of one device after another (fetch.c).
  */
 #include <errno.h>
 
@@ -25,7 +25,10 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-/* Its mapping has to be replaced first. */
+/*
+ * Is page @i on a device that the CPU maps?  Then its mapping has to be
+ * replaced first.
+ */
 static bool is_on_mapped(const struct fetch *f, unsigned i)
 {
 	return device_is_mapped(
@@ -33,8 +36,9 @@ static bool is_on_mapped(const struct fetch *f, unsigned i)
 }
 
 /*
- * The same for what is wanted of a block; what is left over stays.  Locked, but
- * not all the time.
+ * Map pages of @want straight from devices with memory that the CPU can read.
+ * Other pages stay where they are.  Called and returns with the block's lock
+ * held, but releases it for a while.
  */
 static void home_direct(struct fetch *f, const struct mm_set *want,
 			const struct uhmm_device *only) NOT_GUARDED
@@ -82,7 +86,10 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 	return all;
 }
 
-/* A lost page is not settled before its mapping is gone, see coherent.c. */
+/*
+ * Is the page home, or lost for good?  A lost page is not settled before its
+ * mapping is gone, see coherent.c.
+ */
 static bool is_word_settled(uint64_t w)
 {
 	return page_has(w, PAGE_PLAIN) ||
@@ -104,7 +111,10 @@ static bool any_moves(const struct block *b, const struct mm_set *want)
 	return false;
 }
 
-/* Nothing could be fetched: wait for others' moves to end, if there are any. */
+/*
+ * No page could be fetched: if other threads are moving pages of @want, wait
+ * until a move ends.  Return: whether to try again.
+ */
 static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
 				   bool again) LETS_GO(f->m.b->lock)
 {
@@ -119,7 +129,7 @@ static bool wait_for_movers_unlock(struct fetch *f, const struct mm_set *want,
 	return again;
 }
 
-/* What needs no copy, first.  Return: whether there was something. */
+/* Map pages with kept frames.  Return: whether there were any. */
 static bool home_kept(struct fetch *f, const struct mm_set *want,
 		      struct uhmm_device *only)
 {
@@ -136,7 +146,10 @@ static bool home_kept(struct fetch *f, const struct mm_set *want,
 	return err != -ENOENT;
 }
 
-/* Few pages, or frames that cannot be given: without frames if possible. */
+/*
+ * For a few pages, or if frames cannot be moved: map pages straight from the
+ * device, where the CPU can read it.  Return: whether a page came home.
+ */
 static bool home_small(struct fetch *f, const struct mm_set *want,
 		       struct uhmm_device *only)
 {
@@ -148,7 +161,10 @@ static bool home_small(struct fetch *f, const struct mm_set *want,
 	return f->m.went;
 }
 
-/* No slot is free: one page at least, when there is no later. */
+/*
+ * No slot is free, and pages must come home now (HOME_RESCUE): bring one page
+ * home without a slot.
+ */
 static int rescue_one(struct fetch *f, struct mm_set *want,
 		      const struct uhmm_device *only)
 {
@@ -167,8 +183,8 @@ static int rescue_one(struct fetch *f, struct mm_set *want,
 }
 
 /*
- * One round over the block.  Return: whether to come again, or -errno.  What
- * failed leaves @want.
+ * One round over the block.  Return: whether another round is needed, or
+ * -errno.  Pages that failed are removed from @want.
  */
 static int home_round(struct fetch *f, struct mm_set *want,
 		      struct uhmm_device *only)
@@ -198,7 +214,7 @@ static int home_round(struct fetch *f, struct mm_set *want,
 	return again;
 }
 
-/* Is there anything that could come home?  Most blocks have nothing. */
+/* Is all of @want home?  Most blocks have nothing to bring home. */
 static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	unsigned away = 0;
@@ -211,14 +227,15 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))
 		home = is_word_settled(block_word(b, i)) ||
-		       node_has(u, block_word(b, i)); /* would not come */
+		       node_has(u, block_word(b, i)); /* stays on its node */
 	block_unlock(u, b);
 	return home;
 }
 
 /*
- * Nothing is mapped where these pages belong, and no event that would say so
- * is under way: their mapping went unnoticed, and their data with it.
+ * The addresses of the pages in f->gone are unmapped.  If no unmap event is
+ * under way, the kernel told nothing of the unmap: forget the pages; their data
+ * went with the mapping.
  */
 static void forget_gone(struct fetch *f)
 {

@@ -15,18 +15,24 @@ struct uhmm;
 struct uhmm_device;
 
 /*
- * home.c: pages of one block to RAM.  Ends when all of them are there at once:
- * under the mover lock, or while nothing leaves, which would never end else
+ * home.c: bring pages of one block to RAM.  Retries until all of @want is in
+ * RAM at the same time.  The caller holds the mover lock, or has closed the
+ * gate: otherwise this may not end.
  */
 enum home_how {
-	HOME_MIGRATE, /* what cannot be read stays on the device */
-	HOME_RESCUE,  /* what cannot be read is lost: poison it */
+	HOME_MIGRATE, /* pages that cannot be read stay on the device */
+	HOME_RESCUE,  /* pages that cannot be read are lost: poison */
 };
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why);
-/* All managed pages, or those on @only.  -EIO when some were lost. */
+/*
+ * Bring all managed pages home, or the pages on @only.  -EIO: some were lost.
+ */
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
-/* Map frozen pages [i, last) again.  @b locked.  Return: pages, -errno. */
+/*
+ * Map frozen pages [i, last) again.  Caller holds b->lock.  Return: pages,
+ * -errno.
+ */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		    bool share) LETS_GO(b->lock);
@@ -35,21 +41,21 @@ int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 int home_init(struct uhmm *u);
 void home_destroy(struct uhmm *u);
 /*
- * For a fault on a P_DEVICE page, which brings @n pages from it on if it can.
- * @b locked, unlocked on return.
+ * Serve a fault on P_DEVICE page @i; brings up to @n pages home, from @i on.
+ * Called with b->lock held, returns with it released.
  */
 enum mm_outcome home_fault_unlock(struct uhmm *u, struct block *b, unsigned i,
 				  unsigned n, bool write) LETS_GO(b->lock);
 /*
- * Page @i without a slot; what cannot be read is lost (-EIO).  @b locked,
- * unlocked on return.
+ * Bring page @i home without a slot; if it cannot be read it is lost (-EIO).
+ * Called with b->lock held, returns with it released.
  */
 int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 	LETS_GO(b->lock);
 
 /*
- * Pages of one device that follow each other there, too: @n of @b from @first
- * on, at @dpfn and the next.  @share: they keep their device pages.
+ * @n pages of @b from @first on, with consecutive device pages from @dpfn on.
+ * 	@share: the pages keep their device pages.
  */
 struct run {
 	struct uhmm *u;
@@ -60,7 +66,10 @@ struct run {
 	bool share;
 };
 
-/* home_map.c: one block, locked; the last one unlocks unless it returns 0 */
+/*
+ * home_map.c.  Caller holds b->lock; home_map_direct_unlock() releases it
+ * unless it returns 0
+ */
 #define HOME_GIVE_PAGES 64 /* from here on moving frames beats copying them */
 #define HOME_ATTEMPTS	3  /* to read a page before it is given up */
 ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,

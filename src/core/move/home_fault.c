@@ -2,9 +2,9 @@
 /*
  * home_fault.c - a CPU fault on a page that is on a device.
  *
- * Mostly one page: mapped straight from the device where that can be read, or
- * through a bounce page of ours, which is claimed without a lock and without
- * asking the kernel for anything.  A stream gets a run at once, by
+ * Most faults bring home one page: mapped straight from the device where the
+ * CPU can read it, or through a bounce page, which is claimed without a lock
+ * and without a system call.  The fault of a stream brings home a run, by
  * home_run_unlock().
  */
 #include <errno.h>
@@ -35,7 +35,7 @@ void home_destroy(struct uhmm *u)
 	sys_free(u->bounce.pages, NR_BOUNCE * MM_PAGE_SIZE);
 }
 
-/* NR_BOUNCE: all are in use. */
+/* Return: the number of a free bounce page, or NR_BOUNCE: all are in use. */
 static unsigned bounce_get(struct bounce *p)
 {
 	uint64_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
@@ -57,7 +57,10 @@ static void bounce_put(struct bounce *p, unsigned bit)
 
 /* ---- One page: the common fault --------------------------------------- */
 
-/* The page is mapped, by us or (-EEXIST) already.  Unlocks. */
+/*
+ * The page is mapped, by this thread or (-EEXIST) before.  Releases the block's
+ * lock.
+ */
 static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n)
 	LETS_GO(l->b->lock)
 {
@@ -83,7 +86,7 @@ static int lone_read(const struct run *l, void *ram)
 	return err;
 }
 
-/* Unlocks. */
+/* Releases the block's lock. */
 static enum mm_outcome lone_lost_unlock(const struct run *l) LETS_GO(l->b->lock)
 {
 	block_poison(l->u, l->b, l->first);
@@ -99,7 +102,7 @@ static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 
 	block_lock(l->b);
 	if (!page_is_coming(l->b, l->first, l->dev, l->dpfn)) {
-		/* dropped meanwhile */
+		/* the word changed meanwhile */
 		block_unlock(l->u, l->b);
 		device_free(l->dev, &l->dpfn, 1);
 		return MM_RETRY;
@@ -154,7 +157,9 @@ int home_lone_unlock(struct uhmm *u, struct block *b,
 
 /* ---- Straight from the device ------------------------------------------ */
 
-/* Unlocks, unless it returns 0: not possible here. */
+/*
+ * Return: 0: not possible, and b->lock is still held; otherwise it is released.
+ */
 static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
 					   unsigned i, unsigned n, bool share)
 	LETS_GO(b->lock)

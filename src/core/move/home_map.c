@@ -52,8 +52,8 @@ int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
 	ssize_t n;
 
 	/*
-	 * A frame that the provider is reading stays where it is: a read of
-	 * one that is gone would leave a page of zeroes in its place.
+	 * A frame that the provider is reading must not be moved: reading a
+	 * frame that is gone would leave a page of zeroes in its place.
 	 */
 	n = home_map(u, b, i, last, ram, is_read ? NULL : slot_of(u, b->slot),
 		     false);
@@ -97,8 +97,9 @@ void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share)
 }
 
 /*
- * A run of pages that a direct() is asked for.
- * @drop: those that were dropped meanwhile: their device pages are ours
+ * A run of pages for which direct() is called.
+ * @drop: pages that the application dropped meanwhile; this thread frees their
+ * 	device pages
  */
 struct direct {
 	struct run r;
@@ -110,7 +111,10 @@ static bool is_run_ours(const struct run *r, unsigned k)
 	return page_is_coming(r->b, r->first + k, r->dev, r->dpfn + k);
 }
 
-/* Map what is still ours of the beginning.  Return: pages, -errno. */
+/*
+ * Map the first pages of the run, as far as their words are unchanged.  Return:
+ * pages, -errno.
+ */
 static ssize_t map_direct(struct direct *d, const void *p)
 {
 	uintptr_t va = block_addr(d->r.b, d->r.first);
@@ -132,7 +136,7 @@ static ssize_t map_direct(struct direct *d, const void *p)
 	return 1;
 }
 
-/* The rest stays on the device, unless that is lost. */
+/* The other pages stay on the device, or are lost with it. */
 static void leave_rest(struct direct *d, unsigned from)
 {
 	for (unsigned k = from; k < d->r.n; k++) {
@@ -165,7 +169,9 @@ static void end_direct_unlock(struct direct *d, unsigned got)
 		device_free_run(d->r.dev, d->r.dpfn + first, last - first);
 }
 
-/* Locked, and so on return; meanwhile not. */
+/*
+ * Called and returns with the block's lock held, but releases it for a while.
+ */
 static ssize_t ask_direct(struct direct *d) NOT_GUARDED
 {
 	struct call *call;
@@ -188,9 +194,9 @@ static ssize_t ask_direct(struct direct *d) NOT_GUARDED
 }
 
 /*
- * Map up to @n pages from @i, and free their device pages unless they are
- * shared.  @b locked.  Return: 0: not possible, and still locked; else
- * unlocked, and pages mapped, or -errno: to be tried again.
+ * Map up to @n pages from @i on, and free their device pages unless @share.
+ * Called with b->lock held.  Return: 0: not possible, and b->lock is still
+ * held.  Otherwise b->lock is released: pages mapped, or -errno: try again.
  */
 ssize_t
 home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
@@ -210,7 +216,7 @@ home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	};
 	ssize_t got;
 
-	/* A mirror would have to be told first. */
+	/* Pages that a mirror covers need an invalidation first. */
 	if (!(d.r.dev->desc.flags & UHMM_DEVICE_CONCURRENT) ||
 	    !d.r.dev->ops.direct || mirror_covers(u, block_addr(b, i)))
 		return 0;

@@ -25,7 +25,7 @@
 
 /* ---- Which -------------------------------------------------------------- */
 
-/* Should what @b has on @dev be kept?  Locked. */
+/* Should frames of pages of @b on @dev be kept?  Caller holds b->lock. */
 bool kept_wanted(struct uhmm *u, const struct block *b,
 		 const struct uhmm_device *dev)
 {
@@ -72,8 +72,8 @@ static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
 }
 
 /*
- * Devices let go of the pages before the CPU may write to them.  What the
- * application drops meanwhile leaves its device page to us.
+ * Have devices let go of the pages before the CPU may write to them.  If the
+ * application drops a page meanwhile, this thread frees the device page.
  */
 static void tell_kept_mirrors(struct back *k) NOT_GUARDED
 {
@@ -122,7 +122,7 @@ static void note_kept_home(struct back *k, unsigned i)
 	k->m.went++;
 }
 
-/* Return: where to go on. */
+/* Return: the next page to look at. */
 static unsigned map_kept_run(struct back *k, unsigned i, unsigned last)
 {
 	const char *ram =
@@ -178,7 +178,7 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 	return k.again ? -EAGAIN : 0;
 }
 
-/* Page @i and those of the next @n that are kept as well. */
+/* Bring page @i home, and the pages behind it with kept frames, at most @n. */
 int kept_home_run_unlock(struct uhmm *u, struct block *b, unsigned i,
 			 unsigned n)
 {

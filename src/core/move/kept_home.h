@@ -12,17 +12,17 @@ struct mm_set;
 struct uhmm;
 struct uhmm_device;
 
-/* Should frames of what @b has on @dev be kept?  Locked. */
+/* Should frames of pages of @b on @dev be kept?  Caller holds b->lock. */
 bool kept_wanted(struct uhmm *u, const struct block *b,
 		 const struct uhmm_device *dev);
 /*
- * What is kept of @want comes home, of one device.  Return: -ENOENT: there is
- * none, and @b is still locked.  Else @b is unlocked, and 0, or -EAGAIN: look
- * again.
+ * Bring pages of @want with kept frames home, of one device.  Called with
+ * b->lock held.  Return: -ENOENT: there is no such page, and b->lock is still
+ * held.  Otherwise b->lock is released: 0, or -EAGAIN: look again.
  */
 int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 		     struct uhmm_device *only, uint8_t *why) LETS_GO(b->lock);
-/* For a fault on @i, at most @n pages. */
+/* kept_home_unlock() for a fault on page @i; at most @n pages. */
 int kept_home_run_unlock(struct uhmm *u, struct block *b, unsigned i,
 			 unsigned n) LETS_GO(b->lock);
 

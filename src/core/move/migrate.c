@@ -3,8 +3,8 @@
  * migrate.c - the bodies of uhmm_migrate(), uhmm_register() and their kin:
  * ranges cut into blocks, blocks moved one after another.
  *
- * The gate is passed for each block, so that a fork(2) waits for one block at
- * most.
+ * The calling thread enters the gate anew for each block, so that a fork(2)
+ * waits for one block at most.
  */
 #include <errno.h>
 
@@ -41,15 +41,16 @@ static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
 }
 
 /*
- * What has to be done before pages go out.
- * @clean: there are pages with a good copy on a device
- * @others: there are pages on other devices, or will be when those have left
+ * Steps that are needed before pages go out.
+ * @clean: the block has clean pages
+ * @others: pages are on devices other than the destination, or will be when
+ * 	clean pages have left
  */
 struct steps {
 	bool clean, others;
 };
 
-/* One look for all of them; the caller is the block's mover. */
+/* Find all needed steps in one look.  Caller holds the block's mover lock. */
 static struct steps look_for_steps(struct uhmm *u, struct block *b,
 				   const struct mm_set *want,
 				   const struct uhmm_device *dev)
@@ -80,8 +81,9 @@ static void drop_copies(struct uhmm *u, struct block *b,
 }
 
 /*
- * What could not be copied from device to device comes home first, as far as
- * there is room for it on @dev.  @mapped: only what the CPU maps
+ * Bring pages home that could not be copied from device to device, as many as
+ * @dev has room for.  @mapped: only pages with device memory mapped at their
+ * address
  */
 static int fetch_from_others(struct uhmm *u, struct block *b,
 			     const struct mm_set *want,
@@ -107,7 +109,9 @@ static int fetch_from_others(struct uhmm *u, struct block *b,
 	return home_block(u, b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
-/* Others came first: those that did not leave their device had no room. */
+/*
+ * Pages that are still on another device found no room on @dev: correct @why.
+ */
 static void say_no_room(struct uhmm *u, struct block *b,
 			const struct mm_set *want,
 			const struct uhmm_device *dev, uint8_t *why)
@@ -122,7 +126,7 @@ static void say_no_room(struct uhmm *u, struct block *b,
 	block_unlock(u, b);
 }
 
-/* Under the block's mover lock. */
+/* Caller holds the block's mover lock. */
 static int send_block(struct uhmm *u, struct block *b,
 		      const struct mm_set *want, struct uhmm_device *dev,
 		      uint8_t *why)
@@ -173,7 +177,10 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 	block_take_mover(u, b);
 	err = send_block(u, b, want, dev, why);
 	block_let_go(u, b);
-	/* -EAGAIN: the application kept changing it, so it is busy. */
+	/*
+	 * -EAGAIN: the application kept changing the block, so the pages are
+	 * busy
+	 */
 	return err < 0 && err != -EAGAIN ? err : 0;
 }
 
@@ -214,7 +221,7 @@ static int block_to_ram(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 
 /* ---- Ranges ----------------------------------------------------------- */
 
-/* @why: of the pages from @start on. */
+/* @why: for the pages from @start on. */
 static void why_unmanaged(struct uhmm *u, uintptr_t start, uintptr_t end,
 			  const struct uhmm_device *dev,
 			  const struct mm_set *managed, uint8_t *why)
@@ -249,8 +256,9 @@ static void look_pinned(struct uhmm *u, struct block *b,
 }
 
 /*
- * Once more for what a fork(2) left behind.  Pages that look pinned then are.
- * Outside of the gate: the calling thread may wait for a fault of its own.
+ * Try pages again that a fork(2) left shared.  A page that still looks pinned
+ * afterwards is pinned.  Called outside of the gate, because the calling thread
+ * may wait for a fault of its own.
  */
 static int migrate_forked(struct uhmm *u, uintptr_t va,
 			  const struct mm_set *want, struct uhmm_device *dev,
@@ -275,7 +283,9 @@ static int migrate_forked(struct uhmm *u, uintptr_t va,
 	return err;
 }
 
-/* One block's part.  Return: pages at the destination, -errno. */
+/*
+ * Move one block's part of a range.  Return: pages at the destination, -errno.
+ */
 static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 			    struct uhmm_device *dev, uint8_t *ret_why,
 			    bool *ret_known)
@@ -311,7 +321,7 @@ static ssize_t migrate_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	return err ? err : n;
 }
 
-/* Why could nothing be managed?  A private mapping that is not ours, say. */
+/* The reason why no page could be managed. */
 static int why_none(struct uhmm *u, uintptr_t start)
 {
 	struct mm_extent e;
@@ -338,7 +348,7 @@ static void refine_why(struct uhmm *u, uintptr_t addr, size_t npages,
 	}
 }
 
-/* Of a range from @addr on, [at, end) was not tried. */
+/* [at, end) of the range from @addr on was not tried. */
 static void say_busy(uint8_t *why, uintptr_t addr, uintptr_t at, uintptr_t end)
 {
 	if (why)
@@ -346,7 +356,10 @@ static void say_busy(uint8_t *why, uintptr_t addr, uintptr_t at, uintptr_t end)
 		       (end - at) >> MM_PAGE_SHIFT);
 }
 
-/* The next part that is of interest: all is, where reasons are wanted. */
+/*
+ * The next managed address to try; without skipping any if the caller wants
+ * reasons.
+ */
 static uintptr_t next_part(struct uhmm *u, uintptr_t at, uintptr_t end,
 			   const uint8_t *why)
 {
@@ -387,7 +400,7 @@ static ssize_t migrate_range(struct uhmm *u, uintptr_t addr, size_t len,
 	return any ? total : why_none(u, addr);
 }
 
-/* Once.  @ret_changed: something was managed no more meanwhile. */
+/* One try.  *@ret_changed: addresses ceased to be managed meanwhile. */
 static ssize_t try_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 			   struct uhmm_device *dev, uint8_t *why,
 			   bool *ret_changed)
@@ -404,8 +417,8 @@ static ssize_t try_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 #define MAX_TRIES 100 /* each is for a change by another thread */
 
 /*
- * Where another thread unregistered or mapped anew all of the range after it
- * was taken in, "nothing is managed" is no answer: it is taken in again.
+ * If another thread unregistered or mapped anew all of the range after this
+ * thread had taken it in, the range is taken in again.
  */
 ssize_t do_migrate(struct uhmm *u, uintptr_t addr, size_t len,
 		   struct uhmm_device *dev, uint8_t *why)

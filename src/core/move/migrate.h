@@ -11,7 +11,7 @@
 struct mm_set;
 
 /* migrate.c, pin.c: bodies of the public calls */
-/* Pages of one block.  @why is set for all of them. */
+/* Move pages of one block to @dev.  @why is set for all pages of @want. */
 int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		  struct uhmm_device *dev, uint8_t *why);
 ssize_t do_prefer(struct uhmm *u, uintptr_t addr, size_t len,

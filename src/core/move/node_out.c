@@ -12,8 +12,8 @@
  *		    P_COHERENT; what went along, as a part of the same huge page
  *		    perhaps, goes back
  *
- * Nothing is ever copied by us, so nothing can be lost: a word that is behind
- * is wrong about a place, not about data.
+ * The library copies no data here, so no data can be lost: a stale word is
+ * wrong about the place of a page, never about its data.
  */
 #include <errno.h>
 
@@ -35,11 +35,11 @@
 #define FILL_TRIES 1000
 
 /*
- * @managed: pages of the block that can be touched at all
- * @before: where they were; @n: the move, with the pages that it is about
- * @zero: nothing is there yet
- * @again: the page of zeroes is there, or it is in swap: to be written to
- * @strays: went, and should not have
+ * @managed: pages of the block that are managed
+ * @before: the nodes of the pages before the move; @n: the move and its pages
+ * @zero: holes
+ * @again: pages in swap, or mapped to the shared page of zeroes: to be written
+ * @strays: pages that moved and should not have
  */
 struct node_move {
 	struct mm_set managed, zero, again, strays;
@@ -59,7 +59,7 @@ static void node_move_init(struct node_move *m, struct uhmm *u, struct block *b,
 
 /* ---- 1, 2: select ----------------------------------------------------- */
 
-/* charge=keep: it would be one page more, and there is no room for it. */
+/* charge=keep: would the page be one more, and is there no room for it? */
 static bool is_too_much(struct node_move *m, uint64_t w)
 {
 	if (page_in_ram(w))
@@ -82,7 +82,7 @@ static void select_node_ram(struct node_move *m, unsigned i, bool there)
 		set_add(&m->zero, i);
 	else if (page_state(w) == P_RAM)
 		set_add(&m->n.set, i);
-	else /* about to be discarded */
+	else /* P_DROPPED and the like: about to go */
 		m->m.why[i] = UHMM_WHY_BUSY;
 }
 
@@ -100,7 +100,7 @@ static void select_node_page(struct node_move *m, unsigned i, bool there)
 		m->m.why[i] = page_dev(w) == m->m.dev->id ? UHMM_WHY_OK :
 							    UHMM_WHY_BUSY;
 		break;
-	case P_DEVICE: /* or it would have come home */
+	case P_DEVICE: /* it could not be brought home */
 		m->m.why[i] = UHMM_WHY_IO;
 		break;
 	case P_POISONED:
@@ -135,7 +135,10 @@ static void take_dpfns(struct node_move *m)
 	keep_first(&m->zero, &room, m->m.why);
 }
 
-/* Pages [i, last) that are nothing.  Return: how many are there now, -errno. */
+/*
+ * Fill holes [i, last) with zeroes.  Return: how many pages are present now,
+ * -errno.
+ */
 static int fill_run(struct node_move *m, unsigned i, unsigned last)
 {
 	ssize_t n = m->m.u->mm->ops->zero(
@@ -166,7 +169,10 @@ static int fill_all(struct node_move *m)
 	return 0;
 }
 
-/* Locked.  Return: 0, -EAGAIN when the address space is changing, -errno. */
+/*
+ * Caller holds the block's lock.  Return: 0, -EAGAIN when the address space is
+ * changing, -errno.
+ */
 static int select_node_pages(struct node_move *m, const struct mm_set *want)
 {
 	const struct mm_ops *ops = m->m.u->mm->ops;
@@ -241,7 +247,10 @@ static void arrive_page(struct node_move *m, const struct mm_nodes *now,
 		set_add(&m->again, i);
 }
 
-/* The application took them while they were on their way, perhaps along. */
+/*
+ * Find pages that the application unmapped or moved while the kernel moved
+ * them.
+ */
 static void find_gone(struct node_move *m, const struct mm_nodes *now)
 {
 	set_for_each(&m->n.set, i)
@@ -250,7 +259,7 @@ static void find_gone(struct node_move *m, const struct mm_nodes *now)
 			atomic_store(&m->m.dev->has_strays, true);
 }
 
-/* Pages that are there now, and neither were before nor belong there. */
+/* Find pages that are on the node now, were not before, and should not be. */
 static void find_node_strays(struct node_move *m, const struct mm_nodes *now)
 {
 	set_for_each(&now->set, i)
@@ -271,7 +280,7 @@ static void arrive_on_node(struct node_move *m)
 	set_for_each(&left, i)
 		m->m.why[i] = UHMM_WHY_UNMAPPED;
 	left = set_and(&m->n.set, &m->managed);
-	/* A table that says nothing is given back whenever it is unlocked. */
+	/* block_unlock() frees a plain table: so ensure it again. */
 	if (!block_ensure_table(m->m.u, m->m.b) &&
 	    !m->m.u->mm->ops->node_look(m->m.u->mm, &now)) {
 		set_for_each(&left, i)
@@ -298,7 +307,7 @@ static void unsay(struct node_move *m)
 	block_unlock(m->m.u, m->m.b);
 }
 
-/* If they come home as a part of one huge page, others go along. */
+/* Send strays back.  Other pages of the same huge page may go along. */
 static void send_back(struct node_move *m)
 {
 	struct mm_nodes back = { .va = m->m.b->va, .to = MM_NODE_HOME };
@@ -357,8 +366,9 @@ static int move_to_node_once(struct node_move *m, const struct mm_set *want)
 }
 
 /*
- * As a write of the application would.  The write may fault, and the fault may
- * wait until the demoter makes room: so neither gate nor mover lock is held.
+ * Write to pages, as the application would.  The write may fault, and the fault
+ * may wait until the demoter makes room: so this thread holds neither gate nor
+ * mover lock.
  */
 static void write_to(struct node_move *m)
 {
@@ -396,7 +406,7 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 			break;
 	}
 	count_refused(&m, want);
-	return err == -EAGAIN ? 0 : err; /* it kept changing: it is busy */
+	return err == -EAGAIN ? 0 : err; /* kept changing: busy */
 }
 
 int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,

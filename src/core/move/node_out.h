@@ -8,14 +8,15 @@
 #include "core/move/out.h"
 
 /*
- * Pages of one block to a node, as out_block() and with its mover lock taken
- * and left again.  @why is set for all of @want.  Return: 0, -errno.
+ * Move pages of one block to a node, by the steps of out_block().  Takes the
+ * block's mover lock and drops it.  @why is set for all of @want.  Return: 0,
+ * -errno.
  */
 int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	     struct uhmm_device *dev, uint8_t *why);
 /*
- * The same for the limit on RAM, with the mover lock held: @want, or with
- * OUT_DEMOTE what of it is frozen.  Return: pages that went, -errno.
+ * node_out() for the demoter, which holds the mover lock: @want, or with
+ * OUT_DEMOTE its frozen pages.  Return: pages that went, -errno.
  */
 int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 		struct uhmm_device *dev, enum out_how how);

@@ -95,7 +95,7 @@ static void arrive_on_device(struct out *o, unsigned i)
 	set_add(&o->placing, i);
 }
 
-/* The device did not take it. */
+/* The device did not take page @i. */
 static void note_refusal(struct out *o, unsigned i)
 {
 	out_why(o, i, set_has(&o->full, i) ? UHMM_WHY_NO_ROOM : UHMM_WHY_IO);
@@ -103,7 +103,8 @@ static void note_refusal(struct out *o, unsigned i)
 }
 
 /*
- * What was parked stays parked, for another device.  All else is mapped again.
+ * A page that was parked stays parked, for another device.  Any other page is
+ * mapped again.
  */
 static void return_frame(struct out *o, unsigned i)
 {
@@ -140,7 +141,10 @@ static void settle_zero(struct out *o, unsigned i)
 	}
 }
 
-/* What was copied to pages that are gone is not there.  Locked. */
+/*
+ * Pages that were copied to lost device pages have not arrived.  Caller holds
+ * the block's lock.
+ */
 static void forget_lost(struct out *o)
 {
 	set_for_each(&o->done, i)
@@ -172,7 +176,10 @@ static void settle_out(struct out *o)
 
 /* ---- 5: on a device that the CPU can address --------------------------- */
 
-/* What could not be mapped would fault, and is better off in RAM. */
+/*
+ * Device memory could not be mapped at these pages, so each touch would fault:
+ * bring them home.
+ */
 static void give_up_out(struct out *o, const struct mm_set *set, int err)
 {
 	enum uhmm_why why = err == -ENOMEM ? UHMM_WHY_MAPPINGS : UHMM_WHY_BUSY;
@@ -200,20 +207,20 @@ static void place_all(struct out *o)
 
 /* ---- The whole -------------------------------------------------------- */
 
-/* The demoter chooses the device of its next move by this. */
+/* Note how many pages the device took: the demoter chooses devices by that. */
 static void note_answer(struct out *o)
 {
 	struct mm_set all = set_or(&o->m.set, &o->zero);
 	struct mm_set rest = set_minus(&all, &o->done);
 
-	/* what was taken and could not be mapped is refused as well */
+	/* pages that could not be mapped count as refused, too */
 	if (!o->m.went)
 		rest = set_or(&rest, &o->placing);
 	device_answered(o->m.dev, o->m.went, set_count(&rest),
 			!set_empty(&o->full));
 }
 
-/* Afterwards no device can write to the frames. */
+/* Tell the mirrors.  Afterwards no device can write to the frames. */
 static void tell_out_mirrors(struct out *o)
 {
 	mirror_invalidate_set(o->m.u, o->m.b, &o->m.set, UHMM_NOTIFY_MIGRATE);

@@ -11,18 +11,18 @@ struct uhmm;
 struct uhmm_device;
 
 /*
- * out.c: pages of one block to a device, under its mover lock.  @why: of all
- * 512 pages, or NULL
+ * out.c: move pages of one block to a device.  Caller holds the block's mover
+ * lock.  @why: for all 512 pages, or NULL
  */
 enum out_how {
-	OUT_MIGRATE, /* all that @want names, because someone asked */
-	OUT_DEMOTE,  /* what was parked and not used since */
-	OUT_EVICT,   /* as OUT_MIGRATE, and what a fork(2) left shared */
+	OUT_MIGRATE, /* all pages of @want, for a caller that asked */
+	OUT_DEMOTE,  /* pages that were parked and not used since */
+	OUT_EVICT,   /* OUT_MIGRATE, and pages that a fork(2) left shared */
 };
-/* Return: pages that went, or -errno when nothing could be tried. */
+/* Return: pages that went, or -errno when no page could be tried. */
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      struct uhmm_device *dev, enum out_how how, uint8_t *why);
-/* Freeze what is in RAM, to see whether it is used.  Return: pages, -errno */
+/* Freeze pages in RAM, to see if they are touched.  Return: pages, -errno */
 int out_park(struct uhmm *u, struct block *b);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * out_freeze.c - which pages of a block can leave, and how they are taken from
- * the CPU: steps 1 and 2 of out.c.  Under the block's lock, but for what has to
- * be stashed.
+ * the CPU: steps 1 and 2 of out.c.  All of this runs under the block's lock,
+ * except for stashing.
  */
 #include <errno.h>
 
@@ -45,7 +45,10 @@ static void select_out_ram(struct out *o, unsigned i)
 		set_add(&o->f.want, i);
 }
 
-/* It could not be copied from there; see peer_copy.c. */
+/*
+ * The reason for a page on device number @dev, from which it could not be
+ * copied; see peer_copy.c.
+ */
 static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
 {
 	if (dev == o->m.dev->id)
@@ -54,7 +57,7 @@ static enum uhmm_why why_on_device(const struct out *o, unsigned dev)
 						  UHMM_WHY_NO_ROOM;
 }
 
-/* charge=keep: would it be one page more? */
+/* charge=keep: would the page be one more? */
 static bool is_new(uint64_t w)
 {
 	return page_state(w) == P_EMPTY ||
@@ -206,9 +209,10 @@ static void enter_states(struct out *o)
 }
 
 /*
- * A page that was copied home left its frame behind, and no page can move onto
- * it: the block may have kept its slot since, for others that are frozen.  Also
- * what is in a frame while a mapping moves must be the page, see event.c.
+ * Drop frames with old data at the offsets of @want.  A page that was copied
+ * home leaves its frame's memory behind, and the block may still have the slot
+ * for other frozen pages.  No page can be moved onto such a frame.  Also, while
+ * a mapping moves, event.c takes the contents of a frame for the page.
  */
 static void empty_frames(struct out *o)
 {
@@ -246,7 +250,7 @@ void out_reset(struct out *o)
 	set_clear(&o->empty);
 }
 
-/* @b->slot is set before anything is frozen; the mover lock keeps it. */
+/* b->slot is set before any page is frozen; the caller holds the mover lock. */
 int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	uint32_t slot;
@@ -271,9 +275,10 @@ int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want)
 }
 
 /*
- * What was managed when the caller looked may have been unmapped, and something
- * new mapped there.  From here on that cannot change unseen: a pending event
- * makes freeze() fail, and unregistering needs the mover lock.  Locked.
+ * The pages of @want that are still managed.  Since the caller looked, the
+ * application may have unmapped pages, and mapped something new there.  From
+ * here on that cannot happen unseen: a pending event makes freeze() fail, and
+ * unregistering needs the mover lock.  Caller holds the block's lock.
  */
 static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {
@@ -305,8 +310,9 @@ static bool may_go_along(const struct out *o, unsigned i)
 }
 
 /*
- * What lies between the pages that are wanted and may go with them for a
- * moment: plain RAM that nobody holds, and nothing at all.  Locked.
+ * Find pages between the wanted ones that may go with them for a moment: plain
+ * RAM that is not pinned, holes, and pages on a device.  Caller holds the
+ * block's lock.
  */
 static void find_bystanders(struct out *o)
 {
@@ -352,7 +358,7 @@ void out_free_gone(struct out *o)
 	o->ngone = 0;
 }
 
-/* What freezing left, by its mapping. */
+/* Take the pages that freeze() left, by moving their mapping. */
 static void take_left(struct out *o)
 {
 	if (set_empty(&o->left))
@@ -382,7 +388,7 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 		take_left(o);
 		assign_dpfns(o);
 	}
-	if (err == -EAGAIN) { /* the application never stands still */
+	if (err == -EAGAIN) { /* the address space keeps changing */
 		set_for_each(want, i)
 			out_why(o, i, UHMM_WHY_BUSY);
 		err = 1;
@@ -393,8 +399,9 @@ int out_freeze(struct out *o, const struct mm_set *want, enum out_how how)
 /* ---- Frames only ------------------------------------------------------ */
 
 /*
- * Only what is managed, see still_managed(): the kernel moves other pages, too,
- * and reports no touch of the hole that is left, which reads as zeroes.
+ * Takes only managed pages, see still_managed(): the kernel would move other
+ * pages too, but report no touch of the hole that is left, which reads as
+ * zeroes.
  */
 int out_take_frames(struct out *o)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * out_stash.c - pages that the kernel does not move one by one are taken by
- * their mapping.
+ * moving their mapping.
  *
  * Changing a mapping raises an event, which waits for a handler thread, so the
  * block cannot be locked: the pages are P_STASHING for that long, and faults on
@@ -79,8 +79,9 @@ static struct mm_set came_marked(const struct out *o)
 }
 
 /*
- * Such a page is at its address, or in the frame if the mover came later.
- * -EAGAIN: mappings are changing, so that cannot be told now.
+ * Find out where pages that came write-protected are: at their address, or in
+ * the frame if the mapping moved after they came.  -EAGAIN: mappings are
+ * changing.
  */
 static int find_marked(struct out *o)
 {
@@ -99,8 +100,9 @@ static int find_marked(struct out *o)
 }
 
 /*
- * What came or went by a remap before the mapping moved is in the words once
- * nothing has been under way.  Locked on return.
+ * Wait until the words are final: pages that came or went by mremap(2) before
+ * the mapping moved are known when no event is under way.  Returns with the
+ * block's lock held.
  */
 static void when_known_lock(struct out *o) TAKES(o->m.b->lock)
 {
@@ -133,7 +135,9 @@ void out_take_aside_lock(struct out *o)
 	s->stashed = s->stashed || !set_empty(&o->f.framed);
 }
 
-/* The page is in its frame, but was locked on the way, or merely went along. */
+/*
+ * Must the page in its frame go back: because it is pinned, or was not wanted?
+ */
 static bool goes_back(struct out *o, unsigned i)
 {
 	if (!set_has(&o->left, i))
@@ -144,8 +148,8 @@ static bool goes_back(struct out *o, unsigned i)
 }
 
 /*
- * It is on a device still, unless that is lost.  If a page has come along it
- * was in RAM after all: that one counts.
+ * The page is still on its device, unless that is lost.  If a page has come
+ * into the frame, the page was in RAM after all, and that page counts.
  */
 static void still_away(struct out *o, unsigned i, struct mm_set *back)
 {
@@ -168,7 +172,9 @@ static void still_away(struct out *o, unsigned i, struct mm_set *back)
 	o->gone[o->ngone++] = w;
 }
 
-/* Not taken: as it was, or lost long ago, before it was managed. */
+/*
+ * The page was not taken: it is as before, or was lost before it was managed.
+ */
 static void note_not_stashed(struct out *o, unsigned i)
 {
 	if (o->f.why[i] == UHMM_WHY_POISONED)
@@ -268,7 +274,10 @@ void out_sort_aside(struct out *o)
 	o->m.b->stash = NULL;
 }
 
-/* What cannot go back now stays in its frame, where a touch finds it. */
+/*
+ * Map the pages again.  A page that cannot be mapped now stays in its frame,
+ * where a fault finds it.
+ */
 static void give_back_run(struct out *o, unsigned first, unsigned last)
 {
 	int n;

@@ -10,14 +10,14 @@
 
 /*
  * @managed: pages of the block that can be touched at all
- * @frozen, @empty: selected, and already in frames or known to be nothing
- * @left: to be taken by their mapping
- * @m.set, @zero: frozen into frames, or nothing there
+ * @frozen, @empty: selected pages that are already in frames, or holes
+ * @left: to be taken by moving their mapping
+ * @m.set, @zero: pages in frames, or holes
  * @done: copied to the device
  * @full: pages that the device had no room for
- * @placing: to be mapped for the CPU
- * @room: pages that may yet be added, charge=keep
- * @keep: their frames are kept
+ * @placing: pages that are to have device memory mapped at their address
+ * @room: charge=keep: pages that may still be added
+ * @keep: frames of pages that arrived are kept
  * @gone: words of pages that were lost meanwhile, to be freed
  */
 struct out {
@@ -35,42 +35,56 @@ struct out {
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
-/* P_STASHING with PAGE_NEW: it was write-protected when it came. */
+/* With P_STASHING and PAGE_NEW: the page was write-protected when it came. */
 #define PAGE_CAME_MARKED PAGE_SWAPPING
 
 /* out_freeze.c */
 void out_init(struct out *o, struct uhmm *u, struct block *b,
 	      struct uhmm_device *dev);
 void out_why(struct out *o, unsigned i, enum uhmm_why why);
-/* Free what was lost while it was set aside.  Not locked. */
+/* Free device pages of pages that were lost while set aside.  Without locks. */
 void out_free_gone(struct out *o);
 /* Do holes become zeroes on the device? */
 bool out_takes_holes(const struct out *o);
-/* Give back what was selected but not frozen. */
+/* Give back the device pages of pages that were selected but not frozen. */
 void out_reset(struct out *o);
 /*
- * The block gets a slot with nothing at @want.  It is set before anything is
- * frozen, and the mover lock keeps it.
+ * Give the block a slot without memory at the offsets of @want.  b->slot is set
+ * before any page is frozen.  The caller holds the mover lock, so the block
+ * keeps the slot.
  */
 int out_give_slot(struct uhmm *u, struct block *b, const struct mm_set *want);
-/* Select and freeze.  Return: 0 to go on, 1 when nothing is to be done. */
+/* Select and freeze.  Return: 0 to go on, 1 when there is nothing to do. */
 int out_freeze(struct out *o, const struct mm_set *want, enum out_how how);
-/* Freeze o->f.want and note what is in frames now; the block is locked. */
+/*
+ * Freeze o->f.want and note the pages that are in frames now.  Caller holds the
+ * block's lock.
+ */
 int out_take_frames(struct out *o);
 
-/* out_stash.c: what freeze() had to leave */
-/* Let faults on o->f.left wait from now on, and on what lies between. Locked */
+/* out_stash.c: pages that freeze() could not take */
+/*
+ * Let faults on o->f.left, and on pages between them, wait from now on.  Caller
+ * holds the block's lock.
+ */
 void out_set_aside(struct out *o);
-/* Take what was set aside.  Locked on return. */
+/* Take the pages that were set aside.  Returns with the block's lock held. */
 void out_take_aside_lock(struct out *o) TAKES(o->m.b->lock);
 /*
- * After it: did the application unmap, move or discard the page meanwhile?  Its
- * word says what is there now; what has to go back joins @back.  Locked.
+ * After out_take_aside_lock(): did the application unmap, move or discard page
+ * @i meanwhile?  Then its word is set by what is there now, and a page that has
+ * to go back to its address joins @back.  Caller holds the block's lock.
  */
 bool out_was_overtaken(struct out *o, unsigned i, struct mm_set *back);
-/* After it: what was wanted joins o->framed and o->zero, the rest goes back. */
+/*
+ * After out_take_aside_lock(): wanted pages join o->m.set and o->zero, the
+ * other pages go back.
+ */
 void out_sort_aside(struct out *o);
-/* Pages of o->f.framed that nobody wanted go back to their addresses. Locked */
+/*
+ * Map the pages of @set, in o->f.framed, at their addresses again.  Caller
+ * holds the block's lock.
+ */
 void out_give_back(struct out *o, const struct mm_set *set);
 
 #endif

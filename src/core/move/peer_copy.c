@@ -2,10 +2,10 @@
 /*
  * peer_copy.c - pages go from one device to another.
  *
- * They are P_COMING for that long, as on their way home: faults wait, and an
- * event that drops one leaves its device page to the mover.  The copy goes
- * straight from device to device where the provider can do that, else through
- * frames, which are mapped nowhere else.
+ * Meanwhile the pages are P_COMING, as on their way home: faults wait, and if
+ * an event drops a page, the mover frees its device pages.  The copy goes
+ * straight from device to device where the provider can do that, otherwise
+ * through frames that are mapped nowhere else.
  */
 #include <errno.h>
 
@@ -20,8 +20,8 @@
 #include "core/page/slot.h"
 
 /*
- * @m.set: pages marked by us, all of them on @m.dev
- * @new: their device pages on @dst, to which they go; @unused: the others
+ * @m.set: pages that this thread marked, all of them on @m.dev
+ * @new: device pages on @dst, to which the pages go; @unused: spare ones
  */
 struct peer {
 	struct move m;
@@ -56,7 +56,10 @@ static bool is_on_source(const struct peer *p, unsigned i)
 	return page_state(w) == P_DEVICE && page_dev(w) == p->m.dev->id;
 }
 
-/* As many as there is room for.  Locked.  Return: whether there are any. */
+/*
+ * Mark as many pages as @dst has room for.  Caller holds the block's lock.
+ * Return: whether any page was marked.
+ */
 static bool mark_peer_pages(struct peer *p, const struct mm_set *want)
 {
 	unsigned n = 0, room;

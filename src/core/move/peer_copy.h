@@ -9,8 +9,9 @@ struct uhmm;
 struct uhmm_device;
 
 /*
- * peer_copy.c: what of @want is on other devices goes to @dev, as far as it has
- * room.  -errno: a copy failed, and its pages stayed.  Under the mover lock.
+ * peer_copy.c: move pages of @want that are on other devices to @dev, as far as
+ * @dev has room.  -errno: a copy failed, and its pages stayed where they were.
+ * Caller holds the mover lock.
  */
 int peer_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *dev);

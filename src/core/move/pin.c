@@ -10,7 +10,7 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 
-/* A page that is home, or nowhere yet, can be pinned where it is. */
+/* A page that is home, or was never touched, can be pinned where it is. */
 static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
@@ -29,14 +29,14 @@ static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 	return 0;
 }
 
-/* An unmap in between took the pins with it. */
+/* If the page was unmapped since, it has no pins any more. */
 static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	if (page_pins(block_word(b, i)))
 		block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
 }
 
-/* Pins of what is not managed would stay for ever. */
+/* Only managed pages can be pinned: other pins would never be taken back. */
 static bool are_all_managed(struct uhmm *u, const struct block *b,
 			    const struct mm_set *want)
 {
@@ -50,8 +50,8 @@ static bool are_all_managed(struct uhmm *u, const struct block *b,
 }
 
 /*
- * All pages of @want or none.  -ESTALE: another thread unregistered or mapped
- * anew some of them.
+ * Pin all pages of @want, or none.  -ESTALE: another thread unregistered some
+ * pages, or mapped them anew.
  */
 static int pin_locked(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
@@ -119,8 +119,8 @@ static int unpin_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * What was unmapped has no pins any more.  Return: whether any page is pinned,
- * or -EINVAL when one that is managed is not.
+ * Unmapped pages have no pins any more.  Return: 1: all managed pages are
+ * pinned; 0: no page is managed; -EINVAL: a managed page is not pinned.
  */
 static int check_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 {

@@ -12,14 +12,14 @@ struct uhmm;
 /* range.c */
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict);
 /*
- * Bring pages home and manage them no more.  -EIO: some were lost.  -EBUSY:
- * some are pinned, and managed still.
+ * Bring pages home, and stop managing them.  -EIO: some were lost.  -EBUSY:
+ * some are pinned, and still managed.
  */
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
-/* [start, end) lies in one block, which is there. */
+/* [start, end) lies in one block, which exists. */
 bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end);
 int core_tracked(void *priv, uintptr_t start, uintptr_t end);
-/* Manage what is mapped there, without counting it. */
+/* Manage the memory mapped in [start, end), without counting its pages. */
 int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
