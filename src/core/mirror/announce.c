@@ -2,11 +2,12 @@
 /*
  * announce.c - changes of memory that the program announces to mirrors.
  *
- * Each change that is under way is in a list, and is counted by each mirror
- * that covers a part of it: those that are there when it begins, and those that
- * are added before its end.  A mirror's faults wait while it counts any.  Both
- * lists, of changes and of mirrors, change under mirrors.lock, so what one
- * begin has added its end takes away, no more and no less.
+ * Each change that is under way is in a list, and each mirror that covers a
+ * part of the change counts it: mirrors that exist when the change begins, and
+ * mirrors that are added before its end.  A mirror's faults wait while the
+ * mirror counts a change.  The lists of changes and of mirrors both change
+ * under mirrors.lock, so the end of a change is counted by exactly the mirrors
+ * that counted its beginning.
  */
 #include <errno.h>
 
@@ -50,7 +51,10 @@ void announce_added(struct uhmm_mirror *m)
 	atomic_store(&m->changing, n);
 }
 
-/* Each mirror counts one more, or one less.  Caller holds mirrors.lock. */
+/*
+ * Each mirror that covers @c counts one change more, or less.  Caller holds
+ * mirrors.lock.
+ */
 static void count_all(struct uhmm *u, const struct change *c, bool begins)
 {
 	for (unsigned id = 1; id < MAX_MIRRORS; id++) {

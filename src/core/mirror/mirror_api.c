@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* mirror_api.c - the public calls of mirrors: arguments checked, a request. */
+/*
+ * mirror_api.c - the public calls of mirrors: they check arguments and make a
+ * request.
+ */
 #include <errno.h>
 
 #include "core/context/context.h"
@@ -100,7 +103,10 @@ int uhmm_mirror_remove(struct uhmm_mirror *mirror)
 	return mirror ? (int)request_run(mirror->u, &req) : 0;
 }
 
-/* It stays until the request has ended. */
+/*
+ * Run @req with the mirror held, so that the mirror stays until the request has
+ * ended.
+ */
 static int run_held(struct uhmm_mirror *m, const void *addr, size_t len,
 		    struct request *req)
 {
@@ -146,7 +152,7 @@ int uhmm_mirror_snapshot(struct uhmm_mirror *mirror, const void *addr,
 
 /* ---- What devices touch ----------------------------------------------- */
 
-/* A hint: a count that is lost to a race is no harm. */
+/* The count is a hint: losing an update to a race does no harm. */
 static void note_access(struct block *b, uint32_t count)
 {
 	uint32_t sum = count +

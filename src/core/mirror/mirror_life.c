@@ -45,7 +45,7 @@ int do_mirror_add(struct uhmm_mirror *m)
 	return err;
 }
 
-/* What is exclusive to it is the CPU's again. */
+/* Give pages that are exclusive to the mirror back to the CPU. */
 static void release_exclusive(struct uhmm_mirror *m)
 {
 	struct uhmm *u = m->u;
@@ -61,8 +61,9 @@ static void release_exclusive(struct uhmm_mirror *m)
 }
 
 /*
- * The number is given to another mirror only when the users of this one are
- * gone: users of the other one would be counted with them, and waited for.
+ * Another mirror gets the number only when this mirror has no users any more:
+ * otherwise this removal would count the other mirror's users, too, and wait
+ * for them.
  */
 int do_mirror_remove(struct uhmm_mirror *m)
 {

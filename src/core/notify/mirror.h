@@ -22,11 +22,11 @@
 #include "core/context/context.h"
 
 /*
- * @start, @end: what it covers
- * @seq: counts what it was told; by @lock, read without
+ * @start, @end: the addresses that the mirror covers
+ * @seq: counts invalidations; written under @lock, read without
  * @changing: announced changes under way in its range (uhmm_notify_begin());
  *	changes under mirrors.lock; futex
- * @gone: its device is: only to be removed
+ * @gone: the mirror's device is gone; the mirror can only be removed
  */
 struct uhmm_mirror {
 	struct uhmm *u;
@@ -42,17 +42,17 @@ struct uhmm_mirror {
 };
 
 /*
- * Hold a mirror so that it stays while it is used.  NULL: there is none with
- * this number.
+ * Hold the mirror with number @id, so that it stays while it is used.  NULL:
+ * there is none.
  */
 struct uhmm_mirror *mirror_hold(struct uhmm *u, unsigned id);
 void mirror_put(struct uhmm *u, unsigned id);
-/* Tell this one.  Not with a block locked. */
+/* Invalidate [start, end) in @m.  Without a block's lock. */
 void mirror_tell(struct uhmm_mirror *m, uintptr_t start, uintptr_t end,
 		 enum uhmm_notify why);
 
 void mirror_lock(struct uhmm_mirror *m);
-/* Its callback.  Caller holds @m->lock. */
+/* Call the mirror's map().  Caller holds m->lock. */
 int mirror_map(struct uhmm_mirror *m, uintptr_t start, const uhmm_pfn_t *pfns,
 	       size_t npages);
 

@@ -60,7 +60,10 @@ static void begin_call(struct uhmm_mirror *m, const char *what, uintptr_t at)
 	callback_enter();
 }
 
-/* Either is_due() of watchdog.c sees that the call ended, or we see @next. */
+/*
+ * Either is_due() of watchdog.c sees that the call ended, or this thread sees
+ * @next.
+ */
 static void end_call(struct uhmm_mirror *m)
 {
 	struct sys_wait_slot *s = call_of(m);

@@ -25,8 +25,9 @@ struct uhmm;
 #define MAX_MIRRORS 256 /* number 0 is none */
 
 /*
- * @users: futex; @taken: until a removal has ended; under mirrors.lock
- * @call: the callback that is under way; by the mirror's lock
+ * @users: futex: threads that hold the mirror
+ * @taken: the number is in use, until a removal has ended; under mirrors.lock
+ * @call: the callback that is under way; under the mirror's lock
  */
 struct mirror_slot {
 	struct sys_wait_slot call;
@@ -37,24 +38,27 @@ struct mirror_slot {
 
 struct mirrors {
 	struct sys_mutex lock;	/* adding and removing, also changes */
-	struct change *changes; /* announced ones that are under way */
+	struct change *changes; /* announced changes under way */
 	struct slab slab;
-	_Atomic uint32_t count; /* 0: nobody has to be told anything */
+	_Atomic uint32_t count; /* 0: there is no mirror */
 	_Atomic uint32_t end;	/* no number from here on was ever used */
 	struct mirror_slot slot[MAX_MIRRORS];
 };
 
 /* notify.c */
 /*
- * Devices forget [start, end) before what was marked goes on.  May block on
- * devices; not with a block locked.
+ * Have devices forget [start, end), after the words were marked and before the
+ * pages are copied.  May block on devices.  Without a block's lock.
  */
 void mirror_invalidate(struct uhmm *u, uintptr_t start, uintptr_t end,
 		       enum uhmm_notify why);
-/* The same for what @set spans in a block. */
+/*
+ * mirror_invalidate() for the addresses from the first to the last page of
+ * @set.
+ */
 void mirror_invalidate_set(struct uhmm *u, const struct block *b,
 			   const struct mm_set *set, enum uhmm_notify why);
-/* Is there any that covers the page? */
+/* Does a mirror cover @addr? */
 bool mirror_covers(struct uhmm *u, uintptr_t addr);
 
 #endif

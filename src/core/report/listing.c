@@ -2,8 +2,8 @@
 /*
  * listing.c - what is where, by range, in the manner of /proc/PID/smaps.
  *
- * What the page table holds is asked without the block's lock, and counted
- * under it: pages that move just then may be missed or seen twice.
+ * The page table is read without the block's lock, and pages are counted under
+ * it: a page that moves in between may be missed or counted twice.
  */
 #include <errno.h>
 
@@ -18,7 +18,7 @@
 #include "core/page/region.h"
 #include "core/report/listing.h"
 
-/* The page of zeroes is nobody's memory. */
+/* The shared page of zeroes does not count as resident. */
 static bool is_look_resident(uint16_t look)
 {
 	return look & MM_LOOK_PRESENT && !(look & MM_LOOK_ZERO);
@@ -38,7 +38,10 @@ static void count_page(struct listing *l, uint64_t w, uint16_t look)
 		l->empty++;
 }
 
-/* Where all that is in RAM is counted, a block without a word has nothing. */
+/*
+ * Is no page of @b in RAM?  If pages in RAM are counted, a block with counts of
+ * zero has none.
+ */
 static bool has_nothing(struct uhmm *u, const struct block *b)
 {
 	return !b && atomic_load(&u->charge.on);

@@ -16,7 +16,7 @@ int listing_count(struct uhmm *u, uintptr_t start, uintptr_t end,
 /* The next range that is managed or fixed device memory, from @from on. */
 bool listing_next(struct uhmm *u, uintptr_t from, uintptr_t *ret_start,
 		  uintptr_t *ret_end);
-/* On all devices. */
+/* Pages on all devices. */
 uint64_t listing_away(const struct listing *l);
 
 /* Bodies of the public calls; do_snapshot() is in snapshot.c. */

@@ -48,7 +48,7 @@ static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 	}
 }
 
-/* The results go to memory that may fault: not under the lock. */
+/* @ret is memory that may fault, so it is written without the block's lock. */
 static int
 snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	      uhmm_pfn_t *ret) NOT_GUARDED /* there may be no block */

@@ -20,10 +20,10 @@
  *	in RANGE-START DEVICE PAGES
  *	end
  *
- * and the end of the file.  Words it does not know a reader passes over.
+ * and the end of the file.  A reader ignores words that it does not know.
  *
- * The thread has a stack of our own, never calls malloc(3), and waits for no
- * caller longer than a second at a time.
+ * The thread has a stack of the library's own, never calls malloc(3), and waits
+ * at most a second at a time for a caller.
  */
 #include <errno.h>
 
@@ -36,7 +36,7 @@
 #include "sys/kernel.h"
 #include "sys/local.h"
 
-/* What is sent, in pieces. */
+/* The reply, which is sent in pieces. */
 struct reply {
 	struct uhmm *u;
 	int fd, err;
@@ -52,7 +52,7 @@ static void flush_reply(struct reply *r)
 }
 
 #define LINE	   512
-#define MAX_DIGITS 18 /* of a number that is sent to us */
+#define MAX_DIGITS 18 /* of a number that a caller sends */
 #define REST_NS	   (100 * 1000 * 1000)
 #define say(r, ...)                                                         \
 	do {                                                                \
@@ -110,7 +110,7 @@ static void say_stats(struct reply *r)
 	    r->u->charge.keep ? "keep" : "tier");
 }
 
-/* A name is the provider's: one word of it, whatever it is. */
+/* Make one word of a provider's device name, whatever characters it has. */
 static void one_word(char *ret, const char *name, size_t len)
 {
 	size_t i;
@@ -120,7 +120,7 @@ static void one_word(char *ret, const char *name, size_t len)
 	ret[i] = '\0';
 }
 
-/* While the table is locked a device cannot go. */
+/* Query device @id with the table locked, so that the device stays. */
 static bool query_device(struct uhmm *u, unsigned id,
 			 struct uhmm_device_info *ret)
 {
@@ -178,7 +178,7 @@ static void say_group(struct reply *r, struct uhmm_group *g)
 	}
 }
 
-/* Only the root, as long as nobody asked for groups. */
+/* Groups, if any group or limit was ever made; otherwise only the root. */
 static void say_groups(struct reply *r)
 {
 	for (uint32_t n = 0; n < atomic_load(&r->u->charge.end); n++) {
@@ -216,7 +216,7 @@ static void say_ranges(struct reply *r)
 	}
 }
 
-/* A number and a newline; nothing else is taken. */
+/* Read a number and a newline; any other input is refused. */
 static bool read_number(int fd, uint64_t *ret)
 {
 	uint64_t n = 0;
@@ -236,7 +236,7 @@ static bool read_number(int fd, uint64_t *ret)
 	return false;
 }
 
-/* The caller sees by the line "limit" whether it was taken. */
+/* The line "limit" of the reply tells the caller whether the limit was set. */
 static bool take_limit(struct uhmm *u, int fd)
 {
 	uint64_t bytes;

@@ -12,7 +12,7 @@
 struct uhmm;
 
 /*
- * @next: of all in this process
+ * @next: list of all sockets in this process
  * @fd, @wake: the socket, and an event to end with; -1: none
  * @pid: the process that made the socket; a child of a fork(2) has another one
  */
@@ -26,13 +26,13 @@ struct serve {
 };
 
 void serve_init(struct uhmm *u);
-/* Never fails: it says so in the log. */
+/* Failure is only logged. */
 void serve_start(struct uhmm *u);
 void serve_stop(struct uhmm *u);
-/* The list of all, around fork(2). */
+/* Lock the list of sockets around a fork(2). */
 void serve_lock(void);
 void serve_unlock(void);
-/* After fork(2). */
+/* In the child of a fork(2): close the socket. */
 void serve_child(struct uhmm *u);
 
 #endif
