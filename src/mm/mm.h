@@ -38,23 +38,25 @@ enum mm_fault_flags {
 	MM_FAULT_MAY_BLOCK = 1u << 2, /* fault() may sleep: inline mode */
 };
 
-/* What fault() did about a fault. */
+/* The result of mm_client.fault(). */
 enum mm_outcome {
 	MM_RESOLVED = 1, /* the page is there and its waiters are woken */
-	MM_RETRY,	 /* wake the toucher: it will fault again, or not */
-	MM_WAIT,	 /* leave it: the client calls wake() in a while */
+	MM_RETRY,	 /* wake the faulting thread: it touches again */
+	MM_WAIT,	 /* let it wait: the client calls wake() later */
 	MM_SIGBUS,	 /* the data are lost; the page is poisoned */
 };
 
 /*
- * What a backend tells its client, the core.  fault() runs without any lock of
- * the backend.  The events run one at a time, and are complete before any
- * fault that follows them is delivered.
+ * Calls from a backend to its client, the core.  fault() runs without any lock
+ * of the backend.  Events are delivered one at a time, and each has returned
+ * before a later fault is delivered.
  */
 struct mm_client {
 	void *priv;
 	enum mm_outcome (*fault)(void *priv, uintptr_t addr, unsigned flags);
-	/* A thread of the backend that will serve faults begins.  Or NULL. */
+	/*
+	 * A thread of the backend that will serve faults starts.  May be NULL.
+	 */
 	void (*serves)(void *priv);
 	/*
 	 * [start, end) is tracked from now on; called by track(), between two
@@ -62,23 +64,25 @@ struct mm_client {
 	 * NULL.
 	 */
 	int (*tracked)(void *priv, uintptr_t start, uintptr_t end);
-	/* [start, end) was or will in a moment be emptied by the application */
+	/* the application discarded [start, end), or will have in a moment */
 	void (*discard)(void *priv, uintptr_t start, uintptr_t end);
 	/* [start, end) is unmapped, possibly with something new in its place */
 	void (*unmap)(void *priv, uintptr_t start, uintptr_t end);
-	/* the mapping and what is known about it went from @from to @to */
+	/*
+	 * the application moved the mapping, with its pages, from @from to @to
+	 */
 	void (*remap)(void *priv, uintptr_t from, uintptr_t to, size_t len);
 	/*
 	 * A process was made that fork_begin() did not announce; or, in a
-	 * child, a sibling made like that.  The client calls fork_guard(@child)
-	 * for what is not at its address.  May be NULL.
+	 * child, such a sibling.  The client calls fork_guard(@child) for pages
+	 * that are not at their address.  May be NULL.
 	 */
 	void (*forked)(void *priv, int child);
-	/* Where threads of the backend that wait say so, or NULL. */
+	/* Where waiting threads of the backend are listed, or NULL. */
 	struct sys_waits *waits;
 };
 
-/* What an extent of addresses is, as far as migration is concerned. */
+/* The kind of memory at an extent of addresses. */
 enum mm_kind {
 	MM_ANON = 1,	/* private anonymous: can be tracked */
 	MM_UNSUPPORTED, /* file, shared, special */
@@ -165,30 +169,29 @@ struct mm_nodes {
 	uint8_t why[MM_BLOCK_PAGES];
 };
 
-/* The client manages [start, end) no more.  0, -errno. */
+/* The client is to stop managing [start, end).  Return: 0, -errno. */
 typedef int mm_forget_fn(void *priv, uintptr_t start, uintptr_t end);
 
 struct mm_ops {
 	void (*close)(struct mm *mm);
 
 	/*
-	 * Around a fork(2): begin(), then end() in the parent, or take() and
-	 * child() in the child.  take() waits for a descriptor by which the
-	 * child can serve its own faults; -ENODATA: it has none and nothing may
-	 * be away; -EOWNERDEAD: the parent died first.  All NULL, or none.
+	 * Around a fork(2): fork_begin(), then fork_end() in the parent, or
+	 * fork_take() and child() in the child.  fork_take() waits for a
+	 * descriptor by which the child can serve its own faults; -ENODATA:
+	 * there is none, and no page may be away; -EOWNERDEAD: the parent died
+	 * first.  All three are NULL, or none is.
 	 */
 	int (*fork_begin)(struct mm *mm);
 	void (*fork_end)(struct mm *mm);
 	int (*fork_take)(struct mm *mm);
-	/*
-	 * Let a touch of these pages of another process be SIGBUS.
-	 */
+	/* A touch of these pages in the process @child raises SIGBUS. */
 	void (*fork_guard)(struct mm *mm, int child, uintptr_t va,
 			   size_t npages);
 	/*
-	 * Where fork_guard() cannot be, what is tracked is not mapped at all in
-	 * a process that is not announced: @hide it, but not during a fork,
-	 * between begin() and end().
+	 * Where fork_guard() is not possible, tracked memory is not mapped at
+	 * all in a process that is not announced.  The client hides tracked
+	 * memory (@hide), and shows it between fork_begin() and fork_end().
 	 */
 	void (*fork_hide)(struct mm *mm, uintptr_t start, uintptr_t end,
 			  bool hide);
@@ -199,13 +202,13 @@ struct mm_ops {
 
 	/*
 	 * Wait until the events of all system calls that have returned are
-	 * applied: what a thread did is known before its next call.  NULL:
-	 * events never lag.
+	 * applied, so that the client knows the calling thread's own changes.
+	 * NULL: events never lag.
 	 */
 	void (*sync)(struct mm *mm);
 	/*
-	 * Apply all events there are.  Return: whether none is under way, so
-	 * that what an op answered before the call is final.  NULL: always.
+	 * Apply all pending events.  Return: true if no event is under way, so
+	 * that results of ops before this call are final.  NULL: always true.
 	 */
 	bool (*is_still)(struct mm *mm);
 	/*
@@ -216,23 +219,24 @@ struct mm_ops {
 	ssize_t (*survey)(struct mm *mm, uintptr_t start, uintptr_t end,
 			  struct mm_extent *ret, size_t max);
 	/*
-	 * All of the mapping that @addr lies in, as far as it is MM_ANON.
-	 * -ENOENT: @addr is not.  NULL: never.
+	 * The whole mapping that @addr lies in.  -ENOENT: @addr is not MM_ANON.
+	 * NULL: the backend cannot tell.
 	 */
 	int (*mapping)(struct mm *mm, uintptr_t addr, struct mm_extent *ret);
 	/*
-	 * Have faults and events of [start, end) delivered.  The range is all
-	 * MM_ANON.  Stale events for it have been delivered before: called
-	 * without locks that they need.  -EBUSY: it belongs to another
-	 * userfaultfd.  -ENOMEM: too many mappings.  What is not MM_ANON any
-	 * more is left out.
+	 * Have faults and events of [start, end) delivered.  The whole range is
+	 * MM_ANON; parts that are not MM_ANON any more are left out.  Stale
+	 * events for the range are delivered first, so the caller holds no lock
+	 * that events need.  -EBUSY: the range belongs to another userfaultfd.
+	 * -ENOMEM: too many mappings.
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/*
-	 * All pages are home and unprotected.  Unmapped parts are skipped.
-	 * @forget, if not NULL, is called first, and no track() comes between:
-	 * it would find the range unknown and have it delivered, which ended
-	 * here then.  What it answers is returned; if not 0, nothing was done.
+	 * End what track() began.  All pages are home and unprotected.
+	 * Unmapped parts are skipped.  @forget, if not NULL, is called first.
+	 * No track() runs between @forget and the end of this call: it would
+	 * track the range anew, and this call would undo that.  Return: the
+	 * result of @forget; if that is not 0, the range is still tracked.
 	 */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end,
 		       mm_forget_fn *forget, void *priv);
@@ -243,22 +247,22 @@ struct mm_ops {
 	int (*resident)(struct mm *mm, uintptr_t va, unsigned first,
 			unsigned last, struct mm_set *ret);
 	/*
-	 * The same, of the very mappings that the client knows: -EAGAIN while
-	 * one is changing, for its pages may be at another address already.
-	 * The block is locked.
+	 * resident() of exactly the mappings that the client knows.  -EAGAIN
+	 * while a mapping is changing, because its pages may be at another
+	 * address already.  The caller holds the block's lock.
 	 */
 	int (*resident_now)(struct mm *mm, uintptr_t va, unsigned first,
 			    unsigned last, struct mm_set *ret);
 
 	/*
-	 * What mappings and page table say of @npages pages of any memory, enum
-	 * mm_look each.
+	 * Look up @npages pages of any memory in mappings and page table: enum
+	 * mm_look for each page.
 	 */
 	int (*look)(struct mm *mm, uintptr_t start, size_t npages,
 		    uint16_t *ret);
 	/*
-	 * Fault pages in, of mappings that are not tracked, or make tracked
-	 * ones that are there writable.  Called without locks.
+	 * Fault in pages of mappings that are not tracked, or make present
+	 * pages of tracked mappings writable.  Called without locks.
 	 */
 	int (*populate)(struct mm *mm, uintptr_t start, size_t npages,
 			bool write);
@@ -272,49 +276,54 @@ struct mm_ops {
 	 */
 	int (*freeze)(struct mm *mm, struct mm_freeze *f);
 	/*
-	 * Take all of @want by its mapping, after freeze() with the same
-	 * struct; see @stamp.  Called without locks, while faults on these
-	 * pages wait; waits until events are applied.  Before is_still() is
-	 * true once, a page may be where an event that is yet to come says: one
-	 * in a frame may have come, that of a hole gone.  The slot cannot be
-	 * frozen into there until drop() of the whole.  UHMM_WHY_POISONED: a
-	 * page cannot be read, and is gone from its address; poison() is due.
-	 * What is not taken may be write-protected afterwards, or no longer.
+	 * Take all of @want by moving their mapping, after freeze() with the
+	 * same struct (see @stamp).  Called without locks, while faults on
+	 * these pages wait; waits until events are applied.
+	 * Until is_still() was true once, mremap(2) calls may have moved pages
+	 * although their events are yet to come: a page in a frame may have
+	 * come from elsewhere, the page of a hole may have gone elsewhere.
+	 * freeze() cannot use this part of the slot again before drop() of the
+	 * whole slot.
+	 * UHMM_WHY_POISONED: a page cannot be read, and is gone from its
+	 * address; the client is to poison() it.
+	 * Pages that were not taken may be write-protected afterwards, or have
+	 * lost their protection.
 	 */
 	void (*stash)(struct mm *mm, struct mm_freeze *f);
 	/* Let the CPU write to @npages that fill_shared() put there; wakes. */
 	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
 	/*
-	 * Make pages of one block that a fork(2) left behind movable again,
-	 * where no other process has them any more.  Called without locks; may
-	 * cause a fault and wait for it.  NULL: not needed here.
+	 * Make pages of one block movable that a fork(2) left shared, where no
+	 * other process has them any more.  Called without locks; may cause a
+	 * fault and wait for it.  NULL: not needed.
 	 */
 	void (*unshare)(struct mm *mm, uintptr_t va, const struct mm_set *set);
 
-	/* ---- In.  All wake the threads that wait for the pages ---- */
+	/* ---- In.  All ops wake the threads that wait for the pages ---- */
 
 	/*
-	 * Copy @src (not managed memory) to @va where nothing is.  Return:
-	 * pages done, short at the first page that is there already or cannot
-	 * be; -EEXIST, -EAGAIN, -ENOMEM, -ENOENT (unmapped) if that is the
-	 * first.  Never flushes the TLB.
+	 * Copy @src (not managed memory) into holes at @va.  Stops at the first
+	 * page that is present or cannot be filled.  Return: pages done; if the
+	 * first page fails, -EEXIST, -EAGAIN, -ENOMEM or -ENOENT (unmapped).
+	 * Never flushes the TLB.
 	 */
 	ssize_t (*fill)(struct mm *mm, uintptr_t va, const void *src,
 			size_t npages);
 	/*
-	 * As fill(), but write-protected: the first write is a fault with
-	 * MM_FAULT_WP, answered by unprotect().  Only where mm.can_share.
+	 * fill() with write-protected pages: the first write is a fault with
+	 * MM_FAULT_WP, which the client answers by unprotect().  Only where
+	 * mm.can_share.
 	 */
 	ssize_t (*fill_shared)(struct mm *mm, uintptr_t va, const void *src,
 			       size_t npages);
 	/*
-	 * As fill(), but the frames themselves become the pages where that
-	 * is possible, and are empty then: cheaper for long runs.  Whether
-	 * frames were used up: *@ret_moved.
+	 * fill() from frames.  Where possible the pages of the frames are
+	 * moved, which is cheaper for long runs: the frames are empty then, and
+	 * *@ret_moved is true.
 	 */
 	ssize_t (*give)(struct mm *mm, uintptr_t va, uintptr_t frame,
 			size_t npages, bool *ret_moved);
-	/* As fill() from a page of zeroes; @write: the CPU is about to. */
+	/* fill() with zeroes; @write: the CPU is about to write. */
 	ssize_t (*zero)(struct mm *mm, uintptr_t va, size_t npages, bool write);
 	/* Any touch of these pages raises SIGBUS until they are unmapped. */
 	int (*poison)(struct mm *mm, uintptr_t va, size_t npages);
@@ -323,55 +332,60 @@ struct mm_ops {
 
 	/* ---- Device memory that the CPU maps; see uffd/place.c ---- */
 
-	/* Changes whenever a mapping of the block does.  It is locked. */
+	/*
+	 * A number that changes whenever a mapping of the block changes.  The
+	 * caller holds the block's lock.
+	 */
 	uint32_t (*stamp)(struct mm *mm, uintptr_t va);
 	/*
-	 * Map device memory where pages are frozen or nothing is.  Called
-	 * without locks, waits until events are applied.  Return: pages done;
-	 * -EAGAIN: mappings changed since @stamp; -ENOENT: they are not there
-	 * any more; -ENOMEM, too many mappings for one.
+	 * Map device memory at pages that are frozen or holes.  Called without
+	 * locks, waits until events are applied.  Return: pages done; -EAGAIN:
+	 * mappings changed since @stamp; -ENOENT: the mapping is gone; -ENOMEM:
+	 * also for too many mappings.
 	 */
 	ssize_t (*place)(struct mm *mm, struct mm_place *p);
 	/*
-	 * Map anonymous memory there again, empty: a thread that touches it
-	 * waits.  If it is anonymous already there is nothing to do.  As
-	 * place().
+	 * Replace device memory by empty anonymous memory: a thread that
+	 * touches it waits.  Does nothing where anonymous memory is mapped
+	 * already.  Locks and return value as for place().
 	 */
 	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
 	/*
-	 * Has @fd a file with @npages from @offset on?  -EBADF, -EINVAL.  NULL:
-	 * there is no need to ask.
+	 * Check that the file of @fd has @npages pages from @offset on.
+	 * -EBADF, -EINVAL.  NULL: no check is needed.
 	 */
 	int (*can_place)(struct mm *mm, int fd, uint64_t offset,
 			 uint64_t npages);
-	/* Is that device page mapped there? */
+	/* Is the page of @fd at @offset mapped at @va? */
 	bool (*is_placed)(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 	/*
-	 * Let threads go on that wait for device pages mapped there.  -EFAULT:
-	 * there is no such page in the file.
+	 * Let threads go on that wait for device pages mapped at @va.  -EFAULT:
+	 * the file has no such page.
 	 */
 	int (*resume)(struct mm *mm, uintptr_t va, size_t npages);
 
-	/* ---- Nodes.  All NULL: there are none ---- */
+	/* ---- Nodes.  All NULL: not supported ---- */
 
 	/*
-	 * No memory of our own, and none of a range that isolate() is called
-	 * for, comes from @node from now on (@on), or it may again.  -ENODEV:
-	 * no other node would be left.  One call at a time.
+	 * @on: from now on neither the library's own memory, nor memory of a
+	 * 	range that isolate() is called for, comes from @node; else such
+	 * 	memory may come from @node again.  -ENODEV: no other node would
+	 * 	be left.  One call at a time.
 	 */
 	int (*avoid)(struct mm *mm, int node, bool on);
 	/*
-	 * Make a tracked range follow the last avoid(); what is tracked later
-	 * does so by itself.  Pages stay where they are, and so does what the
-	 * application itself has bound.  -errno: a part was left out.
+	 * Make a tracked range follow the last avoid(); ranges that are tracked
+	 * later follow by themselves.  Pages stay where they are.  Memory that
+	 * the application itself has bound is left alone.  -errno: a part was
+	 * left out.
 	 */
 	int (*isolate)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* Fill in @on.  The block may be locked. */
 	int (*node_look)(struct mm *mm, struct mm_nodes *n);
 	/*
-	 * Move what can be moved, and say of the rest why it could not.  Pages
-	 * that are one huge page with others leave it first.  Called without
-	 * locks.
+	 * Move the pages that can be moved, and set @why for the others.  Pages
+	 * of a huge page that moves only in part are split off first.  Called
+	 * without locks.
 	 */
 	void (*node_move)(struct mm *mm, struct mm_nodes *n);
 
@@ -379,28 +393,28 @@ struct mm_ops {
 	 * ---- Objects: memory that several mappings, its views, share ----
 	 *
 	 * The client knows an object by addresses of the backend's own, which
-	 * are MM_ANON to survey() and are tracked as others are.  What it does
-	 * there, and what it says there, is so in each view: a fault in a view
-	 * is told as one at the object's own address.  Pages of an object are
-	 * never left to stash(), never placed, and never on a node.  All NULL:
-	 * there are none.
+	 * are MM_ANON to survey() and are tracked like other addresses.  An op
+	 * there acts on all views.  A fault in a view is delivered as a fault
+	 * at the object's own address.  Pages of an object are never left to
+	 * stash(), never placed, and never on a node.  All NULL: there are
+	 * none.
 	 */
 
-	/* -EOPNOTSUPP: not with this kernel. */
+	/* -EOPNOTSUPP: this kernel does not support objects. */
 	int (*object_create)(struct mm *mm, size_t len, uintptr_t *ret_va);
-	/* It is not tracked any more.  Its views stay mapped. */
+	/* The object is not tracked any more.  Its views stay mapped. */
 	void (*object_destroy)(struct mm *mm, uintptr_t va);
 	/*
-	 * One more view, of [va, va + len).  @own: what is written there is
-	 * seen by nobody else.  -ENOSPC: there are too many.
+	 * Map one more view, of [va, va + len).  @own: writes to the view are
+	 * private to it.  -ENOSPC: there are too many views.
 	 */
 	int (*object_map)(struct mm *mm, uintptr_t va, size_t len, int prot,
 			  bool own, uintptr_t *ret_view);
-	/* Pages that are there are holes from now on.  Takes no lock. */
+	/* Punch out pages: they are holes from now on.  Takes no lock. */
 	int (*object_punch)(struct mm *mm, uintptr_t va, size_t npages);
 	/*
-	 * The object's own address of what is at @addr.  0: @addr is in no
-	 * view.  -EINVAL: not all of [addr, addr + len) is in one.
+	 * The object's own address for @addr in a view; 0: @addr is in no view.
+	 * -EINVAL: only a part of [addr, addr + len) is in a view.
 	 */
 	int (*object_find)(struct mm *mm, uintptr_t addr, size_t len,
 			   uintptr_t *ret_va);
@@ -411,18 +425,18 @@ struct mm_ops {
 	/* Addresses of @nr slots that hold no memory yet; 0: there are none. */
 	uintptr_t (*slots)(struct mm *mm, size_t nr);
 	/*
-	 * Have one huge page behind all frames of a slot that holds no memory.
-	 * False: there is none, and the slot holds no memory.  Called without
-	 * locks.  NULL: never.
+	 * Put one huge page behind all frames of a slot that holds no memory.
+	 * Return: false if the kernel has no huge page; the slot still holds no
+	 * memory.  Called without locks.  NULL: never.
 	 */
 	bool (*enlarge)(struct mm *mm, uintptr_t slot);
 	/* Give the memory behind frames back to the system. */
 	void (*drop)(struct mm *mm, uintptr_t frame, size_t npages);
 
 	/*
-	 * A fault has been in the client for long.  If all threads that serve
-	 * faults are, let there be one more.  Called on a thread that the
-	 * client can do without.  NULL: not needed here.
+	 * fault() has not returned for a long time.  If all threads that serve
+	 * faults are in fault(), start one more.  May block the calling thread.
+	 * NULL: not needed.
 	 */
 	void (*relieve)(struct mm *mm);
 
@@ -436,9 +450,9 @@ struct mm {
 	const struct mm_client *client;
 	bool can_move;	/* give() moves, freeze() frames: recycling pays */
 	bool can_share; /* write faults are served wherever they come from */
-	size_t max_mappings; /* of the process; 0: it does not matter */
+	size_t max_mappings; /* of the process; 0: no limit matters */
 	bool is_inline;	     /* faults are resolved by the faulting thread */
-	bool threads_first;  /* none can begin when memory is managed */
+	bool threads_first;  /* start all before memory is managed */
 	bool can_fork;	     /* fork_take() gives a descriptor */
 };
 
@@ -448,7 +462,7 @@ struct mm_params {
 	size_t nr_slots; /* most slots that will ever be asked for */
 	const char *features_off;
 	const struct mm_client *client; /* must outlive the backend */
-	bool inherits; /* @inherited is what fork_take() gave, and used up */
+	bool inherits; /* take over @inherited, from fork_take() */
 	int inherited;
 };
 
