@@ -368,9 +368,9 @@ struct mm_ops {
 
 	/*
 	 * @on: from now on neither the library's own memory, nor memory of a
-	 * 	range that isolate() is called for, comes from @node; else such
-	 * 	memory may come from @node again.  -ENODEV: no other node would
-	 * 	be left.  One call at a time.
+	 *	range that isolate() is called for, comes from @node; else such
+	 *	memory may come from @node again.  -ENODEV: no other node would
+	 *	be left.  One call at a time.
 	 */
 	int (*avoid)(struct mm *mm, int node, bool on);
 	/*

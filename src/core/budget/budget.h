@@ -23,13 +23,13 @@
  * @state: enum in members.c, and how many times the seat was taken
  * @pid, @began, @space: the process, see struct sys_process
  * @grant: pages that the member may have; the grants of all seats sum up to at
- * 	most the total
+ *	most the total
  * @used: pages that the member had when it last looked
  * @target: other members ask this one to come down to so many pages; 0: none
- * 	asks
+ *	asks
  * @kick: futex: the member's demoter is to look
  * @taxed: other members ask this one for a part of its grant, if it is idle or
- * 	does not use all of it
+ *	does not use all of it
  */
 struct budget_seat {
 	_Atomic uint32_t state, pid, kick, taxed;
@@ -65,7 +65,7 @@ void budget_note(struct uhmm_budget *b, uint64_t used);
 void budget_ask(struct uhmm_budget *b, uint64_t need);
 /*
  * @on: a context begins to use @b, or stops using it.  Return: false if another
- * 	context of this process uses @b.
+ *	context of this process uses @b.
  */
 bool budget_use(struct uhmm_budget *b, bool on);
 /* Do all members together use more than the total, by more than @slack? */

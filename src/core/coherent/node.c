@@ -228,8 +228,8 @@ static void came(struct recount *r, unsigned i)
 
 /*
  * @on: the node where page @i is, or below 0 if the kernel does not see it.  A
- * 	page outside of @want may be unseen because the kernel is just moving it
- * 	within the node: it stays as it is.
+ *	page outside of @want may be unseen because the kernel is just moving it
+ *	within the node: it stays as it is.
  */
 static void recount_page(struct recount *r, unsigned i, int on)
 {

@@ -10,9 +10,9 @@ struct uhmm;
 
 /*
  * @OPERATION_URGENT: the request waits neither for events nor for the worker,
- * 	because these may wait for the request
+ *	because these may wait for the request
  * @OPERATION_QUEUED: the request runs after the queued moves, because these may
- * 	name the device that the request ends
+ *	name the device that the request ends
  */
 enum {
 	OPERATION_URGENT = 1 << 0,

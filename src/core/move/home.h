@@ -55,7 +55,7 @@ int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 
 /*
  * @n pages of @b from @first on, with consecutive device pages from @dpfn on.
- * 	@share: the pages keep their device pages.
+ * @share: the pages keep their device pages.
  */
 struct run {
 	struct uhmm *u;

@@ -99,7 +99,7 @@ void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share)
 /*
  * A run of pages for which direct() is called.
  * @drop: pages that the application dropped meanwhile; this thread frees their
- * 	device pages
+ *	device pages
  */
 struct direct {
 	struct run r;

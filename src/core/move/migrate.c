@@ -44,7 +44,7 @@ static bool is_on_other(uint64_t w, const struct uhmm_device *dev, bool mapped)
  * Steps that are needed before pages go out.
  * @clean: the block has clean pages
  * @others: pages are on devices other than the destination, or will be when
- * 	clean pages have left
+ *	clean pages have left
  */
 struct steps {
 	bool clean, others;
