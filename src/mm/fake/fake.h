@@ -37,7 +37,7 @@ int fake_map(struct mm *mm, uintptr_t start, uintptr_t end, enum mm_kind kind);
 void fake_mark(struct mm *mm, uintptr_t start, uintptr_t end, unsigned marks,
 	       bool on);
 
-/* What munmap(2), MADV_DONTNEED and mremap(2) do; they raise the events. */
+/* Like munmap(2), MADV_DONTNEED and mremap(2): each raises its event. */
 void fake_munmap(struct mm *mm, uintptr_t start, uintptr_t end);
 void fake_discard(struct mm *mm, uintptr_t start, uintptr_t end);
 /* -EEXIST when something is mapped at @to, -EFAULT for a hole at @from. */

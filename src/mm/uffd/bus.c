@@ -3,11 +3,11 @@
  * bus.c - what the program does about SIGBUS, while our handler stands
  * in front of it.
  *
- * What is not for us is passed on as the kernel would have delivered it: the
- * handler of the program runs with the mask that it asked for, one that is
- * good for one signal is called once, and the default ends the process with
- * the signal that came.  SIGBUS alone is never blocked, since the handler may
- * touch what is away.
+ * A signal that the library did not cause is passed on as the kernel would have
+ * delivered it: the program's handler runs with the mask that it asked for, a
+ * one-shot handler (SA_RESETHAND) is called once, and the default action ends
+ * the process with that signal.  Only SIGBUS is never blocked, since the
+ * program's handler may touch pages that are away.
  *
  * DOC: Restoring
  *
@@ -36,8 +36,9 @@ static struct sigaction old;
 static _Atomic bool used_up; /* @old was for one signal, and that has come */
 
 /*
- * What this thread has given to @old, and the stack it did so on.  One that was
- * left by longjmp(3) is still here; the next signal may lie where it lay.
+ * The signal that this thread has passed to @old, and the stack pointer at that
+ * time.  If the handler left by longjmp(3), the entry is still set, and the
+ * next signal may be at the same place on the stack.
  */
 static _Thread_local struct {
 	const siginfo_t *info;

@@ -235,7 +235,7 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 	return msg->event == UFFD_EVENT_PAGEFAULT;
 }
 
-/* The same, however long it takes. */
+/* read_one(), repeated until it succeeds, however long that takes. */
 static int read_surely(struct uffd *b, struct uffd_msg *msg)
 {
 	int ret;

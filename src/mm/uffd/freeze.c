@@ -8,16 +8,16 @@
  * one step and refuses pages that a device may write to (-EBUSY).  A whole
  * huge page goes as one entry of the page table, in some microseconds.
  *
- * STASH: stash.c moves the mapping.  It works on every kernel and every
- * mapping of anonymous memory, costs one TLB flush for a whole range, and does
- * not see DMA.  It waits until an event has been read, so it cannot be called
- * with a block locked, as this is; what is for it is left.  That is all where
- * MOVE is missing, and what MOVE says does not suit it (-EINVAL: read-only,
- * say).
+ * STASH: stash.c moves the mapping.  It works on every kernel and every mapping
+ * of anonymous memory, costs one TLB flush for a whole range, and does not see
+ * DMA.  It waits until an event has been read, so it cannot be called with a
+ * block locked, as freeze() is: freeze() puts pages for STASH into @left.
+ * These are all pages where MOVE is missing, and pages for which MOVE fails
+ * with -EINVAL (of a read-only mapping, say).
  *
- * The answer to scattered pages is a sweep, if the caller agrees: all that is
- * there goes in one MOVE, over gaps too, and what was not wanted comes back by
- * UFFDIO_COPY, which needs no flush.
+ * Scattered pages are taken by a sweep, if the caller agrees: one MOVE takes
+ * all pages that are present, over gaps too.  Pages that were not wanted come
+ * back by UFFDIO_COPY, which needs no flush.
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -104,7 +104,7 @@ static bool has_page_moved(const struct uffd *b, const struct mm_freeze *f,
 	       !set_has(&at_va, i) && set_has(&at_slot, i);
 }
 
-/* One page that could not be moved.  Return: false to stop altogether. */
+/* Note a page that could not be moved.  Return: false to stop altogether. */
 static bool stuck(const struct uffd *b, struct mm_freeze *f, unsigned i,
 		  struct mm_set *left, ssize_t err)
 {
@@ -243,7 +243,7 @@ static void sweep_wanted(const struct uffd *b, struct mm_freeze *f,
 	set_for_each_run(both, first, last)
 		move_run(b, f, first, last, UAPI_MOVE_ALLOW_SRC_HOLES,
 			 &f->left);
-	/* What could not be taken matters only where it was wanted. */
+	/* Pages that were not wanted need no result. */
 	f->framed = set_and(&f->framed, there);
 	f->left = set_and(&f->left, &f->want);
 	f->holes = set_and(&f->holes, &f->want);
@@ -357,9 +357,9 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	if (!uffd_gate_leave(b))
 		return ret;
 	/*
-	 * What is framed was ours: see "Order" in uffd.h.  What was not there
-	 * may just have been moved elsewhere, and what was there may be
-	 * another's.
+	 * Framed pages belonged to tracked mappings: see "Order" in uffd.h.  A
+	 * missing page may just have been moved elsewhere, and a page that was
+	 * left may belong to another mapping.
 	 */
 	if (set_empty(&f->framed)) {
 		uffd_freeze_clear(f);
@@ -389,6 +389,6 @@ int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages)
 				      npages - half);
 		return ret ? ret : ret2;
 	}
-	/* Nothing is left to protect. */
+	/* No page is left to protect. */
 	return ret == -ENOENT ? 0 : ret;
 }

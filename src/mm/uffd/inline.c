@@ -163,7 +163,10 @@ static bool resolve_unknown(uintptr_t va)
 	return ours;
 }
 
-/* It is not ours.  Was it, when it was touched?  @seen: before we looked */
+/*
+ * @va is not tracked now.  May it have been tracked when it was touched?
+ * @seen: bus.changes, read before the look-up
+ */
 static bool was_ours(uintptr_t va, uint32_t seen)
 {
 	static _Thread_local struct {
@@ -197,7 +200,10 @@ static bool serve_touch(uintptr_t addr, unsigned flags)
 
 		if (!b)
 			continue;
-		/* What has just been remapped is known once that is applied. */
+		/*
+		 * A range that mremap(2) has just moved is known once its event
+		 * is applied.
+		 */
 		wait_for_event(b);
 		has = uffd_ranges_has(b, addr);
 		if (has)
@@ -209,7 +215,10 @@ static bool serve_touch(uintptr_t addr, unsigned flags)
 	return resolve_unknown(va) || was_ours(va, seen);
 }
 
-/* One that was sent to this thread while it served a fault. */
+/*
+ * A SIGBUS that another thread or process sent while this thread served a
+ * fault.
+ */
 static _Thread_local struct {
 	unsigned serving;
 	bool has;
@@ -236,7 +245,10 @@ static void pass_on_sent(int sig, void *context)
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	/* What a bare clone(2) made has our descriptors, but other memory. */
+	/*
+	 * A process made by a bare clone(2) has the descriptors, but other
+	 * memory.
+	 */
 	bool may_be = info->si_code == BUS_ADRERR && sys_is_marked_process();
 	bool ours = false;
 	int cancel;

@@ -6,7 +6,7 @@
 
 _Thread_local bool uffd_saw_again;
 
-/* What the kernel left in the field of bytes done, or the error. */
+/* The bytes that the kernel says are done, or else the error. */
 static ssize_t done(int ret, int64_t bytes)
 {
 	if (bytes > 0)

@@ -18,7 +18,7 @@ enum {
 	NAP_NS = 50 * 1000,
 };
 
-/* The other kind of mapping is there. */
+/* Is the new kind of mapping at b->swap.to already? */
 static bool has_swapped(const struct uffd *b)
 {
 	struct uffd_vma vma;
@@ -64,7 +64,10 @@ static void note_late(const struct uffd *b, unsigned first, unsigned npages)
 	}
 }
 
-/* In the gate.  What arrived becomes ours before events are applied. */
+/*
+ * Called in the gate.  Makes the mapping that arrived an ordinary part of the
+ * slot, before events are applied.
+ */
 static void arrived(struct uffd *b)
 {
 	const struct uffd_keeper *k = &b->keeper;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * node.c - NUMA nodes that are devices: pages move there and back by
- * move_pages(2), and nothing else comes to be there.
+ * move_pages(2), and no other memory is allocated there.
  *
  * DOC: Moves
  *
  * A call costs some ten microseconds however few pages it names, since the
- * kernel empties the caches of all CPUs first; so there is one a block.  It
- * stops at a page that it cannot move, and does not say which one that was.
- * What is left is looked at and tried by halves, until the culprit is alone.
+ * kernel empties the caches of all CPUs first; so there is one a block.  The
+ * kernel stops at a page that it cannot move, and does not say which page that
+ * was.  The pages that are left are looked up and tried by halves, until the
+ * culprit is alone.
  *
  * A huge page moves as a whole or is split, as only a part of it is wanted:
  * MADV_COLD of one page does that, and no harm.
@@ -224,7 +225,7 @@ static bool is_our_binding(const struct uffd_nodes *t,
 	       sys_nodes_equal(was, &t->before);
 }
 
-/* What the application has bound is its own affair. */
+/* Memory that the application itself has bound is left alone. */
 static int bind_mapping(const struct uffd_nodes *t, uintptr_t start,
 			uintptr_t end, const struct sys_nodes *to)
 {

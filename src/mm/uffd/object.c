@@ -87,7 +87,7 @@ static int make_ours(uintptr_t start, size_t len)
 }
 
 /*
- * All of the file, at an address that is whole blocks.  A core dump has it in
+ * Map the whole file at a block aligned address.  A core dump has the data in
  * the views.
  */
 static int map_whole(int fd, size_t len, uintptr_t *ret)
@@ -206,8 +206,8 @@ static int map_hidden(const struct uffd_object *o, uint64_t offset, size_t len,
 
 /*
  * As in uffd_track(), no event that was raised before may be in flight.  When
- * it is in the table the gate is closed once more: a freeze that did not know
- * of the view has ended then.
+ * the view is in the table, the gate is closed once more: a freeze that did not
+ * know of the view has ended then.
  */
 static int make_known(struct uffd *b, struct uffd_object *o, uintptr_t start,
 		      size_t len, uintptr_t va)

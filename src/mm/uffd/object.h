@@ -24,11 +24,12 @@
  * the alias into its frame, and punched out of the file.  Then the protection
  * is lifted: the page is missing, and a touch faults.  So protection never
  * lasts longer than one call of freeze(), and a fault at a protected page only
- * has to lift it.  All of that is in the gate: so no view comes, goes or moves
- * meanwhile unseen, see "Order" in uffd.h.  A view that can grow without an
- * event (mremap(2), where nothing lies behind it) would be one that is not
- * protected: hence a page behind each that nobody can use, the guard.  Where
- * there is none, and the object does not end there, its pages stay.
+ * has to lift it.  All these steps run in the gate, so that no view is mapped,
+ * unmapped or moved unseen meanwhile, see "Order" in uffd.h.  A view that can
+ * grow without an event (mremap(2), where nothing lies behind it) would be one
+ * that is not protected: hence a page behind each that nobody can use, the
+ * guard.  Where there is none, and the object does not end there, its pages
+ * stay.
  *
  * A page is put back by UFFDIO_COPY, which fills it before anybody can see it.
  * A write by the alias or by write(2) would not.
@@ -78,7 +79,7 @@ struct uffd_objects {
 	struct uffd_view view[UFFD_MAX_VIEWS];
 };
 
-/* What of a run of pages each view has. */
+/* The part of a run of pages that each view has. */
 struct uffd_view_list {
 	unsigned nr;
 	struct uffd_range v[UFFD_OBJECT_VIEWS];
@@ -122,7 +123,7 @@ bool uffd_view_list(struct uffd *b, uintptr_t va, size_t len,
 int uffd_object_find(struct mm *mm, uintptr_t addr, size_t len,
 		     uintptr_t *ret_va);
 bool uffd_is_view(struct uffd *b, uintptr_t addr);
-/* The same, also of views that could not be entered: asks the kernel. */
+/* Also finds views that could not be entered in the table: asks the kernel. */
 bool uffd_is_shared(struct uffd *b, uintptr_t addr);
 /* Events, in event_lock.  Return: whether it was about a view. */
 bool uffd_view_remap(struct uffd *b, uintptr_t from, uintptr_t to, size_t len);

@@ -40,7 +40,7 @@ int uffd_object_resident(const struct uffd_object *o, uintptr_t va,
 
 /* ---- All mappings ---- */
 
-/* What is unmapped by now needs neither. */
+/* Lifting the protection of a view that is unmapped by now is no error. */
 static int protect(const struct uffd *b, uintptr_t va, size_t len, bool on)
 {
 	int ret = uffd_protect(b, va, len, on);
@@ -95,7 +95,7 @@ static bool is_locked(const struct uffd_view_list *list)
 	return false;
 }
 
-/* What was copied stays where it was: its frames are empty again. */
+/* The pages stay in the object: empty their frames again. */
 static void leave_in_object(struct uffd *b, struct mm_freeze *f, unsigned first,
 			    unsigned last)
 {
@@ -126,7 +126,7 @@ static void note_holes(struct uffd *b, const struct uffd_object *o,
 	}
 }
 
-/* They are protected: what was copied is what they are. */
+/* The pages are protected, so the copies have the same data. */
 static void copy_and_punch(struct uffd *b, const struct uffd_object *o,
 			   struct mm_freeze *f, unsigned first, unsigned last)
 {
@@ -189,8 +189,8 @@ static int take_all(struct uffd *b, const struct uffd_object *o,
 }
 
 /*
- * What the client knows is the object's own mapping, which never changes: so
- * what was found there holds, whatever happens to views.
+ * The client knows only the object's own mapping, which never changes: so pages
+ * found there are right, whatever happens to views.
  */
 int uffd_object_freeze(struct uffd *b, const struct uffd_object *o,
 		       struct mm_freeze *f)

@@ -45,7 +45,7 @@ int uffd_view_add(struct uffd *b, struct uffd_object *o, uintptr_t start,
 	return fits ? 0 : -ENOSPC;
 }
 
-/* What is left of @v before @start and behind @end stays. */
+/* Cut [start, end) out of @v; the parts before and behind stay. */
 static void cut_one(struct uffd_objects *t, unsigned i, uintptr_t start,
 		    uintptr_t end)
 {
@@ -221,7 +221,7 @@ static bool put_guard(uintptr_t end)
 			 &at);
 }
 
-/* What is mapped at @addr by now, in the table as it is. */
+/* Enter the view that is mapped at @addr now in the table. */
 static void look_again(struct uffd *b, uintptr_t addr)
 {
 	struct uffd_object *o;

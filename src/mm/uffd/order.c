@@ -58,7 +58,10 @@ static bool overlap(struct uffd_range r, uintptr_t start, uintptr_t len)
 	return r.start < start + len && start < r.end;
 }
 
-/* It moves pages to where others are, for all that is known. */
+/*
+ * Does @m move pages to a range that is still tracked as far as events were
+ * read?
+ */
 static bool is_early(struct uffd *b, const struct uffd_msg *m)
 {
 	uintptr_t to = m->arg.remap.to;
@@ -105,7 +108,7 @@ static void let_in(struct uffd *b, struct aside *a, unsigned k)
 	uffd_apply(b, &m);
 }
 
-/* What has become due, oldest first. */
+/* Apply the events put aside that have become due, oldest first. */
 static void let_in_due(struct uffd *b, struct aside *a)
 {
 	unsigned k = 0;
@@ -162,7 +165,7 @@ void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg)
 	while (a.nr && a.nr < ASIDE && sys_now_ns() < end) {
 		if (read_next(b, &a))
 			continue;
-		/* What is not on its way will not come. */
+		/* No event is under way, so none will come. */
 		if (!uffd_is_changing(b))
 			break;
 		sys_rest(tries++, NAP_NS);

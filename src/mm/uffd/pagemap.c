@@ -2,9 +2,9 @@
 /*
  * pagemap.c - which pages of a block are there.
  *
- * PAGEMAP_SCAN tells it in one call and knows huge pages; reading
- * /proc/self/pagemap is slower and does not; mincore(2) is the last resort.
- * What is swapped out counts as there.
+ * PAGEMAP_SCAN answers in one call and tells huge pages.  Reading
+ * /proc/self/pagemap is slower and tells no huge pages. mincore(2) is the last
+ * resort.  A page that is swapped out counts as present.
  */
 #include <errno.h>
 #include <sys/mman.h>

@@ -335,7 +335,7 @@ int uffd_resume(struct mm *mm, uintptr_t va, size_t npages)
 		uffd_saw_again = true;
 	if (ret != -EEXIST)
 		return ret;
-	/* It is there, and so wakes nobody by itself. */
+	/* The page was present, so the ioctl woke no thread. */
 	uffd_wake_range(b, va, arg.range.len);
 	return 0;
 }

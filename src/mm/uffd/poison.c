@@ -19,7 +19,10 @@
 
 #include "mm/uffd/uffd.h"
 
-/* This handler has woken the threads that wait for the page it serves. */
+/*
+ * The calling thread has woken the threads that wait for the page that it
+ * serves.
+ */
 static _Thread_local bool woken;
 
 static _Atomic uintptr_t *lost_at(struct uffd *b, uintptr_t va)

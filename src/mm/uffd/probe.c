@@ -41,7 +41,7 @@ static bool *feature(struct uffd_features *has, size_t i)
 static int turn_off_one(struct uffd_features *allowed, const char *name,
 			size_t len)
 {
-	/* Nothing, or a rung that is to come. */
+	/* An empty name, or a rung that this version does not have yet. */
 	if (len == 0 || (len == 9 && !memcmp(name, "rwprotect", 9)))
 		return 0;
 	for (size_t i = 0; i < NR_NAMES; i++) {

@@ -4,9 +4,10 @@
  *
  * A slot is registered for write-protection only, which UFFDIO_MOVE into it
  * requires and which leaves its holes to read as zeroes.  Where there is
- * UFFDIO_MOVE it is registered with @u: see "Order" in uffd.h.  What raises
- * an event is done while it is not registered: the thread that empties a frame
- * may hold the lock that the reader of the event waits for.
+ * UFFDIO_MOVE it is registered with @u: see "Order" in uffd.h.  A call that
+ * would raise an event is made while the slot is not registered: the thread
+ * that empties a frame may hold the lock that the reader of the event waits
+ * for.
  *
  * The kernel is told not to use huge pages for what is written to a slot, but
  * where one is wanted; a huge page that is moved in stays one.
@@ -30,8 +31,9 @@ static int unwatch(const struct uffd *b, uintptr_t start, size_t len)
 }
 
 /*
- * Empty a part of a slot, with its page table if it is all of it.  What cannot
- * be emptied without an event stays, and is no worse than a frame in use.
+ * Empty a part of a slot, with the page table if it is the whole slot.  A part
+ * that cannot be emptied without an event stays, and costs no more than frames
+ * in use.
  */
 void uffd_slot_zap(struct uffd *b, uintptr_t start, size_t len)
 {
@@ -44,8 +46,8 @@ void uffd_slot_zap(struct uffd *b, uintptr_t start, size_t len)
 }
 
 /*
- * A mapping is about to arrive there.  What @s has of it says when it did: see
- * keeper.c.
+ * A mapping is about to arrive at this part of a slot.  The part is registered
+ * with @s until it arrives: see keeper.c.
  */
 int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len)
 {
@@ -55,7 +57,7 @@ int uffd_slot_expect(struct uffd *b, uintptr_t start, size_t len)
 		     uffd_register(b->s, start, len, UFFDIO_REGISTER_MODE_WP);
 }
 
-/* It did not arrive, and will not. */
+/* The expected mapping will not arrive: register the part as before. */
 void uffd_slot_unexpect(struct uffd *b, uintptr_t start, size_t len)
 {
 	if (b->slot_fd == b->s)
@@ -66,7 +68,7 @@ void uffd_slot_unexpect(struct uffd *b, uintptr_t start, size_t len)
 		watch(b, start, len);
 }
 
-/* What every slot has beyond being mapped. */
+/* Settings of every slot, once it is mapped. */
 static int prepare_slots(struct uffd *b, uintptr_t start, size_t len)
 {
 	int ret = sys_madvise(start, len, MADV_DONTFORK);
@@ -128,9 +130,10 @@ static int open_up(struct uffd *b, uintptr_t start, size_t len)
 }
 
 /*
- * What was there is gone after the first call, and the slot will be used, so
- * the rest must work: it splits no mapping and asks for no memory that was not
- * given back just before.  What fails because it was told to is done again.
+ * After the first mmap(2) the old mapping is gone, and the slot will be used,
+ * so the other calls must succeed: they split no mapping, and need no memory
+ * beyond that just given back.  A call that fails by fault injection is
+ * repeated.
  */
 int uffd_slot_renew(struct uffd *b, uintptr_t start, size_t len)
 {

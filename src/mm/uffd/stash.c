@@ -116,9 +116,10 @@ bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 /* ---- Mappings of ours ---- */
 
 /*
- * Ours from now on: no faults, no events, writable.  It is a mapping of its
- * own, so that nothing here can want for memory; what fails because it was
- * told to is done again, for there is no way back from here.
+ * Make the mapping that arrived part of the slot: no faults, no events,
+ * writable.  It is a whole mapping, so no call here needs memory.  A call that
+ * fails by fault injection is repeated, because the move cannot be undone from
+ * here.
  */
 void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len)
 {
@@ -144,8 +145,9 @@ static void move_back(uintptr_t va, uintptr_t frame, size_t len)
 /* ---- One range of one mapping ---- */
 
 /*
- * It did not move.  A mark that stays would be taken for one of the next time,
- * wherever its page is by then: so events are read until it is gone.
+ * The mapping did not move.  A mark that stayed would be taken for a mark of
+ * the next stash, wherever its page is by then: so read events until the marks
+ * are gone.
  */
 static void unmark(struct uffd *b, uintptr_t va, size_t len)
 {
@@ -271,7 +273,7 @@ static bool has_marks(const struct uffd *b, uintptr_t slot, unsigned first,
 	return false;
 }
 
-/* What has come, and what was nothing. */
+/* Sort the pages that arrived in the slot into framed pages and holes. */
 static void sort_taken(const struct uffd *b, struct mm_freeze *f,
 		       unsigned first, unsigned last)
 {

@@ -227,7 +227,7 @@ static bool cut_own(uintptr_t start, uintptr_t *end)
 	return true;
 }
 
-/* What of a mapping can be tracked. */
+/* The kind of a mapping: can it be tracked? */
 static void each_part(struct uffd *b, const struct uffd_vma *vma,
 		      uffd_part_fn *fn)
 {

@@ -2,9 +2,9 @@
 /*
  * track.c - registration, and the table of what is registered.
  *
- * The table is for inline mode, where a SIGBUS at an address that is not in it
- * is somebody else's, and for order.c.  It is read in the signal handler, under
- * a seqlock.
+ * Inline mode and order.c use the table.  In inline mode the program handles a
+ * SIGBUS at an address that is not in the table.  The signal handler reads the
+ * table under a seqlock.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,8 +17,8 @@ enum {
 };
 
 /*
- * Tell the client, before any event of the range can be applied.  What was
- * unmapped since it was surveyed is no part of it.  Holds event_lock.
+ * Tell the client, before any event of the range can be applied.  Parts that
+ * were unmapped since the survey are left out.  Caller holds event_lock.
  */
 static int tell_client(struct uffd *b, uintptr_t start, uintptr_t end)
 {
@@ -50,7 +50,10 @@ static int forget_tracked(void *priv, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-/* Not what another thread had tracked before: that is its own. */
+/*
+ * Undo tracking after an error.  Not for a range that was known before, which
+ * another thread has tracked.
+ */
 static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	uffd_untrack(&b->mm, start, end, forget_tracked, (void *)b->mm.client);
@@ -125,7 +128,10 @@ static int untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
 	return ret;
 }
 
-/* As uffd_track(), one step for all others. */
+/*
+ * Forgetting and unregistering are one step for other threads, under
+ * event_lock.
+ */
 int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 		 mm_forget_fn *forget, void *priv)
 {

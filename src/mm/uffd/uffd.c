@@ -57,7 +57,10 @@ static void uffd_child(struct mm *mm)
 	uffd_objects_close(b);
 	b->nr_threads = 0;
 	b->keeper.running = false;
-	/* They are not mapped here, and of no use to say that they are ours. */
+	/*
+	 * Slots are not mapped in a child, so they are not the library's own
+	 * memory there.
+	 */
 	sys_own_unmap(b->slots, b->nr_slots * MM_BLOCK_SIZE);
 	b->slots = 0;
 }

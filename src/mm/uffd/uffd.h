@@ -92,7 +92,7 @@ enum uffd_slot_flags {
 	UFFD_STASHED = 1, /* a mapping there came from elsewhere */
 };
 
-/* What is tracked: sorted, disjoint; read under a seqlock. */
+/* The tracked ranges: sorted, disjoint; read under a seqlock. */
 struct uffd_ranges {
 	struct sys_mutex lock;
 	_Atomic uint32_t seq;
@@ -127,12 +127,12 @@ struct uffd_nodes {
 	struct sys_nodes before; /* and were before the last change */
 };
 
-/* One mapping that replaces another; see place.c. */
+/* A mapping that replaces another one; see place.c. */
 struct uffd_swap {
 	uintptr_t from, to;
 	size_t len;
-	bool to_anon;  /* what comes is anonymous */
-	bool unmapped; /* the event of what was at @to has been read */
+	bool to_anon;  /* the new mapping is anonymous */
+	bool unmapped; /* the unmap event of @to has been read */
 	_Atomic bool active;
 };
 
@@ -246,7 +246,7 @@ int uffd_resident_now(struct mm *mm, uintptr_t va, unsigned first,
 		      unsigned last, struct mm_set *ret);
 int uffd_pagemap_entries(const struct uffd *b, uintptr_t va, size_t n,
 			 uint64_t *ret);
-/* One entry of pagemap, 0 if it cannot be read. */
+/* The pagemap entry of the page at @va, 0 if it cannot be read. */
 uint64_t uffd_pagemap_entry(const struct uffd *b, uintptr_t va);
 /* Is the page marked as lost, perhaps since before it was managed? */
 bool uffd_is_poisoned(const struct uffd *b, uintptr_t va);
@@ -350,7 +350,7 @@ void uffd_fork_end(struct mm *mm);
 int uffd_fork_take(struct mm *mm);
 void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages);
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide);
-/* What is tracked from now on, at any time. */
+/* Hide a range that is newly tracked, whether a fork is under way or not. */
 void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end);
 /* A process was made, and @child is its userfaultfd.  Holds event_lock. */
 void uffd_forked(struct uffd *b, int child);
@@ -387,7 +387,7 @@ void uffd_sync(struct mm *mm);
 bool uffd_is_still(struct mm *mm);
 /* Read and apply all that waits.  Holds event_lock before and after. */
 void uffd_drain(struct uffd *b);
-/* One event.  Holds event_lock, and the gate is closed. */
+/* Apply one event.  Caller holds event_lock and has closed the gate. */
 void uffd_apply(struct uffd *b, const struct uffd_msg *msg);
 /* -EAGAIN: an event is on its way; let it be applied. */
 int uffd_gate_enter(struct uffd *b);
@@ -398,7 +398,7 @@ bool uffd_gate_leave(struct uffd *b);
 
 /* ---- order.c ---- */
 
-/* The same, after those that come later and should have come before. */
+/* Apply @msg after events that are read later and happened before it. */
 void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg);
 
 /* ---- track.c ---- */
