@@ -25,8 +25,8 @@ static int del_unborn(void *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * What the backend answers of its own is not of interest.  Return: @forget's,
- * and it is managed still.
+ * @err: the result of @forget, which untrack() returns; other results of the
+ *	backend are ignored.  If @err is not 0, the range is still managed.
  */
 struct forgetting {
 	struct uhmm *u;
@@ -51,7 +51,10 @@ static int untrack_range(struct uhmm *u, uintptr_t start, uintptr_t end,
 	return f.err;
 }
 
-/* Pages of @want that are on a node stay there, and count no more. */
+/*
+ * Forget the words of @want.  Pages that are on a node stay there, and are not
+ * counted any more.
+ */
 static void forget_words(struct uhmm *u, struct block *b,
 			 const struct mm_set *want)
 {
@@ -190,16 +193,18 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 	block_let_go(u, b);
 	if (err)
 		return err == -EAGAIN ? -EBUSY : err;
-	return home == -EBUSY ? 0 : home; /* on a node, where it may well be */
+	return home == -EBUSY ? 0 : home; /* pages may stay on a node */
 }
 
-/* Where nothing ever moved. */
+/* Give up a part of a block that does not exist: no page there ever moved. */
 static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	return untrack_range(u, start, end, del_unborn);
 }
 
-/* A managed part of one block.  A fork(2) waits for no more than that. */
+/*
+ * Give up a managed part of one block.  A fork(2) waits for one part at most.
+ */
 static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err;
@@ -217,8 +222,9 @@ static int forget_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * A managed run, from its end on: the region becomes shorter then, and only
- * the first step can want memory, where the region goes on behind.
+ * Give up a managed run, from its end on.  So each step shortens the region,
+ * and only the first step can need memory, if the region goes on behind the
+ * run.
  */
 static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
 {

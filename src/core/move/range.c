@@ -7,11 +7,12 @@
  *
  * DOC: Whole mappings
  *
- * Where a part of a mapping is managed the kernel has several, and mremap(2)
- * of the program's one mapping fails.  So a mapping is taken in whole, unless
- * it is large: a first touch in managed memory is a fault that we serve, and
- * costs more.  It is also not done where the memory near may be used in a way
- * that we cannot serve: a stack, inline, or a buffer of a system call.
+ * If only a part of a mapping is managed, the kernel splits the mapping, and
+ * mremap(2) of the program's whole mapping fails.  So a mapping is taken in
+ * whole, unless it is large, because the library serves each first touch in
+ * managed memory, which costs more.  Nor is it taken in whole where the library
+ * cannot serve all uses of the memory nearby: a stack in inline mode, or a
+ * buffer of a system call.
  */
 #include <errno.h>
 
@@ -64,9 +65,9 @@ static int check_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 /* ---- Taking in -------------------------------------------------------- */
 
 /*
- * @start, @end: what was asked for
- * @strict: all or nothing, and exactly that
- * @done: where taking in has come to, for undo()
+ * @start, @end: the range that the caller asked for
+ * @strict: take in exactly that range, or nothing
+ * @done: how far taking in has come, for undo()
  */
 struct take {
 	uintptr_t start, end;
@@ -75,13 +76,16 @@ struct take {
 	unsigned n;
 };
 
-/* Between two events: none of the range is applied before it is known. */
+/*
+ * mm_client.tracked: runs between two events, so that the range is known before
+ * an event of it is applied.
+ */
 int core_tracked(void *priv, uintptr_t start, uintptr_t end)
 {
 	return region_add(priv, start, end);
 }
 
-/* Again while the address space is changing. */
+/* Track [start, end); try again while the address space is changing. */
 static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = -EAGAIN;
@@ -136,7 +140,7 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 	if (e->kind != MM_ANON || end <= t->start || start >= t->end)
 		return 0;
 	err = track_gaps(u, t, start, end);
-	if (err && !t->strict) { /* a neighbour is another's, or gone? */
+	if (err && !t->strict) { /* something beside the range may fail */
 		start = start > t->start ? start : t->start;
 		end = end < t->end ? end : t->end;
 		err = track_gaps(u, t, start, end);
@@ -145,8 +149,9 @@ static int take_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 }
 
 /*
- * Others may have used what was managed for a moment.  What was taken in only
- * because it was near stays: to manage it changes nothing that shows.
+ * Give up ranges that were taken in, after an error with @strict.  Other
+ * threads may have used them meanwhile.  Without @strict, taken ranges stay
+ * managed, which changes nothing that the program sees.
  */
 static void undo(struct uhmm *u, const struct take *t)
 {
@@ -154,7 +159,7 @@ static void undo(struct uhmm *u, const struct take *t)
 		range_forget(u, t->first[i], t->last[i]);
 }
 
-/* The mapping of @addr, which is in [*start, *end), if it is small. */
+/* Add the mapping of @addr to [*start, *end), if the mapping is small. */
 static void add_mapping(struct uhmm *u, uintptr_t addr, uintptr_t *start,
 			uintptr_t *end)
 {
@@ -168,7 +173,7 @@ static void add_mapping(struct uhmm *u, uintptr_t addr, uintptr_t *start,
 	*end = e.end > *end ? e.end : *end;
 }
 
-/* What is near the pages that were asked for is taken in as well. */
+/* Widen the range to whole blocks, and to the whole mappings at its ends. */
 static void widen(struct uhmm *u, uintptr_t *start, uintptr_t *end)
 {
 	const uintptr_t first = *start, last = *end - MM_PAGE_SIZE;
@@ -181,10 +186,10 @@ static void widen(struct uhmm *u, uintptr_t *start, uintptr_t *end)
 }
 
 /*
- * Manage [start, end).  @strict: all of it or nothing; else what is possible,
- * in whole blocks.  Inline only what was asked for: a neighbour could be the
- * stack of a thread that cannot take a signal without touching it.
- * -ENOMEM: a part is unmapped, nothing was done.
+ * Manage [start, end).  @strict: all of it or nothing; otherwise as much as
+ * possible, in whole blocks.  In inline mode the range is not widened: memory
+ * nearby could be the stack of a thread, which cannot take a signal without
+ * touching its stack. -ENOMEM: a part is unmapped, nothing was done.
  */
 int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 {
@@ -207,7 +212,10 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 
 /* ---- Taking over ------------------------------------------------------ */
 
-/* What is another's by now is not ours to take. */
+/*
+ * Track @e.  Memory that is unmapped or belongs to another userfaultfd by now
+ * is left out.
+ */
 static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 {
 	int err = 0;
@@ -219,7 +227,8 @@ static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 }
 
 /*
- * A part may have been unmapped a moment ago, and our own memory lie there.
+ * Parts may have been unmapped a moment ago, and memory of the library's own
+ * may be there: so look at each extent.
  */
 int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
@@ -229,9 +238,9 @@ int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
 /* ---- Accounting what is there ----------------------------------------- */
 
 /*
- * Managed pages that are there.  Another thread may have unregistered some
- * since they were tracked.  If it does so from now on it clears their words
- * later: the caller holds the block's lock.
+ * The managed pages that are present.  Another thread may have unregistered
+ * some since they were tracked.  A thread that unregisters them from now on
+ * clears their words later, because the caller holds the block's lock.
  */
 static int still_there(struct uhmm *u, uintptr_t va, unsigned first,
 		       unsigned last, struct mm_set *there)
@@ -268,7 +277,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	return err;
 }
 
-/* Where pages are counted, those of a new range that are in RAM. */
+/* If pages are counted, count those of a new range that are in RAM. */
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = 0;
