@@ -77,7 +77,9 @@ void count_ram(struct uhmm *u, int ram, int all)
 		charge_note(&u->charge.root, all);
 }
 
-/* One of the caller's: what of it we do not know must be zero. */
+/*
+ * Check a caller's struct: bytes that the library does not know must be zero.
+ */
 int check_struct(const void *p, size_t ksize, size_t usize)
 {
 	const char *tail = (const char *)p;

@@ -90,14 +90,14 @@ void dropped_wait(struct uhmm *u, struct block *b, const struct mm_set *want)
 	} while (!settled && sys_now_ns() < end);
 }
 
-/* ---- Where nothing is known -------------------------------------------- */
+/* ---- Ranges without a table --------------------------------------------- */
 
 static bool is_recent(const struct dropped_range *r)
 {
 	return r->end && sys_now_ns() - r->when < (SECOND + UINT64_C(1)) << 28;
 }
 
-/* One that is old, or touches the range; else the first, whatever it is. */
+/* An entry that touches the range, or one that is old; else the first entry. */
 static struct dropped_range *range_for(struct dropped *d, uintptr_t start,
 				       uintptr_t end)
 {
@@ -130,7 +130,10 @@ void dropped_remember(struct uhmm *u, uintptr_t start, uintptr_t end)
 	r->when = sys_now_ns();
 	atomic_store(&d->unknown, true);
 	sys_mutex_unlock(&d->lock);
-	/* Pairs with dropped_recall(): the caller sees the block, or it us. */
+	/*
+	 * Pairs with dropped_recall(): either the caller sees the block, or
+	 * dropped_recall() sees this range.
+	 */
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

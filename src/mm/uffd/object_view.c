@@ -243,8 +243,8 @@ static void look_again(struct uffd *b, uintptr_t addr)
 }
 
 /*
- * What is behind is looked up: the event tells the length from before, which
- * is 0 where one more mapping was made of the same memory.
+ * The length of the new mapping is looked up: the event tells the old length,
+ * which is 0 if mremap(2) made one more mapping of the same memory.
  */
 bool uffd_view_remap(struct uffd *b, uintptr_t from, uintptr_t to, size_t len)
 {
