@@ -75,12 +75,9 @@ bool device_takes(const struct uhmm_device *dev)
 
 bool devices_take(struct uhmm *u)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (dev && device_takes(dev))
+	device_for_each(u, dev)
+		if (device_takes(dev))
 			return true;
-	}
 	return false;
 }
 
@@ -95,10 +92,8 @@ static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
 	bool any = false;
 
 	*ret_refuses = NULL;
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (!dev || !atomic_load(&dev->tier))
+	device_for_each(u, dev) {
+		if (!atomic_load(&dev->tier))
 			continue;
 		any = true;
 		if (device_refuses(dev))

@@ -87,13 +87,10 @@ static void sweep_node(struct uhmm_device *dev)
 
 static bool is_node_taken(const struct uhmm_device *dev)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		const struct uhmm_device *other = device_get(dev->u, id);
-
-		if (other && other->is_node && device_is_node(other) &&
+	device_for_each(dev->u, other)
+		if (other->is_node && device_is_node(other) &&
 		    other->desc.node == dev->desc.node)
 			return true;
-	}
 	return false;
 }
 
@@ -186,9 +183,8 @@ void node_detach(struct uhmm_device *dev)
 
 void node_detach_all(struct uhmm *u)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++)
-		if (device_get(u, id))
-			node_detach(device_get(u, id));
+	device_for_each(u, dev)
+		node_detach(dev);
 }
 
 /* ---- Home ------------------------------------------------------------- */

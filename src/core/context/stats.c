@@ -158,12 +158,10 @@ static uint64_t pages(_Atomic int64_t *n)
 
 static void ask_watchdog(struct uhmm *u, struct uhmm_stats *s)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-		uint64_t longest = dev ? atomic_load(&dev->longest) : 0;
+	device_for_each(u, dev) {
+		uint64_t longest = atomic_load(&dev->longest);
 
-		if (dev)
-			s->stuck_calls += watchdog_stuck(dev, &longest);
+		s->stuck_calls += watchdog_stuck(dev, &longest);
 		if (longest > s->longest_call_ns)
 			s->longest_call_ns = longest;
 	}

@@ -17,6 +17,15 @@ struct uhmm_device *device_get(struct uhmm *u, unsigned id)
 	return atomic_load_explicit(&u->devices[id], memory_order_acquire);
 }
 
+struct uhmm_device *device_after(struct uhmm *u, unsigned id)
+{
+	struct uhmm_device *dev = NULL;
+
+	while (!dev && ++id < MAX_DEVICES)
+		dev = device_get(u, id);
+	return dev;
+}
+
 static uint64_t total(const struct uhmm_segment *seg, size_t nr)
 {
 	uint64_t n = 0;

@@ -146,6 +146,11 @@ static inline bool device_is_mapped(const struct uhmm_device *dev)
  * device.c.  @va: address of the first page, for messages; -ENODEV: device lost
  */
 struct uhmm_device *device_get(struct uhmm *u, unsigned id);
+/* The device with the next number above @id, or NULL. */
+struct uhmm_device *device_after(struct uhmm *u, unsigned id);
+#define device_for_each(u, dev)                                         \
+	for (struct uhmm_device *dev = device_after(u, 0); dev != NULL; \
+	     dev = device_after(u, dev->id))
 int device_copy_in(struct uhmm_device *dev, const struct uhmm_segment *seg,
 		   size_t nr, uintptr_t va);
 int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,

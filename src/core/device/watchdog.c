@@ -293,11 +293,7 @@ static void look_round(struct uhmm *u, bool again)
 {
 	bool any = false;
 
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (!dev)
-			continue;
+	device_for_each(u, dev) {
 		any = check_late_calls(&u->watchdog, dev, again) || any;
 		if (device_is_lost(dev) && !call_any(dev))
 			device_release(dev);

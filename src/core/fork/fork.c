@@ -171,12 +171,9 @@ static void settle_for_fork(void *arg)
 {
 	struct uhmm *u = arg;
 
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (dev && !(dev->desc.flags & UHMM_DEVICE_FORKS))
+	device_for_each(u, dev)
+		if (!(dev->desc.flags & UHMM_DEVICE_FORKS))
 			home_all(u, dev, HOME_RESCUE);
-	}
 	thaw_all(u);
 }
 

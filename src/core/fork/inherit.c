@@ -73,21 +73,19 @@ static int adopt_device(struct uhmm *u, const struct uhmm_device *old)
 
 static bool is_wanted(const struct uhmm_device *dev)
 {
-	return dev && dev->desc.flags & UHMM_DEVICE_FORKS &&
+	return dev->desc.flags & UHMM_DEVICE_FORKS &&
 	       atomic_load(&dev->pagemap.nused);
 }
 
 static int adopt_devices(struct uhmm *u, struct uhmm *old)
 {
-	int err = 0;
+	device_for_each(old, dev) {
+		int err = is_wanted(dev) ? adopt_device(u, dev) : 0;
 
-	for (unsigned id = 1; id < MAX_DEVICES && !err; id++) {
-		struct uhmm_device *dev = device_get(old, id);
-
-		if (is_wanted(dev))
-			err = adopt_device(u, dev);
+		if (err)
+			return err;
 	}
-	return err;
+	return 0;
 }
 
 /* ---- Pages ------------------------------------------------------------ */

@@ -165,12 +165,8 @@ static void retire(struct uhmm_device *dev)
 
 void device_retire_all(struct uhmm *u)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (dev)
-			retire(dev);
-	}
+	device_for_each(u, dev)
+		retire(dev);
 }
 
 void device_free_all(struct uhmm *u)

@@ -70,13 +70,10 @@ static struct block *dequeue(struct uhmm *u)
 static struct uhmm_device *device_with_room(struct uhmm *u,
 					    const struct block *b)
 {
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		struct uhmm_device *dev = device_get(u, id);
-
-		if (dev && device_takes(dev) && charge_has_room(u, b, dev) &&
+	device_for_each(u, dev)
+		if (device_takes(dev) && charge_has_room(u, b, dev) &&
 		    gain_expected(b, dev))
 			return dev;
-	}
 	return NULL;
 }
 

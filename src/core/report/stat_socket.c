@@ -164,17 +164,15 @@ static void say_group(struct reply *r, struct uhmm_group *g)
 	    (unsigned long long)charge_pages(g, 0),
 	    (unsigned long long)charge_all(g), tier_limit_of(g, 0),
 	    (unsigned long long)atomic_load(&g->tier[0].exceeded));
-	for (unsigned id = 1; id < MAX_DEVICES; id++) {
-		unsigned long long pages, limit = tier_limit_of(g, id);
+	device_for_each(r->u, dev) {
+		unsigned long long pages = charge_pages(g, dev->id);
+		unsigned long long limit = tier_limit_of(g, dev->id);
 
-		if (!device_get(r->u, id))
-			continue;
-		pages = charge_pages(g, id);
 		if (pages || limit)
-			say(r, "on %u %u %llu %llu %llu\n", g->id, id, pages,
-			    limit,
+			say(r, "on %u %u %llu %llu %llu\n", g->id, dev->id,
+			    pages, limit,
 			    (unsigned long long)atomic_load(
-				    &g->tier[id].exceeded));
+				    &g->tier[dev->id].exceeded));
 	}
 }
 
