@@ -208,10 +208,10 @@ int group_remove(struct uhmm_group *g)
 	sys_mutex_lock(&c->lock);
 	if (g->nr_children || charge_all(g))
 		err = -EBUSY;
-	for (uint32_t n = 0; !err && n < atomic_load(&u->nr_blocks); n++)
-		if (atomic_load(&u->blocks[n]->group) == g->id)
-			recharge_block(u, u->blocks[n], g->parent);
 	if (!err) {
+		block_for_each(u, b)
+			if (atomic_load(&b->group) == g->id)
+				recharge_block(u, b, g->parent);
 		atomic_store(&c->group[g->id], NULL);
 		g->parent->nr_children--;
 		g->next = c->free;

@@ -243,8 +243,8 @@ void coherent_adopt(struct uhmm_device *dev)
 	struct uhmm *u = dev->u;
 
 	while (atomic_exchange(&dev->has_orphans, false))
-		for (uint32_t k = 0; k < atomic_load(&u->nr_blocks); k++)
-			adopt_placed_block(dev, u->blocks[k]);
+		block_for_each(u, b)
+			adopt_placed_block(dev, b);
 }
 
 void coherent_lose(struct swap *s)

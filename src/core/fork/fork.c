@@ -156,11 +156,9 @@ static bool thaw_block(struct uhmm *u, struct block *b)
 
 static void thaw_all(struct uhmm *u)
 {
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
-
-	for (uint32_t k = 0; k < nr; k++)
+	block_for_each(u, b)
 		for (int tries = 0; tries < THAW_TRIES; tries++) {
-			if (thaw_block(u, u->blocks[k]))
+			if (thaw_block(u, b))
 				break;
 			sys_rest((unsigned)tries, THAW_NS);
 		}
@@ -258,11 +256,9 @@ static struct mm_set away_in(struct uhmm *u, struct block *b,
 void core_forked(void *priv, int child)
 {
 	struct uhmm *u = priv;
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	bool alone = atomic_load(&u->dead);
 
-	for (uint32_t k = 0; k < nr; k++) {
-		struct block *b = u->blocks[k];
+	block_for_each(u, b) {
 		struct mm_set away = away_in(u, b, alone);
 
 		set_for_each_run(&away, first, last)

@@ -144,12 +144,13 @@ static int inherit_block(struct uhmm *u, const struct block *old)
 
 static int adopt_blocks(struct uhmm *u, struct uhmm *old)
 {
-	uint32_t nr = atomic_load(&old->nr_blocks);
-	int err = 0;
+	block_for_each(old, b) {
+		int err = inherit_block(u, b);
 
-	for (uint32_t k = 0; k < nr && !err; k++)
-		err = inherit_block(u, old->blocks[k]);
-	return err;
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* ---- Regions ---------------------------------------------------------- */

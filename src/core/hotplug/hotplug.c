@@ -201,8 +201,8 @@ static void wait_for_frees(struct uhmm_device *dev)
 	_Atomic uint32_t nobody = 0;
 	struct uhmm *u = dev->u;
 
-	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++)
-		if (has_pages(dev, u->blocks[i]))
+	block_for_each(u, b)
+		if (has_pages(dev, b))
 			return;
 	for (int i = 0; i < 10000 && atomic_load(&dev->pagemap.nused) &&
 			!device_is_lost(dev);
@@ -238,10 +238,10 @@ int do_remove(struct uhmm_device *dev)
 	struct uhmm *u = dev->u;
 
 	pagemap_close(&dev->pagemap, true);
-	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++) {
+	block_for_each(u, b) {
 		/* moves that began before the close end here */
-		block_take_mover(u, u->blocks[i]);
-		block_let_go(u, u->blocks[i]);
+		block_take_mover(u, b);
+		block_let_go(u, b);
 	}
 	home_all(u, dev, HOME_MIGRATE);
 	wait_for_frees(dev);

@@ -138,12 +138,12 @@ int policy_start(struct uhmm *u)
 
 static void limit_all_kept(struct uhmm *u)
 {
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
-
-	for (uint32_t i = 0; atomic_load(&u->slots.nr_keeping) && i < nr; i++) {
-		block_lock(u->blocks[i]);
-		charge_limit_kept(u, u->blocks[i]);
-		block_unlock(u, u->blocks[i]);
+	block_for_each(u, b) {
+		if (!atomic_load(&u->slots.nr_keeping))
+			break;
+		block_lock(b);
+		charge_limit_kept(u, b);
+		block_unlock(u, b);
 	}
 }
 

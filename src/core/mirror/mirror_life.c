@@ -49,15 +49,14 @@ int do_mirror_add(struct uhmm_mirror *m)
 static void release_exclusive(struct uhmm_mirror *m)
 {
 	struct uhmm *u = m->u;
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	struct mm_set all;
 
 	atomic_store(&m->gone, true);
 	sys_futex_wake(&m->changing, INT32_MAX);
 	mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
 	memset(&all, 0xff, sizeof(all));
-	for (uint32_t i = 0; i < nr; i++)
-		exclusive_end(u, u->blocks[i], &all, m->id);
+	block_for_each(u, b)
+		exclusive_end(u, b, &all, m->id);
 }
 
 /*

@@ -11,13 +11,12 @@
 
 int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
 {
-	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	struct mm_set all;
 	int err = 0;
 
 	memset(&all, 0xff, sizeof(all));
-	for (uint32_t i = 0; i < nr; i++) {
-		int e = home_block(u, u->blocks[i], &all, only, how, NULL);
+	block_for_each(u, b) {
+		int e = home_block(u, b, &all, only, how, NULL);
 
 		if (e && e != -EBUSY) /* what stays on a node is not lost */
 			err = e;

@@ -82,6 +82,15 @@ struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr)
 	return &u->births[(addr >> MM_BLOCK_SHIFT) % NR_BIRTHS];
 }
 
+struct block *block_after(struct uhmm *u, const struct block *b)
+{
+	uint32_t n = b ? b->index + 1 : 0;
+
+	return n < atomic_load_explicit(&u->nr_blocks, memory_order_acquire) ?
+		       u->blocks[n] :
+		       NULL;
+}
+
 static struct block *block_new(struct uhmm *u, uintptr_t addr)
 {
 	struct sys_mutex *birth = block_birth_mutex(u, addr);

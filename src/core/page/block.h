@@ -89,6 +89,11 @@ struct block *block_get(struct uhmm *u, uintptr_t addr);
  * the length of the range.
  */
 bool block_next(struct uhmm *u, uintptr_t *at, uintptr_t end);
+/* The block that was made next after @b, or the first one for NULL; or NULL. */
+struct block *block_after(struct uhmm *u, const struct block *b);
+#define block_for_each(u, b)                                    \
+	for (struct block *b = block_after(u, NULL); b != NULL; \
+	     b = block_after(u, b))
 /*
  * The mutex that keeps blocks from being created for @addr.  A fault where
  * there is no block holds it, so the fault ends before a first move begins.
