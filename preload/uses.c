@@ -41,28 +41,27 @@ ssize_t manage_fault_in(const void *p, size_t len, bool write)
 	return ret;
 }
 
-int manage_hold(const void *p, size_t len)
+static int use_for(int (*fn)(struct uhmm *, void *, size_t), const void *p,
+		   size_t len)
 {
 	struct uhmm *u = use();
 	int err;
 
 	if (!u)
 		return -ENODEV;
-	err = uhmm_pin(u, (void *)p, len);
+	err = fn(u, (void *)p, len);
 	unuse();
 	return err;
 }
 
+int manage_hold(const void *p, size_t len)
+{
+	return use_for(uhmm_pin, p, len);
+}
+
 int manage_release(const void *p, size_t len)
 {
-	struct uhmm *u = use();
-	int err;
-
-	if (!u)
-		return -ENODEV;
-	err = uhmm_unpin(u, (void *)p, len);
-	unuse();
-	return err;
+	return use_for(uhmm_unpin, p, len);
 }
 
 /* Wait until no call is under way.  False: one does not end. */

@@ -256,27 +256,16 @@ int cmd_bench(int argc, char **argv)
 	};
 	struct bench_run run = { 0 };
 	bool json = false, wants_list = false;
-	int opt;
+	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'l':
-			wants_list = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'q':
-			run.quick = true;
-			break;
-		case 'h':
-			help_bench();
-			return EXIT_SUCCESS;
-		default:
-			complain_option(name, opt, argv);
-			return EXIT_USAGE;
-		}
+	while ((opt = next_option(name, argc, argv, options, help_bench,
+				  &status)) > 0) {
+		wants_list = wants_list || opt == 'l';
+		json = json || opt == 'j';
+		run.quick = run.quick || opt == 'q';
 	}
+	if (!opt)
+		return status;
 	argv += optind;
 	if (*argv && !count_wanted(argv)) {
 		complain(name,

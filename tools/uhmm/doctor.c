@@ -98,16 +98,10 @@ int cmd_doctor(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int opt = getopt_long(argc, argv, ":h", options, NULL);
+	int status;
 
-	if (opt == 'h') {
-		help_doctor();
-		return EXIT_SUCCESS;
-	}
-	if (opt != -1) {
-		complain_option(name, opt, argv);
-		return EXIT_USAGE;
-	}
+	if (!next_option(name, argc, argv, options, help_doctor, &status))
+		return status;
 	if (optind < argc) {
 		complain(name, "%s: there are no arguments", argv[optind]);
 		return EXIT_USAGE;

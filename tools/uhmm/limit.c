@@ -76,21 +76,14 @@ int cmd_limit(int argc, char **argv)
 	};
 	uint64_t bytes = 0;
 	pid_t pid;
-	int opt;
+	int opt, status;
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (opt == 'h') {
-			help_limit();
-			return EXIT_SUCCESS;
-		}
-		if (opt != 'r') {
-			complain_option(name, opt, argv);
-			return EXIT_USAGE;
-		}
+	while ((opt = next_option(name, argc, argv, options, help_limit,
+				  &status)) > 0)
 		if (!parse_bytes(name, "--ram", optarg, LEAST_RAM, &bytes))
 			return EXIT_USAGE;
-	}
+	if (!opt)
+		return status;
 	if (argc - optind != 1 || !bytes) {
 		complain(name, "give one process and a limit; write \"uhmm "
 			       "limit PID --ram SIZE\"");

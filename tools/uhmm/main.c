@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* uhmm(1): finds the command and calls its function. */
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,24 @@ void complain_option(const char *command, int opt, char **argv)
 		complain(command,
 			 "there is no option %s; see \"uhmm %s --help\"", arg,
 			 command);
+}
+
+int next_option(const char *command, int argc, char **argv,
+		const struct option *options, void (*help)(void),
+		int *ret_status)
+{
+	int opt = getopt_long(argc, argv, ":h", options, NULL);
+
+	if (opt == 'h') {
+		help();
+		*ret_status = EXIT_SUCCESS;
+		return 0;
+	}
+	if (opt != '?' && opt != ':')
+		return opt;
+	complain_option(command, opt, argv);
+	*ret_status = EXIT_USAGE;
+	return 0;
 }
 
 static void help_main(FILE *f)

@@ -189,18 +189,13 @@ int cmd_providers(int argc, char **argv)
 	};
 	const struct uhmm_provider *p = NULL;
 	bool is_measured = false;
-	int opt;
+	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) == 'm')
+	while ((opt = next_option(name, argc, argv, options, help_providers,
+				  &status)) > 0)
 		is_measured = true;
-	if (opt == 'h') {
-		help_providers();
-		return EXIT_SUCCESS;
-	}
-	if (opt != -1) {
-		complain_option(name, opt, argv);
-		return EXIT_USAGE;
-	}
+	if (!opt)
+		return status;
 	if (is_measured && optind < argc)
 		return measure_all((const char *const *)argv + optind);
 	modules_load(print_failed);

@@ -78,21 +78,15 @@ int cmd_stat(int argc, char **argv)
 	};
 	bool ranges = false, json = false;
 	pid_t pid;
-	int opt;
+	int opt, status;
 
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (opt == 'h') {
-			help_stat();
-			return EXIT_SUCCESS;
-		}
-		if (opt != 'r' && opt != 'j') {
-			complain_option(name, opt, argv);
-			return EXIT_USAGE;
-		}
+	while ((opt = next_option(name, argc, argv, options, help_stat,
+				  &status)) > 0) {
 		ranges = ranges || opt == 'r';
 		json = json || opt == 'j';
 	}
+	if (!opt)
+		return status;
 	if (argc - optind != 1) {
 		complain(name, "give one process; write \"uhmm stat "
 			       "[OPTION]... PID\"");

@@ -33,6 +33,14 @@ __attribute__((format(printf, 2, 3))) void complain(const char *command,
 						    const char *fmt, ...);
 /* getopt_long() returned '?' or ':': name the option and the error. */
 void complain_option(const char *command, int opt, char **argv);
+struct option;
+/*
+ * Return: the next option; -1 behind the last; 0 when that was --help, or one
+ * that was complained about: the command ends with *ret_status.
+ */
+int next_option(const char *command, int argc, char **argv,
+		const struct option *options, void (*help)(void),
+		int *ret_status);
 
 #define LEAST_RAM (UINT64_C(1) << 20) /* the least limit */
 

@@ -99,7 +99,9 @@ static void unmap_run(struct fake *f, uintptr_t start, uintptr_t end)
 	sys_mutex_unlock(&f->lock);
 }
 
-void fake_munmap(struct mm *mm, uintptr_t start, uintptr_t end)
+/* As Linux: an unmapped page goes before its event, a discarded one after. */
+static void drop_app_range(struct mm *mm, uintptr_t start, uintptr_t end,
+			   bool unmaps)
 {
 	struct fake *f = fake_of(mm);
 	const struct mm_client *c = mm->client;
@@ -108,31 +110,26 @@ void fake_munmap(struct mm *mm, uintptr_t start, uintptr_t end)
 	check_app_range(start, end);
 	while (next_tracked(f, &first, &last, end)) {
 		fake_event_begin(f);
-		unmap_run(f, start, last);
-		c->unmap(c->priv, first, last);
+		if (unmaps)
+			unmap_run(f, start, last);
+		(unmaps ? c->unmap : c->discard)(c->priv, first, last);
 		fake_event_end(f);
+		if (!unmaps)
+			empty_run(f, start, last);
 		start = first = last;
 	}
-	unmap_run(f, start, end);
+	(unmaps ? unmap_run : empty_run)(f, start, end);
 	fake_wake_all(f);
+}
+
+void fake_munmap(struct mm *mm, uintptr_t start, uintptr_t end)
+{
+	drop_app_range(mm, start, end, true);
 }
 
 void fake_discard(struct mm *mm, uintptr_t start, uintptr_t end)
 {
-	struct fake *f = fake_of(mm);
-	const struct mm_client *c = mm->client;
-	uintptr_t first = start, last;
-
-	check_app_range(start, end);
-	while (next_tracked(f, &first, &last, end)) {
-		fake_event_begin(f);
-		c->discard(c->priv, first, last);
-		fake_event_end(f);
-		empty_run(f, start, last);
-		start = first = last;
-	}
-	empty_run(f, start, end);
-	fake_wake_all(f);
+	drop_app_range(mm, start, end, false);
 }
 
 static void move_pages(struct fake *f, uintptr_t from, uintptr_t to, size_t len)

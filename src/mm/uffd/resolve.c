@@ -82,6 +82,18 @@ static bool may_be_across(ssize_t err, size_t npages)
 	return npages > 1 && (err == -ENOENT || err == -EINVAL);
 }
 
+/* After a try of @step pages, which did @ret of them: another? */
+static bool may_go_on(ssize_t ret, size_t *done, size_t *step)
+{
+	if (ret > 0)
+		*done += (size_t)ret;
+	else if (may_be_across(ret, *step))
+		*step /= 2;
+	else
+		return false;
+	return true;
+}
+
 static ssize_t fill_pages(struct uffd *b, uintptr_t va, const void *src,
 			  size_t npages, uint64_t mode)
 {
@@ -96,11 +108,7 @@ static ssize_t fill_pages(struct uffd *b, uintptr_t va, const void *src,
 			step = npages - done;
 		ret = in_pages(gated_copy(b, va + off, (const char *)src + off,
 					  step * MM_PAGE_SIZE, mode));
-		if (ret > 0)
-			done += (size_t)ret;
-		else if (may_be_across(ret, step))
-			step /= 2;
-		else
+		if (!may_go_on(ret, &done, &step))
 			break;
 	}
 	return done ? (ssize_t)done : ret;
@@ -145,11 +153,7 @@ ssize_t uffd_zero(struct mm *mm, uintptr_t va, size_t npages, bool write)
 		if (step > npages - done)
 			step = npages - done;
 		ret = in_pages(gated_zero(b, at, step * MM_PAGE_SIZE, write));
-		if (ret > 0)
-			done += (size_t)ret;
-		else if (may_be_across(ret, step))
-			step /= 2;
-		else
+		if (!may_go_on(ret, &done, &step))
 			break;
 	}
 	return done ? (ssize_t)done : ret;
