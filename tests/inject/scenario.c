@@ -2,13 +2,13 @@
 /* scenario.c - see scenario.h */
 #include "scenario.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "holdings.h"
 #include "sys/fail.h"
 #include "test.h"
 
@@ -89,69 +89,6 @@ static void on_log(void *arg, int level, const char *msg)
 		return;
 	fprintf(stderr, "the core says: %s\n", msg);
 	atomic_store(&now.is_lost, true);
-}
-
-/* ---- What the process holds ---- */
-
-struct holdings {
-	size_t fds, threads, mappings, bytes;
-};
-
-static size_t count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	size_t n = 0;
-
-	CHECK(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static struct holdings count_holdings(void)
-{
-	struct holdings h = { 0 };
-	FILE *f = fopen("/proc/self/maps", "r");
-	uintptr_t start, end;
-	char line[512];
-
-	CHECK(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (strstr(line, "[heap]") || strstr(line, "[stack]") ||
-		    sscanf(line, "%zx-%zx", &start, &end) != 2)
-			continue;
-		h.mappings++;
-		h.bytes += end - start;
-	}
-	fclose(f);
-	h.fds = count_entries("/proc/self/fd");
-	h.threads = count_entries("/proc/self/task");
-	return h;
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_OWN_MAPPINGS true /* the sanitizer's come and go */
-#else
-#define HAS_OWN_MAPPINGS false
-#endif
-
-/* A thread that was joined may be listed for a moment. */
-static void check_holdings(const struct holdings *was)
-{
-	struct timespec ms = { 0, 1000 * 1000 };
-	struct holdings is = count_holdings();
-
-	for (int i = 0; i < 1000 && is.threads != was->threads; i++) {
-		nanosleep(&ms, NULL);
-		is = count_holdings();
-	}
-	CHECK_EQ(is.threads, was->threads);
-	CHECK_EQ(is.fds, was->fds);
-	if (HAS_OWN_MAPPINGS)
-		return;
-	CHECK_EQ(is.mappings, was->mappings);
-	CHECK_EQ(is.bytes, was->bytes);
 }
 
 /* ---- The memory, and what must be in it ---- */
