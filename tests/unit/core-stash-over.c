@@ -63,6 +63,27 @@ static void be_clean(void)
 	world_verify(&w, FROM, NPAGE, 2);
 }
 
+static int refuse(struct mm *mm, uintptr_t va, size_t npages)
+{
+	(void)mm;
+	(void)va;
+	(void)npages;
+	return -EAGAIN;
+}
+
+/* Its copy is given up, but it cannot be unprotected. */
+static void be_marked(void)
+{
+	const struct mm_ops *real = w.mm->ops;
+
+	be_clean();
+	ops = *real;
+	ops.unprotect = refuse;
+	w.mm->ops = &ops;
+	CHECK_EQ(world_move(&w, FROM, NPAGE, NULL), NPAGE);
+	w.mm->ops = real;
+}
+
 static void be_frozen(void)
 {
 	be_ram();
@@ -94,6 +115,7 @@ static const struct from {
 	{ "dropped", be_dropped, P_DROPPED, ZERO },
 	{ "empty", be_empty, P_EMPTY, ZERO },
 	{ "clean", be_clean, P_CLEAN, DATA },
+	{ "marked", be_marked, P_RAM, DATA },
 	{ "away", be_away, P_DEVICE, DATA },
 	{ "frozen", be_frozen, P_FROZEN, DATA },
 	{ "on a node", be_on_node, P_COHERENT, DATA },

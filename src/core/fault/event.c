@@ -231,7 +231,7 @@ static uint64_t beside_mover(struct remap *r, uint64_t w)
 		return mark | PAGE_DROP;
 	case P_CLEAN:
 		r->gone = w;
-		return mark | PAGE_CHARGED | PAGE_CAME_MARKED;
+		return mark | PAGE_CHARGED | PAGE_MARKED;
 	case P_COHERENT: /* on a node it is a page as any other */
 		if (!node_has(r->u, w))
 			return w;
@@ -297,22 +297,27 @@ static bool is_in_frame(const struct remap *r)
 	       set_has(&there, r->i);
 }
 
+/* Is there a page at the address where it was moved?  0, 1 or -errno. */
+static int has_arrived(const struct remap *r)
+{
+	struct mm_set there;
+	int err = r->u->mm->ops->resident(r->u->mm, r->to->va, r->k, r->k + 1,
+					  &there);
+
+	return err ? err : set_has(&there, r->k);
+}
+
 /* Has what is in the frame come from where @w came from? */
 static bool is_late(const struct remap *r, uint64_t w)
 {
-	const struct mm_freeze *f = r->from->stash;
-	struct mm_set there;
-
-	if (w & PAGE_CAME_MARKED) /* it bears the mark: it is not here, then */
-		return !r->u->mm->ops->resident(r->u->mm, r->to->va, r->k,
-						r->k + 1, &there) &&
-		       !set_has(&there, r->k);
-	return f && set_has(&f->late, r->i);
+	if (w & PAGE_MARKED) /* it bears the mark: it is not here, then */
+		return has_arrived(r) == 0;
+	return r->from->stash && set_has(&r->from->stash->late, r->i);
 }
 
 /*
- * Its mapping was to move into the frame, and what came first counts: else the
- * page went along.  The mover finds the word changed and gives up.
+ * The page's mapping was to move into the frame.  If mremap came first the page
+ * went along, perhaps marked.  The mover finds the word changed and gives up.
  */
 static int move_stashing(struct remap *r, uint64_t w)
 {
@@ -324,6 +329,8 @@ static int move_stashing(struct remap *r, uint64_t w)
 		there = dropped_word();
 	else if (is_late(r, w) == !!(w & PAGE_NEW) && is_in_frame(r))
 		return move_frame(r, frame_of(r));
+	else if (has_arrived(r) > 0)
+		there |= PAGE_MARKED;
 	put_moved(r, there);
 	return 0;
 }

@@ -99,6 +99,8 @@ int clean_break_unlock(struct uhmm *u, struct block *b,
 		uintptr_t va = b->va + first * MM_PAGE_SIZE;
 		int e = u->mm->ops->unprotect(u->mm, va, last - first);
 
+		for (unsigned i = first; e && i < last; i++)
+			block_mark(b, i);
 		err = e ? e : err;
 	}
 out:
@@ -151,6 +153,7 @@ static void keep_page(struct drop *d, unsigned i)
 		block_poison(o->m.u, o->m.b, i);
 	} else {
 		block_home(o->m.u, o->m.b, i, E_HOME);
+		block_mark(o->m.b, i);
 	}
 }
 

@@ -71,7 +71,7 @@ static struct mm_set came_marked(const struct out *o)
 	set_for_each(&o->f.framed, i) {
 		uint64_t w = block_word(o->m.b, i);
 
-		if (page_state(w) == P_STASHING && w & PAGE_CAME_MARKED &&
+		if (page_state(w) == P_STASHING && w & PAGE_MARKED &&
 		    !(w & PAGE_DROP))
 			set_add(&ret, i);
 	}
@@ -211,7 +211,7 @@ static bool was_replaced(struct out *o, unsigned i)
 		block_event(o->m.u, o->m.b, i, E_FORGET);
 		return false;
 	}
-	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW | PAGE_CAME_MARKED);
+	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
 	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
 		if (w & PAGE_DROP)
 			block_event(o->m.u, o->m.b, i, E_HOLE);
@@ -249,6 +249,22 @@ bool out_was_overtaken(struct out *o, unsigned i, struct mm_set *back)
 	return true;
 }
 
+/* Pages that were refused may have kept the mark with which a mover begins. */
+static void mark_refused(struct out *o)
+{
+	struct mm_set taken = set_or(&o->f.framed, &o->f.holes), there;
+	struct mm_set refused = set_minus(&o->f.want, &taken);
+	struct mm *mm = o->m.u->mm;
+
+	if (set_empty(&refused) ||
+	    mm->ops->resident(mm, o->m.b->va, 0, MM_BLOCK_PAGES, &there))
+		return;
+	refused = set_and(&refused, &there);
+	set_for_each(&refused, i)
+		if (page_state(block_word(o->m.b, i)) == P_RAM)
+			block_mark(o->m.b, i);
+}
+
 void out_sort_aside(struct out *o)
 {
 	struct mm_set back;
@@ -270,6 +286,7 @@ void out_sort_aside(struct out *o)
 			set_add(&o->m.set, i);
 		}
 	}
+	mark_refused(o);
 	out_give_back(o, &back);
 	o->m.b->stash = NULL;
 }

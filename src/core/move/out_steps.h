@@ -35,9 +35,6 @@ struct out {
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 
-/* With P_STASHING and PAGE_NEW: the page was write-protected when it came. */
-#define PAGE_CAME_MARKED PAGE_SWAPPING
-
 /* out_freeze.c */
 void out_init(struct out *o, struct uhmm *u, struct block *b,
 	      struct uhmm_device *dev);

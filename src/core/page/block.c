@@ -328,7 +328,8 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
  */
 void block_stash(struct uhmm *u, struct block *b, unsigned i)
 {
-	uint64_t w = block_word(b, i), kept = w & ~PAGE_STATE_MASK;
+	uint64_t w = block_word(b, i);
+	uint64_t kept = w & ~(PAGE_STATE_MASK | PAGE_MARKED);
 	enum page_state to;
 
 	if (!event_to(u, b, i, E_STASH, &to))
@@ -338,6 +339,13 @@ void block_stash(struct uhmm *u, struct block *b, unsigned i)
 	if (page_state(w) == P_DEVICE)
 		kept |= PAGE_AWAY;
 	block_set(u, b, i, (uint64_t)to | kept);
+}
+
+void block_mark(struct block *b, unsigned i)
+{
+	debug_check(page_state(block_word(b, i)) == P_RAM,
+		    "a page that is not RAM is marked");
+	b->table[i] |= PAGE_MARKED;
 }
 
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b)

@@ -159,6 +159,11 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
 void block_stash(struct uhmm *u, struct block *b, unsigned i);
 /*
+ * Page @i is P_RAM, is there, and may have stayed write-protected.  When mremap
+ * moves the page, a mover there needs to know that.
+ */
+void block_mark(struct block *b, unsigned i);
+/*
  * The data of page @i are lost: a touch raises SIGBUS.  Caller holds b->lock.
  */
 void block_poison(struct uhmm *u, struct block *b, unsigned i);
