@@ -2,8 +2,8 @@
 /*
  * event.c - what the application does to managed addresses.
  *
- * The backend calls one at a time, and before any fault that comes after.
- * A discard or an unmap waits for no move: the mover finds the word changed,
+ * The backend delivers one event at a time, and each before later faults.  A
+ * discard or an unmap waits for no move: the mover finds the word changed,
  * gives up, and frees its device page.  Pages at rest are freed here.  A remap
  * waits only for a copy home (wait_while_coming_unlock()).
  */
@@ -25,18 +25,18 @@
 #include "core/page/region.h"
 #include "core/page/slot.h"
 
-#define REMAP_TRIES 100000 /* there may be memory again in a while */
+#define REMAP_TRIES 100000 /* until a slot or a table can be had */
 
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
 
-/* No mover is at work on its device page. */
+/* Does the page have a device page that no mover is at work on? */
 static bool is_at_rest(uint64_t w)
 {
 	return page_has(w, PAGE_OWNS_DPFN) ||
 	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
 }
 
-/* It stays; the CPU finds it as zeroes at its address. */
+/* A page that is used in place stays mapped, and is wiped to zeroes. */
 static void discard_there(struct uhmm *u, struct block *b, unsigned i,
 			  struct mm_set *wipe)
 {
@@ -46,7 +46,7 @@ static void discard_there(struct uhmm *u, struct block *b, unsigned i,
 		set_add(wipe, i);
 }
 
-/* Return: a device page to be freed, or 0. */
+/* Return: the word of a device page to be freed, or 0. */
 static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 			     struct mm_set *wipe)
 {
@@ -61,7 +61,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 		count_add(&u->count.discarded, 1);
 		block_set(u, b, i, P_STASHING | PAGE_DROP);
 		return w;
-	case P_POISONED: /* so does the thread that unplaces it */
+	case P_POISONED: /* the thread that unplaces it looks, too */
 		if (w & PAGE_SWAPPING)
 			b->table[i] |= PAGE_DROP;
 		else
@@ -86,7 +86,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	return is_at_rest(w) ? w : 0;
 }
 
-/* What was unregistered since the event was raised is the kernel's alone. */
+/* Pages that were unregistered after the event was raised are skipped. */
 static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			  unsigned last)
 {
@@ -117,8 +117,8 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 /* ---- Unmap ------------------------------------------------------------ */
 
 /*
- * The mover looks at what is P_STASHING: a page that was moved over it may be
- * in the frame by now.
+ * The mover decides on a P_STASHING page: its frame may hold a page that mremap
+ * moved over this one.
  */
 static void forget_page(struct uhmm *u, struct block *b, unsigned i)
 {
@@ -153,7 +153,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 typedef void block_fn(struct uhmm *u, struct block *b, unsigned first,
 		      unsigned last);
 
-/* For each part of [start, end) that lies in one known block. */
+/* Call @fn for the part of [start, end) in each block that exists. */
 static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 			   block_fn *fn)
 {
@@ -198,10 +198,10 @@ struct remap {
 	struct uhmm *u;
 	struct block *from, *to;
 	unsigned i, k;
-	uint64_t gone; /* a device page to be freed, or 0 */
+	uint64_t gone; /* the word of a device page to be freed, or 0 */
 };
 
-/* Two blocks are locked nowhere else, and events run one at a time. */
+/* No other code holds two blocks' locks, and events run one at a time. */
 static void lock_both(const struct remap *r) NOT_GUARDED
 {
 	block_lock(r->from);
@@ -217,8 +217,8 @@ static void unlock_both(const struct remap *r) NOT_GUARDED
 }
 
 /*
- * What the target is if it was @w, and a mover is about to take what it has
- * found there: see was_replaced() in out_stash.c.
+ * A page with word @w was moved over one that a mover is taking.  Return: the
+ * word for the mover, see was_replaced() in out_stash.c.
  */
 static uint64_t beside_mover(struct remap *r, uint64_t w)
 {
@@ -232,17 +232,17 @@ static uint64_t beside_mover(struct remap *r, uint64_t w)
 	case P_CLEAN:
 		r->gone = w;
 		return mark | PAGE_CHARGED | PAGE_MARKED;
-	case P_COHERENT: /* on a node it is a page as any other */
+	case P_COHERENT: /* a page of a node moves like RAM */
 		if (!node_has(r->u, w))
 			return w;
 		r->gone = w;
 		return mark | PAGE_CHARGED;
-	default: /* nothing is there, so nothing can be taken */
+	default: /* no page is there that the mover could take */
 		return w;
 	}
 }
 
-/* Locked. */
+/* Caller holds both locks. */
 static void put_moved(struct remap *r, uint64_t w)
 {
 	if (page_state(block_word(r->to, r->k)) == P_STASHING)
@@ -250,7 +250,7 @@ static void put_moved(struct remap *r, uint64_t w)
 	block_set(r->u, r->to, r->k, w);
 }
 
-/* The page moved with its mapping, and there is nothing to say of it. */
+/* The page moved with its mapping; only a mover there has to know. */
 static void put_plain(struct uhmm *u, uintptr_t to)
 {
 	struct remap r = { .u = u, .k = page_index(to) };
@@ -297,7 +297,7 @@ static bool is_in_frame(const struct remap *r)
 	       set_has(&there, r->i);
 }
 
-/* Is there a page at the address where it was moved?  0, 1 or -errno. */
+/* Is there a page at the new address?  0, 1 or -errno. */
 static int has_arrived(const struct remap *r)
 {
 	struct mm_set there;
@@ -307,10 +307,10 @@ static int has_arrived(const struct remap *r)
 	return err ? err : set_has(&there, r->k);
 }
 
-/* Has what is in the frame come from where @w came from? */
+/* Did the page that @w describes move into the frame after its mapping? */
 static bool is_late(const struct remap *r, uint64_t w)
 {
-	if (w & PAGE_MARKED) /* it bears the mark: it is not here, then */
+	if (w & PAGE_MARKED) /* if not at its address, it is in the frame */
 		return has_arrived(r) == 0;
 	return r->from->stash && set_has(&r->from->stash->late, r->i);
 }
@@ -335,14 +335,14 @@ static int move_stashing(struct remap *r, uint64_t w)
 	return 0;
 }
 
-/* On a device that has lost it meanwhile: see lost.c. */
+/* Was the page on a device that has been lost since? */
 static bool is_lost(const struct remap *r, uint64_t w)
 {
 	return page_is_away(w) &&
 	       device_has_lost(device_get(r->u, page_dev(w)), page_dpfn(w));
 }
 
-/* Its mapping went along, perhaps; its mover frees it, if there is one. */
+/* The page is lost.  Its mapping may have moved; a mover frees its dpfn. */
 static void lose_moved(struct remap *r, uint64_t w)
 {
 	count_add(&r->u->count.poisoned, 1);
@@ -355,7 +355,7 @@ static void lose_moved(struct remap *r, uint64_t w)
 		r->gone = w;
 }
 
-/* Locked.  Return: 0, -ENOMEM. */
+/* Caller holds both locks.  Return: 0, -ENOMEM. */
 static int move_page(struct remap *r, uint64_t w)
 {
 	int err = block_ensure_table(r->u, r->to);
@@ -397,7 +397,7 @@ static int move_page(struct remap *r, uint64_t w)
 	return err;
 }
 
-/* A copy home ends without our help, so wait for it.  Unlocks. */
+/* Unlock, and wait: a copy home ends without our help. */
 static void wait_while_coming_unlock(const struct remap *r)
 {
 	uint32_t seen = atomic_load(&r->from->settled);
@@ -407,7 +407,7 @@ static void wait_while_coming_unlock(const struct remap *r)
 	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
 }
 
-/* Return: 0; -EAGAIN after a wait; -ENOMEM.  Unlocks. */
+/* Unlocks.  Return: 0; -EAGAIN after a wait; -ENOMEM. */
 static int try_remap(struct remap *r)
 {
 	struct mm_set wipe;
@@ -472,7 +472,7 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 			 (unsigned long)from);
 }
 
-/* Its frame will be copied: no device may write to it any more. */
+/* A frame is about to be copied: its device must not write any more. */
 static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
 			 unsigned last)
 {

@@ -35,7 +35,7 @@
 
 /* ---- Streams ---------------------------------------------------------- */
 
-/* Hints: also read of a neighbour block that is not locked. */
+/* Hints are also read of a neighbour block without its lock. */
 static unsigned next_fault(const struct block *b)
 {
 	return atomic_load_explicit(&b->next_fault, memory_order_relaxed);
@@ -46,7 +46,7 @@ static unsigned last_window(const struct block *b)
 	return atomic_load_explicit(&b->window, memory_order_relaxed);
 }
 
-/* The window with which the block before was streamed to its end. */
+/* The window that a stream had when it left the block before. */
 static unsigned inherited_window(struct uhmm *u, const struct block *b)
 {
 	const struct block *prev = block_find(u, b->va - 1);
@@ -81,14 +81,14 @@ static unsigned same_run(const struct block *b, unsigned i, unsigned max)
 	return n;
 }
 
-/* A block that left as one huge page comes back so when it is streamed. */
+/* Map a block as one huge page if it left as one and is being streamed. */
 static bool want_huge(const struct block *b, unsigned i, unsigned window)
 {
 	return b->huge && i == 0 && window == MAX_WINDOW &&
 	       same_run(b, 0, MM_BLOCK_PAGES) == MM_BLOCK_PAGES;
 }
 
-/* How many pages from @i to resolve at once.  Locked. */
+/* How many pages from @i to resolve at once.  Caller holds the lock. */
 static unsigned fault_window(struct uhmm *u, struct block *b, unsigned i)
 {
 	unsigned window = next_window(u, b, i);
@@ -110,10 +110,10 @@ static bool is_counted(struct uhmm *u)
 }
 
 /*
- * mremap(2) with MREMAP_DONTUNMAP takes a page along that was used in place,
- * and leaves the device's memory mapped where the page was.  The kernel offers
- * no way to put zeroes there.  All else that is not managed can be filled, or
- * is there.
+ * mremap(2) with MREMAP_DONTUNMAP takes along a page that was used in place,
+ * and leaves the device's memory mapped at the old address.  The kernel offers
+ * no way to put zeroes there.  Other addresses that are not managed can be
+ * filled, or have a page.
  */
 static bool is_left_behind(struct uhmm *u, uintptr_t va)
 {
@@ -124,7 +124,7 @@ static bool is_left_behind(struct uhmm *u, uintptr_t va)
 	       e.kind == MM_UNSUPPORTED;
 }
 
-/* Zeroes could not be put at @va: -EEXIST, and others.  Not locked. */
+/* Zeroes could not be put at @va, for -EEXIST or another error.  Unlocked. */
 static enum mm_outcome no_zeroes(struct uhmm *u, uintptr_t va, ssize_t got)
 {
 	count_add(&u->count.spurious, 1);
@@ -139,7 +139,7 @@ static enum mm_outcome no_zeroes(struct uhmm *u, uintptr_t va, ssize_t got)
 	return MM_SIGBUS;
 }
 
-/* Zeroes, at once for the run that a stream will touch anyway. */
+/* Map zeroes, at once for all pages that a stream will touch next. */
 static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
 	LETS_GO(b->lock)
@@ -151,7 +151,7 @@ static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 	ssize_t got;
 
 	if (n > 1 && charge_room(u, b) < n)
-		n = 1; /* no limit is passed for pages that nobody touched */
+		n = 1; /* pages that no thread has touched never pass a limit */
 	got = ops->zero(u->mm, va, n, write);
 
 	if (got < 0 && n > 1 && got != -EEXIST && got != -EAGAIN)
@@ -169,7 +169,7 @@ static enum mm_outcome zero_fault_unlock(struct uhmm *u, struct block *b,
 	return MM_RESOLVED;
 }
 
-/* Pages in frames: at rest, or leaving, which then was in vain. */
+/* Map pages from their frames.  If they were leaving, that copy is in vain. */
 static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
 					  unsigned i) LETS_GO(b->lock)
 {
@@ -181,7 +181,7 @@ static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
 	return got > 0 ? MM_RESOLVED : MM_RETRY;
 }
 
-/* Return: 1, 0, -errno when that cannot be told now. */
+/* Is page @i at its address?  1, 0, -errno when that cannot be known now. */
 static int is_page_resident(struct uhmm *u, const struct block *b, unsigned i)
 {
 	struct mm_set there;
@@ -191,8 +191,8 @@ static int is_page_resident(struct uhmm *u, const struct block *b, unsigned i)
 }
 
 /*
- * Another thread's fault mapped it, or the address space is changing: the
- * toucher only has to be woken.
+ * Another thread's fault mapped the page, or the address space is changing:
+ * wake the toucher, which tries again.
  */
 static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
 	LETS_GO(b->lock)
@@ -203,8 +203,9 @@ static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
 }
 
 /*
- * The first write: the copy on the device is given up, at once for a run that
- * is written in sequence.  A page that is not there after all is fetched.
+ * The first write to a clean page: give up the copy on the device, for a stream
+ * of writes that of the next pages, too.  A clean page that is not at its
+ * address is fetched.
  */
 static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
 					  unsigned i, unsigned flags)
@@ -227,8 +228,8 @@ static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
 }
 
 /*
- * A page that was on a node, with the CPU, and is not at its address any more:
- * what takes its place is as new as if it had been RAM.
+ * A page of a node is not at its address any more: the kernel dropped it.  The
+ * page that takes its place is a new one.
  */
 static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
@@ -247,7 +248,7 @@ static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
 	return out;
 }
 
-/* Somebody is at it; block_settle() wakes. */
+/* A thread is at work on the page; block_settle() wakes the toucher. */
 static enum mm_outcome wait_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned flags) LETS_GO(b->lock)
 {
@@ -269,7 +270,7 @@ static enum mm_outcome poisoned_fault_unlock(struct uhmm *u, struct block *b,
 	return MM_SIGBUS;
 }
 
-/* Protected, but not by a move that still goes on. */
+/* The page is protected, but no move protects it any more. */
 static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
 					       unsigned i) LETS_GO(b->lock)
 {
@@ -278,7 +279,7 @@ static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
 	return MM_RETRY;
 }
 
-/* Wait until something was demoted; without the lock. */
+/* Unlock, and wait until the demoter has made room. */
 static enum mm_outcome room_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
 	LETS_GO(b->lock)
@@ -287,7 +288,7 @@ static enum mm_outcome room_fault_unlock(struct uhmm *u, struct block *b,
 	return room_throttle(u, b, i, flags) ? MM_WAIT : MM_RETRY;
 }
 
-/* @b is locked; unlocked on return. */
+/* Caller holds b->lock, which is unlocked on return. */
 static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
 	LETS_GO(b->lock)
@@ -331,7 +332,7 @@ static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 	}
 }
 
-/* As long as nothing there has moved.  Locked so that no move begins. */
+/* Caller holds the birth lock: no block is made, so no page moves. */
 static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
 				  unsigned flags)
 {
@@ -343,7 +344,7 @@ static enum mm_outcome zero_plain(struct uhmm *u, uintptr_t addr,
 	return MM_RESOLVED;
 }
 
-/* Memory that was registered but of which we know nothing yet. */
+/* Memory that was registered, in a block that does not exist yet. */
 static enum mm_outcome plain_fault(struct uhmm *u, uintptr_t addr,
 				   unsigned flags)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault.h - what the CPU and the application do to managed pages: faults, and
- * the events by which the kernel tells of discards, unmaps and remaps.
+ * fault.h - CPU faults on managed pages, and the events by which the kernel
+ * reports discards, unmaps and remaps.
  */
 #ifndef UHMM_FAULT_FAULT_H
 #define UHMM_FAULT_FAULT_H
@@ -16,13 +16,13 @@ struct block;
 struct uhmm;
 
 /*
- * fault_in.c: @try until it says something other than -EAGAIN.  After a while
- * other threads run in between.
+ * fault_in.c: call @try until its result is not -EAGAIN.  After a while give up
+ * the CPU between two calls.
  */
 typedef int try_fn(void *arg);
 int fault_until_done(struct sys_wait *wait, try_fn *try, void *arg);
 
-/* fault.c, event.c */
+/* fault.c and event.c: the calls of the backend, see struct mm_client */
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags);
 void core_discard(void *priv, uintptr_t start, uintptr_t end);
 void core_unmap(void *priv, uintptr_t start, uintptr_t end);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault_in.c - make present what a system call is about to use.
+ * fault_in.c - make pages present that a system call is about to use.
  *
  * For processes that may not serve the kernel's own faults: there a system call
- * on a page that is away fails, and works once this has run.  Nothing is
- * touched here: a bad address yields -EFAULT and no signal.
+ * on an away page fails, and works once this has run.  The pages are not
+ * touched here, so a bad address yields -EFAULT and no signal.
  */
 #include <errno.h>
 
@@ -16,14 +16,14 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 
-#define EAGER_TRIES 100 /* until others are let run in between */
+#define EAGER_TRIES 100 /* attempts before other threads may run in between */
 
 /* Pages [start, end) of one block. */
 struct walk {
 	struct uhmm *u;
 	uintptr_t start, end;
 	bool write;
-	size_t nr; /* brought in */
+	size_t nr; /* pages brought in */
 	uint16_t look[MM_BLOCK_PAGES];
 };
 
@@ -46,7 +46,7 @@ static bool is_allowed(const struct walk *w, uint16_t look)
 	return look & MM_LOOK_READ && (!w->write || look & MM_LOOK_WRITE);
 }
 
-/* Is a page that is there what the kernel can use, with this word? */
+/* Can the kernel use a page that is there, given its word? */
 static bool is_usable(const struct walk *w, uint64_t word)
 {
 	return page_has(word, PAGE_READABLE) ||
@@ -54,8 +54,8 @@ static bool is_usable(const struct walk *w, uint64_t word)
 }
 
 /*
- * What the CPU would do.  Memory that a mapping grew by is served by us, though
- * nothing has said so: the kernel lets us put zeroes there, and nowhere else.
+ * Fault as the CPU would.  A mapping that grew has pages that no event told of:
+ * the kernel lets us put zeroes there, and at no other unregistered address.
  */
 static int fault_page(struct walk *w, uintptr_t va, uint64_t word)
 {
@@ -73,8 +73,8 @@ static int fault_page(struct walk *w, uintptr_t va, uint64_t word)
 }
 
 /*
- * Return: 0, -EAGAIN to look again, -EFAULT when the program has no access.
- * Protection that a move has left behind is no move's any more.
+ * Return: 0, -EAGAIN to look again, -EFAULT when the program has no access.  A
+ * page that a move left protected is unprotected.
  */
 static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 {
@@ -89,7 +89,7 @@ static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 	return 0;
 }
 
-/* As far as one look reaches. */
+/* Bring in the pages that one look covers. */
 static int try_fault_part(void *arg)
 {
 	struct walk *w = arg;

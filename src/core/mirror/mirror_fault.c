@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mirror_fault.c - pages are entered in a device's page table.
+ * mirror_fault.c - enter pages in a device's page table.
  *
- * One block at a time: mirror_look.c looks at what is there, under the block's
- * lock.  If a page has to be faulted in, fault it in without locks, as if the
- * CPU had touched it, and look again.  Enter what was found if nothing was
+ * One block at a time: mirror_look.c looks at the pages, under the block's
+ * lock. If a page has to be faulted in, fault it in without locks, as if the
+ * CPU had touched the page, and look again.  Enter the pages if none was
  * invalidated since.
  */
 #include <errno.h>
@@ -25,7 +25,7 @@
 
 /* ---- Faulting in ------------------------------------------------------ */
 
-/* What the CPU would do, for a managed page. */
+/* Fault as the CPU would, on a managed page. */
 static int fault_managed(struct walk *w, uintptr_t va)
 {
 	bool write = w->flags & UHMM_FAULT_WRITE;
@@ -36,7 +36,7 @@ static int fault_managed(struct walk *w, uintptr_t va)
 	return core_fault(w->m->u, va, flags) == MM_SIGBUS ? -EFAULT : 0;
 }
 
-/* Pages that are at their address, but for the right to write to them. */
+/* Do the pages lack nothing but the right to write? */
 static bool are_present(const struct walk *w)
 {
 	return w->look[w->n] & MM_LOOK_PRESENT &&
@@ -49,11 +49,11 @@ static int populate(struct walk *w, uintptr_t va, size_t npages)
 	int err = u->mm->ops->populate(u->mm, va, npages,
 				       w->flags & UHMM_FAULT_WRITE);
 
-	/* gone meanwhile, or about to be: the next look shows it */
+	/* the page has gone or is about to go: the next look shows that */
 	return err == -ENOMEM || err == -EFAULT || err == -EAGAIN ? 0 : err;
 }
 
-/* A page that others can reach in place cannot be exclusive: bring it home. */
+/* Bring home a page that others can use in place, to make it exclusive. */
 static int bring_home(struct walk *w)
 {
 	struct uhmm *u = w->m->u;
@@ -83,7 +83,7 @@ static int try_exclusive(struct walk *w, struct block *b,
 	return err;
 }
 
-/* What a fork(2) left behind is refused at first; see migrate_forked(). */
+/* A page that a fork(2) shares is refused at first: see migrate_forked(). */
 static int take_exclusive(struct walk *w)
 {
 	struct uhmm *u = w->m->u;
@@ -105,10 +105,7 @@ static int take_exclusive(struct walk *w)
 	return err == -EAGAIN ? 0 : err;
 }
 
-/*
- * Was it taken in, and then unregistered or mapped anew by another thread?
- * Then the next look finds it managed.
- */
+/* Take a page in again that another thread has unregistered or mapped anew. */
 static int take_in_again(struct walk *w, uintptr_t va)
 {
 	int err = range_take_in(w->m->u, va, va + MM_PAGE_SIZE, true);
@@ -116,7 +113,7 @@ static int take_in_again(struct walk *w, uintptr_t va)
 	return err == -EBUSY ? -EOPNOTSUPP : err;
 }
 
-/* The first page that could not be entered, and perhaps some after it. */
+/* Fault in the first page that cannot be entered, and some after it. */
 static int fault_in_pages(struct walk *w)
 {
 	uintptr_t va = w->start + w->n * MM_PAGE_SIZE;
@@ -139,7 +136,7 @@ static int fault_in_pages(struct walk *w)
 
 /* ---- Entering --------------------------------------------------------- */
 
-/* Return: 0, -EAGAIN when something was invalidated since @seq. */
+/* Return: 0, -EAGAIN when a page was invalidated since @seq. */
 static int enter_pages(struct walk *w, uint64_t seq)
 {
 	struct uhmm_mirror *m = w->m;
@@ -160,7 +157,10 @@ static int enter_pages(struct walk *w, uint64_t seq)
 	return err;
 }
 
-/* Wait until announced changes are done.  Return: what to compare later. */
+/*
+ * Wait until announced changes are done.  Return: the sequence number that
+ * enter_pages() compares.
+ */
 static uint64_t begin(struct uhmm_mirror *m)
 {
 	struct sys_wait w = { .all = &m->u->waits,
@@ -181,8 +181,8 @@ static uint64_t begin(struct uhmm_mirror *m)
 }
 
 /*
- * Pages go away while others are brought: there is no room in RAM for all of
- * them at once.  From then on what is there is entered before more is brought.
+ * Do pages leave while others are brought in, because RAM has no room for all
+ * at once?  From then on present pages are entered before more are brought.
  */
 static bool is_scarce(struct walk *w)
 {
@@ -192,7 +192,7 @@ static bool is_scarce(struct walk *w)
 	return w->n && w->scarce;
 }
 
-/* Return: 0 when that were all of the block's, -EAGAIN, -errno. */
+/* Return: 0 when the block is done, -EAGAIN when pages are left, -errno. */
 static int enter_and_go_on(struct walk *w, uint64_t seq)
 {
 	int err = enter_pages(w, seq);
@@ -204,7 +204,7 @@ static int enter_and_go_on(struct walk *w, uint64_t seq)
 	return w->start < w->end ? -EAGAIN : 0;
 }
 
-/* One try.  Return: 0 when done, -EAGAIN to be done again, -errno. */
+/* One attempt.  Return: 0 when done, -EAGAIN to be called again, -errno. */
 static int try_mirror_part(void *arg)
 {
 	struct walk *w = arg;
@@ -242,7 +242,10 @@ int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 
 	if (!is_in_mirror(m, addr, end))
 		return -EINVAL;
-	/* Only so that events are reported: what cannot be, is mirrored too. */
+	/*
+	 * Register for events; memory that cannot be registered is mirrored,
+	 * too.
+	 */
 	if (!(flags & UHMM_FAULT_PRESENT))
 		range_take_in(m->u, addr, end, false);
 	while (w.start < end && !err) {

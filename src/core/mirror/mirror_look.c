@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mirror_look.c - what a device's page table may be told of pages as they are.
+ * mirror_look.c - the entries of a device's page table, from a look at pages.
  *
  * An entry of RAM is the page's address: a device's access faults like that of
- * the CPU, so moving it without telling would be slow, but no loss.
+ * the CPU, so moving a page without telling the device is slow, but no loss.
  */
 #include <errno.h>
 
@@ -27,7 +27,7 @@ static unsigned order_of_look(uint16_t look)
 	return look & MM_LOOK_HUGE ? 9 : 0;
 }
 
-/* At its address, if it is there. */
+/* The entry of a page at its address; 0: the page is not there. */
 static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
 {
 	uhmm_pfn_t pfn = UHMM_PFN_VALID | va >> MM_PAGE_SHIFT;
@@ -41,7 +41,7 @@ static uhmm_pfn_t ram_entry(uintptr_t va, uint64_t word, uint16_t look)
 	return pfn | (uhmm_pfn_t)order_of_look(look) << 56;
 }
 
-/* In the frame, for the mirror that the page is exclusive to. */
+/* The entry of a page in its frame, exclusive to the mirror. */
 static uhmm_pfn_t frame_entry(struct uhmm *u, uintptr_t va)
 {
 	uintptr_t slot = block_slot_va(u, block_find(u, va));
@@ -59,8 +59,8 @@ static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
 }
 
 /*
- * As the kernel's entry of device-coherent memory: the page's address, and for
- * the page's own device also the device's number.
+ * Like the kernel's entry of device-coherent memory: the page's address, and
+ * for the page's own device also the device's number.
  */
 static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
 {
@@ -69,7 +69,7 @@ static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
 	return pfn ? pfn | (uhmm_pfn_t)page_dev(word) << 48 : 0;
 }
 
-/* 0: it has to be faulted in. */
+/* 0: the page has to be faulted in. */
 static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 			   uint64_t word, uint16_t look, bool kept)
 {
@@ -97,7 +97,7 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 	}
 }
 
-/* What the CPU may not do, the device may not. */
+/* A device may do no more than the CPU may. */
 static int check_access(uint16_t look, unsigned flags)
 {
 	if (!(look & MM_LOOK_MAPPED) || !(look & MM_LOOK_READ))
@@ -105,7 +105,7 @@ static int check_access(uint16_t look, unsigned flags)
 	return flags & UHMM_FAULT_WRITE && !(look & MM_LOOK_WRITE) ? -EPERM : 0;
 }
 
-/* Is the entry what was asked for? */
+/* Does the entry allow what @flags ask for? */
 static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
 {
 	if (flags & UHMM_FAULT_PRESENT)
@@ -133,9 +133,9 @@ static void forget_kept(const struct walk *w, struct block *b)
 	}
 }
 
-/* Words and page table at one moment. */
+/* Read words and page table as they are at one moment. */
 static int look_at_pages(struct walk *w, uint64_t *words)
-	NOT_GUARDED /* there may be no block */
+	NOT_GUARDED /* the block may not exist */
 {
 	struct uhmm *u = w->m->u;
 	struct block *b = block_find(u, w->start);
@@ -169,8 +169,8 @@ static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
 }
 
 /*
- * A block that lies on the device as it does at its address, all of it with the
- * same rights, can be mapped there by one entry.
+ * One entry maps a block that lies on the device as it does at its address, all
+ * of it with the same rights.
  */
 static void join_entries(const struct walk *w, const uint64_t *words,
 			 uhmm_pfn_t *pfn)
@@ -209,7 +209,7 @@ int walk_collect(struct walk *w)
 
 /* ---- Snapshots -------------------------------------------------------- */
 
-/* Neighbours in RAM differ by their address alone. */
+/* Entries of neighbours in RAM differ by the address alone. */
 static void fill_pfns(const struct walk *w, const uint64_t *words,
 		      uhmm_pfn_t *ret)
 {

@@ -14,10 +14,10 @@
 
 /*
  * Pages [start, end) of one block.
- * @n: how many from @start can be entered; @err: why the next cannot, 0 when it
- *	has to be faulted in
- * @before: how many could be, one try before
- * @scarce: there were more before
+ * @n: how many from @start can be entered
+ * @err: why page @n cannot be entered; 0: it has to be faulted in
+ * @before: @n of the attempt before
+ * @scarce: @n has sunk: RAM has no room for all pages
  */
 struct walk {
 	struct uhmm_mirror *m;
@@ -26,8 +26,8 @@ struct walk {
 	bool scarce;
 	unsigned n, before;
 	int err;
-	uint64_t word;	    /* of the next */
-	struct mm_set kept; /* of the block: may not be written to */
+	uint64_t word;	    /* of page @n */
+	struct mm_set kept; /* pages with a kept frame: read-only */
 	uint16_t look[MM_BLOCK_PAGES];
 	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
 };
@@ -43,7 +43,10 @@ static inline bool is_in_mirror(const struct uhmm_mirror *m, uintptr_t start,
 	return start >= m->start && end <= m->end;
 }
 
-/* Look, and fill in what was found.  Return: 0, -errno of the look itself. */
+/*
+ * Look at the pages and fill in @n, @err, @word, @pfn.  Return: 0, or -errno of
+ * the look itself.
+ */
 int walk_collect(struct walk *w);
 
 #endif

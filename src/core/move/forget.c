@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forget.c - ranges cease to be managed: block after block, pages come home,
- * and the region, the words and the kernel's registration go.
+ * forget.c - ranges are given up: block after block pages come home, and the
+ * region, the words and the kernel's registration go.
  */
 #include <errno.h>
 
@@ -73,11 +73,11 @@ static void forget_words(struct uhmm *u, struct block *b,
 	device_free_words(u, stay, n);
 }
 
-/* Faults that were served since: what they put there stays there. */
+/* Faults that were served meanwhile have put pages there; those stay. */
 static void forget_plain(struct uhmm *u, struct block *b,
 			 const struct mm_set *want)
 {
-	struct mm_set managed; /* once more */
+	struct mm_set managed; /* read under the lock */
 
 	block_lock(b);
 	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &managed);
@@ -104,8 +104,8 @@ static bool is_at_home(struct uhmm *u, uint64_t w)
 }
 
 /*
- * All came home, but mremap(2) may have brought other pages since.  Called
- * between two events, by the mover.
+ * Have pages come by mremap(2) since all of @want came home?  The mover calls
+ * this between two events.
  */
 static bool any_came(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
@@ -118,7 +118,7 @@ static bool any_came(struct uhmm *u, struct block *b, const struct mm_set *want)
 	return came;
 }
 
-/* -EAGAIN: there are pages to be brought home. */
+/* Return: 0; -EAGAIN: pages have to be brought home; -ENOMEM. */
 static int del_block(void *priv, uintptr_t start, uintptr_t end)
 {
 	struct mm_set want = pages_of(start, end);
@@ -134,7 +134,7 @@ static int del_block(void *priv, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-/* Return: -ENOMEM, -EAGAIN, and a part is managed still. */
+/* Return: 0; -ENOMEM, -EAGAIN: a part is still managed. */
 static int untrack_part(struct uhmm *u, struct block *b, uintptr_t start,
 			uintptr_t end)
 {
@@ -165,9 +165,9 @@ bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * Pages come home and are managed no more, in one step for other movers: this
- * thread is the mover until both are done, and the next mover finds no region.
- * uhmm_pin() is such a mover: -EBUSY where it came first.
+ * Bring pages home and give them up, in one step for other movers: this thread
+ * is the mover until both are done, and the next mover finds no region.  If
+ * uhmm_pin() was a mover before: -EBUSY.
  */
 static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 			uintptr_t end)
@@ -179,7 +179,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 	int err, home, tries = 0;
 
 	block_take_mover(u, b);
-	if (range_is_pinned(u, start, end)) { /* since the caller looked */
+	if (range_is_pinned(u, start, end)) { /* after the caller looked */
 		block_let_go(u, b);
 		return -EBUSY;
 	}

@@ -27,7 +27,7 @@
 #define LOOK_NS (1000 * 1000)
 #define ALL_NS	(250 * 1000 * 1000)
 
-/* About a quarter of a second each, and 64 seconds before they repeat. */
+/* In steps of a quarter of a second; the numbers repeat after 64 seconds. */
 static unsigned now(void)
 {
 	return (unsigned)(sys_now_ns() >> 28) & 0xff;
@@ -97,7 +97,7 @@ static bool is_recent(const struct dropped_range *r)
 	return r->end && sys_now_ns() - r->when < (SECOND + UINT64_C(1)) << 28;
 }
 
-/* An entry that touches the range, or one that is old; else the first entry. */
+/* The entry that touches the range, else an old one, else the first. */
 static struct dropped_range *range_for(struct dropped *d, uintptr_t start,
 				       uintptr_t end)
 {

@@ -15,17 +15,17 @@ struct uhmm;
 
 #define DROPPED_RANGES 32
 
-/* Addresses of which some were discarded, the last time at @when. */
+/* Addresses of which some were discarded; @when: the last time */
 struct dropped_range {
 	uintptr_t start, end;
 	uint64_t when; /* ns */
 };
 
 /*
- * @any: pages were discarded, and may be there again
- * @looked_ns: when the demoter last looked at them; the demoter's
- * @unknown: there are ranges in @range
- * @range: where there was no table that could tell of it; by @lock
+ * @any: discarded pages exist that may be in use again
+ * @looked_ns: when the demoter last looked at them; only the demoter uses it
+ * @unknown: @range has entries
+ * @range: discards where no table could record them; under @lock
  */
 struct dropped {
 	_Atomic bool any;
@@ -35,25 +35,28 @@ struct dropped {
 	struct dropped_range range[DROPPED_RANGES];
 };
 
-/* The word of a page that was discarded a moment ago. */
+/* The word of a page that is discarded now. */
 uint64_t dropped_word(void);
 /*
- * Find out what became of those of @want.  Return: false when a page is there
- * that may yet go.  @b is locked.
+ * Find out what became of the discarded pages of @want.  Return: false when a
+ * page is there that may yet go.  Caller holds b->lock.
  */
 bool dropped_settle(struct uhmm *u, struct block *b, const struct mm_set *want);
-/* Until nothing of @want may go any more, about a second.  Not locked. */
+/* Wait until no page of @want may go any more, about a second.  Unlocked. */
 void dropped_wait(struct uhmm *u, struct block *b, const struct mm_set *want);
 /*
- * Pages were discarded of which nothing is known: there is no table, perhaps no
- * block.  Called before the caller looks for blocks, or with a block locked.
+ * Record a discard where no table, perhaps no block exists.  Call before
+ * looking for blocks, or with a block's lock held.
  */
 void dropped_remember(struct uhmm *u, uintptr_t start, uintptr_t end);
-/* The block has a new table: enter what was remembered.  It is locked. */
+/* Enter the recorded discards in a new table.  Caller holds b->lock. */
 void dropped_recall(struct uhmm *u, struct block *b);
-/* Pages were discarded: where RAM is counted the demoter looks at them soon. */
+/* Pages were discarded: where RAM is counted, have the demoter look soon. */
 void dropped_note(struct uhmm *u);
-/* The demoter counts what is in use again.  Return: ns until the next look. */
+/*
+ * Count pages that are in use again; the demoter calls this.  Return: ns until
+ * the next look.
+ */
 uint64_t dropped_look(struct uhmm *u);
 
 #endif
