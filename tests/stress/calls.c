@@ -8,27 +8,15 @@
  * uhmm_rescue(), beside which no other call may run.
  */
 #include <fcntl.h>
-#include <sys/wait.h>
 
 #include "pairs.h"
 
-static size_t below(struct caller *c, size_t n)
-{
-	return test_below(&c->seed, n);
-}
-
 static size_t any_range(struct caller *c, size_t *ret_n)
 {
-	size_t i = below(c, NPAGES);
+	size_t i = caller_below(c, NPAGES);
 
-	*ret_n = 1 + below(c, NPAGES - i);
+	*ret_n = 1 + caller_below(c, NPAGES - i);
 	return i;
-}
-
-/* The first page of a run of the caller's own. */
-static size_t own_run(struct caller *c)
-{
-	return (below(c, NPAGES / RUN / 3) * 3 + c->nr) * RUN;
 }
 
 /* ---- Ranges ------------------------------------------------------------ */
@@ -51,7 +39,7 @@ static void do_unregister(struct caller *c)
 
 static void do_limit(struct caller *c)
 {
-	uint64_t pages = below(c, 3) ? 4 + below(c, NPAGES) : 0;
+	uint64_t pages = caller_below(c, 3) ? 4 + caller_below(c, NPAGES) : 0;
 
 	EXPECT("uhmm_set_ram_limit", uhmm_set_ram_limit(world.u, pages * PAGE),
 	       0);
@@ -115,10 +103,11 @@ void take_completions(void)
 static void do_start(struct caller *c)
 {
 	size_t n, i = any_range(c, &n);
-	long ret = EXPECT("uhmm_migrate_start",
-			  uhmm_migrate_start(world.u, at(i), n * PAGE,
-					     below(c, 2) ? world.dev : NULL, i),
-			  EAGAIN, HOLE, 0);
+	long ret = EXPECT(
+		"uhmm_migrate_start",
+		uhmm_migrate_start(world.u, at(i), n * PAGE,
+				   caller_below(c, 2) ? world.dev : NULL, i),
+		EAGAIN, HOLE, 0);
 
 	world.started += ret == 0;
 	take_completions();
@@ -147,7 +136,8 @@ static void do_fault_in(struct caller *c)
 	size_t n, i = any_range(c, &n);
 
 	EXPECT("uhmm_fault_in",
-	       uhmm_fault_in(world.u, at(i) + 5, n * PAGE - 5, below(c, 2)),
+	       uhmm_fault_in(world.u, at(i) + 5, n * PAGE - 5,
+			     caller_below(c, 2)),
 	       pair_flags & (LOSES | CHANGES) ? EFAULT : NONE, 0);
 }
 
@@ -162,13 +152,13 @@ static void do_prefer(struct caller *c)
 /* New memory is zeroes, keeps what is written, and is given back. */
 static void do_alloc(struct caller *c)
 {
-	size_t n = 1 + below(c, 2 * NPAGES), k = below(c, n);
+	size_t n = 1 + caller_below(c, 2 * NPAGES), k = caller_below(c, n);
 	uint64_t word;
 	void *p;
 
 	EXPECT("uhmm_alloc",
-	       uhmm_alloc(world.u, n * PAGE, below(c, 4) ? world.dev : NULL,
-			  &p),
+	       uhmm_alloc(world.u, n * PAGE,
+			  caller_below(c, 4) ? world.dev : NULL, &p),
 	       0);
 	if (get_word((char *)p + k * PAGE, &word))
 		CHECK_EQ(word, 0);
@@ -186,7 +176,7 @@ static void do_charge(struct caller *c)
 
 	EXPECT("uhmm_charge",
 	       uhmm_charge(world.u, at(i), n * PAGE,
-			   below(c, 2) ? world.group : NULL),
+			   caller_below(c, 2) ? world.group : NULL),
 	       HOLE, 0);
 }
 
@@ -196,8 +186,9 @@ static void do_group(struct caller *c)
 	struct uhmm_group *g;
 
 	EXPECT("uhmm_group_create",
-	       uhmm_group_create(world.u, below(c, 2) ? world.group : NULL,
-				 "own", &g),
+	       uhmm_group_create(world.u,
+				 caller_below(c, 2) ? world.group : NULL, "own",
+				 &g),
 	       0);
 	EXPECT("uhmm_charge", uhmm_charge(world.u, at(i), n * PAGE, g), HOLE,
 	       0);
@@ -210,10 +201,11 @@ static void do_group(struct caller *c)
 
 static void do_group_limit(struct caller *c)
 {
-	uint64_t pages = below(c, 3) ? 4 + below(c, NPAGES) : 0;
+	uint64_t pages = caller_below(c, 3) ? 4 + caller_below(c, NPAGES) : 0;
 
 	EXPECT("uhmm_group_set_limit",
-	       uhmm_group_set_limit(world.group, below(c, 2) ? world.dev : NULL,
+	       uhmm_group_set_limit(world.group,
+				    caller_below(c, 2) ? world.dev : NULL,
 				    pages * PAGE),
 	       0);
 }
@@ -222,7 +214,7 @@ static void do_group_limit(struct caller *c)
 
 static const char *any_spec(struct caller *c)
 {
-	return below(c, 2) && world.is_placed ? "dax:128K" : "ram:128K";
+	return caller_below(c, 2) && world.is_placed ? "dax:128K" : "ram:128K";
 }
 
 static void do_device(struct caller *c)
@@ -237,7 +229,8 @@ static void do_device(struct caller *c)
 
 static void do_tier(struct caller *c)
 {
-	EXPECT("uhmm_device_tier", uhmm_device_tier(world.dev, below(c, 2)), 0);
+	EXPECT("uhmm_device_tier",
+	       uhmm_device_tier(world.dev, caller_below(c, 2)), 0);
 }
 
 static void do_lost_own(struct caller *c)
@@ -259,12 +252,12 @@ static void do_lost(struct caller *c)
 
 static void do_failed(struct caller *c)
 {
-	uint64_t dpfn = below(c, 120);
+	uint64_t dpfn = caller_below(c, 120);
 
 	migrate(c, world.victim);
 	EXPECT("uhmm_device_failed",
-	       uhmm_device_failed(world.victim, dpfn, 1 + below(c, 4)), ENODEV,
-	       0);
+	       uhmm_device_failed(world.victim, dpfn, 1 + caller_below(c, 4)),
+	       ENODEV, 0);
 }
 
 static void do_accessed(struct caller *c)
@@ -296,7 +289,7 @@ static void do_context(struct caller *c)
 				      .flags = UHMM_OPEN_STAT };
 	struct uhmm *u;
 
-	if (below(c, 4)) /* it takes long */
+	if (caller_below(c, 4)) /* it takes long */
 		return;
 	if (test_mode_is("inline"))
 		params.fault_mode = UHMM_FAULTS_INLINE;
@@ -379,108 +372,6 @@ static void do_notify(struct caller *c)
 	EXPECT("uhmm_notify_end", uhmm_notify_end(world.u, at(i), n * PAGE), 0);
 }
 
-/* ---- The kernel's ------------------------------------------------------- */
-
-static void verify_run(size_t i)
-{
-	for (size_t k = 0; k < RUN; k++)
-		verify_page(i + k);
-}
-
-/* What was there is gone, and new data come. */
-static void refill(struct caller *c, size_t i)
-{
-	uint64_t word;
-
-	for (size_t k = i; k < i + RUN; k++) {
-		if (get_word(at(k), &word))
-			CHECK_EQ(word, 0);
-		fill_page(k, test_random(&c->seed));
-	}
-	verify_run(i);
-}
-
-static void do_map_over(struct caller *c)
-{
-	size_t i = own_run(c);
-
-	verify_run(i);
-	CHECK(mmap(at(i), RUN * PAGE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at(i));
-	refill(c, i);
-}
-
-static void do_discard(struct caller *c)
-{
-	size_t i = own_run(c);
-
-	verify_run(i);
-	CHECK_EQ(madvise(at(i), RUN * PAGE, MADV_DONTNEED), 0);
-	refill(c, i);
-}
-
-/*
- * Two pages of a run go onto the other two, and leave zeroes.  Not where they
- * may be a device's memory in place, which would stay mapped.
- */
-static void do_remap(struct caller *c)
-{
-	size_t i = own_run(c), half = RUN / 2;
-	char *to = at(i + half);
-
-	if (world.is_placed) {
-		do_map_over(c);
-		return;
-	}
-	for (size_t k = 0; k < half; k++) {
-		CHECK(mremap(at(i + k), PAGE, PAGE,
-			     MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* DONTUNMAP */,
-			     to + k * PAGE) == to + k * PAGE);
-		world.tag[i + half + k] = world.tag[i + k];
-		fill_page(i + k, test_random(&c->seed));
-	}
-	verify_run(i);
-}
-
-static void do_protect(struct caller *c)
-{
-	size_t i = own_run(c);
-
-	CHECK_EQ(mprotect(at(i), RUN * PAGE, PROT_READ), 0);
-	verify_run(i);
-	CHECK_EQ(mprotect(at(i), RUN * PAGE, PROT_READ | PROT_WRITE), 0);
-	fill_page(i, test_random(&c->seed));
-}
-
-/* Its own pages did not change while it was made. */
-_Noreturn static void child(struct caller *c)
-{
-	struct uhmm *v = NULL;
-
-	alarm(30);
-	CHECK_EQ(uhmm_migrate(world.u, world.area, PAGE, NULL), -ENODEV);
-	if (world.forks)
-		EXPECT("uhmm_inherit", uhmm_inherit(world.u, &v), ENOENT, 0);
-	for (size_t i = c->nr * RUN; i < NPAGES; i += 3 * RUN)
-		verify_run(i);
-	if (v)
-		EXPECT("uhmm_close", uhmm_close(v),
-		       pair_flags & LOSES ? EIO : NONE, 0);
-	_exit(0);
-}
-
-static void do_fork(struct caller *c)
-{
-	pid_t pid = fork();
-	int status;
-
-	CHECK(pid >= 0);
-	if (!pid)
-		child(c);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
-}
-
 const struct call calls[] = {
 	{ "register", do_register, 0 },
 	{ "unregister", do_unregister, 0 },
@@ -514,10 +405,10 @@ const struct call calls[] = {
 	{ "fault-write", do_fault_write, 0 },
 	{ "fault-exclusive", do_fault_exclusive, 0 },
 	{ "notify", do_notify, 0 },
-	{ "map-over", do_map_over, CHANGES },
-	{ "discard", do_discard, CHANGES },
-	{ "remap", do_remap, CHANGES },
-	{ "protect", do_protect, CHANGES },
-	{ "fork", do_fork, 0 },
+	{ "map-over", kernel_map_over, CHANGES },
+	{ "discard", kernel_discard, CHANGES },
+	{ "remap", kernel_remap, CHANGES },
+	{ "protect", kernel_protect, CHANGES },
+	{ "fork", kernel_fork, 0 },
 };
 const size_t nr_calls = sizeof(calls) / sizeof(*calls);

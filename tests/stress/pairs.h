@@ -90,6 +90,18 @@ void verify_page(size_t i);
 
 void take_completions(void);
 
+static inline size_t caller_below(struct caller *c, size_t n)
+{
+	return test_below(&c->seed, n);
+}
+
+/* calls_kernel.c */
+void kernel_map_over(struct caller *c);
+void kernel_discard(struct caller *c);
+void kernel_remap(struct caller *c);
+void kernel_protect(struct caller *c);
+void kernel_fork(struct caller *c);
+
 /* @ret is good, or one of those, which end with 0. */
 long expect(const char *call, long ret, const int *errors);
 #define EXPECT(call, ret, ...) expect(call, ret, (const int[]){ __VA_ARGS__ })
