@@ -57,13 +57,17 @@ int uhmm_cl_attach(struct uhmm *u, struct uhmm_device *dev,
  */
 int uhmm_cl_close(struct uhmm_cl *cl);
 
-/** uhmm_cl_device() - the device behind it, for uhmm_migrate() and others */
+/**
+ * uhmm_cl_device() - the device behind @cl, for uhmm_migrate() and others
+ *
+ * Return: NULL only when @cl is NULL.
+ */
 struct uhmm_device *uhmm_cl_device(struct uhmm_cl *cl);
 
 /**
  * uhmm_cl_message() - why the last call failed
  *
- * One sentence; after uhmm_cl_build() what the compiler said.  Never NULL.
+ * Return: one sentence, never NULL; after uhmm_cl_build() the compiler's words.
  * Valid until the next call on @cl.
  */
 const char *uhmm_cl_message(struct uhmm_cl *cl);

@@ -310,7 +310,12 @@ struct uhmm_provider {
  */
 int uhmm_provider_register(const struct uhmm_provider *provider);
 
-/** uhmm_provider_next() - walk the known providers; NULL starts and ends. */
+/**
+ * uhmm_provider_next() - walk the known providers
+ * @prev: the provider before; NULL: begin
+ *
+ * Return: the next provider; NULL after the last.
+ */
 const struct uhmm_provider *
 uhmm_provider_next(const struct uhmm_provider *prev);
 
@@ -333,7 +338,7 @@ extern const struct uhmm_module uhmm_module; /* a module's, not ours */
 /**
  * uhmm_module_path() - where modules are looked for
  *
- * Folders with colons between, searched from the first on: that of the
+ * Return: folders with colons between, searched from the first on: that of the
  * installation, or those of the variable UHMM_MODULES, except in a process that
  * runs with raised privilege.  An empty one is that of the installation.
  */
@@ -450,7 +455,11 @@ void uhmm_copy(void *dst, const void *src, size_t len);
  */
 size_t uhmm_vformat(char *ret_text, size_t len, const char *fmt, va_list ap);
 
-/** uhmm_format() - the same, as snprintf(3) */
+/**
+ * uhmm_format() - uhmm_vformat() with the arguments of snprintf(3)
+ *
+ * Return: as uhmm_vformat().
+ */
 #ifdef __GNUC__
 __attribute__((format(printf, 3, 4)))
 #endif

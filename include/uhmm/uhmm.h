@@ -267,7 +267,7 @@ enum uhmm_why {
 	UHMM_WHY_FIXED,
 };
 
-/** uhmm_why_name() - one word for a reason, for messages.  Never NULL. */
+/** uhmm_why_name() - Return: one word for a reason, "unknown" for others. */
 const char *uhmm_why_name(enum uhmm_why why);
 
 /**
@@ -292,7 +292,9 @@ ssize_t uhmm_migrate(struct uhmm *u, void *addr, size_t len,
 /**
  * uhmm_migrate_why() - uhmm_migrate() that tells about each page
  * @ret_why: an enum uhmm_why for each page, len / uhmm_page_size() bytes;
- *	written only when the call returns a count
+ *	written only when the call returns a count; NULL: not wanted
+ *
+ * Return: as uhmm_migrate().
  */
 ssize_t uhmm_migrate_why(struct uhmm *u, void *addr, size_t len,
 			 struct uhmm_device *dev, uint8_t *ret_why);
@@ -336,8 +338,10 @@ struct uhmm_completion {
 int uhmm_fd_next(int from);
 
 /**
- * uhmm_fd() - a file descriptor that poll(2) reports readable while
- * completions wait.  Owned by the context; do not read or close it.
+ * uhmm_fd() - a descriptor that is readable while completions wait
+ *
+ * The context owns it; do not read or close it.  Return: for poll(2), the same
+ * at each call; -EINVAL: @u is NULL; -ENODEV in a child of fork(2).
  */
 int uhmm_fd(struct uhmm *u);
 
