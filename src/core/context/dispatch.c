@@ -149,7 +149,7 @@ static int start_worker(struct uhmm *u)
 }
 
 /* Return: the slot, 0 when all slots are taken, -errno. */
-static int submit(struct uhmm *u, const struct request *req)
+static int64_t submit(struct uhmm *u, const struct request *req)
 {
 	struct requests *q = &u->requests;
 	uint32_t slot = 0;
@@ -166,7 +166,7 @@ static int submit(struct uhmm *u, const struct request *req)
 		return err;
 	atomic_fetch_add(&q->kick, 1);
 	sys_futex_wake(&q->kick, 1);
-	return (int)slot;
+	return slot;
 }
 
 /*
@@ -203,7 +203,7 @@ static int64_t run_on_worker(struct uhmm *u, const struct request *req)
 	for (;;) {
 		uint32_t seen = atomic_load(&q->freed);
 
-		slot = submit(u, req);
+		slot = (int)submit(u, req);
 		if (slot)
 			break;
 		sys_wait_open(&w, &q->freed, seen, 0);
@@ -313,10 +313,13 @@ static int64_t route(struct uhmm *u, const struct request *req)
 }
 
 /*
- * A signal handler of the application may make public calls too; it never
- * interrupts a thread that holds a lock of the library.
+ * Do @req by @way, as a call of the library: a signal handler of the
+ * application may make public calls too, and never interrupts a thread that
+ * holds a lock of the library.
  */
-int64_t request_run(struct uhmm *u, const struct request *req)
+static int64_t do_request(struct uhmm *u, const struct request *req,
+			  int64_t (*way)(struct uhmm *u,
+					 const struct request *req))
 {
 	struct request copy;
 	struct sys_call call;
@@ -331,28 +334,22 @@ int64_t request_run(struct uhmm *u, const struct request *req)
 	sys_call_begin(&call, name_of(req));
 	result = object_request(u, &req, &copy);
 	if (!result)
-		result = route(u, req);
+		result = way(u, req);
 	sys_call_end(&call);
 	return result;
 }
 
+int64_t request_run(struct uhmm *u, const struct request *req)
+{
+	return do_request(u, req, route);
+}
+
 int request_start(struct uhmm *u, const struct request *req)
 {
-	struct request copy;
-	struct sys_call call;
-	int slot;
+	int64_t slot = do_request(u, req, submit);
 
-	if (context_is_dead(u))
-		return -ENODEV;
-	if (device_in_callback())
-		return -EDEADLK;
-	sys_call_begin(&call, name_of(req));
-	slot = object_request(u, &req, &copy);
-	if (!slot)
-		slot = submit(u, req);
-	sys_call_end(&call);
 	if (slot < 0)
-		return slot;
+		return (int)slot;
 	return slot ? 0 : -EAGAIN;
 }
 
