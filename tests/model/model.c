@@ -64,6 +64,7 @@ static void one_op(struct model *m, struct range r)
 		do_read,      do_async,	      do_reg,	      do_unreg,
 		do_pin_range, do_unpin_range, do_unpin_range, do_snap,
 		do_discard,   do_unmap,	      do_remap,	      do_protect,
+		do_map_over,  do_remap_onto,
 	};
 	size_t nr = sizeof(with_range) / sizeof(*with_range);
 	size_t what = model_below(m, nr + 8);

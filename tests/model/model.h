@@ -44,6 +44,9 @@ struct space {
 	void (*unmap)(struct space *s, size_t page, size_t n);
 	void (*discard)(struct space *s, size_t page, size_t n);
 	void (*remap)(struct space *s, size_t from, size_t to, size_t n);
+	/* the same, over pages that are mapped there */
+	void (*map_over)(struct space *s, size_t page, size_t n);
+	void (*remap_onto)(struct space *s, size_t from, size_t to, size_t n);
 	void (*protect)(struct space *s, size_t page, size_t n, bool readonly);
 	/* 0, -EIO for a lost page */
 	int (*read)(struct space *s, size_t page, size_t off, void *buf,

@@ -34,5 +34,7 @@ void do_unmap(struct model *m, struct range r);
 void do_map(struct model *m);
 void do_protect(struct model *m, struct range r);
 void do_remap(struct model *m, struct range r);
+void do_remap_onto(struct model *m, struct range r);
+void do_map_over(struct model *m, struct range r);
 
 #endif

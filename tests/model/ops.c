@@ -348,6 +348,20 @@ void do_protect(struct model *m, struct range r)
 		model_page(m, i)->is_readonly = on;
 }
 
+/* The pages from @from on are at @to now, in place of those that were there. */
+static void note_moved(struct model *m, size_t from, struct range to)
+{
+	for (size_t i = 0; i < to.n; i++) {
+		memcpy(model_bytes(m, to.first + i), model_bytes(m, from + i),
+		       PAGE);
+		*model_page(m, to.first + i) = *model_page(m, from + i);
+		model_forget(m, from + i);
+		*model_page(m, from + i) =
+			(struct page_model){ .is_mapped = false };
+	}
+	model_check_range(m, to);
+}
+
 void do_remap(struct model *m, struct range r)
 {
 	struct range to = model_run_of(m, false);
@@ -358,13 +372,37 @@ void do_remap(struct model *m, struct range r)
 		return;
 	TRACE("remap %zu+%zu to %zu\n", r.first, to.n, to.first);
 	m->s->remap(m->s, r.first, to.first, to.n);
-	for (size_t i = 0; i < to.n; i++) {
-		memcpy(model_bytes(m, to.first + i),
-		       model_bytes(m, r.first + i), PAGE);
-		*model_page(m, to.first + i) = *model_page(m, r.first + i);
-		model_forget(m, r.first + i);
-		*model_page(m, r.first + i) =
-			(struct page_model){ .is_mapped = false };
+	note_moved(m, r.first, to);
+}
+
+/* Half of a range goes onto the other half: mostly few pages. */
+void do_remap_onto(struct model *m, struct range r)
+{
+	size_t n = 1 + model_below(m, 20), from = r.first;
+	struct range to;
+
+	if (n > r.n / 2)
+		n = r.n / 2;
+	if (!n)
+		return;
+	to = (struct range){ r.first + n, n };
+	if (model_below(m, 2)) {
+		from = to.first;
+		to.first = r.first;
 	}
-	model_check_range(m, to);
+	TRACE("remap %zu+%zu onto %zu\n", from, n, to.first);
+	m->s->remap_onto(m->s, from, to.first, n);
+	note_moved(m, from, to);
+}
+
+void do_map_over(struct model *m, struct range r)
+{
+	if (r.n > 40)
+		r.n = 1 + model_below(m, 40);
+	TRACE("map over %zu+%zu\n", r.first, r.n);
+	m->s->map_over(m->s, r.first, r.n);
+	for (size_t i = r.first; i < r.first + r.n; i++) {
+		model_forget(m, i);
+		*model_page(m, i) = (struct page_model){ .is_mapped = true };
+	}
 }

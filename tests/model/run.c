@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* run.c - the model on one thread and on two, see model.h */
+/* run.c - the model on one thread, and on two beside a mover; see model.h */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -73,12 +73,37 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+struct mover {
+	struct space *s;
+	uint64_t seed;
+};
+
+/* Moves pages of both there and back, about once for each of their steps. */
+static void *mover_main(void *arg)
+{
+	uint64_t moves = test_is_soak() ? 40000 : 2 * STEPS_OF_TWO;
+	struct mover *v = arg;
+
+	for (uint64_t k = 0; k < moves; k++) {
+		struct uhmm_device *dev = v->s->dev[test_below(&v->seed, 4)];
+		size_t i = test_below(&v->seed, NPAGES);
+		size_t n = 1 + test_below(&v->seed, 40);
+
+		if (n > NPAGES - i)
+			n = NPAGES - i;
+		uhmm_migrate(v->s->u, v->s->at(v->s, i), n * PAGE,
+			     test_below(&v->seed, 2) ? dev : NULL);
+	}
+	return NULL;
+}
+
 /* The border between the two lies within a block. */
 static void run_two(space_open_fn *open, const struct space_how *how)
 {
 	struct space s;
 	struct model m[2];
-	pthread_t t[2];
+	struct mover v = { .s = &s, .seed = how->seed };
+	pthread_t t[2], mover;
 
 	CHECK_EQ(open(&s, how), 0);
 	add_devices(&s);
@@ -87,10 +112,12 @@ static void run_two(space_open_fn *open, const struct space_how *how)
 		   false);
 	if (!how->unlimited)
 		CHECK_EQ(uhmm_set_ram_limit(s.u, NPAGES / 3 * PAGE), 0);
+	CHECK_EQ(pthread_create(&mover, NULL, mover_main, &v), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, thread_main, &m[i]), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_join(t[i], NULL), 0);
+	CHECK_EQ(pthread_join(mover, NULL), 0);
 	CHECK_EQ(uhmm_set_ram_limit(s.u, 0), 0);
 	space_close(&s);
 	for (int i = 0; i < 2; i++) {

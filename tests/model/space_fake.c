@@ -39,6 +39,18 @@ static void remap(struct space *s, size_t from, size_t to, size_t n)
 	CHECK_EQ(fake_mremap(mm_of(s), va(from), va(to), n * PAGE), 0);
 }
 
+static void map_over(struct space *s, size_t page, size_t n)
+{
+	unmap(s, page, n);
+	map(s, page, n);
+}
+
+static void remap_onto(struct space *s, size_t from, size_t to, size_t n)
+{
+	unmap(s, to, n);
+	remap(s, from, to, n);
+}
+
 static void protect(struct space *s, size_t page, size_t n, bool readonly)
 {
 	fake_mark(mm_of(s), va(page), va(page + n), FAKE_READONLY, readonly);
@@ -141,6 +153,8 @@ int space_open_fake(struct space *s, const struct space_how *how)
 		.unmap = unmap,
 		.discard = discard,
 		.remap = remap,
+		.map_over = map_over,
+		.remap_onto = remap_onto,
 		.protect = protect,
 		.read = cpu_read,
 		.write = cpu_write,

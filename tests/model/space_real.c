@@ -21,12 +21,19 @@ static void *at(struct space *s, size_t page)
 	return (void *)(ARENA + page * PAGE);
 }
 
+/*
+ * A mover that puts device memory in place of a page may come too late, and
+ * takes its mapping away again.
+ */
 static void put_hole(size_t page, size_t n, int how)
 {
-	void *p = at(NULL, page);
+	void *p = at(NULL, page), *got;
 
-	CHECK(mmap(p, n * PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | how, -1,
-		   0) == p);
+	do {
+		got = mmap(p, n * PAGE, PROT_NONE,
+			   MAP_SHARED | MAP_ANONYMOUS | how, -1, 0);
+	} while (got == MAP_FAILED && errno == EEXIST);
+	CHECK(got == p);
 }
 
 static void map(struct space *s, size_t page, size_t n)
@@ -193,6 +200,8 @@ int space_open_real(struct space *s, const struct space_how *how)
 		.unmap = unmap,
 		.discard = discard,
 		.remap = remap,
+		.map_over = map,     /* MAP_FIXED */
+		.remap_onto = remap, /* MREMAP_FIXED */
 		.protect = protect,
 		.read = cpu_read,
 		.write = cpu_write,
