@@ -106,19 +106,21 @@ static void drop_app_range(struct mm *mm, uintptr_t start, uintptr_t end,
 	struct fake *f = fake_of(mm);
 	const struct mm_client *c = mm->client;
 	uintptr_t first = start, last;
+	bool tracked;
 
 	check_app_range(start, end);
-	while (next_tracked(f, &first, &last, end)) {
+	do { /* no page comes to be tracked in between: see fake_track() */
 		fake_event_begin(f);
+		tracked = next_tracked(f, &first, &last, end);
 		if (unmaps)
 			unmap_run(f, start, last);
-		(unmaps ? c->unmap : c->discard)(c->priv, first, last);
+		if (tracked)
+			(unmaps ? c->unmap : c->discard)(c->priv, first, last);
 		fake_event_end(f);
 		if (!unmaps)
 			empty_run(f, start, last);
 		start = first = last;
-	}
-	(unmaps ? unmap_run : empty_run)(f, start, end);
+	} while (tracked);
 	fake_wake_all(f);
 }
 
