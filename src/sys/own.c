@@ -265,7 +265,7 @@ void sys_own_unmap(uintptr_t addr, size_t len)
 	sys_munmap(addr, len);
 }
 
-static _Atomic uint32_t *mark;
+static _Atomic uint32_t *_Atomic mark;
 
 int sys_mark_process(void)
 {
@@ -296,7 +296,9 @@ void sys_remark_process(void)
 
 bool sys_is_marked_process(void)
 {
-	return !mark || atomic_load_explicit(mark, memory_order_relaxed);
+	_Atomic uint32_t *m = atomic_load_explicit(&mark, memory_order_relaxed);
+
+	return !m || atomic_load_explicit(m, memory_order_relaxed);
 }
 
 bool sys_own_next(uintptr_t addr, uintptr_t *ret_start, uintptr_t *ret_end)
