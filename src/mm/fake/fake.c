@@ -160,8 +160,10 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 			mm_forget_fn *forget, void *priv)
 {
 	struct fake *f = fake_of(mm);
-	int err = forget ? forget(priv, start, end) : 0;
+	int err;
 
+	sys_mutex_lock(&f->event); /* one step with forget(), see mm.h */
+	err = forget ? forget(priv, start, end) : 0;
 	sys_mutex_lock(&f->lock);
 	for (; !err && start < end; start += MM_PAGE_SIZE) {
 		struct fake_page *page = &f->pages[fake_index(start)];
@@ -171,6 +173,7 @@ static int fake_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 		page->is_tracked = false;
 	}
 	sys_mutex_unlock(&f->lock);
+	sys_mutex_unlock(&f->event);
 	fake_wake_all(f);
 	return err;
 }
