@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* run.c - the model on one thread, and on two beside a mover; see model.h */
+/* run.c - the model on one thread and on two, see model.h */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -78,13 +78,12 @@ struct mover {
 	uint64_t seed;
 };
 
-/* Moves pages of both there and back, about once for each of their steps. */
+/* In ./check soak: moves pages of both, about once for each of their steps. */
 static void *mover_main(void *arg)
 {
-	uint64_t moves = test_is_soak() ? 40000 : 2 * STEPS_OF_TWO;
 	struct mover *v = arg;
 
-	for (uint64_t k = 0; k < moves; k++) {
+	for (unsigned k = 0; test_is_soak() && k < 40000; k++) {
 		struct uhmm_device *dev = v->s->dev[test_below(&v->seed, 4)];
 		size_t i = test_below(&v->seed, NPAGES);
 		size_t n = 1 + test_below(&v->seed, 40);
