@@ -288,23 +288,23 @@ static const char *frame_of(const struct remap *r)
 	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
 }
 
-static bool is_in_frame(const struct remap *r)
+/* Is page @i of the block or slot at @va there?  1, 0 or -errno. */
+static int is_there(struct uhmm *u, uintptr_t va, unsigned i)
 {
 	struct mm_set there;
+	int err = u->mm->ops->resident(u->mm, va, i, i + 1, &there);
 
-	return !r->u->mm->ops->resident(r->u->mm, block_slot_va(r->u, r->from),
-					r->i, r->i + 1, &there) &&
-	       set_has(&there, r->i);
+	return err ? err : set_has(&there, i);
 }
 
-/* Is there a page at the new address?  0, 1 or -errno. */
+static bool is_in_frame(const struct remap *r)
+{
+	return is_there(r->u, block_slot_va(r->u, r->from), r->i) > 0;
+}
+
 static int has_arrived(const struct remap *r)
 {
-	struct mm_set there;
-	int err = r->u->mm->ops->resident(r->u->mm, r->to->va, r->k, r->k + 1,
-					  &there);
-
-	return err ? err : set_has(&there, r->k);
+	return is_there(r->u, r->to->va, r->k);
 }
 
 /* Did the page that @w describes move into the frame after its mapping? */
