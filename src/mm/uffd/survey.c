@@ -185,6 +185,11 @@ static bool is_mapped(uintptr_t addr)
 	return !sys_mincore(addr & ~(MM_PAGE_SIZE - 1), MM_PAGE_SIZE, &there);
 }
 
+static bool is_hole(int err, const struct uffd_vma *vma, uintptr_t addr)
+{
+	return err ? err == -ENOENT : vma->start > addr;
+}
+
 /*
  * Return: 0, -ENOENT, or -ENOMEM when it could not be found out.
  *
@@ -194,15 +199,12 @@ static bool is_mapped(uintptr_t addr)
  */
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
-	int err = find_once(b, addr, ret);
+	int err, tries = 0;
 
-	for (int tries = 0; tries < HOLE_TRIES; tries++) {
-		if (err ? err != -ENOENT : ret->start <= addr)
-			break;
-		if (!is_mapped(addr))
-			break;
+	do {
 		err = find_once(b, addr, ret);
-	}
+	} while (is_hole(err, ret, addr) && tries++ < HOLE_TRIES &&
+		 is_mapped(addr));
 	return err;
 }
 
