@@ -52,7 +52,7 @@ static int forget_tracked(void *priv, uintptr_t start, uintptr_t end)
 
 /*
  * Undo tracking after an error.  Not for a range that was known before, which
- * another thread has tracked.
+ * another thread has tracked, or that could not be registered: it is another's.
  */
 static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 {
@@ -60,45 +60,79 @@ static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 }
 
 /*
+ * Register what is anonymous in [start, end).  Device memory that was put there
+ * since the caller looked is registered in its own way, which this one would
+ * end.  Return: 0, -ENOMEM: nothing is mapped, or another -errno.
+ */
+static int register_anon(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	bool mapped = false;
+	int ret = 0;
+
+	while (start < end && !ret) {
+		struct mm_extent e;
+		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
+
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		start = e.end;
+		mapped = mapped || e.kind != MM_UNMAPPED;
+		if (e.kind == MM_ANON)
+			ret = uffd_register(b->u, e.start, e.end - e.start,
+					    UFFDIO_REGISTER_MODE_MISSING |
+						    UFFDIO_REGISTER_MODE_WP);
+	}
+	return mapped && ret != -EINVAL ? ret : -ENOMEM;
+}
+
+/*
+ * Return: 0, -errno; -EAGAIN while the address space is changing.  *@ret_new:
+ * the range was told to the client, and was not known before.
+ */
+static int track_once(struct uffd *b, uintptr_t start, uintptr_t end,
+		      bool *ret_new)
+{
+	int ret;
+
+	uffd_drain(b);
+	uffd_inline_changed(b);
+	ret = register_anon(b, start, end);
+	if (!ret && uffd_is_changing(b))
+		ret = -EAGAIN;
+	*ret_new = !ret && !uffd_ranges_touch(b, start, end);
+	if (!ret)
+		ret = tell_client(b, start, end);
+	uffd_inline_changed(b);
+	return ret;
+}
+
+/*
  * An event that was raised before could still be unread, and be taken for one
  * of the new range.  So none may be in flight after registration: each one
- * read before is applied, because event_lock is held throughout.
+ * read before is applied, because event_lock is held throughout.  No mapping
+ * is replaced by device memory meanwhile, because the keeper's lock is held.
  */
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
-	bool settled = false, known = false;
-	int ret = 0, err = 0;
+	int ret = -EAGAIN;
+	bool new = false;
 
-	for (int i = 0; i < TRIES && !ret && !settled; i++) {
+	for (int i = 0; i < TRIES && ret == -EAGAIN; i++) {
 		if (i)
 			/* the thread that raised an event is to run */
 			sys_rest((unsigned)i, SLEEP_NS);
+		sys_mutex_lock(&b->keeper.lock);
 		sys_mutex_lock(&b->event_lock);
-		uffd_drain(b);
-		uffd_inline_changed(b);
-		ret = uffd_register(b->u, start, end - start,
-				    UFFDIO_REGISTER_MODE_MISSING |
-					    UFFDIO_REGISTER_MODE_WP);
-		settled = !uffd_is_changing(b);
-		if (!ret && settled) {
-			known = uffd_ranges_touch(b, start, end);
-			err = tell_client(b, start, end);
-		}
-		uffd_inline_changed(b);
+		ret = track_once(b, start, end, &new);
 		sys_mutex_unlock(&b->event_lock);
+		sys_mutex_unlock(&b->keeper.lock);
 	}
-	if (ret == -EINVAL) /* nothing is mapped there any more */
-		return -ENOMEM;
-	if (ret) /* perhaps it is another's: not ours to unregister */
-		return ret;
-	if (!settled)
-		return -EAGAIN;
-	if (!err && atomic_load(&b->nodes.nr_avoided))
-		err = uffd_isolate(mm, start, end);
-	if (err && !known)
+	if (!ret && atomic_load(&b->nodes.nr_avoided))
+		ret = uffd_isolate(mm, start, end);
+	if (ret && new)
 		take_back_tracked(b, start, end);
-	return err;
+	return ret;
 }
 
 /* Holds event_lock. */
