@@ -135,7 +135,9 @@ struct uhmm_device_ops {
 	 * @copy_to_devmem: RAM to device, required.  0: every segment is
 	 * copied.  -errno: none counts as copied, the RAM side stays the
 	 * truth; -ENOSPC says that the device is really full, -ENODEV that
-	 * it is gone, as by uhmm_device_lost().
+	 * it is gone, as by uhmm_device_lost().  A page that is touched
+	 * meanwhile can change while it is read; what became of its copy
+	 * does not matter then, and the device page is freed.
 	 */
 	int (*copy_to_devmem)(void *priv, const struct uhmm_segment *seg,
 			      size_t nr);

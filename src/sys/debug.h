@@ -86,6 +86,20 @@ static inline void debug_holds_none(enum sys_rank first, enum sys_rank last,
 
 #endif
 
+/*
+ * In between another thread may read what this one writes.  That thread finds
+ * out, and does not use what it read.  For ThreadSanitizer.
+ */
+#ifdef __SANITIZE_THREAD__
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#define debug_race_begins() AnnotateIgnoreWritesBegin(__FILE__, __LINE__)
+#define debug_race_ends()   AnnotateIgnoreWritesEnd(__FILE__, __LINE__)
+#else
+#define debug_race_begins() ((void)0)
+#define debug_race_ends()   ((void)0)
+#endif
+
 /* In other builds @cond is not computed. */
 #define debug_check(cond, ...)                  \
 	do {                                    \
