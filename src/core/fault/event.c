@@ -4,37 +4,23 @@
  *
  * The backend delivers one event at a time, and each before later faults.  A
  * discard or an unmap waits for no move: the mover finds the word changed,
- * gives up, and frees its device page.  Pages at rest are freed here.  A remap
- * waits only for a copy home (wait_while_coming_unlock()).
+ * gives up, and frees its device page.  Pages at rest are freed here.  remap.c
+ * has the remaps.
  */
-#include <errno.h>
-
+#include "core/fault/event.h"
 #include "core/charge/charge.h"
 #include "core/coherent/coherent.h"
-#include "core/coherent/node.h"
-#include "core/coherent/placed.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
-#include "core/move/out_steps.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
-#include "core/page/slot.h"
-
-#define REMAP_TRIES 100000 /* until a slot or a table can be had */
 
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
-
-/* Does the page have a device page that no mover is at work on? */
-static bool is_at_rest(uint64_t w)
-{
-	return page_has(w, PAGE_OWNS_DPFN) ||
-	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
-}
 
 /* A page that is used in place stays mapped, and is wiped to zeroes. */
 static void discard_there(struct uhmm *u, struct block *b, unsigned i,
@@ -83,7 +69,7 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	}
 	count_add(&u->count.discarded, 1);
 	block_event(u, b, i, E_DISCARD);
-	return is_at_rest(w) ? w : 0;
+	return event_owns_dpfn(w) ? w : 0;
 }
 
 /* Pages that were unregistered after the event was raised are skipped. */
@@ -116,11 +102,7 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 
 /* ---- Unmap ------------------------------------------------------------ */
 
-/*
- * The mover decides on a P_STASHING page: its frame may hold a page that mremap
- * moved over this one.
- */
-static void forget_page(struct uhmm *u, struct block *b, unsigned i)
+void event_forget_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	if (page_state(block_word(b, i)) == P_STASHING)
 		block_set(u, b, i, P_STASHING | PAGE_GONE);
@@ -138,10 +120,10 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 	for (unsigned i = first; b->table && i < last; i++) {
 		uint64_t w = block_word(b, i);
 
-		if (is_at_rest(w))
+		if (event_owns_dpfn(w))
 			gone[n++] = w;
 		if (w)
-			forget_page(u, b, i);
+			event_forget_page(u, b, i);
 	}
 	b->huge = false;
 	block_unlock(u, b);
@@ -150,12 +132,8 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 
 /* ---- Walking ---------------------------------------------------------- */
 
-typedef void block_fn(struct uhmm *u, struct block *b, unsigned first,
-		      unsigned last);
-
-/* Call @fn for the part of [start, end) in each block that exists. */
-static void for_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
-			   block_fn *fn)
+void event_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
+		      event_block_fn *fn)
 {
 	for (uintptr_t last; block_next(u, &start, end); start = last) {
 		last = block_part_end(start, end);
@@ -175,7 +153,7 @@ void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
 	if (!are_known(priv, start, end))
 		dropped_remember(priv, start, end);
-	for_each_block(priv, start, end, discard_block);
+	event_each_block(priv, start, end, discard_block);
 	dropped_note(priv);
 	mirror_invalidate(priv, start, end, UHMM_NOTIFY_CLEAR);
 }
@@ -186,315 +164,7 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
-	for_each_block(u, start, end, unmap_block);
+	event_each_block(u, start, end, unmap_block);
 	charge_forget(u, start, end);
 	mirror_invalidate(u, start, end, UHMM_NOTIFY_UNMAP);
-}
-
-/* ---- Remap ------------------------------------------------------------ */
-
-/* One page that changed its address. */
-struct remap {
-	struct uhmm *u;
-	struct block *from, *to;
-	unsigned i, k;
-	uint64_t gone; /* the word of a device page to be freed, or 0 */
-};
-
-/* No other code holds two blocks' locks, and events run one at a time. */
-static void lock_both(const struct remap *r) NOT_GUARDED
-{
-	block_lock(r->from);
-	if (r->to != r->from)
-		sys_mutex_lock_second(&r->to->lock);
-}
-
-static void unlock_both(const struct remap *r) NOT_GUARDED
-{
-	if (r->to != r->from)
-		block_unlock(r->u, r->to);
-	block_unlock(r->u, r->from);
-}
-
-/*
- * A page with word @w was moved over one that a mover is taking.  Return: the
- * word for the mover, see was_replaced() in out_stash.c.
- */
-static uint64_t beside_mover(struct remap *r, uint64_t w)
-{
-	const uint64_t mark = P_STASHING | PAGE_GONE | PAGE_NEW;
-
-	switch (page_state(w)) {
-	case P_RAM:
-		return mark | w;
-	case P_DROPPED:
-		return mark | PAGE_DROP;
-	case P_CLEAN:
-		r->gone = w;
-		return mark | PAGE_CHARGED | PAGE_MARKED;
-	case P_COHERENT: /* a page of a node moves like RAM */
-		if (!node_has(r->u, w))
-			return w;
-		r->gone = w;
-		return mark | PAGE_CHARGED;
-	default: /* no page is there that the mover could take */
-		return w;
-	}
-}
-
-/* Caller holds both locks. */
-static void put_moved(struct remap *r, uint64_t w)
-{
-	if (page_state(block_word(r->to, r->k)) == P_STASHING)
-		w = beside_mover(r, w);
-	block_set(r->u, r->to, r->k, w);
-}
-
-/* The page moved with its mapping; only a mover there has to know. */
-static void put_plain(struct uhmm *u, uintptr_t to)
-{
-	struct remap r = { .u = u, .k = page_index(to) };
-
-	r.to = block_find(u, to);
-	if (!r.to)
-		return;
-	block_lock(r.to);
-	if (page_state(block_word(r.to, r.k)) == P_STASHING)
-		put_moved(&r, P_RAM);
-	block_unlock(u, r.to);
-}
-
-/* Frames stay with their block; the moved page gets a frame in its new one. */
-static int move_frame(struct remap *r, const char *data)
-{
-	struct block *to = r->to;
-	struct mm_set one;
-
-	set_clear(&one);
-	set_add(&one, r->k);
-	if (to->slot == NO_SLOT)
-		to->slot = slot_get_empty(r->u, &one);
-	if (to->slot == NO_SLOT)
-		return -ENOMEM;
-	sys_copy((char *)block_slot_va(r->u, to) + r->k * MM_PAGE_SIZE, data,
-		 MM_PAGE_SIZE);
-	set_add(&slot_of(r->u, to->slot)->stock, r->k);
-	block_set(r->u, to, r->k, P_FROZEN);
-	return 0;
-}
-
-static const char *frame_of(const struct remap *r)
-{
-	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
-}
-
-/* Is page @i of the block or slot at @va there?  1, 0 or -errno. */
-static int is_there(struct uhmm *u, uintptr_t va, unsigned i)
-{
-	struct mm_set there;
-	int err = u->mm->ops->resident(u->mm, va, i, i + 1, &there);
-
-	return err ? err : set_has(&there, i);
-}
-
-static bool is_in_frame(const struct remap *r)
-{
-	return is_there(r->u, block_slot_va(r->u, r->from), r->i) > 0;
-}
-
-static int has_arrived(const struct remap *r)
-{
-	return is_there(r->u, r->to->va, r->k);
-}
-
-/* Did the page that @w describes move into the frame after its mapping? */
-static bool is_late(const struct remap *r, uint64_t w)
-{
-	if (w & PAGE_MARKED) /* if not at its address, it is in the frame */
-		return has_arrived(r) == 0;
-	return r->from->stash && set_has(&r->from->stash->late, r->i);
-}
-
-/*
- * The page's mapping was to move into the frame.  If mremap came first the page
- * went along, perhaps marked.  The mover finds the word changed and gives up.
- */
-static int move_stashing(struct remap *r, uint64_t w)
-{
-	uint64_t there = P_RAM | (w & PAGE_CHARGED);
-
-	if (w & PAGE_AWAY)
-		there = page_on_device(P_DEVICE, page_dev(w), page_dpfn(w));
-	else if (w & PAGE_DROP)
-		there = dropped_word();
-	else if (is_late(r, w) == !!(w & PAGE_NEW) && is_in_frame(r))
-		return move_frame(r, frame_of(r));
-	else if (has_arrived(r) > 0)
-		there |= PAGE_MARKED;
-	put_moved(r, there);
-	return 0;
-}
-
-/* Was the page on a device that has been lost since? */
-static bool is_lost(const struct remap *r, uint64_t w)
-{
-	return page_is_away(w) &&
-	       device_has_lost(device_get(r->u, page_dev(w)), page_dpfn(w));
-}
-
-/* The page is lost.  Its mapping may have moved; a mover frees its dpfn. */
-static void lose_moved(struct remap *r, uint64_t w)
-{
-	count_add(&r->u->count.poisoned, 1);
-	if (coherent_is_mapped(r->u, w))
-		coherent_mark_lost(r->u, r->to, r->k, w, true);
-	else
-		block_set(r->u, r->to, r->k, P_POISONED);
-	forget_page(r->u, r->from, r->i);
-	if (is_at_rest(w))
-		r->gone = w;
-}
-
-/* Caller holds both locks.  Return: 0, -ENOMEM. */
-static int move_page(struct remap *r, uint64_t w)
-{
-	int err = block_ensure_table(r->u, r->to);
-
-	if (err)
-		return err;
-	if (is_lost(r, w)) {
-		lose_moved(r, w);
-		return 0;
-	}
-	switch (page_state(w)) {
-	case P_STASHING:
-		err = move_stashing(r, w);
-		break;
-	case P_FROZEN:
-	case P_LEAVING:
-	case P_EXCLUSIVE:
-	case P_REVOKING:
-		err = move_frame(r, frame_of(r));
-		break;
-	case P_CLEARING:
-		block_set(r->u, r->to, r->k, P_EMPTY);
-		break;
-	case P_COMING: /* its mapping is being replaced */
-		block_set(r->u, r->to, r->k,
-			  coherent_carry(r->u, w, block_addr(r->to, r->k)));
-		break;
-	case P_POISONED:
-		if (w & PAGE_SWAPPING)
-			coherent_mark_lost(r->u, r->to, r->k, w, true);
-		else
-			block_set(r->u, r->to, r->k, w);
-		break;
-	default:
-		put_moved(r, w);
-	}
-	if (!err)
-		forget_page(r->u, r->from, r->i);
-	return err;
-}
-
-/* Unlock, and wait: a copy home ends without our help. */
-static void wait_while_coming_unlock(const struct remap *r)
-{
-	uint32_t seen = atomic_load(&r->from->settled);
-
-	atomic_store(&r->from->waiting, 1);
-	unlock_both(r);
-	sys_futex_wait(&r->from->settled, seen, 1000 * 1000);
-}
-
-/* Unlocks.  Return: 0; -EAGAIN after a wait; -ENOMEM. */
-static int try_remap(struct remap *r)
-{
-	struct mm_set wipe;
-	uint64_t w;
-	int err;
-
-	set_clear(&wipe);
-	lock_both(r);
-	w = block_word(r->from, r->i);
-	if (page_state(w) == P_COMING &&
-	    !(w & PAGE_SWAPPING && coherent_may_carry(r->u))) {
-		wait_while_coming_unlock(r);
-		return -EAGAIN;
-	}
-	err = w ? move_page(r, w) : 0;
-	if (block_word(r->to, r->k) & PAGE_DROP)
-		set_add(&wipe, r->k);
-	unlock_both(r);
-	if (!set_empty(&wipe))
-		coherent_wipe(r->u, r->to, &wipe);
-	if (r->gone)
-		device_free_words(r->u, &r->gone, 1);
-	return err;
-}
-
-static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
-{
-	bool plain;
-
-	block_lock(b);
-	plain = !block_word(b, i);
-	block_unlock(u, b);
-	return plain;
-}
-
-static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
-{
-	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
-	struct sys_wait w = { .all = &u->waits,
-			      .what = "a page that moves with its mapping at",
-			      .at = from };
-	int err = -ENOMEM;
-
-	r.from = block_find(u, from);
-	if (!r.from || is_plain(u, r.from, r.i)) {
-		put_plain(u, to);
-		return;
-	}
-	for (int tries = 0; err && tries < REMAP_TRIES;
-	     tries += err == -ENOMEM) {
-		r.to = block_get(u, to);
-		err = r.to ? try_remap(&r) : -ENOMEM;
-		if (!err)
-			break;
-		sys_wait_note(&w);
-		sys_yield();
-	}
-	sys_wait_end(&w);
-	if (err)
-		sys_logf(&u->log, SYS_ERR,
-			 "page %#lx is lost: no memory to move it",
-			 (unsigned long)from);
-}
-
-/* A frame is about to be copied: its device must not write any more. */
-static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
-			 unsigned last)
-{
-	block_lock(b);
-	for (unsigned i = first; b->nr[P_EXCLUSIVE] && i < last; i++)
-		if (page_state(block_word(b, i)) == P_EXCLUSIVE)
-			block_event(u, b, i, E_REVOKE);
-	block_unlock(u, b);
-}
-
-void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
-{
-	struct uhmm *u = priv;
-
-	for_each_block(u, from, from + len, revoke_block);
-	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
-	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
-		if (!off || !page_index(to + off))
-			charge_follow(u, from + off, to + off);
-		remap_page(u, from + off, to + off);
-	}
-	core_unmap(u, from, from + len);
-	if (region_add(u, to, to + len))
-		sys_logf(&u->log, SYS_ERR, "no memory to manage a range");
 }

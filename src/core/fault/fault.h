@@ -22,7 +22,7 @@ struct uhmm;
 typedef int try_fn(void *arg);
 int fault_until_done(struct sys_wait *wait, try_fn *try, void *arg);
 
-/* fault.c and event.c: the calls of the backend, see struct mm_client */
+/* The calls of the backend, see struct mm_client. */
 enum mm_outcome core_fault(void *priv, uintptr_t addr, unsigned flags);
 void core_discard(void *priv, uintptr_t start, uintptr_t end);
 void core_unmap(void *priv, uintptr_t start, uintptr_t end);

@@ -212,7 +212,7 @@ static void enter_states(struct out *o)
  * Drop frames with old data at the offsets of @want.  A page that was copied
  * home leaves its frame's memory behind, and the block may still have the slot
  * for other frozen pages.  No page can be moved onto such a frame.  Also, while
- * a mapping moves, event.c takes the contents of a frame for the page.
+ * a mapping moves, remap.c takes the contents of a frame for the page.
  */
 static void empty_frames(struct out *o)
 {
