@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * A page is taken by its mapping, and just before or after that another one is
- * moved over it, whatever that is: the CPU reads what was moved, at once or
- * when it has come home.
+ * moved over it, whatever that is, and perhaps moves on from there: the CPU
+ * reads what was moved, at once or when it has come home.
+ *
+ * The page table does not say which of two pages is in the frame then, unless
+ * one of them is not write-protected.  So a page that may be is known to be:
+ * "marked" and those after it are, each for a reason of its own.
  */
+#include "core/move/clean.h"
 #include "world.h"
 
 #define TO    3
 #define FROM  MM_BLOCK_PAGES
+#define MID   (2 * MM_BLOCK_PAGES + 1)
+#define ON    (3 * MM_BLOCK_PAGES + 5)
 #define NPAGE 1
 
 static struct world w;
@@ -15,9 +22,10 @@ static struct store store, spare;
 static struct uhmm_device *dev, *node;
 static struct mm_ops ops;
 static void (*stash)(struct mm *mm, struct mm_freeze *f);
-static bool is_first;
+static size_t source; /* where the page is that is moved over TO */
+static bool is_first, goes_on;
 
-/* What TO reads as in the end. */
+/* What the page reads as in the end. */
 enum content {
 	DATA,
 	ZERO,
@@ -84,6 +92,83 @@ static void be_marked(void)
 	w.mm->ops = real;
 }
 
+/* Locked after the mover had looked, so the mover does not get it. */
+static void stash_locked(struct mm *mm, struct mm_freeze *f)
+{
+	const uintptr_t va = FAKE_BASE + FROM * PAGE;
+
+	CHECK(set_has(&f->want, page_index(va)));
+	fake_mark(mm, va, va + PAGE, FAKE_LOCKED, true);
+	stash(mm, f);
+	fake_mark(mm, va, va + PAGE, FAKE_LOCKED, false);
+	CHECK_EQ(f->why[page_index(va)], UHMM_WHY_LOCKED);
+}
+
+static void stash_moved(struct mm *mm, struct mm_freeze *f)
+{
+	CHECK_EQ(fake_mremap(mm, FAKE_BASE + FROM * PAGE,
+			     FAKE_BASE + MID * PAGE, PAGE),
+		 0);
+	source = MID;
+	stash(mm, f);
+}
+
+/* A mover that takes FROM by its mapping calls @fn for it. */
+static const struct mm_ops *stash_with(void (*fn)(struct mm *mm,
+						  struct mm_freeze *f))
+{
+	const struct mm_ops *real = w.mm->ops;
+
+	fake_mark(w.mm, FAKE_BASE + FROM * PAGE,
+		  FAKE_BASE + (FROM + NPAGE) * PAGE, FAKE_READONLY, true);
+	ops = *real;
+	stash = ops.stash;
+	ops.stash = fn;
+	w.mm->ops = &ops;
+	return real;
+}
+
+/* Its mover could not take it, and its mark is still there. */
+static void be_refused(void)
+{
+	const struct mm_ops *real;
+
+	be_marked();
+	real = stash_with(stash_locked);
+	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
+	w.mm->ops = real;
+}
+
+/* The same, and it was clean. */
+static void be_kept(void)
+{
+	const struct mm_ops *real;
+	struct mm_set one;
+	struct block *b;
+
+	be_clean();
+	b = block_find(w.u, FAKE_BASE + FROM * PAGE);
+	set_clear(&one);
+	set_add(&one, page_index(FAKE_BASE + FROM * PAGE));
+	real = stash_with(stash_locked);
+	block_take_mover(w.u, b);
+	CHECK_EQ(clean_drop(w.u, b, &one), 0);
+	block_let_go(w.u, b);
+	w.mm->ops = real;
+}
+
+/* It was moved away, with its mark, before its mover could take it. */
+static void be_moved(void)
+{
+	const struct mm_ops *real;
+
+	be_marked();
+	real = stash_with(stash_moved);
+	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
+	w.mm->ops = real;
+	CHECK_EQ(source, MID);
+}
+
 static void be_frozen(void)
 {
 	be_ram();
@@ -116,6 +201,9 @@ static const struct from {
 	{ "empty", be_empty, P_EMPTY, ZERO },
 	{ "clean", be_clean, P_CLEAN, DATA },
 	{ "marked", be_marked, P_RAM, DATA },
+	{ "refused", be_refused, P_RAM, DATA },
+	{ "kept", be_kept, P_RAM, DATA },
+	{ "moved", be_moved, P_RAM, DATA },
 	{ "away", be_away, P_DEVICE, DATA },
 	{ "frozen", be_frozen, P_FROZEN, DATA },
 	{ "on a node", be_on_node, P_COHERENT, DATA },
@@ -129,7 +217,14 @@ static void move_over(void)
 	uintptr_t to = FAKE_BASE + TO * PAGE;
 
 	fake_munmap(w.mm, to, to + PAGE);
-	CHECK_EQ(fake_mremap(w.mm, FAKE_BASE + FROM * PAGE, to, PAGE), 0);
+	CHECK_EQ(fake_mremap(w.mm, FAKE_BASE + source * PAGE, to, PAGE), 0);
+}
+
+static void move_on(void)
+{
+	CHECK_EQ(fake_mremap(w.mm, FAKE_BASE + TO * PAGE, FAKE_BASE + ON * PAGE,
+			     PAGE),
+		 0);
 }
 
 /* The real one knows what is late by its marks. */
@@ -146,18 +241,20 @@ static void stash_beside(struct mm *mm, struct mm_freeze *f)
 		set_add(&f->late, TO);
 	if (!is_first)
 		move_over();
+	if (goes_on)
+		move_on();
 }
 
-static void verify(const struct from *from)
+static void verify(const struct from *from, size_t at)
 {
 	unsigned char byte;
 
 	if (from->content == DATA)
-		world_verify_as(&w, TO, NPAGE, FROM, 2);
+		world_verify_as(&w, at, NPAGE, FROM, 2);
 	else if (from->content == ZERO)
-		world_verify_zero(&w, TO, NPAGE);
+		world_verify_zero(&w, at, NPAGE);
 	else
-		CHECK_EQ(fake_cpu_read(w.mm, FAKE_BASE + TO * PAGE, &byte, 1),
+		CHECK_EQ(fake_cpu_read(w.mm, FAKE_BASE + at * PAGE, &byte, 1),
 			 -EIO);
 }
 
@@ -179,20 +276,21 @@ static void add_node(void)
 	CHECK_EQ(uhmm_device_add(w.u, &desc, NULL, &node), 0);
 }
 
-static void test(const struct from *from, bool first, bool home)
+static void test(const struct from *from, bool home)
 {
 	struct uhmm_params params = { .size = sizeof(params) };
+	size_t at = goes_on ? ON : TO;
 
 	w = world_open(&params);
 	world_set_limit(&w, 64);
 	dev = store_add(w.u, &store, STORE_PLAIN, 64);
 	add_node();
 	world_map(&w, 0, FROM + NPAGE);
+	source = FROM;
 	from->be();
-	CHECK_EQ(world_state(&w, FROM), from->state);
+	CHECK_EQ(world_state(&w, source), from->state);
 	world_fill(&w, 0, 8, 1);
 	fake_mark(w.mm, FAKE_BASE, FAKE_BASE + 8 * PAGE, FAKE_READONLY, true);
-	is_first = first;
 	ops = *w.mm->ops;
 	stash = ops.stash;
 	ops.stash = stash_beside;
@@ -201,8 +299,8 @@ static void test(const struct from *from, bool first, bool home)
 	ops.stash = stash;
 	world_check(&w);
 	if (home)
-		world_move(&w, TO, NPAGE, NULL);
-	verify(from);
+		world_move(&w, at, NPAGE, NULL);
+	verify(from, at);
 	world_verify(&w, 0, TO, 1);
 	world_close(&w);
 }
@@ -210,12 +308,15 @@ static void test(const struct from *from, bool first, bool home)
 int main(void)
 {
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		for (int k = 0; k < 4; k++) {
-			printf("%s, %s, %s\n", all[i].name,
-			       k & 1 ? "first" : "then",
-			       k & 2 ? "home" : "touched");
+		for (int k = 0; k < 8; k++) {
+			is_first = k & 1;
+			goes_on = k & 4;
+			printf("%s, %s, %s%s\n", all[i].name,
+			       is_first ? "first" : "then",
+			       k & 2 ? "home" : "touched",
+			       goes_on ? ", moves on" : "");
 			fflush(stdout);
-			test(&all[i], k & 1, k & 2);
+			test(&all[i], k & 2);
 		}
 	return 0;
 }
