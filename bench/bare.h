@@ -51,7 +51,10 @@ void bare_close(struct bare *b);
 void bare_signal_begin(struct bare *b);
 void bare_signal_end(void);
 
-/* The same by threads, one pinned to each CPU: poll and read, or read alone. */
+/*
+ * Threads resolve the faults of @b, each pinned to one CPU.  With @polls a
+ * thread calls poll(2) before read(2), else read(2) alone.
+ */
 void bare_handlers_begin(struct bare *b, bool polls);
 void bare_handlers_end(struct bare *b);
 

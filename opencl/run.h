@@ -47,7 +47,7 @@ cl_int shared_pull(const struct shared *s, cl_command_queue q, size_t at,
 
 /* ---- table.c ---- */
 
-/* The same as in uhmm.cl.h. */
+/* These values must match uhmm.cl.h. */
 #define LEAF_BITS   15
 #define DIR_BITS    20
 #define LEAF_PAGES  (UINT64_C(1) << LEAF_BITS)
@@ -121,7 +121,7 @@ void table_end(struct table *t);
 #define MAX_VALUE   128
 #define OUR_ARGS    5
 
-/* The same as in uhmm.cl.h. */
+/* These indices must match uhmm.cl.h. */
 enum {
 	RING_COUNT,
 	RING_ROOM,

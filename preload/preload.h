@@ -338,7 +338,7 @@ struct present {
 bool present_wanted(void);
 /* Bring [addr, addr + len) home and pin it, if present_wanted(). */
 void present_add(struct present *p, const void *addr, size_t len);
-/* The same, in every mode. */
+/* Like present_add(), but in every mode. */
 void present_always(struct present *p, const void *addr, size_t len);
 /* Unpin all parts. */
 void present_end(const struct present *p);

@@ -171,7 +171,10 @@ static int parse_options(struct spec *s, struct spec_part *part, char **p,
 	return 0;
 }
 
-/* What follows the provider's name, which @delimiter ended. */
+/*
+ * Parse the size and the options behind the provider's name.  @delimiter: the
+ * character that ended the name.
+ */
 static int parse_provider(struct spec *s, struct spec_part *part, char *p,
 			  char delimiter)
 {

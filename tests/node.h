@@ -36,7 +36,7 @@ static inline uint64_t test_nodes(const char *list)
 	return ret;
 }
 
-/* Its number; a machine that has none cannot run the test. */
+/* Returns a node without processors; skips the test if there is none. */
 static inline int test_node(void)
 {
 	uint64_t alone = test_nodes("has_memory") & ~test_nodes("has_cpu");

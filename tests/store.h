@@ -148,7 +148,7 @@ static inline void store_free(void *priv, uint64_t dpfn, size_t npages)
 
 /* ---- Its memory ---- */
 
-/* What is left mapped of it is found when it is touched. */
+/* A mapping of the store that is left over is found when it is touched. */
 static inline void store_free_memory(struct store *s)
 {
 	if (s->fd && s->is_real) {
@@ -237,7 +237,7 @@ static const struct uhmm_device_ops store_ops[] = {
 	},
 };
 
-/* What uhmm_device_add() answers.  On failure nothing is left behind. */
+/* Returns what uhmm_device_add() does.  On failure nothing is left behind. */
 static inline int store_try_add(struct uhmm *u, struct store *s,
 				enum store_kind kind, uint64_t npages,
 				struct uhmm_device **ret_dev)

@@ -15,8 +15,8 @@
 #include "world_context.h"
 
 /*
- * What is in memory must be seen after uhmm_close() too, which closes the page
- * table: put that off until world_let_go().
+ * Tests look at memory after uhmm_close(), too, which closes the page table:
+ * put that off until world_let_go().
  */
 static inline void world_keep_mm(struct mm *mm)
 {

@@ -21,7 +21,7 @@ struct entry {
 	uint64_t value;	      /* FILL: the word; else the object's length */
 };
 
-/* Its length is scratch_len(). */
+/* One scratch takes scratch_len() bytes, @out included. */
 struct scratch {
 	_Alignas(64) _Atomic bool is_claimed;
 	/* the packed page, and the state of lz4 */

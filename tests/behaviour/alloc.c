@@ -18,7 +18,7 @@ static bool is_zero(const char *p, size_t len)
 	return !*p && !memcmp(p, p + 1, len - 1);
 }
 
-/* What the device holds at a page's place, seen as the device sees it. */
+/* Memory from a coherent device is zero, and a touch does not move it. */
 static void check_coherent(void)
 {
 	struct uhmm_device *dev = test_device(u, "dax:4M");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a program does to its memory means the same on a coherent device:
- * discard, unmap, remap, protect and fork.
+ * Discard, unmap, remap, protect and fork do the same to memory on a coherent
+ * device as to memory in RAM.
  */
 #include <sched.h>
 #include <sys/wait.h>

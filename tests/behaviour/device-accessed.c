@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a device reports to use is demoted last, though the CPU never touches
- * it; and is demoted in the end.
+ * Pages that a device reports to use are demoted last, though the CPU never
+ * touches them.  Under a lower limit they are demoted, too.
  */
 #include "../mirror.h"
 

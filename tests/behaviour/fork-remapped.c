@@ -29,7 +29,7 @@ static void verify_in_child(char *p, size_t filled, size_t npages)
 	CHECK_EQ(status, 0);
 }
 
-/* What the mapping grew by, on a device or not, when the rest is gone. */
+/* A child has the part by which a mapping grew, when the rest is gone. */
 static void grow_and_cut(struct uhmm *u, bool again)
 {
 	char *p = test_map_blocks(1), *tail = p + NPAGES * PAGE;

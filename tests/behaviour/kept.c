@@ -97,7 +97,7 @@ static void test_touch(void)
 	test_verify(p, N, 3);
 }
 
-/* What the CPU writes to afterwards is its own, and the next move takes it. */
+/* The CPU writes to half of the pages: the next move takes the written data. */
 static void test_again(void)
 {
 	away(4);
@@ -259,7 +259,7 @@ static void test_limit(void)
 
 /* ---- Lost ---- */
 
-/* What nobody had written to is not lost. */
+/* With kept frames a lost device loses only the pages that it wrote to. */
 static void test_lost(void)
 {
 	test_fill(p, N, 14);

@@ -77,7 +77,7 @@ static void refuses_some(const char *spec)
 	test_close(u);
 }
 
-/* It takes pages after so many refusals: the limit holds in the end. */
+/* The device takes pages after 2000 refusals: the limit holds in the end. */
 static void recovers(void)
 {
 	struct uhmm *u = open_limited();

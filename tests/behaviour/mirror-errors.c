@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the CPU may not do, a device may not: each error of a fault, of adding
- * and of announcing, and that it changes nothing.
+ * A device may not do to memory what the CPU may not do.  The test provokes
+ * each error of a mirror's fault, of adding a mirror and of announcing a
+ * change.  An error changes nothing.
  */
 #include "../mirror.h"
 

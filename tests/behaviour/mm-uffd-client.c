@@ -188,7 +188,7 @@ void set_states(const struct mm_set *set, int state)
 	sys_mutex_unlock(&t.lock);
 }
 
-/* What was left is taken by its mapping. */
+/* Take the pages of @f->left by their mapping. */
 void stash(struct mm_freeze *f)
 {
 	struct mm_freeze rest = *f;

@@ -154,7 +154,7 @@ static char *frame(const struct mm_freeze *f, unsigned i)
 	return (char *)f->slot + i * MM_PAGE_SIZE;
 }
 
-/* What changed since freeze() is not touched, be it at the same address. */
+/* stash() takes no page of a mapping that was replaced since freeze(). */
 static void test_stash(void)
 {
 	struct mm_freeze *f;

@@ -77,7 +77,7 @@ void unmap_area(void);
 /* Freeze pages of the first block into a slot of its own. */
 struct mm_freeze *freeze(unsigned first, unsigned last, unsigned step);
 void set_states(const struct mm_set *set, int state);
-/* What was left is taken by its mapping. */
+/* Take the pages of @f->left by their mapping. */
 void stash(struct mm_freeze *f);
 /* Move what was frozen to the device. */
 unsigned send_away(struct mm_freeze *f);

@@ -143,7 +143,10 @@ static void test_given_back(void)
 	CHECK_EQ(mode, MPOL_DEFAULT);
 }
 
-/* What comes home from a device that is mapped is mapped anew. */
+/*
+ * Pages come home from a coherent device in a new mapping: its policy is ours
+ * until uhmm_close().
+ */
 static void test_mapped_anew(void)
 {
 	struct uhmm *u = test_open();
@@ -162,7 +165,7 @@ static void test_mapped_anew(void)
 	CHECK_EQ(mode, MPOL_DEFAULT);
 }
 
-/* What the program has bound itself stays so. */
+/* A mapping that the program itself has bound to a node stays bound. */
 static void test_own_wish(void)
 {
 	unsigned long mask[16] = { 1ul << test_node() };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a program does to pages on a NUMA node: discard, unmap and move them,
- * fork.  Data and zeroes are right, and the device's count follows.
+ * A program discards, unmaps and moves pages on a NUMA node, and forks.  Data
+ * and zeroes are right, and the device's count follows.
  */
 #include <sys/wait.h>
 

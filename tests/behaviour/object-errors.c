@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is refused, and by which error; and a device that is lost: a touch of
- * what was there is SIGBUS in each view.
+ * Calls that are refused, each with its error.  After a device was lost, a
+ * touch of a page on it is SIGBUS in each view.
  */
 #include <uhmm/device.h>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a program does to its views: mremap(2) moves one, or makes one more of
- * it; madvise(2) with MADV_DONTNEED keeps the data, as it does with all shared
- * memory; uhmm_object_discard() does not; what is unmapped in part goes on. A
- * view that could grow unseen keeps the pages of its object in RAM.
+ * A program changes the views of an object.  mremap(2) moves a view, or makes
+ * one more of it.  madvise(2) with MADV_DONTNEED keeps the data, as it does
+ * with all shared memory; uhmm_object_discard() does not.  A view that is
+ * unmapped in part goes on with the rest.  A view that could grow unseen keeps
+ * the pages of its object in RAM.
  */
 #include <sys/wait.h>
 

@@ -15,7 +15,7 @@ static void check_pinned(struct uhmm *u, char *p, size_t first, size_t last)
 		CHECK_EQ(!!(pfns[i] & UHMM_PFN_PINNED), i >= first && i < last);
 }
 
-/* What was unmapped has lost its pins; those of the rest can be given back. */
+/* Unmapped pages have lost their pins; the rest's can be given back. */
 static void unmap_pinned(struct uhmm *u, size_t first, size_t npages)
 {
 	char *p = test_map_blocks(2);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What was at an address is unmapped, or moved elsewhere, and another thread
- * moves pages there: however late the first thread's event comes, the pages of
- * each are where the kernel has put them.
+ * One thread unmaps the pages at an address, or moves them elsewhere, and
+ * another thread moves pages there.  However late the first thread's event
+ * comes, the pages of each are where the kernel has put them.
  */
 #include <pthread.h>
 

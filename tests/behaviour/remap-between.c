@@ -130,8 +130,8 @@ static void test_over(void)
 }
 
 /*
- * What is moved there is protected already: it is in RAM, and its copy on a
- * device is good.
+ * The pages that another thread moves there are protected already: they are in
+ * RAM, and their copies on a device are good.
  */
 static void test_over_clean(void)
 {

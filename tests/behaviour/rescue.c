@@ -45,7 +45,7 @@ static void check_limit(void)
 	CHECK_EQ(result, 0);
 	CHECK_EQ(test_nr_present(p, NPAGES), NPAGES);
 	test_verify(p, NPAGES, 1);
-	/* It can be asked for again, and nothing has left meanwhile. */
+	/* A second rescue succeeds as well, and no page has left meanwhile. */
 	crash();
 	CHECK_EQ(result, 0);
 	CHECK_EQ(test_nr_present(p, NPAGES), NPAGES);

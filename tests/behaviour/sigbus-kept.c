@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the program does about SIGBUS stays as it is: it gets each one that is
- * its own, once, as the kernel would deliver it, and has its disposition back
- * when the context is closed.
+ * The program's disposition of SIGBUS stays in force.  The program gets each
+ * SIGBUS of its own, once, as the kernel would deliver it, and finds its
+ * disposition unchanged when the context is closed.
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -121,7 +121,7 @@ static void gets_its_own(void)
 	test_close(u);
 }
 
-/* It is left by longjmp(3), which restores no mask. */
+/* The handler is left by a jump that restores no mask. */
 static void leaves_no_mask(void)
 {
 	struct sigaction act = with(plain, SA_NODEFER);

@@ -36,7 +36,7 @@ static void move_all(char *p, uint64_t seed)
 	test_close(u);
 }
 
-/* What the parent has on its device, read by the child. */
+/* The child reads the pages that its parent has on a device. */
 static void check_peek(pid_t pid, const char *p)
 {
 	static char buf[NPAGES * MAX_PAGE];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What mlock(2) keeps in RAM stays there, for the reason "locked", with its
- * data; after munlock(2) it goes.
+ * Pages locked by mlock(2) stay in RAM, for the reason "locked", with their
+ * data.  After munlock(2) they can go.
  */
 #include "../context.h"
 

@@ -187,7 +187,7 @@ int access_read(struct file *f, struct dmirror_cmd *cmd);
 int access_write(struct file *f, struct dmirror_cmd *cmd);
 int access_exclusive(struct file *f, struct dmirror_cmd *cmd);
 int access_is_atomic(struct file *f, struct dmirror_cmd *cmd);
-/* What the table has, to the program. */
+/* Give the program the data of the pages in the table. */
 int access_return(struct file *f, struct dmirror_cmd *cmd);
 int migrate_to_device(struct file *f, struct dmirror_cmd *cmd);
 int migrate_to_system(struct file *f, struct dmirror_cmd *cmd);

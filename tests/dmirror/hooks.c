@@ -93,7 +93,7 @@ static int result(int ret)
 	return -1;
 }
 
-/* Those that the program's own mistakes raise stay open. */
+/* Block all signals but those that the program's own mistakes raise. */
 static void signals_block(sigset_t *ret_old)
 {
 	static const int faults[] = { SIGBUS, SIGSEGV, SIGFPE,
@@ -163,7 +163,7 @@ EXPORT int openat64(int dir, const char *path, int flags, ...)
 	OPEN_WITH_MODE(dir);
 }
 
-/* What a program calls that was built with _FORTIFY_SOURCE. */
+/* A program that was built with _FORTIFY_SOURCE calls these. */
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);

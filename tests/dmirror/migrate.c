@@ -125,7 +125,7 @@ static int move_range(struct move *m, uintptr_t addr, size_t npages)
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_FILE	(UINT64_C(1) << 61)
 
-/* What of @n pages, at most BATCH, the program has a copy of its own of. */
+/* @ret[i]: the program has its own copy of page i.  @n is at most BATCH. */
 static int find_copies(uintptr_t addr, size_t n, bool *ret)
 {
 	uint64_t entry[BATCH];

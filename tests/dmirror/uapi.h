@@ -86,7 +86,7 @@ struct gup_cmd {
 #define GUP_DUMP	 _IOWR('g', 6, struct gup_cmd)
 
 #define GUP_FLAG_WRITE 0x1u
-/* Its bit before Linux 6.3, and since. */
+/* Both values of FOLL_LONGTERM: before Linux 6.3, and since. */
 #define GUP_FLAG_LONGTERM 0x10100u
 
 #endif

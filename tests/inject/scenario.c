@@ -387,7 +387,7 @@ static void remove_device(struct run *r, struct uhmm_device *dev)
 	CHECK_EQ(err, 0);
 }
 
-/* What is on a device that is removed, or when all is closed, comes home. */
+/* Pages come home when their device is removed, or the context is closed. */
 static void end(struct run *r)
 {
 	if (r->zram)

@@ -29,7 +29,7 @@ static uint64_t draw(void)
 
 static char *memory;
 
-/* What is most often wrong: edges, addresses of ours and of nobody. */
+/* Values that are handled wrong most often: edges, addresses of any kind. */
 static uint64_t interesting(void)
 {
 	switch (draw() % 12) {

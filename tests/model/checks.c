@@ -129,7 +129,7 @@ void model_forget(struct model *m, size_t page)
 	model_page(m, page)->is_forgotten = false;
 }
 
-/* What was lost stays so, until it is discarded or unmapped. */
+/* A lost page stays lost until it is discarded or unmapped. */
 void model_check_not_lost(struct model *m, size_t page)
 {
 	if (!model_page(m, page)->is_lost)

@@ -73,7 +73,7 @@ struct space_how {
 typedef int space_open_fn(struct space *s, const struct space_how *how);
 space_open_fn space_open_fake;
 space_open_fn space_open_real;
-/* What uhmm_close() says.  The memory stays, to be looked at. */
+/* Returns the result of uhmm_close().  The memory stays, to be looked at. */
 int space_close(struct space *s);
 
 /* @is_forgotten: it was lost, but nobody knows any more; see uhmm(7), LIMITS */

@@ -170,7 +170,10 @@ static void kernel(void)
 	CHECK(!munmap(p, LEN) && !munmap(q, LEN) && !munmap(cb, MIB));
 }
 
-/* What a function began ends by a bare call: more than can be held at once. */
+/*
+ * A function begins each transfer, and a bare system call ends it.  The loop
+ * makes more transfers than can be held at once.
+ */
 static void by_number(void)
 {
 	char *p = away(LEN, 3);

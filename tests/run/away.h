@@ -136,7 +136,7 @@ static inline void *away(const void *from, size_t len)
 	return p;
 }
 
-/* The same, of a pattern. */
+/* Like away(), with the pattern of @seed. */
 static inline char *away_filled(size_t len, uint64_t seed)
 {
 	char *p = heap(len);
@@ -151,7 +151,7 @@ static inline char *away_string(const char *s)
 	return away(s, strlen(s) + 1);
 }
 
-/* What is away, then what was never touched. */
+/* Memory that is away if @touched, else memory that nobody has touched. */
 static inline void *room(size_t len, bool touched)
 {
 	void *p;

@@ -111,7 +111,7 @@ static void say_status(pid_t pid)
 	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
-/* Its memory is the parent's, and changes are its own, if not shared. */
+/* A child has its parent's memory, and keeps its changes in private memory. */
 static void step_fork(void)
 {
 	pid_t pid = fork();
@@ -148,8 +148,8 @@ static void step_spawn(void)
 }
 
 /*
- * What children are not to have: something else may be mapped there in the
- * child, as the kernel likes it.
+ * A child has no mapping that is MADV_DONTFORK.  Something else may be mapped
+ * there in the child, as the kernel likes it.
  */
 static void keep_from_child(struct area *a)
 {

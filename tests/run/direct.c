@@ -142,7 +142,7 @@ static void vectors(void)
 
 /* ---- Threads ------------------------------------------------------------- */
 
-/* What each thread reads at the file's position is a part in one piece. */
+/* A thread's read at the file's position gets one part in one piece. */
 static void *read_half(void *fd)
 {
 	uint64_t *p = map(LEN / 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What was allocated and freed before main(), by a library, was well. */
+/* Memory that a library allocated and freed before main() was handled well. */
 #include <stdio.h>
 #include <stdlib.h>
 

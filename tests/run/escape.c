@@ -58,7 +58,7 @@ static void jump(int sig)
 	siglongjmp(out, sig);
 }
 
-/* It waits in a call that holds @p, until a handler jumps out of it. */
+/* recv(2) waits with @p held, until a handler jumps out of the call. */
 static void leave(char *p, unsigned ms)
 {
 	handle(SIGALRM, jump, 0);

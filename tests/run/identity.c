@@ -49,7 +49,7 @@ static size_t nr_bad(void)
 	return nr;
 }
 
-/* It goes through the kernel and comes back. */
+/* The data go through the kernel and come back. */
 static void transfer(void)
 {
 	FILE *f = tmpfile();

@@ -157,7 +157,10 @@ static bool is_there(char *p, size_t len)
 	return true;
 }
 
-/* What a child has there instead is managed, and its children have it. */
+/*
+ * A child maps other memory at the range that it did not get.  This memory is
+ * managed, and the child's children have it.
+ */
 static void use_again(void *arg)
 {
 	struct piece pieces[] = { { FAR, MIB, 28, 0 }, { 0 } };

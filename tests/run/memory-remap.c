@@ -163,7 +163,7 @@ static void unmap_parts(void)
 	CHECK(touch(p, false) == SIGSEGV);
 	CHECK(touch(p + LEN + PAGE, false) == SIGSEGV);
 	CHECK(touch(p + LEN + 8 * PAGE, false) == SIGSEGV);
-	/* What is mapped there again is new. */
+	/* New memory at an old address is zero. */
 	map_at(p + LEN, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
 	verify_zero(p + LEN, 3 * PAGE);
 	CHECK(!munmap(p, 2 * LEN));

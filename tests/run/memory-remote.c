@@ -195,7 +195,7 @@ static void traced(void)
 
 /* ---- Pipes -------------------------------------------------------------- */
 
-/* What is in the pipe stays what it was, whatever becomes of its pages. */
+/* Data in the pipe stay as they were, whatever becomes of their pages. */
 static void splice_out(void)
 {
 	char *p = away(LEN, 8);
@@ -280,8 +280,8 @@ static bool no_zerocopy(int fd)
 }
 
 /*
- * What was sent is what it was, whatever becomes of its pages before somebody
- * reads it.  Much of it has to wait with the sender.
+ * Sent data stay as they were, whatever becomes of their pages before somebody
+ * reads them.  Much of the data has to wait with the sender.
  */
 static void send_with(int flags, uint64_t seed)
 {

@@ -366,7 +366,7 @@ static void waits(void)
 	mask = map(MIB);
 	epoll = epoll_create1(0);
 	CHECK(epoll >= 0);
-	/* It adds nothing to the mask that it finds. */
+	/* The handler has an empty sa_mask: it adds nothing to the mask. */
 	CHECK(!sigaction(SIGUSR1, &act, NULL));
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);

@@ -110,7 +110,7 @@ static inline char *room(size_t len)
 	return p;
 }
 
-/* What else there is goes to a device, if the limit is below 8 MiB. */
+/* Send all other memory to a device, if the limit is below 8 MiB. */
 static inline void push(void)
 {
 	static char *ballast;

@@ -144,7 +144,7 @@ static void small(void)
 	CHECK(in_use() < before + 200000);
 }
 
-/* What @fn prints is about a number that is at least @least. */
+/* @text has @key, at least once with a number of @least or more behind it. */
 static void check_text(const char *text, const char *key, size_t least)
 {
 	const char *at = strstr(text, key);

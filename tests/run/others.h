@@ -14,7 +14,7 @@ struct others {
 	char *(*line)(const char *path);
 	/* Memory that the library maps, and reads a file into. */
 	char *(*load)(const char *path, size_t len);
-	/* What its constructor kept; it freed a block of libc's, too. */
+	/* A block of the constructor, which freed one of libc's, too. */
 	char *kept;
 };
 

@@ -73,7 +73,7 @@ static void check(const char *where)
 	_exit(1);
 }
 
-/* It goes through the kernel and comes back. */
+/* The data go through the kernel and come back. */
 static void transfer(void)
 {
 	size_t done = 0;

@@ -19,7 +19,7 @@ static void verify_run(size_t i)
 		verify_page(i + k);
 }
 
-/* What was there is gone, and new data come. */
+/* The data from page @i on are gone: write new data to the run. */
 static void refill(struct caller *c, size_t i)
 {
 	uint64_t word;
@@ -84,7 +84,7 @@ void kernel_protect(struct caller *c)
 	fill_page(i, test_random(&c->seed));
 }
 
-/* Its own pages did not change while it was made. */
+/* The caller's own pages did not change while the child was made. */
 _Noreturn static void child(struct caller *c)
 {
 	struct uhmm *v = NULL;

@@ -44,8 +44,9 @@ static void *cpu(void *arg)
 }
 
 /*
- * What the device has is its own until it is told, which waits for the lock.
- * NULL: it is in RAM.  Locked.
+ * Returns the word of the page on the device, or NULL: the page is in RAM.
+ * Caller holds the lock of the table.  An invalidation waits for that lock: the
+ * word is the device's until then.
  */
 static uint64_t *device_word(uhmm_pfn_t pfn, unsigned who)
 {

@@ -287,7 +287,7 @@ static void wait_completed(void)
 	}
 }
 
-/* What was lost is away with its mapping, and another device comes. */
+/* A new mapping replaces lost pages, and a new device the lost one. */
 static void renew(void)
 {
 	map_area();

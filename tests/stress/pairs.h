@@ -49,11 +49,7 @@ struct caller {
 	uint64_t seed;
 };
 
-/*
- * What a call may do beside its own contract.
- * @LOSES: pages may be poisoned
- * @CHANGES: mappings change
- */
+/* Effects that a call may have beside its own contract. */
 enum call_flags {
 	LOSES = 1,
 	CHANGES = 2,

@@ -197,7 +197,7 @@ static bool one(struct changer *c, const struct op *op)
 
 /* ---- All of it --------------------------------------------------------- */
 
-/* What is still to be done in this round. */
+/* How often each operation is still to be made in this round. */
 static atomic_long left[64];
 static uint64_t end_ms;
 

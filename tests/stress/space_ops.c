@@ -189,7 +189,7 @@ static bool remap_away(struct changer *c, size_t i, size_t n)
 	return true;
 }
 
-/* It grows as it goes away, and shrinks as it comes back. */
+/* The mapping grows as it goes away, and shrinks as it comes back. */
 static bool grow_away(struct changer *c, size_t i, size_t n)
 {
 	int flags = MREMAP_MAYMOVE | MREMAP_FIXED;

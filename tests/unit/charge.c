@@ -126,7 +126,7 @@ static void test_tree(const char *rung)
 	world_close(&w);
 }
 
-/* What is destroyed, unmapped, or moved to another address. */
+/* Groups are destroyed; mappings are unmapped, or moved to another address. */
 static void test_life(const char *rung)
 {
 	struct uhmm_group *a, *b, *again;

@@ -141,7 +141,7 @@ static void test_other_device(void)
 	finish();
 }
 
-/* What is on a device is managed, whatever the mapping looks like. */
+/* Pages on a device are managed, whatever their mapping looks like. */
 static void test_register(void)
 {
 	setup();

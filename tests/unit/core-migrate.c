@@ -306,7 +306,7 @@ static void test_arguments(void)
 	world_close(&other);
 }
 
-/* The same page, again and again. */
+/* Move the same pages again and again. */
 static void test_again(void)
 {
 	struct world w = setup(BLOCK);

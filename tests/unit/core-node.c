@@ -206,7 +206,7 @@ static void drag_both(struct mm *mm)
 	fake_drag(mm, (uintptr_t)world_at(3), 0);
 }
 
-/* What went along is sent back, and may drag others home. */
+/* A page that went along is sent back, and may drag others home. */
 static void test_dragged(void)
 {
 	uint8_t why[10];
@@ -306,7 +306,7 @@ static void test_add(void)
 	finish();
 }
 
-/* What cannot come home keeps its device; closing leaves it where it is. */
+/* A page that cannot come home keeps its device; closing leaves it there. */
 static void test_stuck(void)
 {
 	setup();

@@ -18,7 +18,7 @@ static bool is_managed(uintptr_t start, uintptr_t end)
 	return region_covers(w.u, start, end);
 }
 
-/* What a thread would find that took the range in just then. */
+/* The range is managed until untrack() is done, and is not from then on. */
 static int look_at_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 			   mm_forget_fn *forget, void *priv)
 {
@@ -133,7 +133,7 @@ static void test_register(void)
 	close_world();
 }
 
-/* The same where a page is counted all the same, however that came. */
+/* Pages that are not managed stay, even if one of them is counted. */
 static void test_counted(void)
 {
 	struct uhmm_device *dev;

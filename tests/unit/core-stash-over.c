@@ -25,7 +25,7 @@ static void (*stash)(struct mm *mm, struct mm_freeze *f);
 static size_t source; /* where the page is that is moved over TO */
 static bool is_first, goes_on;
 
-/* What the page reads as in the end. */
+/* The content that the page has in the end. */
 enum content {
 	DATA,
 	ZERO,
@@ -79,7 +79,7 @@ static int refuse(struct mm *mm, uintptr_t va, size_t npages)
 	return -EAGAIN;
 }
 
-/* Its copy is given up, but it cannot be unprotected. */
+/* The device's copy of the page is given up, but unprotect() fails. */
 static void be_marked(void)
 {
 	const struct mm_ops *real = w.mm->ops;
@@ -128,7 +128,7 @@ static const struct mm_ops *stash_with(void (*fn)(struct mm *mm,
 	return real;
 }
 
-/* Its mover could not take it, and its mark is still there. */
+/* The mover could not take the page, and the page's mark is still there. */
 static void be_refused(void)
 {
 	const struct mm_ops *real;
@@ -139,7 +139,7 @@ static void be_refused(void)
 	w.mm->ops = real;
 }
 
-/* The same, and it was clean. */
+/* Like be_refused(), but the page was clean. */
 static void be_kept(void)
 {
 	const struct mm_ops *real;
@@ -157,7 +157,7 @@ static void be_kept(void)
 	w.mm->ops = real;
 }
 
-/* It was moved away, with its mark, before its mover could take it. */
+/* The page was moved away, with its mark, before the mover could take it. */
 static void be_moved(void)
 {
 	const struct mm_ops *real;

@@ -144,7 +144,7 @@ static void right(void)
 	exit(0);
 }
 
-/* What @fn said; it is empty when the process ended by itself. */
+/* Returns the message of @fn; it is empty when the process ended by itself. */
 static const char *last_words(void (*fn)(void))
 {
 	static char text[1024];

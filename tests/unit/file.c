@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is in a file comes back; a file that is not meant to be written is left
- * alone; a file that is not there any more is an error, never other data.
+ * Data in a file come back.  A file that is not meant to be written is left
+ * alone.  A file that is not there any more is an error, never other data.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -169,7 +169,7 @@ static void test_resident(const char *rung)
 	finish(&w);
 }
 
-/* It would free nothing: after a few tries no page leaves for a while. */
+/* Pages that do not pack free nothing: after some tries they stay a while. */
 static void test_does_not_pack(const char *rung)
 {
 	struct world w;
@@ -198,7 +198,7 @@ static void test_does_not_pack(const char *rung)
 	finish(&w);
 }
 
-/* What packs makes room for what does not, which comes home and stays. */
+/* Pages that pack make room for the others, which come home and stay. */
 static void test_some_packs(const char *rung)
 {
 	struct world w;

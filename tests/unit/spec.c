@@ -342,7 +342,7 @@ static int fail(void *priv, const struct uhmm_segment *seg, size_t nr)
 	return -EBADF;
 }
 
-/* What a callback says is in the message, and in no later one. */
+/* The text of a failed callback is in its message, and in no later one. */
 static void test_said(struct uhmm *u)
 {
 	static const struct uhmm_device_ops loud = {

@@ -226,7 +226,7 @@ static void check_empty(struct store *s)
 	store_fini(s);
 }
 
-/* What a thread reads stays where it is till the thread has read. */
+/* An object stays where it is until the threads that read it are done. */
 static void test_readers(void)
 {
 	_Atomic uintptr_t *reading[NR_OBJECTS] = { NULL };

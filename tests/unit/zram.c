@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is stored compressed comes back, from any thread, in little memory. */
+/* Compressed pages come back, from any thread, and take little memory. */
 #include <errno.h>
 #include <pthread.h>
 
@@ -160,7 +160,7 @@ static void test_usage(void)
 	close_provider(&d);
 }
 
-/* What the kernel counts as ours, bytes. */
+/* Returns the bytes of RAM that the kernel counts for this process. */
 static uint64_t resident(void)
 {
 	FILE *file = fopen("/proc/self/smaps_rollup", "r");

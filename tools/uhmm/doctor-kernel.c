@@ -145,7 +145,7 @@ void doctor_privilege(void)
 
 /* ---- Features ---------------------------------------------------------- */
 
-/* The same rule as in "uhmm run". */
+/* Say whether "uhmm run" lets programs have io_uring, by its rule. */
 static void say_rings(const char *list)
 {
 	bool served = is_in(list, "kernel-faults"), moves = is_in(list, "move");

@@ -6,7 +6,7 @@
 
 #include "sys/format.h"
 
-/* Its last byte stays 0 also when a signal handler writes in between. */
+/* The last byte stays 0 also when a signal handler writes in between. */
 static _Thread_local char said[192];
 
 void said_clear(void)

@@ -72,9 +72,10 @@ void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
 }
 
 /*
- * What is registered, whether it is tracked or not: what mremap(2) made a
- * mapping longer by is hidden as the mapping was, and stays where the tracked
- * part is unmapped or moved away.  Holds event_lock.
+ * Show [start, end) to children if it is registered, tracked or not.  The part
+ * that mremap(2) added to a mapping is registered and hidden as the mapping
+ * was, and stays where the tracked part is unmapped or moved away.  Caller
+ * holds event_lock.
  */
 static void show(struct uffd *b, uintptr_t start, uintptr_t end)
 {

@@ -96,7 +96,7 @@ void object_unshare(struct mm *mm, uintptr_t va, const struct mm_set *set)
 
 /* ---- In ---- */
 
-/* Its own mapping has woken those that wait there. */
+/* Waiters at the object's own address are awake: wake those in its views. */
 static void wake_views(struct mm *mm, uintptr_t va, ssize_t npages)
 {
 	struct uffd *b = to_uffd(mm);
