@@ -92,13 +92,17 @@ enum uffd_slot_flags {
 	UFFD_STASHED = 1, /* a mapping there came from elsewhere */
 };
 
+struct uffd_tracked {
+	_Atomic uintptr_t start, end;
+};
+
 /* The tracked ranges: sorted, disjoint; read under a seqlock. */
 struct uffd_ranges {
 	struct sys_mutex lock;
 	_Atomic uint32_t seq;
 	_Atomic size_t nr;
-	_Atomic bool overflow; /* anything may be ours */
-	struct uffd_range *v;  /* UFFD_MAX_RANGES */
+	_Atomic bool overflow;	/* anything may be ours */
+	struct uffd_tracked *v; /* UFFD_MAX_RANGES */
 };
 
 /* The keeper lets the gate open when a mapping has moved; see keeper.c. */
@@ -406,6 +410,9 @@ void uffd_apply_in_order(struct uffd *b, const struct uffd_msg *msg);
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end);
 int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 		 mm_forget_fn *forget, void *priv);
+
+/* ---- ranges.c ---- */
+
 int uffd_ranges_open(struct uffd *b);
 void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
