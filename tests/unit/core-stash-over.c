@@ -8,7 +8,10 @@
  * one of them is not write-protected.  So a page that may be is known to be:
  * "marked" and those after it are, each for a reason of its own.
  */
+#include <pthread.h>
+
 #include "core/move/clean.h"
+#include "mm/fake/fake_int.h"
 #include "world.h"
 
 #define TO    3
@@ -23,7 +26,7 @@ static struct uhmm_device *dev, *node;
 static struct mm_ops ops;
 static void (*stash)(struct mm *mm, struct mm_freeze *f);
 static size_t source; /* where the page is that is moved over TO */
-static bool is_first, goes_on;
+static bool is_first, goes_on, is_taken;
 
 /* The content that the page has in the end. */
 enum content {
@@ -92,25 +95,47 @@ static void be_marked(void)
 	w.mm->ops = real;
 }
 
+/* As the real one does first. */
+static void mark(struct mm *mm)
+{
+	struct fake *f = fake_of(mm);
+
+	fake_lock_page(f, FAKE_BASE + FROM * PAGE)->state = FAKE_PROTECTED;
+	sys_mutex_unlock(&f->lock);
+}
+
 /* Locked after the mover had looked, so the mover does not get it. */
 static void stash_locked(struct mm *mm, struct mm_freeze *f)
 {
 	const uintptr_t va = FAKE_BASE + FROM * PAGE;
 
 	CHECK(set_has(&f->want, page_index(va)));
+	mark(mm);
 	fake_mark(mm, va, va + PAGE, FAKE_LOCKED, true);
 	stash(mm, f);
 	fake_mark(mm, va, va + PAGE, FAKE_LOCKED, false);
 	CHECK_EQ(f->why[page_index(va)], UHMM_WHY_LOCKED);
 }
 
-static void stash_moved(struct mm *mm, struct mm_freeze *f)
+static void move_to_mid(struct mm *mm)
 {
 	CHECK_EQ(fake_mremap(mm, FAKE_BASE + FROM * PAGE,
 			     FAKE_BASE + MID * PAGE, PAGE),
 		 0);
 	source = MID;
+}
+
+static void stash_moved(struct mm *mm, struct mm_freeze *f)
+{
+	mark(mm);
+	move_to_mid(mm);
 	stash(mm, f);
+}
+
+static void stash_left(struct mm *mm, struct mm_freeze *f)
+{
+	stash(mm, f);
+	move_to_mid(mm);
 }
 
 /* A mover that takes FROM by its mapping calls @fn for it. */
@@ -133,7 +158,7 @@ static void be_refused(void)
 {
 	const struct mm_ops *real;
 
-	be_marked();
+	be_ram();
 	real = stash_with(stash_locked);
 	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
 	w.mm->ops = real;
@@ -162,8 +187,20 @@ static void be_moved(void)
 {
 	const struct mm_ops *real;
 
-	be_marked();
+	be_ram();
 	real = stash_with(stash_moved);
+	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
+	w.mm->ops = real;
+	CHECK_EQ(source, MID);
+}
+
+/* The mover took the page, and then its mapping moved away. */
+static void be_left(void)
+{
+	const struct mm_ops *real;
+
+	be_marked();
+	real = stash_with(stash_left);
 	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
 	w.mm->ops = real;
 	CHECK_EQ(source, MID);
@@ -204,11 +241,63 @@ static const struct from {
 	{ "refused", be_refused, P_RAM, DATA },
 	{ "kept", be_kept, P_RAM, DATA },
 	{ "moved", be_moved, P_RAM, DATA },
+	{ "left behind", be_left, P_FROZEN, DATA },
 	{ "away", be_away, P_DEVICE, DATA },
 	{ "frozen", be_frozen, P_FROZEN, DATA },
 	{ "on a node", be_on_node, P_COHERENT, DATA },
 	{ "lost", be_lost, P_POISONED, LOST },
 };
+
+/* ---- Events ---- */
+
+/*
+ * In a kernel, what was moved just before a mapping is told just after the
+ * mapping has moved.
+ */
+static struct event {
+	bool is_remap;
+	uintptr_t from, to;
+	size_t len;
+} events[4];
+static unsigned nr_events;
+static struct mm_client client;
+
+static void note_unmap(void *priv, uintptr_t start, uintptr_t end)
+{
+	(void)priv;
+	events[nr_events++] = (struct event){ false, start, 0, end - start };
+}
+
+static void note_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
+{
+	(void)priv;
+	events[nr_events++] = (struct event){ true, from, to, len };
+}
+
+static const struct mm_client *put_off_events(void)
+{
+	const struct mm_client *real = w.mm->client;
+
+	nr_events = 0;
+	client = *real;
+	client.unmap = note_unmap;
+	client.remap = note_remap;
+	w.mm->client = &client;
+	return real;
+}
+
+static void tell_events(const struct mm_client *real)
+{
+	w.mm->client = real;
+	for (unsigned i = 0; i < nr_events; i++) {
+		const struct event *e = &events[i];
+
+		if (e->is_remap)
+			real->remap(real->priv, e->from, e->to, e->len);
+		else
+			real->unmap(real->priv, e->from, e->from + e->len);
+	}
+}
 
 /* ---- The race ------------------------------------------------------------ */
 
@@ -228,13 +317,16 @@ static void move_on(void)
 }
 
 /* The real one knows what is late by its marks. */
-static void stash_beside(struct mm *mm, struct mm_freeze *f)
+static void stash_over(struct mm *mm, struct mm_freeze *f)
 {
+	const struct mm_client *real = mm->client;
 	enum fake_state there;
 
 	CHECK(set_has(&f->want, TO));
-	if (is_first)
+	if (is_first) {
+		put_off_events();
 		move_over();
+	}
 	there = fake_state(mm, FAKE_BASE + TO * PAGE);
 	stash(mm, f);
 	if (is_first && there == FAKE_PRESENT)
@@ -243,6 +335,46 @@ static void stash_beside(struct mm *mm, struct mm_freeze *f)
 		move_over();
 	if (goes_on)
 		move_on();
+	if (is_first)
+		tell_events(real);
+}
+
+static void *race_main(void *arg)
+{
+	(void)arg;
+	CHECK(world_move(&w, 0, 8, dev) >= 0);
+	return NULL;
+}
+
+static void stash_beside(struct mm *mm, struct mm_freeze *f)
+{
+	pthread_t thread;
+
+	if (f->va == FAKE_BASE) {
+		stash_over(mm, f);
+		return;
+	}
+	CHECK_EQ(pthread_create(&thread, NULL, race_main, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	stash(mm, f);
+}
+
+/* @taken: the mover of another block is about to take the page there. */
+static void race(void)
+{
+	uintptr_t from = FAKE_BASE + source * PAGE;
+
+	ops = *w.mm->ops;
+	stash = ops.stash;
+	ops.stash = stash_beside;
+	w.mm->ops = &ops;
+	if (is_taken) {
+		fake_mark(w.mm, from, from + PAGE, FAKE_READONLY, true);
+		CHECK_EQ(world_move(&w, source, NPAGE, dev), 0);
+	} else {
+		race_main(NULL);
+	}
+	ops.stash = stash;
 }
 
 static void verify(const struct from *from, size_t at)
@@ -291,12 +423,7 @@ static void test(const struct from *from, bool home)
 	CHECK_EQ(world_state(&w, source), from->state);
 	world_fill(&w, 0, 8, 1);
 	fake_mark(w.mm, FAKE_BASE, FAKE_BASE + 8 * PAGE, FAKE_READONLY, true);
-	ops = *w.mm->ops;
-	stash = ops.stash;
-	ops.stash = stash_beside;
-	w.mm->ops = &ops;
-	CHECK(world_move(&w, 0, 8, dev) >= 0);
-	ops.stash = stash;
+	race();
 	world_check(&w);
 	if (home)
 		world_move(&w, at, NPAGE, NULL);
@@ -305,16 +432,26 @@ static void test(const struct from *from, bool home)
 	world_close(&w);
 }
 
+static bool can_be_taken(const struct from *from)
+{
+	return from->content == DATA &&
+	       (from->state == P_RAM || from->state == P_CLEAN);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		for (int k = 0; k < 8; k++) {
+		for (int k = 0; k < 16; k++) {
 			is_first = k & 1;
 			goes_on = k & 4;
-			printf("%s, %s, %s%s\n", all[i].name,
+			is_taken = k & 8;
+			if (is_taken && !can_be_taken(&all[i]))
+				continue;
+			printf("%s, %s, %s%s%s\n", all[i].name,
 			       is_first ? "first" : "then",
 			       k & 2 ? "home" : "touched",
-			       goes_on ? ", moves on" : "");
+			       goes_on ? ", moves on" : "",
+			       is_taken ? ", being taken" : "");
 			fflush(stdout);
 			test(&all[i], k & 2);
 		}

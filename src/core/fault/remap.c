@@ -148,7 +148,9 @@ static int has_arrived(const struct remap *r)
 /* Did the page that @w describes move into the frame after its mapping? */
 static bool is_late(const struct remap *r, uint64_t w)
 {
-	if (w & PAGE_MARKED) /* if not at its address, it is in the frame */
+	const uint64_t came_marked = PAGE_NEW | PAGE_MARKED;
+
+	if ((w & came_marked) == came_marked) /* there, or in the frame */
 		return has_arrived(r) == 0;
 	return r->from->stash && set_has(&r->from->stash->late, r->i);
 }
@@ -156,6 +158,8 @@ static bool is_late(const struct remap *r, uint64_t w)
 /*
  * The page's mapping was to move into the frame.  If mremap came first the page
  * went along, perhaps marked.  The mover finds the word changed and gives up.
+ * Another mover may have taken a page that was marked before: then the page is
+ * in the frame of that mover.
  */
 static int move_stashing(struct remap *r, uint64_t w)
 {
@@ -167,7 +171,7 @@ static int move_stashing(struct remap *r, uint64_t w)
 		there = dropped_word();
 	else if (is_late(r, w) == !!(w & PAGE_NEW) && is_in_frame(r))
 		return move_frame(r, frame_of(r));
-	else if (has_arrived(r) > 0)
+	else if (w & PAGE_MARKED || has_arrived(r) > 0)
 		there |= PAGE_MARKED;
 	put_moved(r, there);
 	return 0;

@@ -324,12 +324,12 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 
 /*
  * The page's mapping begins to move.  The word keeps whether the page counts as
- * RAM, and its device page.
+ * RAM, whether it may be write-protected, and its device page.
  */
 void block_stash(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
-	uint64_t kept = w & ~(PAGE_STATE_MASK | PAGE_MARKED);
+	uint64_t kept = w & ~PAGE_STATE_MASK;
 	enum page_state to;
 
 	if (!event_to(u, b, i, E_STASH, &to))
@@ -338,6 +338,8 @@ void block_stash(struct uhmm *u, struct block *b, unsigned i)
 		kept |= PAGE_CHARGED;
 	if (page_state(w) == P_DEVICE)
 		kept |= PAGE_AWAY;
+	if (page_state(w) == P_CLEAN)
+		kept |= PAGE_MARKED;
 	block_set(u, b, i, (uint64_t)to | kept);
 }
 

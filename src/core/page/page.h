@@ -147,7 +147,7 @@ enum page_event {
 #define PAGE_SWAPPING	(UINT64_C(1) << 7)  /* see coherent.c */
 #define PAGE_GONE	(UINT64_C(1) << 61) /* P_STASHING: unmapped */
 #define PAGE_NEW	(UINT64_C(1) << 62) /* P_STASHING: RAM came since */
-/* P_RAM: perhaps write-protected.  P_STASHING: so was the page that came. */
+/* P_RAM, P_STASHING: the page, or with PAGE_NEW that one, may be protected. */
 #define PAGE_MARKED	(UINT64_C(1) << 63)
 #define PAGE_ORPHAN	(UINT64_C(1) << 4) /* P_POISONED: see coherent.c */
 #define PAGE_DEV_SHIFT	8
