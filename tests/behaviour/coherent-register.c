@@ -8,7 +8,7 @@
 
 #include "../context.h"
 
-#define ROUNDS 200
+#define ROUNDS 60
 #define NPAGES 16
 
 static pthread_barrier_t both;
