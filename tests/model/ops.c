@@ -213,14 +213,6 @@ static bool any_pinned(struct model *m, struct range r)
 	return false;
 }
 
-static bool may_be_lost(struct model *m, struct range r)
-{
-	for (size_t i = r.first; i < r.first + r.n; i++)
-		if (model_page(m, i)->is_lost)
-			return true;
-	return m->s->one_in || m->s->is_lossy;
-}
-
 void do_unreg(struct model *m, struct range r)
 {
 	int err;
@@ -232,10 +224,18 @@ void do_unreg(struct model *m, struct range r)
 	if (any_pinned(m, r))
 		CHECK_EQ(err, -EBUSY);
 	else
-		CHECK(!err || (err == -EIO && may_be_lost(m, r)) ||
+		CHECK(!err || (err == -EIO && m->s->one_in) ||
 		      (err == -EBUSY && may_be_stuck(m)));
 	for (size_t i = r.first; i < r.first + r.n && m->s->is_inline; i++)
 		model_page(m, i)->is_forgotten = model_page(m, i)->is_lost;
+}
+
+static bool may_be_lost(struct model *m, struct range r)
+{
+	for (size_t i = r.first; i < r.first + r.n; i++)
+		if (model_page(m, i)->is_lost)
+			return true;
+	return m->s->one_in || m->s->is_lossy;
 }
 
 void do_pin_range(struct model *m, struct range r)
