@@ -9,15 +9,18 @@ enum {
 	SLEEP_NS = 100000,
 };
 
+typedef int anon_fn(struct uffd *b, const struct mm_extent *e);
+
 /*
- * Tell the client, before any event of the range can be applied.  Parts that
- * were unmapped since the survey are left out.  Caller holds event_lock.
+ * Call @fn for what is anonymous in [start, end).  *@ret_mapped: whether
+ * anything is mapped there.  Return: 0, -errno of the survey or of @fn.
  */
-static int tell_client(struct uffd *b, uintptr_t start, uintptr_t end)
+static int each_anon(struct uffd *b, uintptr_t start, uintptr_t end,
+		     anon_fn *fn, bool *ret_mapped)
 {
-	const struct mm_client *c = b->mm.client;
 	int ret = 0;
 
+	*ret_mapped = false;
 	while (start < end && !ret) {
 		struct mm_extent e;
 		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
@@ -25,13 +28,26 @@ static int tell_client(struct uffd *b, uintptr_t start, uintptr_t end)
 		if (n <= 0)
 			return n ? (int)n : -EIO;
 		start = e.end;
-		if (e.kind != MM_ANON)
-			continue;
-		uffd_ranges_add(b, e.start, e.end);
-		if (c->tracked)
-			ret = c->tracked(c->priv, e.start, e.end);
-		uffd_hide_new(b, e.start, e.end);
+		*ret_mapped = *ret_mapped || e.kind != MM_UNMAPPED;
+		if (e.kind == MM_ANON)
+			ret = fn(b, &e);
 	}
+	return ret;
+}
+
+/*
+ * Tell the client, before any event of the range can be applied.  Parts that
+ * were unmapped since the survey are left out.  Caller holds event_lock.
+ */
+static int tell_extent(struct uffd *b, const struct mm_extent *e)
+{
+	const struct mm_client *c = b->mm.client;
+	int ret = 0;
+
+	uffd_ranges_add(b, e->start, e->end);
+	if (c->tracked)
+		ret = c->tracked(c->priv, e->start, e->end);
+	uffd_hide_new(b, e->start, e->end);
 	return ret;
 }
 
@@ -52,6 +68,13 @@ static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 	uffd_untrack(&b->mm, start, end, forget_tracked, (void *)b->mm.client);
 }
 
+static int register_extent(struct uffd *b, const struct mm_extent *e)
+{
+	return uffd_register(b->u, e->start, e->end - e->start,
+			     UFFDIO_REGISTER_MODE_MISSING |
+				     UFFDIO_REGISTER_MODE_WP);
+}
+
 /*
  * Register what is anonymous in [start, end).  Device memory that was put there
  * since the caller looked is registered in its own way, which this one would
@@ -59,23 +82,10 @@ static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
  */
 static int register_anon(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	bool mapped = false;
-	int ret = 0;
+	bool mapped;
+	int ret = each_anon(b, start, end, register_extent, &mapped);
 
-	while (start < end && !ret) {
-		struct mm_extent e;
-		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
-
-		if (n <= 0)
-			return n ? (int)n : -EIO;
-		start = e.end;
-		mapped = mapped || e.kind != MM_UNMAPPED;
-		if (e.kind == MM_ANON)
-			ret = uffd_register(b->u, e.start, e.end - e.start,
-					    UFFDIO_REGISTER_MODE_MISSING |
-						    UFFDIO_REGISTER_MODE_WP);
-	}
-	return mapped && ret != -EINVAL ? ret : -ENOMEM;
+	return ret == -EINVAL || (!ret && !mapped) ? -ENOMEM : ret;
 }
 
 /*
@@ -85,6 +95,7 @@ static int register_anon(struct uffd *b, uintptr_t start, uintptr_t end)
 static int track_once(struct uffd *b, uintptr_t start, uintptr_t end,
 		      bool *ret_new)
 {
+	bool mapped;
 	int ret;
 
 	uffd_drain(b);
@@ -94,7 +105,7 @@ static int track_once(struct uffd *b, uintptr_t start, uintptr_t end,
 		ret = -EAGAIN;
 	*ret_new = !ret && !uffd_ranges_touch(b, start, end);
 	if (!ret)
-		ret = tell_client(b, start, end);
+		ret = each_anon(b, start, end, tell_extent, &mapped);
 	uffd_inline_changed(b);
 	return ret;
 }
