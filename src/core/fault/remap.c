@@ -148,9 +148,7 @@ static int has_arrived(const struct remap *r)
 /* Did the page that @w describes move into the frame after its mapping? */
 static bool is_late(const struct remap *r, uint64_t w)
 {
-	const uint64_t came_marked = PAGE_NEW | PAGE_MARKED;
-
-	if ((w & came_marked) == came_marked) /* there, or in the frame */
+	if (page_came_marked(w)) /* there, or in the frame */
 		return has_arrived(r) == 0;
 	return r->from->stash && set_has(&r->from->stash->late, r->i);
 }

@@ -71,8 +71,8 @@ static struct mm_set came_marked(const struct out *o)
 	set_for_each(&o->f.framed, i) {
 		uint64_t w = block_word(o->m.b, i);
 
-		if (page_state(w) == P_STASHING && w & PAGE_NEW &&
-		    w & PAGE_MARKED && !(w & PAGE_DROP))
+		if (page_state(w) == P_STASHING && page_came_marked(w) &&
+		    !(w & PAGE_DROP))
 			set_add(&ret, i);
 	}
 	return ret;

@@ -198,6 +198,14 @@ static inline bool page_in_ram(uint64_t w)
 	return (PAGE_MASK(PAGE_HOLDS_RAM) | may) >> page_state(w) & 1;
 }
 
+/* P_STASHING: did a page come that may be write-protected? */
+static inline bool page_came_marked(uint64_t w)
+{
+	const uint64_t both = PAGE_NEW | PAGE_MARKED;
+
+	return (w & both) == both;
+}
+
 /* Is the page on a device, and nowhere else? */
 static inline bool page_is_away(uint64_t w)
 {
