@@ -153,15 +153,19 @@ static const struct mm_ops *stash_with(void (*fn)(struct mm *mm,
 	return real;
 }
 
+static void move_with(void (*fn)(struct mm *mm, struct mm_freeze *f))
+{
+	const struct mm_ops *real = stash_with(fn);
+
+	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
+	w.mm->ops = real;
+}
+
 /* The mover could not take the page, and the page's mark is still there. */
 static void be_refused(void)
 {
-	const struct mm_ops *real;
-
 	be_ram();
-	real = stash_with(stash_locked);
-	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
-	w.mm->ops = real;
+	move_with(stash_locked);
 }
 
 /* Like be_refused(), but the page was clean. */
@@ -185,24 +189,16 @@ static void be_kept(void)
 /* The page was moved away, with its mark, before the mover could take it. */
 static void be_moved(void)
 {
-	const struct mm_ops *real;
-
 	be_ram();
-	real = stash_with(stash_moved);
-	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
-	w.mm->ops = real;
+	move_with(stash_moved);
 	CHECK_EQ(source, MID);
 }
 
 /* The mover took the page, and then its mapping moved away. */
 static void be_left(void)
 {
-	const struct mm_ops *real;
-
 	be_marked();
-	real = stash_with(stash_left);
-	CHECK_EQ(world_move(&w, FROM, NPAGE, dev), 0);
-	w.mm->ops = real;
+	move_with(stash_left);
 	CHECK_EQ(source, MID);
 }
 
