@@ -15,10 +15,13 @@
 
 #include "parts.h"
 
-#define MAX_ROOM 16u   /* of the used bytes, 1/N may be room */
-#define SLACK	 4096u /* and so many bytes more */
-#define NR_LOOKS 64u   /* places examined in one call */
-#define NR_LIMBO 64u   /* most chunks that wait for readers */
+#define MAX_ROOM	 16u   /* of the used bytes, 1/N may be room */
+#define MAX_ROOM_FREEING 5u    /* as MAX_ROOM, for a call that frees */
+#define SLACK		 4096u /* and so many bytes more */
+#define MOVES_A_FREE	 4u    /* most objects moved for each freed one */
+#define MOVES_MAX	 16u   /* and in one call */
+#define NR_LOOKS	 64u   /* places examined in one call */
+#define NR_LIMBO	 64u   /* most chunks that wait for readers */
 
 static bool is_wasteful(const struct store_class *class, uint64_t part)
 {
@@ -130,9 +133,18 @@ static void compact(struct store *s, struct store_class *class, uint64_t moves,
 	}
 }
 
-void class_compact(struct store *s, struct store_class *class, unsigned moves)
+void class_compact(struct store *s, struct store_class *class)
 {
-	compact(s, class, moves, NR_LOOKS, MAX_ROOM);
+	compact(s, class, 1, NR_LOOKS, MAX_ROOM);
+}
+
+void class_compact_freed(struct store *s, struct store_class *class,
+			 unsigned freed)
+{
+	unsigned moves = freed * MOVES_A_FREE;
+
+	compact(s, class, moves < MOVES_MAX ? moves : MOVES_MAX, NR_LOOKS,
+		MAX_ROOM_FREEING);
 }
 
 void store_squeeze(struct store *s)

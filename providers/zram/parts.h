@@ -57,10 +57,12 @@ void chunk_drop_if_empty(struct store *s, struct store_class *class,
 /* ---- compact.c ---- */
 
 /*
- * Move up to @moves objects of the class, if its chunks have more room than
- * they should.  The caller holds the lock.
+ * Move an object of the class, or a few after objects were freed, if the
+ * class's chunks have more room than they should.  The caller holds the lock.
  */
-void class_compact(struct store *s, struct store_class *class, unsigned moves);
+void class_compact(struct store *s, struct store_class *class);
+void class_compact_freed(struct store *s, struct store_class *class,
+			 unsigned freed);
 /* Compact all classes until they have hardly any room. */
 void store_squeeze(struct store *s);
 

@@ -15,8 +15,6 @@
 #include "../touched.h"
 #include "parts.h"
 
-#define MOVES_A_FREE  4u  /* most objects moved for each freed one */
-#define MOVES_MAX     16u /* and in one call */
 #define BIG_CLASS     (8 * STORE_CHUNK) /* larger than many chunks */
 #define PER_CHUNK_MIN (STORE_CHUNK / STORE_MAX)
 
@@ -223,11 +221,8 @@ unsigned class_drain(struct store *s, struct store_class *class)
  */
 static void settle(struct store *s, struct store_class *class)
 {
-	unsigned moves;
-
 	while (atomic_load(&class->returned) && store_try_lock(&class->lock)) {
-		moves = class_drain(s, class) * MOVES_A_FREE;
-		class_compact(s, class, moves < MOVES_MAX ? moves : MOVES_MAX);
+		class_compact_freed(s, class, class_drain(s, class));
 		store_unlock(&class->lock);
 	}
 	chunk_reap(s);
@@ -240,7 +235,7 @@ static void *alloc(struct store *s, struct store_class *class, uint32_t owner)
 	store_lock(&class->lock);
 	class_drain(s, class);
 	object = object_take(s, class, owner);
-	class_compact(s, class, 1);
+	class_compact(s, class);
 	store_unlock(&class->lock);
 	settle(s, class);
 	return object;

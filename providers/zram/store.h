@@ -8,11 +8,12 @@
  * An empty chunk serves any class, and beyond a few its memory goes back to the
  * kernel.
  *
- * Chunks that became sparse are *compacted*: each call that finds more room in
- * a class than a sixteenth of what is used moves a few objects out of the
- * class's emptiest chunk (compact.c).  So there is little more waste than that
- * whenever no call is under way; no thread is needed for it, and no call takes
- * long.
+ * Chunks that became sparse are *compacted*: a call that finds too much room in
+ * a class moves a few objects out of the class's emptiest chunk (compact.c).
+ * Too much is a sixteenth of what is used for a call that allocates, and a
+ * fifth for one that frees, since a faulting thread may wait for that call.  So
+ * there is little more waste than that whenever no call is under way; no thread
+ * is needed for it, and no call takes long.
  *
  * Each object has an owner, a number.  The user of the store knows where the
  * objects of an owner are, and is told when one moves.  A thread that reads
