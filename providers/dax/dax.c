@@ -25,60 +25,16 @@
 
 #include <uhmm/provider.h>
 
-#include "../pages.h"
+#include "../mapped.h"
 #include "../sysfs.h"
-#include "../touched.h"
 
 #define ALIGN ((uint64_t)2 << 20) /* alignment of a devdax mapping */
 
 struct dax {
-	unsigned char *pages;
-	size_t len;
+	struct mapped_pages of;
 	int fd;
 	bool memfd;
-	touched_pages touched;
 };
-
-static void *dax_page_at(const struct dax *dax, uint64_t dpfn)
-{
-	return dax->pages + bytes_of(dpfn);
-}
-
-static void *touch_dax(struct dax *dax, uint64_t dpfn, size_t npages)
-{
-	touched_add(&dax->touched, dpfn, npages);
-	return dax_page_at(dax, dpfn);
-}
-
-static int dax_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
-			      size_t nr)
-{
-	for (; nr; seg++, nr--)
-		uhmm_copy(touch_dax(priv, seg->dpfn, seg->npages), seg->ram,
-			  bytes_of(seg->npages));
-	return 0;
-}
-
-static int dax_copy_to_ram(void *priv, const struct uhmm_segment *seg,
-			   size_t nr)
-{
-	for (; nr; seg++, nr--)
-		uhmm_copy(seg->ram, dax_page_at(priv, seg->dpfn),
-			  bytes_of(seg->npages));
-	return 0;
-}
-
-static int dax_clear(void *priv, uint64_t dpfn, size_t npages)
-{
-	memset(touch_dax(priv, dpfn, npages), 0, bytes_of(npages));
-	return 0;
-}
-
-static const void *dax_direct(void *priv, uint64_t dpfn, size_t npages)
-{
-	(void)npages;
-	return dax_page_at(priv, dpfn);
-}
 
 static uint64_t dax_stored(void *priv)
 {
@@ -96,7 +52,7 @@ static int dax_usage(void *priv, struct uhmm_device_usage *ret)
 	const struct dax *dax = priv;
 
 	if (dax->memfd)
-		ret->ram = touched_bytes(&dax->touched, uhmm_page_size(),
+		ret->ram = touched_bytes(&dax->of.touched, uhmm_page_size(),
 					 uhmm_page_size());
 	return 0;
 }
@@ -105,18 +61,18 @@ static void dax_release(void *priv)
 {
 	struct dax *dax = priv;
 
-	if (dax->pages)
-		munmap(dax->pages, dax->len);
+	if (dax->of.pages)
+		munmap(dax->of.pages, dax->of.len);
 	uhmm_fd_close(dax->fd);
 	uhmm_provider_free(dax, sizeof(*dax));
 }
 
 static const struct uhmm_device_ops dax_ops = {
 	.size = sizeof(dax_ops),
-	.copy_to_devmem = dax_copy_to_devmem,
-	.copy_to_ram = dax_copy_to_ram,
-	.clear = dax_clear,
-	.direct = dax_direct,
+	.copy_to_devmem = mapped_copy_to_devmem,
+	.copy_to_ram = mapped_copy_to_ram,
+	.clear = mapped_clear,
+	.direct = mapped_direct,
 	.stored = dax_stored,
 	.usage = dax_usage,
 	.release = dax_release,
@@ -175,8 +131,8 @@ static int open_memfd(struct dax *dax, uint64_t npages)
 	dax->fd = memfd_create("uhmm-dax", MFD_CLOEXEC);
 	if (dax->fd < 0)
 		return -errno;
-	dax->len = bytes_of(npages);
-	return ftruncate(dax->fd, (off_t)dax->len) ? -errno : 0;
+	dax->of.len = bytes_of(npages);
+	return ftruncate(dax->fd, (off_t)dax->of.len) ? -errno : 0;
 }
 
 static int open_dax_path(struct dax *dax, const char *path, uint64_t npages)
@@ -189,11 +145,11 @@ static int open_dax_path(struct dax *dax, const char *path, uint64_t npages)
 	if (!is_memory(dax->fd))
 		return -ENXIO;
 	size = size_of_dax(dax->fd) & ~(ALIGN - 1);
-	dax->len = npages ? bytes_of(npages) : size;
-	dax->len = (dax->len + ALIGN - 1) & ~(ALIGN - 1);
-	if (!dax->len)
+	dax->of.len = npages ? bytes_of(npages) : size;
+	dax->of.len = (dax->of.len + ALIGN - 1) & ~(ALIGN - 1);
+	if (!dax->of.len)
 		return -EINVAL;
-	return dax->len > size ? -ENOMEM : 0;
+	return dax->of.len > size ? -ENOMEM : 0;
 }
 
 static int open_file(struct dax *dax, const char *path, uint64_t npages)
@@ -207,15 +163,15 @@ static int open_file(struct dax *dax, const char *path, uint64_t npages)
 	if (err)
 		return err;
 	dax->fd = uhmm_fd_keep(dax->fd);
-	p = mmap(NULL, dax->len, PROT_READ | PROT_WRITE, MAP_SHARED, dax->fd,
+	p = mmap(NULL, dax->of.len, PROT_READ | PROT_WRITE, MAP_SHARED, dax->fd,
 		 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	dax->pages = p;
+	dax->of.pages = p;
 	/*
 	 * A child does not use the mapping, and must not keep the memory alive.
 	 */
-	return madvise(p, dax->len, MADV_DONTFORK) ? -errno : 0;
+	return madvise(p, dax->of.len, MADV_DONTFORK) ? -errno : 0;
 }
 
 static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
@@ -235,7 +191,7 @@ static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
 	desc->flags = UHMM_DEVICE_CONCURRENT;
 	if (!dax->memfd)
 		desc->flags |= UHMM_DEVICE_SHARED;
-	desc->npages = pages_in(dax->len);
+	desc->npages = pages_in(dax->of.len);
 	desc->fd = dax->fd;
 	desc->ops = &dax_ops;
 	*ret_priv = dax;

@@ -4,9 +4,8 @@
  *
  *	ram:SIZE[,scrub=yes|no]
  *
- * Device page n is the n-th page of one private mapping.  Two functions copy.
- * The others save work that the core would do without them.  No lock is needed:
- * the core never uses a device page for two things at once.
+ * Device page n is the n-th page of one private mapping (mapped.h).  Two
+ * functions copy.  The others save work that the core would do without them.
  *
  * The next owner of a freed page cannot read the old data: every page is
  * overwritten as a whole, by a copy or by clear(), before it is read.  With
@@ -20,48 +19,16 @@
 
 #include <uhmm/provider.h>
 
-#include "../pages.h"
-#include "../touched.h"
+#include "../mapped.h"
 
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
 
+/* @of.len is a multiple of the huge page size. */
 struct ram {
-	unsigned char *pages; /* a multiple of the huge page size */
-	size_t len;
+	struct mapped_pages of;
 	void *mapping;
 	size_t mapping_len;
-	touched_pages touched;
 };
-
-static void *ram_page_at(const struct ram *ram, uint64_t dpfn)
-{
-	return ram->pages + bytes_of(dpfn);
-}
-
-/* The address to write to.  The pages count as having memory from then on. */
-static void *touch_ram(struct ram *ram, uint64_t dpfn, size_t npages)
-{
-	touched_add(&ram->touched, dpfn, npages);
-	return ram_page_at(ram, dpfn);
-}
-
-static int ram_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
-			      size_t nr)
-{
-	for (; nr; seg++, nr--)
-		uhmm_copy(touch_ram(priv, seg->dpfn, seg->npages), seg->ram,
-			  bytes_of(seg->npages));
-	return 0;
-}
-
-static int ram_copy_to_ram(void *priv, const struct uhmm_segment *seg,
-			   size_t nr)
-{
-	for (; nr; seg++, nr--)
-		uhmm_copy(seg->ram, ram_page_at(priv, seg->dpfn),
-			  bytes_of(seg->npages));
-	return 0;
-}
 
 static const struct uhmm_device_ops ram_ops;
 
@@ -73,37 +40,25 @@ static int ram_copy_peer(void *priv, const struct uhmm_device_desc *src,
 	if (src->ops != &ram_ops)
 		return -EOPNOTSUPP;
 	for (; nr; seg++, nr--)
-		uhmm_copy(touch_ram(priv, seg->dst, seg->npages),
-			  ram_page_at(src_priv, seg->src),
-			  bytes_of(seg->npages));
+		uhmm_copy(mapped_touch(priv, seg->dst, seg->npages),
+			  mapped_at(src_priv, seg->src), bytes_of(seg->npages));
 	return 0;
-}
-
-static int ram_clear(void *priv, uint64_t dpfn, size_t npages)
-{
-	memset(touch_ram(priv, dpfn, npages), 0, bytes_of(npages));
-	return 0;
-}
-
-static const void *ram_direct(void *priv, uint64_t dpfn, size_t npages)
-{
-	return ram_page_at(priv, dpfn);
 }
 
 static void ram_page_free(void *priv, uint64_t dpfn, size_t npages)
 {
-	ram_clear(priv, dpfn, npages);
+	mapped_clear(priv, dpfn, npages);
 }
 
 /* Counts whole huge pages, as the kernel allocates.  Freed pages count too. */
 static int ram_usage(void *priv, struct uhmm_device_usage *ret)
 {
 	const struct ram *ram = priv;
-	uint64_t len =
-		touched_bytes(&ram->touched, uhmm_page_size(), HUGE_PAGE_SIZE);
+	uint64_t len = touched_bytes(&ram->of.touched, uhmm_page_size(),
+				     HUGE_PAGE_SIZE);
 
 	ret->ram = sizeof(*ram);
-	ret->ram += len < ram->len ? len : ram->len;
+	ret->ram += len < ram->of.len ? len : ram->of.len;
 	return 0;
 }
 
@@ -117,21 +72,21 @@ static void ram_release(void *priv)
 
 static const struct uhmm_device_ops ram_ops = {
 	.size = sizeof(ram_ops),
-	.copy_to_devmem = ram_copy_to_devmem,
-	.copy_to_ram = ram_copy_to_ram,
+	.copy_to_devmem = mapped_copy_to_devmem,
+	.copy_to_ram = mapped_copy_to_ram,
 	.copy_peer = ram_copy_peer,
-	.clear = ram_clear,
-	.direct = ram_direct,
+	.clear = mapped_clear,
+	.direct = mapped_direct,
 	.usage = ram_usage,
 	.release = ram_release,
 };
 
 static const struct uhmm_device_ops ram_scrub_ops = {
 	.size = sizeof(ram_scrub_ops),
-	.copy_to_devmem = ram_copy_to_devmem,
-	.copy_to_ram = ram_copy_to_ram,
-	.clear = ram_clear,
-	.direct = ram_direct,
+	.copy_to_devmem = mapped_copy_to_devmem,
+	.copy_to_ram = mapped_copy_to_ram,
+	.clear = mapped_clear,
+	.direct = mapped_direct,
 	.page_free = ram_page_free,
 	.usage = ram_usage,
 	.release = ram_release,
@@ -142,15 +97,15 @@ static int ram_map(struct ram *ram, size_t len)
 {
 	uintptr_t start;
 
-	ram->len = len;
+	ram->of.len = len;
 	ram->mapping_len = len + HUGE_PAGE_SIZE;
 	ram->mapping = uhmm_provider_alloc(ram->mapping_len);
 	if (!ram->mapping)
 		return -ENOMEM;
 	start = ((uintptr_t)ram->mapping + HUGE_PAGE_SIZE - 1) &
 		~(uintptr_t)(HUGE_PAGE_SIZE - 1);
-	ram->pages = (unsigned char *)start;
-	(void)madvise(ram->pages, len, MADV_HUGEPAGE);
+	ram->of.pages = (unsigned char *)start;
+	(void)madvise(ram->of.pages, len, MADV_HUGEPAGE);
 	return 0;
 }
 
