@@ -216,14 +216,22 @@ static int add_locked(struct region_tree *t, uintptr_t start, uintptr_t end)
 	return 0;
 }
 
-int region_add(struct uhmm *u, uintptr_t start, uintptr_t end)
+typedef int change_fn(struct region_tree *t, uintptr_t start, uintptr_t end);
+
+static int change_tree(struct uhmm *u, change_fn *fn, uintptr_t start,
+		       uintptr_t end)
 {
 	int err;
 
 	sys_mutex_lock(&u->regions.lock);
-	err = add_locked(&u->regions, start, end);
+	err = fn(&u->regions, start, end);
 	sys_mutex_unlock(&u->regions.lock);
 	return err;
+}
+
+int region_add(struct uhmm *u, uintptr_t start, uintptr_t end)
+{
+	return change_tree(u, add_locked, start, end);
 }
 
 static int cut_out(struct region_tree *t, uintptr_t start, uintptr_t end)
@@ -268,12 +276,7 @@ uint64_t region_dels(struct uhmm *u)
 
 int region_del(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	int err;
-
-	sys_mutex_lock(&u->regions.lock);
-	err = del_locked(&u->regions, start, end);
-	sys_mutex_unlock(&u->regions.lock);
-	return err;
+	return change_tree(u, del_locked, start, end);
 }
 
 int region_del_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
