@@ -7,47 +7,128 @@
 enum {
 	TRIES = 10000,
 	SLEEP_NS = 100000,
+	FEW = 64,
 };
 
-typedef int anon_fn(struct uffd *b, const struct mm_extent *e);
+/* The mappings of a range, in order and without gaps, as they were. */
+struct parts {
+	struct mm_extent few[FEW], *many; /* @many: not NULL: they are there */
+	size_t n, max;
+};
 
-/*
- * Call @fn for what is anonymous in [start, end).  *@ret_mapped: whether
- * anything is mapped there.  Return: 0, -errno of the survey or of @fn.
- */
-static int each_anon(struct uffd *b, uintptr_t start, uintptr_t end,
-		     anon_fn *fn, bool *ret_mapped)
+static struct mm_extent *first_part(struct parts *p)
 {
-	int ret = 0;
+	return p->many ? p->many : p->few;
+}
 
-	*ret_mapped = false;
-	while (start < end && !ret) {
-		struct mm_extent e;
-		ssize_t n = uffd_survey(&b->mm, start, end, &e, 1);
+static void free_parts(struct parts *p)
+{
+	sys_free(p->many, p->max * sizeof(*p->many));
+}
 
-		if (n <= 0)
-			return n ? (int)n : -EIO;
-		start = e.end;
-		*ret_mapped = *ret_mapped || e.kind != MM_UNMAPPED;
-		if (e.kind == MM_ANON)
-			ret = fn(b, &e);
-	}
-	return ret;
+/* Return: -EAGAIN: there is room for more of them; -ENOMEM. */
+static int make_room(struct parts *p)
+{
+	size_t max = 4 * p->max;
+	struct mm_extent *many = sys_alloc(max * sizeof(*many));
+
+	if (!many)
+		return -ENOMEM;
+	if (p->many)
+		free_parts(p);
+	p->many = many;
+	p->max = max;
+	return -EAGAIN;
+}
+
+/* Return: 0; -E2BIG: there are too many; -errno of the survey. */
+static int look_at_parts(struct uffd *b, struct parts *p, uintptr_t start,
+			 uintptr_t end)
+{
+	struct mm_extent *part = first_part(p);
+	ssize_t n = uffd_survey(&b->mm, start, end, part, p->max);
+
+	if (n <= 0)
+		return n ? (int)n : -EIO;
+	p->n = (size_t)n;
+	return part[n - 1].end < end ? -E2BIG : 0;
+}
+
+static bool is_one_mapping(struct uffd *b, const struct mm_extent *e)
+{
+	struct mm_extent now;
+
+	return uffd_survey(&b->mm, e->start, e->end, &now, 1) == 1 &&
+	       now.kind == MM_ANON && now.end == e->end;
+}
+
+static int register_part(struct uffd *b, const struct mm_extent *e)
+{
+	int ret = uffd_register(b->u, e->start, e->end - e->start,
+				UFFDIO_REGISTER_MODE_MISSING |
+					UFFDIO_REGISTER_MODE_WP);
+
+	if (ret != -EINVAL)
+		return ret;
+	return is_one_mapping(b, e) ? -ENOMEM : -EAGAIN;
 }
 
 /*
- * Tell the client, before any event of the range can be applied.  Parts that
- * were unmapped since the survey are left out.  Caller holds event_lock.
+ * Device memory that was put there since the caller looked is registered in its
+ * own way, which this would end, so it is left out.  Return: 0, -EAGAIN,
+ * -ENOMEM: nothing is mapped, or another -errno.
  */
-static int tell_extent(struct uffd *b, const struct mm_extent *e)
+static int register_parts(struct uffd *b, struct parts *p)
+{
+	bool mapped = false;
+	int ret = 0;
+
+	for (size_t i = 0; i < p->n && !ret; i++) {
+		const struct mm_extent *e = &first_part(p)[i];
+
+		mapped = mapped || e->kind != MM_UNMAPPED;
+		if (e->kind == MM_ANON)
+			ret = register_part(b, e);
+	}
+	return !ret && !mapped ? -ENOMEM : ret;
+}
+
+/*
+ * Is each part registered, from its start to its end?  There may have been a
+ * hole in it.  The program fills a hole with a mapping of its own, which is not
+ * registered, and no event tells.  So each part must be in one mapping now.
+ * When a registered mapping is replaced, an event is under way.
+ */
+static bool are_registered(struct uffd *b, struct parts *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct mm_extent *e = &first_part(p)[i];
+
+		if (e->kind == MM_ANON && !is_one_mapping(b, e))
+			return false;
+	}
+	return !uffd_is_changing(b);
+}
+
+/*
+ * Tell the client, before any event of the range can be applied.  Caller holds
+ * event_lock.
+ */
+static int tell_parts(struct uffd *b, struct parts *p)
 {
 	const struct mm_client *c = b->mm.client;
 	int ret = 0;
 
-	uffd_ranges_add(b, e->start, e->end);
-	if (c->tracked)
-		ret = c->tracked(c->priv, e->start, e->end);
-	uffd_hide_new(b, e->start, e->end);
+	for (size_t i = 0; i < p->n && !ret; i++) {
+		const struct mm_extent *e = &first_part(p)[i];
+
+		if (e->kind != MM_ANON)
+			continue;
+		uffd_ranges_add(b, e->start, e->end);
+		if (c->tracked)
+			ret = c->tracked(c->priv, e->start, e->end);
+		uffd_hide_new(b, e->start, e->end);
+	}
 	return ret;
 }
 
@@ -68,44 +149,26 @@ static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 	uffd_untrack(&b->mm, start, end, forget_tracked, (void *)b->mm.client);
 }
 
-static int register_extent(struct uffd *b, const struct mm_extent *e)
-{
-	return uffd_register(b->u, e->start, e->end - e->start,
-			     UFFDIO_REGISTER_MODE_MISSING |
-				     UFFDIO_REGISTER_MODE_WP);
-}
-
 /*
- * Register what is anonymous in [start, end).  Device memory that was put there
- * since the caller looked is registered in its own way, which this one would
- * end.  Return: 0, -ENOMEM: nothing is mapped, or another -errno.
+ * Return: 0, -errno; -EAGAIN while the address space is changing; -E2BIG: there
+ * are too many parts.  *@ret_new: the range was told to the client, and was not
+ * known before.
  */
-static int register_anon(struct uffd *b, uintptr_t start, uintptr_t end)
+static int track_once(struct uffd *b, struct parts *p, uintptr_t start,
+		      uintptr_t end, bool *ret_new)
 {
-	bool mapped;
-	int ret = each_anon(b, start, end, register_extent, &mapped);
-
-	return ret == -EINVAL || (!ret && !mapped) ? -ENOMEM : ret;
-}
-
-/*
- * Return: 0, -errno; -EAGAIN while the address space is changing.  *@ret_new:
- * the range was told to the client, and was not known before.
- */
-static int track_once(struct uffd *b, uintptr_t start, uintptr_t end,
-		      bool *ret_new)
-{
-	bool mapped;
 	int ret;
 
 	uffd_drain(b);
 	uffd_inline_changed(b);
-	ret = register_anon(b, start, end);
-	if (!ret && uffd_is_changing(b))
+	ret = look_at_parts(b, p, start, end);
+	if (!ret)
+		ret = register_parts(b, p);
+	if (!ret && !are_registered(b, p))
 		ret = -EAGAIN;
 	*ret_new = !ret && !uffd_ranges_touch(b, start, end);
 	if (!ret)
-		ret = each_anon(b, start, end, tell_extent, &mapped);
+		ret = tell_parts(b, p);
 	uffd_inline_changed(b);
 	return ret;
 }
@@ -119,6 +182,7 @@ static int track_once(struct uffd *b, uintptr_t start, uintptr_t end,
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
+	struct parts p = { .max = FEW };
 	int ret = -EAGAIN;
 	bool new = false;
 
@@ -128,10 +192,14 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 			sys_rest((unsigned)i, SLEEP_NS);
 		sys_mutex_lock(&b->keeper.lock);
 		sys_mutex_lock(&b->event_lock);
-		ret = track_once(b, start, end, &new);
+		ret = track_once(b, &p, start, end, &new);
 		sys_mutex_unlock(&b->event_lock);
 		sys_mutex_unlock(&b->keeper.lock);
+		if (ret == -E2BIG)
+			ret = make_room(&p);
 	}
+	if (p.many)
+		free_parts(&p);
 	if (!ret && atomic_load(&b->nodes.nr_avoided))
 		ret = uffd_isolate(mm, start, end);
 	if (ret && new)
