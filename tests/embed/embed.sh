@@ -48,7 +48,8 @@ installed)
 	build $(pkg-config --define-variable=prefix="$prefix" --cflags --libs uhmm)
 	[ -e "$libdir/libuhmm.a" ] || exit 0
 	# shellcheck disable=SC2046
-	build -I"$prefix/include" "$libdir/libuhmm.a" -lurcu-bp -llz4 -pthread
+	build $(pkg-config --define-variable=prefix="$prefix" --static --cflags \
+		--libs uhmm | sed 's/-luhmm/-l:libuhmm.a/')
 	;;
 uninstalled)
 	command -v pkg-config >/dev/null || skip "there is no pkg-config"
