@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <lz4.h>
-#include <lz4hc.h>
-
 #include "forms.h"
 
 #define WORDS_IN_PAGE (uhmm_page_size() / sizeof(uint64_t))
@@ -16,7 +13,7 @@
 enum kind {
 	EMPTY,
 	FILL,
-	LZ4,
+	PACKED,
 	RAW,
 };
 
@@ -102,44 +99,31 @@ static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
 	count(z, kind, value, 1);
 }
 
-/* Return: bytes; 0: the page does not get shorter. */
-static int compress(const struct zram *z, struct scratch *scratch,
-		    const char *page)
-{
-	char *state = scratch->out + uhmm_page_size();
-	int size = (int)uhmm_page_size();
-
-	if (z->level >= LZ4HC_CLEVEL_MIN)
-		return LZ4_compress_HC_extStateHC(state, page, scratch->out,
-						  size, LZ4_MAX_LEN, z->level);
-	return LZ4_compress_fast_extState(state, page, scratch->out, size,
-					  LZ4_MAX_LEN, -z->level);
-}
-
-int form_store(struct zram *z, struct scratch *scratch, uint64_t dpfn,
+int form_store(struct zram *z, struct workspace *space, uint64_t dpfn,
 	       const char *page)
 {
-	const char *from = scratch->out;
-	enum kind kind = LZ4;
+	const char *from = space->bytes;
+	enum kind kind = PACKED;
 	uint64_t word;
 	void *object;
-	int len;
+	size_t len;
 
 	if (is_fill(page, &word)) {
 		set_entry(z, dpfn, FILL, NULL, word);
 		return 0;
 	}
-	len = compress(z, scratch, page);
-	if (len <= 0) {
+	len = z->codec->pack(form_packer(space), page, space->bytes,
+			     PACKED_MAX);
+	if (!len) {
 		kind = RAW;
 		from = page;
-		len = (int)uhmm_page_size();
+		len = uhmm_page_size();
 	}
-	object = store_alloc(&z->store, (size_t)len, (uint32_t)dpfn);
+	object = store_alloc(&z->store, len, (uint32_t)dpfn);
 	if (!object)
 		return -ENOSPC;
-	memcpy(object, from, (size_t)len);
-	set_entry(z, dpfn, kind, object, (uint64_t)len);
+	memcpy(object, from, len);
+	set_entry(z, dpfn, kind, object, len);
 	return 0;
 }
 
@@ -164,19 +148,19 @@ static uint64_t ref_for_reading(const struct entry *e,
 	return ref;
 }
 
-int form_load(const struct entry *e, _Atomic uintptr_t *reading, char *page)
+int form_load(const struct zram *z, uint64_t dpfn, const struct reader *r,
+	      char *page)
 {
-	uint64_t ref = ref_for_reading(e, reading);
-	int len;
+	const struct entry *e = &z->entries[dpfn];
+	uint64_t ref = ref_for_reading(e, r->reading);
 
 	switch (kind_of(ref)) {
 	case FILL:
 		fill(page, e->value);
 		return 0;
-	case LZ4:
-		len = LZ4_decompress_safe(object_of(ref), page, (int)e->value,
-					  (int)uhmm_page_size());
-		return len == (int)uhmm_page_size() ? 0 : -EIO;
+	case PACKED:
+		return z->codec->unpack(r->unpacker, object_of(ref), e->value,
+					page);
 	case RAW:
 		memcpy(page, object_of(ref), uhmm_page_size());
 		return 0;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * zram.c - compressed RAM: pages packed with lz4.
+ * zram.c - compressed RAM: pages packed by a codec (codec.h).
  *
- *	zram:SIZE[,level=-65537..-1|1..9][,limit=SIZE]
+ *	zram:SIZE[,level=N][,limit=SIZE]
  *
  * SIZE is the capacity that the device reports.  The memory that it takes
  * depends on the data; stored() tells how much it is.
  *
  * A page is kept in the cheapest form:
  *	FILL	one 8-byte word over and over (mostly zeroes): no data at all
- *	LZ4	compressed, if that takes at most 7/8 of a page
+ *	PACKED	compressed, if that takes at most 7/8 of a page
  *	RAW	unchanged
  *
  * No lock is taken here: the core never uses a device page for two things at
@@ -19,12 +19,12 @@
  * dropped meanwhile the store frees the object.
  *
  * copy_to_ram() reads the page's entry and object only, and page_free() never
- * waits (see store.h): both are safe in a signal handler.  Compressing needs
- * scratch memory.  A call of copy_to_devmem() claims some from a fixed number,
- * and may wait for it.
+ * waits (see store.h): both are safe in a signal handler.  A codec works in a
+ * workspace, of which there are a fixed number.  A call of copy_to_devmem()
+ * claims one, and may wait for it.  So does copy_to_ram() where the codec has
+ * unpackers; there are as many as the store has places for readers.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,20 +32,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lz4.h>
-#include <lz4hc.h>
-
 #include <uhmm/provider.h>
 
 #include "../pages.h"
 #include "../touched.h"
+#include "codec.h"
 #include "forms.h"
 #include "store.h"
+#include "workspace.h"
 
 #define RATIO_MAX  64 /* SIZE / the machine's RAM, at most */
-#define NR_SCRATCH 64
-#define BEST	   9	 /* higher levels allocate memory */
-#define FASTEST	   65537 /* as a negative level */
+#define NR_PACKERS 64
 
 /* ---- Callbacks ---- */
 
@@ -57,39 +54,33 @@ static void drop_all(struct zram *z, const struct uhmm_segment *seg, size_t nr)
 	}
 }
 
-static size_t scratch_len(const struct zram *z)
+static struct workspace *claim_packer(struct zram *z)
 {
-	int state = z->level >= LZ4HC_CLEVEL_MIN ? LZ4_sizeofStateHC() :
-						   LZ4_sizeofState();
+	struct workspace *space = workspace_claim(&z->packers);
 
-	return (sizeof(struct scratch) + uhmm_page_size() + (size_t)state +
-		63) &
-	       ~(size_t)63;
+	if (!space->is_ready)
+		space->is_ready =
+			!z->codec->packer_init(form_packer(space), z->level);
+	return space;
 }
 
-static struct scratch *claim_scratch(struct zram *z)
+/* Return: NULL where the codec needs none. */
+static struct workspace *claim_unpacker(struct zram *z)
 {
-	size_t len = scratch_len(z);
+	struct workspace *space;
 
-	for (size_t i = 0;; i = (i + 1) % NR_SCRATCH) {
-		struct scratch *scratch = (void *)(z->scratch + i * len);
-
-		if (!atomic_load_explicit(&scratch->is_claimed,
-					  memory_order_relaxed) &&
-		    !atomic_exchange_explicit(&scratch->is_claimed, true,
-					      memory_order_acquire)) {
-			touched_add(&z->nr_scratch, i, 1);
-			return scratch;
-		}
-		if (i == NR_SCRATCH - 1)
-			sched_yield();
-	}
+	if (!z->codec->unpacker_len)
+		return NULL;
+	space = workspace_claim(&z->unpackers);
+	if (!space->is_ready)
+		space->is_ready = !z->codec->unpacker_init(space->bytes);
+	return space;
 }
 
 static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	struct zram *z = priv;
-	struct scratch *scratch = claim_scratch(z);
+	struct workspace *space = claim_packer(z);
 	int err = 0;
 
 	for (size_t s = 0; !err && s < nr; s++) {
@@ -97,11 +88,10 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 
 		touched_add(&z->touched, seg[s].dpfn, seg[s].npages);
 		for (size_t i = 0; !err && i < seg[s].npages; i++)
-			err = form_store(z, scratch, seg[s].dpfn + i,
+			err = form_store(z, space, seg[s].dpfn + i,
 					 page + i * uhmm_page_size());
 	}
-	atomic_store_explicit(&scratch->is_claimed, false,
-			      memory_order_release);
+	workspace_release(space);
 	if (err)
 		drop_all(z, seg, nr);
 	return err;
@@ -110,17 +100,23 @@ static int copy_to_devmem(void *priv, const struct uhmm_segment *seg, size_t nr)
 static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	struct zram *z = priv;
-	_Atomic uintptr_t *reading = store_read_begin(&z->store);
+	struct workspace *space = claim_unpacker(z);
+	const struct reader reader = {
+		.reading = store_read_begin(&z->store),
+		.unpacker = space ? space->bytes : NULL,
+	};
 	int err = 0;
 
 	for (; !err && nr; seg++, nr--) {
 		char *page = seg->ram;
 
 		for (size_t i = 0; !err && i < seg->npages; i++)
-			err = form_load(&z->entries[seg->dpfn + i], reading,
+			err = form_load(z, seg->dpfn + i, &reader,
 					page + i * uhmm_page_size());
 	}
-	store_read_end(&z->store, reading);
+	store_read_end(&z->store, reader.reading);
+	if (space)
+		workspace_release(space);
 	return err;
 }
 
@@ -159,11 +155,10 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 {
 	struct zram *z = priv;
 
-	ret->ram =
-		store_ram(&z->store) + sizeof(*z) +
-		touched_bytes(&z->touched, sizeof(struct entry),
-			      uhmm_page_size()) +
-		touched_bytes(&z->nr_scratch, scratch_len(z), uhmm_page_size());
+	ret->ram = store_ram(&z->store) + sizeof(*z) +
+		   touched_bytes(&z->touched, sizeof(struct entry),
+				 uhmm_page_size()) +
+		   workspaces_ram(&z->packers) + workspaces_ram(&z->unpackers);
 	ret->data = bytes_of(load(&z->used));
 	ret->compressed = load(&z->compressed);
 	ret->same = load(&z->same);
@@ -184,8 +179,8 @@ static void release(void *priv)
 	store_fini(&z->store);
 	if (z->entries)
 		uhmm_provider_free(z->entries, entries_len(z));
-	if (z->scratch)
-		uhmm_provider_free(z->scratch, NR_SCRATCH * scratch_len(z));
+	workspaces_fini(&z->packers);
+	workspaces_fini(&z->unpackers);
 	uhmm_provider_free(z, sizeof(*z));
 }
 
@@ -202,48 +197,103 @@ static const struct uhmm_device_ops ops = {
 
 /* ---- Opening ---- */
 
-/* As lz4(1): below 0 faster, above 2 smaller; 0 is no level. */
-static int parse_level(const char *s, int *ret_level)
+enum values {
+	LEVEL,
+	LIMIT,
+};
+
+/*
+ * @npages: of the device
+ * @limit: bytes that the store may take
+ */
+struct choice {
+	const struct codec *codec;
+	int level;
+	uint64_t npages, limit;
+};
+
+static bool read_level(const char *s, const struct codec *codec, int *ret_level)
 {
 	bool below = *s == '-';
-	int level = 0, max = below ? FASTEST : BEST;
+	int level = 0, max = below ? -codec->least : codec->most;
 
 	for (s += below; *s >= '0' && *s <= '9' && level <= max; s++)
 		level = level * 10 + *s - '0';
-	if (*s || !level || level > max) {
-		uhmm_provider_fail(-EINVAL, "levels are %d to %d, without 0",
-				   -FASTEST, BEST);
-		return -EINVAL;
-	}
 	*ret_level = below ? -level : level;
-	if (*ret_level > 0 && *ret_level < LZ4HC_CLEVEL_MIN)
-		*ret_level = -1; /* the same level */
+	return !*s && level && level <= max;
+}
+
+static int parse_level(const char *s, struct choice *c)
+{
+	if (read_level(s, c->codec, &c->level))
+		return 0;
+	return uhmm_provider_fail(
+		-EINVAL, "level=%s: levels of %s are %d to %d, without 0", s,
+		c->codec->name, c->codec->least, c->codec->most);
+}
+
+static int parse_limit(const char *s, struct choice *c)
+{
+	uint64_t ram = bytes_of((uint64_t)sysconf(_SC_PHYS_PAGES));
+
+	if (uhmm_parse_size(s, &c->limit))
+		return uhmm_provider_fail(-EINVAL,
+					  "limit=%s: not a size, as 512M", s);
+	if (!c->limit || c->limit > ram)
+		c->limit = ram;
 	return 0;
 }
 
-static int parse_options(const char *const *values, int *ret_level,
-			 uint64_t *ret_limit)
+static int make_workspaces(struct zram *z)
 {
-	int err = parse_level(values[0], ret_level);
+	const struct codec *codec = z->codec;
+	int err =
+		workspaces_init(&z->packers, NR_PACKERS,
+				uhmm_page_size() + codec->packer_len(z->level));
 
-	return err ? err : uhmm_parse_size(values[1], ret_limit);
+	if (!err && codec->unpacker_len)
+		err = workspaces_init(&z->unpackers, STORE_READERS,
+				      codec->unpacker_len());
+	return err;
 }
 
-static int make(uint64_t npages, int level, uint64_t limit, struct zram **ret_z)
+/* One of each is made now: where that fails no page must come. */
+static int try_workspaces(struct zram *z)
+{
+	struct workspace *packer = claim_packer(z);
+	struct workspace *unpacker = claim_unpacker(z);
+	bool fails = !packer->is_ready || (unpacker && !unpacker->is_ready);
+
+	workspace_release(packer);
+	if (unpacker)
+		workspace_release(unpacker);
+	return fails ? uhmm_provider_fail(-EOPNOTSUPP,
+					  "algo=%s: its library has changed",
+					  z->codec->name) :
+		       0;
+}
+
+static int make(const struct choice *c, struct zram **ret_z)
 {
 	struct zram *z = uhmm_provider_alloc(sizeof(*z));
 	const struct store_user user = { form_hold, form_moved, z };
+	int err;
 
 	if (!z)
 		return -ENOMEM;
-	z->npages = npages;
-	z->level = level;
+	z->npages = c->npages;
+	z->codec = c->codec;
+	z->level = c->level;
 	z->entries = uhmm_provider_alloc(entries_len(z));
-	z->scratch = uhmm_provider_alloc(NR_SCRATCH * scratch_len(z));
-	if (!z->entries || !z->scratch ||
-	    store_init(&z->store, &user, bytes_of(npages), limit)) {
+	err = z->entries ? make_workspaces(z) : -ENOMEM;
+	if (!err)
+		err = store_init(&z->store, &user, bytes_of(c->npages),
+				 c->limit);
+	if (!err)
+		err = try_workspaces(z);
+	if (err) {
 		release(z);
-		return -ENOMEM;
+		return err;
 	}
 	*ret_z = z;
 	return 0;
@@ -253,22 +303,22 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 		     void **ret_priv)
 {
 	uint64_t ram_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	uint64_t ram = bytes_of(ram_pages);
-	uint64_t limit;
+	struct choice c = { .codec = &codec_lz4, .npages = desc->npages };
 	struct zram *z;
-	int level, err;
+	int err;
 
-	err = parse_options(values, &level, &limit);
-	if (err || !desc->npages)
+	if (!c.npages)
 		return -EINVAL;
+	err = parse_level(values[LEVEL], &c);
+	if (!err)
+		err = parse_limit(values[LIMIT], &c);
+	if (err)
+		return err;
 	if (uhmm_page_size() > STORE_MAX)
 		return -EOPNOTSUPP;
-	if (desc->npages / RATIO_MAX >= ram_pages ||
-	    desc->npages > STORE_OWNERS)
+	if (c.npages / RATIO_MAX >= ram_pages || c.npages > STORE_OWNERS)
 		return -ENOMEM;
-	if (!limit || limit > ram)
-		limit = ram;
-	err = make(desc->npages, level, limit, &z);
+	err = make(&c, &z);
 	if (err)
 		return err;
 	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
