@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 /*
- * @name: for people
+ * @name: as an option names it
  * @least, @most: levels; 0 is none of them.  Higher ones pack better
  * @level: the level where none is asked for
- * @packer_len: bytes of a packer for @level
+ * @packer_len: bytes of a packer for @level; NULL: this build has not the codec
  * @packer_init: 0 or -EOPNOTSUPP, which depends on @level only
  * @pack: bytes written to @out; 0: the page does not fit into @room bytes
  * @unpacker_len: bytes; NULL: there are no unpackers, and unpack() ignores its
@@ -36,6 +36,9 @@ struct codec {
 	int (*unpack)(void *unpacker, const void *from, size_t len, void *page);
 };
 
-extern const struct codec codec_lz4;
+extern const struct codec codec_lz4, codec_zstd;
+
+/* Which codecs this build has, for the user. */
+extern const char codecs_help[];
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * zram.c - compressed RAM: pages packed by a codec (codec.h).
  *
- *	zram:SIZE[,level=N][,limit=SIZE]
+ *	zram:SIZE[,algo=lz4|zstd][,level=N][,limit=SIZE]
  *
  * SIZE is the capacity that the device reports.  The memory that it takes
  * depends on the data; stored() tells how much it is.
@@ -198,6 +198,7 @@ static const struct uhmm_device_ops ops = {
 /* ---- Opening ---- */
 
 enum values {
+	ALGO,
 	LEVEL,
 	LIMIT,
 };
@@ -212,6 +213,25 @@ struct choice {
 	uint64_t npages, limit;
 };
 
+static int parse_algo(const char *s, struct choice *c)
+{
+	static const struct codec *const codecs[] = { &codec_lz4, &codec_zstd };
+
+	for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
+		if (strcmp(codecs[i]->name, s) != 0)
+			continue;
+		if (!codecs[i]->packer_len)
+			return uhmm_provider_fail(
+				-EOPNOTSUPP,
+				"algo=%s: this build of uhmm is without it; "
+				"build with lib%s and -D%s=enabled",
+				s, s, s);
+		c->codec = codecs[i];
+		return 0;
+	}
+	return uhmm_provider_fail(-EINVAL, "algo=%s: not lz4 or zstd", s);
+}
+
 static bool read_level(const char *s, const struct codec *codec, int *ret_level)
 {
 	bool below = *s == '-';
@@ -225,7 +245,8 @@ static bool read_level(const char *s, const struct codec *codec, int *ret_level)
 
 static int parse_level(const char *s, struct choice *c)
 {
-	if (read_level(s, c->codec, &c->level))
+	c->level = c->codec->level;
+	if (!strcmp(s, "default") || read_level(s, c->codec, &c->level))
 		return 0;
 	return uhmm_provider_fail(
 		-EINVAL, "level=%s: levels of %s are %d to %d, without 0", s,
@@ -303,13 +324,15 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 		     void **ret_priv)
 {
 	uint64_t ram_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	struct choice c = { .codec = &codec_lz4, .npages = desc->npages };
+	struct choice c = { .npages = desc->npages };
 	struct zram *z;
 	int err;
 
 	if (!c.npages)
 		return -EINVAL;
-	err = parse_level(values[LEVEL], &c);
+	err = parse_algo(values[ALGO], &c);
+	if (!err)
+		err = parse_level(values[LEVEL], &c);
 	if (!err)
 		err = parse_limit(values[LIMIT], &c);
 	if (err)
@@ -328,7 +351,8 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 }
 
 static const struct uhmm_option options[] = {
-	{ "level", "1", "3 to 9 compress better, below 0 faster" },
+	{ "algo", "lz4", codecs_help },
+	{ "level", "default", "higher ones compress better, and slower" },
 	{ "limit", "0", "most memory that the pages may take; 0: all of it" },
 	{ NULL, NULL, NULL },
 };
@@ -337,7 +361,7 @@ const struct uhmm_provider provider_zram = {
 	.size = sizeof(provider_zram),
 	.abi = UHMM_PROVIDER_ABI,
 	.name = "zram",
-	.summary = "RAM, compressed with lz4",
+	.summary = "RAM, compressed",
 	.options = options,
 	.open = zram_open,
 };

@@ -84,9 +84,10 @@ subproject)
 	# As if they were missing.
 	meson setup "$tmp/build" "$tmp/user" --wrap-mode=forcefallback \
 		-Duhmm:tools=disabled -Duhmm:preload=disabled \
-		-Duhmm:man=disabled -Duhmm:opencl=disabled >"$tmp/log" 2>&1 ||
+		-Duhmm:man=disabled -Duhmm:opencl=disabled \
+		-Duhmm:zstd=disabled >"$tmp/log" 2>&1 ||
 		die "$(cat "$tmp/log")"
-	grep -qE 'json-c|jemalloc|scdoc' "$tmp/build/build.ninja" &&
+	grep -qE 'json-c|jemalloc|scdoc|libzstd|-lzstd' "$tmp/build/build.ninja" &&
 		die "something of the optional libraries is used"
 	[ -z "$UHMM_SOAK" ] || ninja -C "$tmp/build" user >"$tmp/log" 2>&1 ||
 		die "$(tail -n 20 "$tmp/log")"

@@ -4,6 +4,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../../providers/zram/codec.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "spec.h"
@@ -270,7 +271,12 @@ static const struct {
 	{ "zram:1M,level=1x", -EINVAL, "zram" },
 	{ "zram:1M,level=-65538", -EINVAL, "zram" },
 	{ "zram:1M,level=99999999999999999999", -EINVAL, "zram" },
+	{ "zram:1M,level=", -EINVAL, "missing" },
+	{ "zram:1M,level=best", -EINVAL, "levels of lz4" },
 	{ "zram:1M,limit=x", -EINVAL, "zram: limit=x: not a size" },
+	{ "zram:1M,algo=lzo", -EINVAL, "zram: algo=lzo: not lz4 or zstd" },
+	{ "zram:1M,algo=LZ4", -EINVAL, "algo" },
+	{ "zram", -EINVAL, "zram: refuses its options, or needs a size" },
 	{ "nosuch:1M", -ENOENT, "nosuch: unknown provider" },
 	{ "nosuch/ram:1M", -ENOENT, "nosuch" },
 	{ "ram/ram:1M", -EINVAL, "no wrapper" },
@@ -291,19 +297,58 @@ static const struct {
 	{ "test:1M,must=1,may=noops", -EINVAL, "no usable device" },
 };
 
+static void check_refused(struct uhmm *u, const char *spec, int err,
+			  const char *says)
+{
+	struct uhmm_device *dev = (struct uhmm_device *)1;
+
+	last_log[0] = '\0';
+	CHECK_EQ(uhmm_device_open(u, spec, &dev), err);
+	if (!strstr(last_log, says))
+		CHECK_STR(last_log, says);
+	CHECK(dev == (struct uhmm_device *)1);
+}
+
 static void test_refused(struct uhmm *u)
 {
 	struct uhmm_device *dev = (struct uhmm_device *)1;
 
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		last_log[0] = '\0';
-		CHECK_EQ(uhmm_device_open(u, refused[i].spec, &dev),
-			 refused[i].err);
-		if (!strstr(last_log, refused[i].says))
-			CHECK_STR(last_log, refused[i].says);
-	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		check_refused(u, refused[i].spec, refused[i].err,
+			      refused[i].says);
 	CHECK_EQ(uhmm_device_open(u, NULL, &dev), -EINVAL);
 	CHECK(dev == (struct uhmm_device *)1);
+}
+
+static void check_opened(struct uhmm *u, const char *spec)
+{
+	struct uhmm_device *dev;
+
+	CHECK_EQ(uhmm_device_open(u, spec, &dev), 0);
+	CHECK_EQ(uhmm_device_remove(dev), 0);
+}
+
+/* A build without zstd says what it lacks. */
+static void test_zstd(struct uhmm *u)
+{
+	static const char *const bad[] = {
+		"zram:1M,algo=zstd,level=0",
+		"zram:1M,level=23,algo=zstd",
+		"zram:1M,algo=zstd,level=-131073",
+		"zram:1M,algo=zstd,level=best",
+	};
+
+	if (!codec_zstd.packer_len) {
+		check_refused(u, "zram:1M,algo=zstd", -EOPNOTSUPP,
+			      "libzstd and -Dzstd=enabled");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check_refused(u, bad[i], -EINVAL,
+			      "levels of zstd are -131072 to 22, without 0");
+	check_opened(u, "zram:1M,algo=zstd");
+	check_opened(u, "zram:1M,algo=zstd,level=22");
+	check_opened(u, "zram:1M,algo=zstd,level=-131072");
 }
 
 static void test_opened(struct uhmm *u)
@@ -401,6 +446,7 @@ int main(void)
 	CHECK_EQ(core_open(NULL, mm_fake_open, &u), 0);
 	uhmm_set_log(u, on_log, NULL);
 	test_refused(u);
+	test_zstd(u);
 	released = opened = 0;
 	test_opened(u);
 	test_said(u);

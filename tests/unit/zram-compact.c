@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../providers/zram/codec.h"
 #include "../../providers/zram/store.h"
 #include "provider.h"
 
@@ -372,11 +373,12 @@ static void fork_once(void)
 	CHECK_EQ(status, 0);
 }
 
-static void test_threads(void)
+static void test_threads(const char *algo)
 {
 	pthread_t threads[NR_THREADS], readers[2];
 
-	shared = open_provider("zram", NPAGES + 1000, NULL);
+	atomic_store(&stop, false);
+	shared = open_provider("zram", NPAGES + 1000, PAIRS(algo));
 	for (uint64_t i = 0; i < 1000; i++)
 		put(&shared, NPAGES + i, i);
 	for (uintptr_t i = 0; i < NR_THREADS; i++)
@@ -414,13 +416,14 @@ static void on_alarm(int sig)
 	atomic_store(&at_home, at);
 }
 
-static void test_signals(void)
+static void test_signals(const char *algo)
 {
 	const struct itimerval often = { { 0, 200 }, { 0, 200 } };
 	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
 	uint64_t rng = 9, round = 0;
 
-	shared = open_provider("zram", 2 * NPAGES, NULL);
+	atomic_store(&at_home, 0);
+	shared = open_provider("zram", 2 * NPAGES, PAIRS(algo));
 	for (uint64_t i = 0; i < NPAGES; i++)
 		put(&shared, NPAGES + i, i);
 	signal(SIGALRM, on_alarm);
@@ -449,7 +452,11 @@ int main(void)
 	test_readers();
 	test_many_readers();
 	test_given_up();
-	test_threads();
-	test_signals();
+	test_threads("algo=lz4");
+	test_signals("algo=lz4");
+	if (!codec_zstd.packer_len)
+		return 0;
+	test_threads("algo=zstd");
+	test_signals("algo=zstd");
 	return 0;
 }

@@ -3,11 +3,19 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "../../providers/zram/codec.h"
 #include "provider.h"
 
 #define PAGE	((size_t)4096)
 #define NPAGES	2000
 #define NR_KEEP 64 /* pages of a run */
+
+static const char *algo; /* the option that the tests run with */
+
+static struct test_device open_zram(uint64_t npages)
+{
+	return open_provider("zram", npages, PAIRS(algo));
+}
 
 /* ---- Pages of every kind, each from one number ---- */
 
@@ -103,8 +111,9 @@ static void test_model(void)
 {
 	static struct model m;
 
+	memset(&m, 0, sizeof(m));
 	m.rng = test_seed();
-	m.dev = open_provider("zram", NPAGES, NULL);
+	m.dev = open_zram(NPAGES);
 	for (int i = 0; i < (test_is_soak() ? 3000000 : 30000); i++)
 		step(&m);
 	for (uint64_t dpfn = 0; dpfn < NPAGES; dpfn++)
@@ -130,7 +139,7 @@ static struct uhmm_device_usage usage_of(const struct test_device *d)
 /* Every page is counted once, under what it became last. */
 static void test_usage(void)
 {
-	struct test_device d = open_provider("zram", 300, NULL);
+	struct test_device d = open_zram(300);
 	static unsigned char pages[3][PAGE];
 	struct uhmm_device_usage usage;
 	uint64_t rng = 1;
@@ -183,7 +192,7 @@ static void test_ram(const char *name)
 		N = 4096
 	};
 	uint64_t before = resident(), ram, seen;
-	struct test_device d = open_provider(name, N, NULL);
+	struct test_device d = open_provider(name, N, PAIRS(algo));
 	static unsigned char page[PAGE];
 
 	for (uint64_t i = 0; i < N; i++) {
@@ -203,7 +212,7 @@ static void test_ram(const char *name)
 
 static void test_forms(void)
 {
-	struct test_device d = open_provider("zram", 300, NULL);
+	struct test_device d = open_zram(300);
 	static unsigned char page[PAGE];
 	uint64_t rng = 1, word, before;
 
@@ -239,8 +248,8 @@ static void test_forms(void)
 
 static void test_limit(void)
 {
-	struct test_device d =
-		open_provider("zram", NPAGES, PAIRS("limit=1M", "level=9"));
+	struct test_device d = open_provider(
+		"zram", NPAGES, PAIRS(algo, "limit=1M", "level=9"));
 	static unsigned char page[2 * PAGE];
 	uint64_t held = 0;
 	int err;
@@ -289,7 +298,7 @@ static void make_text(unsigned char *page, uint64_t id)
 /* Bytes that a hundred pages take at this level; they come back. */
 static uint64_t compressed_at(const char *level)
 {
-	struct test_device d = open_provider("zram", 100, PAIRS(level));
+	struct test_device d = open_provider("zram", 100, PAIRS(algo, level));
 	static unsigned char page[PAGE], want[PAGE];
 	uint64_t bytes;
 
@@ -308,16 +317,56 @@ static uint64_t compressed_at(const char *level)
 }
 
 /* A higher level compresses better, as it does everywhere. */
-static void test_levels(void)
+static void test_lz4_levels(void)
 {
 	uint64_t plain = compressed_at("level=1");
 
+	CHECK_EQ(compressed_at("level=default"), plain);
 	CHECK_EQ(compressed_at("level=2"), plain);
 	CHECK_EQ(compressed_at("level=-1"), plain);
 	CHECK(compressed_at("level=-100") > plain);
 	CHECK(compressed_at("level=3") < plain);
 	CHECK(compressed_at("level=9") <= compressed_at("level=3"));
 	CHECK(compressed_at("level=-65537") >= plain);
+}
+
+static void test_zstd_levels(void)
+{
+	uint64_t plain = compressed_at("level=3");
+
+	CHECK_EQ(compressed_at("level=default"), plain);
+	CHECK(compressed_at("level=1") > plain);
+	CHECK(compressed_at("level=-10") > compressed_at("level=1"));
+	CHECK(compressed_at("level=-131072") >= compressed_at("level=-10"));
+	CHECK(compressed_at("level=9") < plain);
+	CHECK(compressed_at("level=22") <= compressed_at("level=9"));
+	algo = "algo=lz4";
+	CHECK(compressed_at("level=default") > plain);
+}
+
+/* RAM of a device that has packed one page, and given it back. */
+static uint64_t ram_at(const char *level)
+{
+	struct test_device d = open_provider("zram", 100, PAIRS(algo, level));
+	unsigned char page[PAGE];
+	uint64_t ram;
+
+	make_text(page, 1);
+	CHECK_EQ(put_pages(&d, 0, page, 1), 0);
+	CHECK_EQ(get_pages(&d, 0, page, 1), 0);
+	ram = usage_of(&d).ram;
+	close_provider(&d);
+	return ram;
+}
+
+/* The memory that a codec works in counts, and no level takes much. */
+static void test_zstd_ram(void)
+{
+	uint64_t least = ram_at("level=1"), most = ram_at("level=22");
+
+	CHECK(least > (160 << 10));
+	CHECK(most > least + (128 << 10));
+	CHECK(most < least + (256 << 10));
 }
 
 /* ---- Many threads ---- */
@@ -355,23 +404,34 @@ static void *worker(void *arg)
 
 static void test_threads(void)
 {
-	shared = open_provider("zram", NPAGES, NULL);
+	shared = open_zram(NPAGES);
 	CHECK(shared.desc.flags & UHMM_DEVICE_CONCURRENT);
 	run_workers(worker, NR_THREADS);
 	CHECK(shared.desc.ops->stored(shared.priv) <= 32 * 65536);
 	close_provider(&shared);
 }
 
-int main(void)
+static void test_algo(const char *name)
 {
+	algo = name;
 	test_usage();
-	test_ram("ram");
-	test_ram("dax");
 	test_ram("zram");
 	test_forms();
 	test_limit();
-	test_levels();
 	test_model();
 	test_threads();
+}
+
+int main(void)
+{
+	test_ram("ram");
+	test_ram("dax");
+	test_algo("algo=lz4");
+	test_lz4_levels();
+	if (!codec_zstd.packer_len)
+		return 0;
+	test_algo("algo=zstd");
+	test_zstd_ram();
+	test_zstd_levels();
 	return 0;
 }
