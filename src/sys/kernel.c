@@ -183,6 +183,17 @@ int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 	return ret < 0 && ret > -4096 ? (int)ret : 0;
 }
 
+int sys_map_again(uintptr_t from, uintptr_t to, size_t len)
+{
+	long ret;
+
+	if (sys_should_fail("mremap"))
+		return -ENOMEM;
+	ret = call(SYS_mremap, (long)from, 0, (long)len,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0);
+	return ret < 0 && ret > -4096 ? (int)ret : 0;
+}
+
 void sys_munmap(uintptr_t addr, size_t len)
 {
 	call(SYS_munmap, (long)addr, (long)len, 0, 0, 0, 0);

@@ -37,6 +37,8 @@ int sys_inode(int fd, uint64_t *ret);
  */
 int sys_file_size(int fd, uint64_t *ret);
 int sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
+/* Map the shared memory at @from once more, at @to, where it replaces all. */
+int sys_map_again(uintptr_t from, uintptr_t to, size_t len);
 void sys_munmap(uintptr_t addr, size_t len);
 /*
  * sys_mmap() and sys_munmap() of memory of our own, which sys_own_next() lists.

@@ -29,6 +29,13 @@ static bool is_anon(bool shared, uint64_t inode, const char *name)
 	return false;
 }
 
+/* mmap(2) with MAP_SHARED and MAP_ANONYMOUS, which has a file of its own. */
+static bool is_zero(bool shared, const char *name)
+{
+	return shared && (!strcmp(name, "/dev/zero (deleted)") ||
+			  !strncmp(name, "[anon_shmem:", 12));
+}
+
 static unsigned order_of_size(uint64_t page_size)
 {
 	unsigned order = 0;
@@ -66,7 +73,9 @@ static int query_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	ret->exec = arg.vma_flags & UAPI_PROCMAP_EXEC;
 	ret->shared = arg.vma_flags & UAPI_PROCMAP_SHARED;
 	ret->inode = arg.inode;
+	ret->dev = (uint64_t)arg.dev_major << 32 | arg.dev_minor;
 	ret->offset = arg.vma_offset;
+	ret->zero = is_zero(ret->shared, name);
 	ret->order = order_of_size(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
@@ -117,7 +126,7 @@ static bool get_hex(struct reader *r, uint64_t *ret, int behind)
 /* "start-end perm offset dev inode   name" */
 static bool get_line(struct reader *r, struct uffd_vma *ret)
 {
-	uint64_t start, end, skip, offset, inode;
+	uint64_t start, end, major, minor, offset, inode;
 	char name[NAME_LEN];
 	size_t len = 0;
 	char perm[5];
@@ -127,8 +136,8 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 		return false;
 	for (size_t i = 0; i < sizeof(perm); i++)
 		perm[i] = (char)get_char(r);
-	if (!get_hex(r, &offset, ' ') || !get_hex(r, &skip, ':') ||
-	    !get_hex(r, &skip, ' '))
+	if (!get_hex(r, &offset, ' ') || !get_hex(r, &major, ':') ||
+	    !get_hex(r, &minor, ' '))
 		return false;
 	for (inode = 0; (c = get_char(r)) >= '0' && c <= '9';)
 		inode = inode * 10 + ((uint64_t)c & 15);
@@ -145,7 +154,9 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 	ret->write = perm[1] == 'w';
 	ret->exec = perm[2] == 'x';
 	ret->shared = perm[3] == 's';
+	ret->zero = is_zero(ret->shared, name);
 	ret->inode = inode;
+	ret->dev = major << 32 | minor;
 	ret->offset = offset;
 	/* the text does not tell the size of huge pages: mostly 2 MiB */
 	ret->order = strncmp(name, "/anon_hugepage", 14) ? 0 : 9;
@@ -208,6 +219,33 @@ int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	return err;
 }
 
+static int each_line(uffd_vma_fn *fn, void *arg)
+{
+	struct reader r = { .at = 0 };
+	struct uffd_vma vma;
+
+	r.fd = sys_open("/proc/self/maps", O_RDONLY);
+	if (r.fd < 0)
+		return -ENOMEM;
+	while (get_line(&r, &vma))
+		fn(&vma, arg);
+	sys_close(r.fd);
+	return r.err ? -ENOMEM : 0;
+}
+
+/* Return: 0, or -ENOMEM when not all could be found out. */
+int uffd_each_vma(const struct uffd *b, uffd_vma_fn *fn, void *arg)
+{
+	struct uffd_vma vma = { 0 };
+	int err;
+
+	if (!b->has.procmap)
+		return each_line(fn, arg);
+	while (!(err = query_vma(b, vma.end, &vma)))
+		fn(&vma, arg);
+	return err == -ENOENT ? 0 : -ENOMEM;
+}
+
 /* ---- Classification ---- */
 
 /*
@@ -244,26 +282,23 @@ static void each_part(struct uffd *b, const struct uffd_vma *vma,
 	}
 }
 
-static void each_line(struct uffd *b, uffd_part_fn *fn)
-{
-	struct reader r = { .at = 0 };
-	struct uffd_vma vma;
+struct parts {
+	struct uffd *b;
+	uffd_part_fn *fn;
+};
 
-	r.fd = sys_open("/proc/self/maps", O_RDONLY);
-	while (r.fd >= 0 && get_line(&r, &vma))
-		each_part(b, &vma, fn);
-	sys_close(r.fd);
+static void each_vma_part(const struct uffd_vma *vma, void *arg)
+{
+	const struct parts *p = arg;
+
+	each_part(p->b, vma, p->fn);
 }
 
 void uffd_each_part(struct uffd *b, uffd_part_fn *fn)
 {
-	struct uffd_vma vma = { 0 };
+	struct parts p = { b, fn };
 
-	if (!b->has.procmap)
-		each_line(b, fn);
-	else
-		while (!query_vma(b, vma.end, &vma))
-			each_part(b, &vma, fn);
+	uffd_each_vma(b, each_vma_part, &p);
 }
 
 /* The extent at @start, up to @end at most. */

@@ -272,10 +272,14 @@ struct uffd_vma {
 	uintptr_t start, end;
 	bool anon; /* private, and without a file */
 	bool read, write, exec, shared;
-	uint64_t inode, offset; /* of a file */
-	unsigned order;		/* of its pages: more than 0 for hugetlbfs */
+	bool zero; /* shared, and made without a file of the program's */
+	uint64_t inode, offset, dev; /* of a file */
+	unsigned order; /* of its pages: more than 0 for hugetlbfs */
 };
 int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret);
+/* Call @fn for all that is mapped, in order.  -ENOMEM: not for all. */
+typedef void uffd_vma_fn(const struct uffd_vma *vma, void *arg);
+int uffd_each_vma(const struct uffd *b, uffd_vma_fn *fn, void *arg);
 /* Call @fn for all that is mapped and can be tracked, in order. */
 typedef void uffd_part_fn(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_each_part(struct uffd *b, uffd_part_fn *fn);
