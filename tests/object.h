@@ -32,4 +32,33 @@ static inline char *test_view(struct uhmm_object *o, size_t first,
 	return p;
 }
 
+static inline char *test_shared(size_t npages)
+{
+	char *p = mmap(NULL, npages * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+/* One more mapping of shared memory. */
+static inline char *test_again(char *p, size_t npages)
+{
+	char *q = mremap(p, 0, npages * PAGE, MREMAP_MAYMOVE);
+
+	CHECK(q != MAP_FAILED);
+	return q;
+}
+
+static inline struct uhmm_object *test_adopt(struct uhmm *u, void *p)
+{
+	struct uhmm_object *o;
+	int err = uhmm_object_adopt(u, p, UHMM_OBJECT_SOLE, &o);
+
+	if (err == -EOPNOTSUPP)
+		test_skip("shared memory cannot be adopted here");
+	CHECK_EQ(err, 0);
+	return o;
+}
+
 #endif

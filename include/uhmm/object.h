@@ -8,7 +8,9 @@
  * written by one view is read by the others, wherever the page was meanwhile.
  *
  * An object belongs to the process that made it.  No other can reach it, and a
- * child of fork(2) does not have its views: a touch there is SIGSEGV.
+ * child of fork(2) does not have its views: a touch there is SIGSEGV.  Shared
+ * memory that the program itself made, and has adopted, is shared with children
+ * as ever.
  */
 #ifndef UHMM_OBJECT_H
 #define UHMM_OBJECT_H
@@ -39,13 +41,53 @@ int uhmm_object_create(struct uhmm *u, size_t len, unsigned flags,
 		       struct uhmm_object **ret_object);
 
 /**
- * enum uhmm_object_flags - of a view
+ * enum uhmm_object_flags - of a view, or of memory that is adopted
  * @UHMM_OBJECT_PRIVATE: what is written by this view is seen by this view only,
  *	as with MAP_PRIVATE
+ * @UHMM_OBJECT_SOLE: a promise: no other process has the memory now
  */
 enum uhmm_object_flags {
 	UHMM_OBJECT_PRIVATE = 1u << 0,
+	UHMM_OBJECT_SOLE = 1u << 1,
 };
+
+/**
+ * uhmm_object_adopt() - shared memory of the program's
+ * @addr: in a mapping of mmap(2) with MAP_SHARED | MAP_ANONYMOUS
+ * @flags: UHMM_OBJECT_SOLE, and the promise is not kept where a process has the
+ *	memory that was forked before, or of which this one was forked
+ * @ret_object: valid until uhmm_object_destroy() or uhmm_close()
+ *
+ * All mappings of this memory are views of the object from now on.  They keep
+ * their addresses and their data; no other thread may map or unmap one
+ * meanwhile.  The memory stays in use until uhmm_object_destroy(), also when no
+ * view is left: see uhmm_object_is_mapped().  There are no more views by
+ * uhmm_object_map() (-EOPNOTSUPP), but by mremap(2).
+ *
+ * Children of fork(2) have the memory: its pages come home before, and stay
+ * (UHMM_WHY_SHARED) until all processes that were forked since have ended or
+ * called execve(2).  A process that is made past fork(2)'s handlers has the
+ * memory while no page has left since the last fork(2), or since the adoption;
+ * else a touch there is SIGSEGV.  Pages that were never touched, and those that
+ * are swapped out, do not leave.
+ *
+ * Return: 0; -EINVAL; -ENOMEM, also when nothing is mapped there; -EOPNOTSUPP:
+ * it is private, of a file, memfd_create(2), shmat(2) or of huge pages, or the
+ * system has no leases (F_SETLEASE of fcntl(2)) or no /proc; -EEXIST: it is an
+ * object already; -EFBIG: its end is mapped nowhere, and mremap(2) could map it
+ * again; -EBUSY: another userfaultfd has it, or mlock(2) keeps it in RAM;
+ * -ENOSPC for more than 128 objects, or 64 views; -EMFILE; -ENFILE; -ENODEV;
+ * -EDEADLK.
+ */
+int uhmm_object_adopt(struct uhmm *u, void *addr, unsigned flags,
+		      struct uhmm_object **ret_object);
+
+/**
+ * uhmm_object_is_mapped() - is any view left?
+ *
+ * Return: 1, 0; -EINVAL; -ENODEV; -EDEADLK.
+ */
+int uhmm_object_is_mapped(struct uhmm_object *object);
 
 /**
  * uhmm_object_map() - one more view

@@ -402,6 +402,28 @@ struct mm_ops {
 
 	/* -EOPNOTSUPP: this kernel does not support objects. */
 	int (*object_create)(struct mm *mm, size_t len, uintptr_t *ret_va);
+	/*
+	 * Make an object of the shared anonymous memory at @addr, all of it.
+	 * Its views are not known before object_enter(), which is called when
+	 * the object is tracked.  No page leaves before that.  -ENOMEM: also
+	 * where nothing is mapped; -EOPNOTSUPP: it is of another kind, or
+	 * object_show() could not work; -EEXIST: it is an object; -EFBIG: a
+	 * part is mapped nowhere, and could be; -EBUSY: locked, or another
+	 * userfaultfd's; -ENOSPC.
+	 */
+	int (*object_adopt)(struct mm *mm, uintptr_t addr, uintptr_t *ret_va,
+			    size_t *ret_len);
+	int (*object_enter)(struct mm *mm, uintptr_t va);
+	/*
+	 * Let the next child of fork(2) have the views of an adopted object, of
+	 * which no page is away or lost.  No page leaves until no child has
+	 * them any more: UHMM_WHY_SHARED.
+	 */
+	int (*object_show)(struct mm *mm, uintptr_t va);
+	/* May pages of an adopted object leave?  Called where pages move. */
+	bool (*object_alone)(struct mm *mm, uintptr_t va);
+	/* Has an object any view?  Events are applied as far as sync() says. */
+	bool (*object_mapped)(struct mm *mm, uintptr_t va);
 	/* The object is not tracked any more.  Its views stay mapped. */
 	void (*object_destroy)(struct mm *mm, uintptr_t va);
 	/*

@@ -92,6 +92,8 @@ static void check_shared(void)
 	DEAD(uhmm_object_create(u, PAGE, 0, &new));
 	if (!shared)
 		return;
+	DEAD(uhmm_object_adopt(u, p, UHMM_OBJECT_SOLE, &new));
+	DEAD(uhmm_object_is_mapped(shared));
 	DEAD(uhmm_object_map(shared, 0, PAGE, PROT_READ, 0, &view));
 	DEAD(uhmm_object_discard(shared, 0, PAGE));
 	DEAD(uhmm_object_destroy(shared));

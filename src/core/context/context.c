@@ -142,6 +142,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 
 	u->slots.nr = slot_most();
 	u->lose_device = do_lost;
+	u->look_at_objects = object_look_round;
 	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
 		err = open_mm(u, p, open);

@@ -111,6 +111,7 @@ struct uhmm {
 	struct charge charge;
 	pay_fn *pay;				     /* charge_flush() */
 	int (*lose_device)(struct uhmm_device *dev); /* do_lost() */
+	bool (*look_at_objects)(struct uhmm *u);     /* object_look_round() */
 	struct serve serve;
 	struct watchdog watchdog;
 	struct sys_waits waits;

@@ -167,6 +167,16 @@ static int64_t object_create(struct uhmm *u, const struct request *r)
 	return do_object_create(r->object);
 }
 
+static int64_t object_adopt(struct uhmm *u, const struct request *r)
+{
+	return do_object_adopt(r->object, r->cookie);
+}
+
+static int64_t object_is_mapped(struct uhmm *u, const struct request *r)
+{
+	return do_object_is_mapped(r->object);
+}
+
 static int64_t object_map(struct uhmm *u, const struct request *r)
 {
 	return do_object_map(r->object, r->cookie, r->dpfn, r->flags);
@@ -218,6 +228,9 @@ const struct operation operations[] = {
 	[REQ_RANGES] = { "uhmm_ranges()", ranges, 0 },
 	[REQ_RANGE_PAGES] = { "uhmm_range_pages()", range_pages, 0 },
 	[REQ_OBJECT_CREATE] = { "uhmm_object_create()", object_create, 0 },
+	[REQ_OBJECT_ADOPT] = { "uhmm_object_adopt()", object_adopt, 0 },
+	[REQ_OBJECT_IS_MAPPED] = { "uhmm_object_is_mapped()", object_is_mapped,
+				   0 },
 	[REQ_OBJECT_MAP] = { "uhmm_object_map()", object_map, 0 },
 	[REQ_OBJECT_DISCARD] = { "uhmm_object_discard()", object_discard, 0 },
 	[REQ_OBJECT_DESTROY] = { "uhmm_object_destroy()", object_destroy, 0 },

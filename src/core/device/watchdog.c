@@ -26,6 +26,7 @@
 #define DEFAULT_MS UINT64_C(5000)
 #define MS	   (UINT64_C(1000) * 1000)
 #define MAX_TICK   (1000 * MS)
+#define OFTEN	   (200 * MS)
 
 /* ---- Messages --------------------------------------------------------- */
 
@@ -306,22 +307,25 @@ static void look_round(struct uhmm *u, bool again)
 
 /* ---- The thread ------------------------------------------------------- */
 
-static uint64_t tick(const struct watchdog *dog)
+/* @often: memory is shared with children, and they may be gone soon. */
+static uint64_t tick(const struct watchdog *dog, bool often)
 {
-	uint64_t ns = dog->threshold / 4;
+	uint64_t ns = dog->threshold / 4, most = often ? OFTEN : MAX_TICK;
 
-	return ns < MAX_TICK ? ns : MAX_TICK;
+	return ns < most ? ns : most;
 }
 
 static void watchdog_main(void *arg)
 {
 	struct uhmm *u = arg;
 	struct watchdog *dog = &u->watchdog;
+	bool often = false;
 
 	while (!atomic_load(&dog->stop)) {
-		sys_futex_wait(&dog->kick, 0, tick(dog));
+		sys_futex_wait(&dog->kick, 0, tick(dog, often));
 		atomic_store(&dog->kick, 0);
 		sys_fds_look();
+		often = u->look_at_objects(u);
 		look_round(u, atomic_exchange(&dog->closing, false));
 	}
 }

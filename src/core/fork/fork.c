@@ -35,8 +35,10 @@
 #include "core/fork/fork.h"
 #include "core/fork/gate.h"
 #include "core/limit/demote.h"
+#include "core/move/fits.h"
 #include "core/move/home.h"
 #include "core/notify/notify.h"
+#include "core/object/object.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -71,6 +73,18 @@ void gate_enter(struct uhmm *u)
 	}
 	debug_has(&u->gate, RANK_GATE);
 	sys_wait_end(&w);
+}
+
+bool gate_try(struct uhmm *u)
+{
+	uint32_t v = atomic_load(&u->gate);
+
+	do {
+		if (v & (GATE_CLOSED | GATE_SHUT))
+			return false;
+	} while (!atomic_compare_exchange_weak(&u->gate, &v, v + 1));
+	debug_has(&u->gate, RANK_GATE);
+	return true;
 }
 
 void gate_leave(struct uhmm *u)
@@ -172,6 +186,7 @@ static void settle_for_fork(void *arg)
 	device_for_each(u, dev)
 		if (!(dev->desc.flags & UHMM_DEVICE_FORKS))
 			home_all(u, dev, HOME_RESCUE);
+	object_settle(u);
 	thaw_all(u);
 }
 
@@ -259,8 +274,11 @@ void core_forked(void *priv, int child)
 	bool alone = atomic_load(&u->dead);
 
 	block_for_each(u, b) {
-		struct mm_set away = away_in(u, b, alone);
+		struct mm_set away;
 
+		if (move_is_shared(u, b)) /* not mapped there: it is hidden */
+			continue;
+		away = away_in(u, b, alone);
 		set_for_each_run(&away, first, last)
 			u->mm->ops->fork_guard(u->mm, child,
 					       block_addr(b, first),
@@ -321,6 +339,7 @@ static void prepare_lock(void)
 		if (u->mm->ops->fork_begin)
 			u->mm->ops->fork_begin(u->mm);
 		hide_all(u, false);
+		object_show_all(u);
 	}
 	sys_call_rename(was);
 }

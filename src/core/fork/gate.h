@@ -10,6 +10,8 @@
 struct uhmm;
 
 void gate_enter(struct uhmm *u);
+/* Enter, if that needs no wait. */
+bool gate_try(struct uhmm *u);
 void gate_leave(struct uhmm *u);
 /* No mover enters any more; movers that are inside go on. */
 void gate_shut(struct uhmm *u);

@@ -253,6 +253,12 @@ static int still_there(struct uhmm *u, uintptr_t va, unsigned first,
 	return err;
 }
 
+/* A child may have filled a hole of shared memory. */
+static bool may_be_there(uint64_t word)
+{
+	return page_state(word) == P_RAM || page_state(word) == P_EMPTY;
+}
+
 static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 		      unsigned last)
 {
@@ -271,7 +277,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	if (!err)
 		err = still_there(u, va, first, last, &there);
 	for (unsigned i = first; !err && i < last; i++)
-		if (set_has(&there, i) && page_state(block_word(b, i)) == P_RAM)
+		if (set_has(&there, i) && may_be_there(block_word(b, i)))
 			block_home(u, b, i, E_HOME);
 	block_unlock(u, b);
 	return err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* object.c - shared memory of the library's own; see README.md. */
+/* object.c - memory that several mappings share; see README.md. */
 #include "core/object/object.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 /* ---- All of a context -------------------------------------------------- */
 
-static void enlist_object(struct uhmm_object *o)
+void object_enlist(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 
@@ -26,7 +26,7 @@ static void enlist_object(struct uhmm_object *o)
 	sys_mutex_unlock(&all->lock);
 }
 
-static void delist_object(struct uhmm_object *o)
+void object_delist(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 	struct uhmm_object **at = &all->first;
@@ -142,10 +142,10 @@ int do_object_create(struct uhmm_object *o)
 	err = mm->ops->object_create(mm, o->len, &o->va);
 	if (err)
 		return err;
-	enlist_object(o); /* a fault there must find the object */
+	object_enlist(o); /* a fault there must find the object */
 	err = range_take_in(o->u, o->va, o->va + o->len, true);
 	if (err) {
-		delist_object(o);
+		object_delist(o);
 		mm->ops->object_destroy(mm, o->va);
 	}
 	return err;
@@ -158,9 +158,11 @@ int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
 	int prot = (int)(prot_and_flags & 0xffff);
 	struct mm *mm = o->u->mm;
 	uintptr_t view;
-	int err =
-		mm->ops->object_map(mm, o->va + offset, len, prot, own, &view);
+	int err;
 
+	if (o->adopted)
+		return -EOPNOTSUPP;
+	err = mm->ops->object_map(mm, o->va + offset, len, prot, own, &view);
 	return err ? err : (int64_t)view;
 }
 
@@ -205,7 +207,7 @@ int do_object_destroy(struct uhmm_object *o)
 	if (err == -EBUSY || err == -ENOMEM)
 		return err;
 	mm->ops->object_destroy(mm, o->va);
-	delist_object(o);
+	object_delist(o);
 	return err;
 }
 
@@ -223,28 +225,52 @@ static bool has_part(const struct uhmm_object *o, uint64_t offset, size_t len)
 	       len <= o->len - offset;
 }
 
-int uhmm_object_create(struct uhmm *u, size_t len, unsigned flags,
+static int make_object(struct uhmm *u, struct request *req, size_t len,
 		       struct uhmm_object **ret_object)
 {
-	struct request req = { .op = REQ_OBJECT_CREATE };
-	struct uhmm_object *o;
+	struct uhmm_object *o = sys_alloc(sizeof(*o));
 	int err;
 
-	if (!u || !ret_object || flags || !are_pages(0, len) ||
-	    len > (size_t)1 << 46)
-		return -EINVAL;
-	o = sys_alloc(sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	*o = (struct uhmm_object){ .u = u, .len = len };
-	req.object = o;
-	err = (int)request_run(u, &req);
+	req->object = o;
+	err = (int)request_run(u, req);
 	if (err) {
 		sys_free(o, sizeof(*o));
 		return err;
 	}
 	*ret_object = o;
 	return 0;
+}
+
+int uhmm_object_create(struct uhmm *u, size_t len, unsigned flags,
+		       struct uhmm_object **ret_object)
+{
+	struct request req = { .op = REQ_OBJECT_CREATE };
+
+	if (!u || !ret_object || flags || !are_pages(0, len) ||
+	    len > (size_t)1 << 46)
+		return -EINVAL;
+	return make_object(u, &req, len, ret_object);
+}
+
+int uhmm_object_adopt(struct uhmm *u, void *addr, unsigned flags,
+		      struct uhmm_object **ret_object)
+{
+	struct request req = { .op = REQ_OBJECT_ADOPT,
+			       .cookie = (uintptr_t)addr };
+
+	if (!u || !ret_object || !addr || flags != UHMM_OBJECT_SOLE)
+		return -EINVAL;
+	return make_object(u, &req, 0, ret_object);
+}
+
+int uhmm_object_is_mapped(struct uhmm_object *object)
+{
+	struct request req = { .op = REQ_OBJECT_IS_MAPPED, .object = object };
+
+	return object ? (int)request_run(object->u, &req) : -EINVAL;
 }
 
 int uhmm_object_map(struct uhmm_object *object, uint64_t offset, size_t len,

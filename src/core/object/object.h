@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* object.h - shared memory of the library's own: object.c */
+/* object.h - memory that several mappings share: object.c, adopted.c */
 #ifndef UHMM_OBJECT_OBJECT_H
 #define UHMM_OBJECT_OBJECT_H
 
@@ -7,15 +7,24 @@
 
 #include "core/context/dispatch.h"
 
-/* @va: the object's own address; @next: next object of the context */
+/*
+ * @va: the object's own address
+ * @adopted: the program's memory, which children share
+ * @forked: a child has it, or had it when the object was last looked at; by the
+ *	lock of the list
+ * @next: next object of the context
+ */
 struct uhmm_object {
 	struct uhmm *u;
 	uintptr_t va;
 	size_t len;
+	bool adopted, forked;
 	struct uhmm_object *next;
 };
 
 int do_object_create(struct uhmm_object *o);
+int do_object_adopt(struct uhmm_object *o, uintptr_t addr);
+int do_object_is_mapped(struct uhmm_object *o);
 /* Return: the address, or -errno. */
 int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
 		      unsigned prot_and_flags);
@@ -30,6 +39,22 @@ int object_request(struct uhmm *u, const struct request **r,
 		   struct request *copy);
 /* Is @addr in a view? */
 bool object_has(struct uhmm *u, uintptr_t addr);
+/* The list of a context's objects; a fault in it must find the object. */
+void object_enlist(struct uhmm_object *o);
+void object_delist(struct uhmm_object *o);
+
+/* adopted.c: around fork(2), with the gate closed */
+bool object_any_adopted(struct uhmm *u);
+/* Bring the pages of adopted objects home. */
+void object_settle(struct uhmm *u);
+/* Let the child have adopted objects. */
+void object_show_all(struct uhmm *u);
+/*
+ * Count the pages of objects that no child has any more; the watchdog asks.
+ * Return: whether there are others.
+ */
+bool object_look_round(struct uhmm *u);
+
 /* Free the objects of a context that is being closed. */
 void object_free_all(struct uhmm *u);
 

@@ -59,8 +59,7 @@ bool uffd_is_object(struct mm *mm, uintptr_t va)
 
 /* ---- Create ---- */
 
-/* The first one makes the table, and it stays. */
-static int make_table(struct uffd *b)
+int uffd_objects_make(struct uffd *b)
 {
 	struct uffd_objects *t;
 	int ret = 0;
@@ -80,7 +79,7 @@ static int make_table(struct uffd *b)
  * it is a part that is there and reads as zeroes.  The call fails where there
  * are none at all.
  */
-static int make_ours(uintptr_t start, size_t len)
+int uffd_object_own(uintptr_t start, size_t len)
 {
 	sys_madvise(start, len, MADV_NOHUGEPAGE);
 	return sys_madvise(start, len, MADV_DONTFORK);
@@ -100,7 +99,7 @@ static int map_whole(int fd, size_t len, uintptr_t *ret)
 		return -ENOMEM;
 	err = sys_map_file(va, len, RW, MAP_SHARED | MAP_FIXED, fd, 0, &at);
 	if (!err)
-		err = make_ours(va, len);
+		err = uffd_object_own(va, len);
 	if (!err)
 		err = sys_munlock(va, len);
 	if (err) {
@@ -112,12 +111,14 @@ static int map_whole(int fd, size_t len, uintptr_t *ret)
 	return 0;
 }
 
-static void unmap_whole(struct uffd_object *o)
+void uffd_object_unmap(struct uffd_object *o)
 {
 	if (o->va)
 		sys_free((void *)o->va, o->len);
 	if (o->alias)
 		sys_free((void *)o->alias, o->len);
+	if (uffd_is_adopted(o))
+		sys_token_close(&o->token);
 	sys_close(o->fd);
 }
 
@@ -135,11 +136,11 @@ static int make(size_t len, struct uffd_object *ret)
 	if (!err)
 		err = map_whole(ret->fd, len, &ret->va);
 	if (err)
-		unmap_whole(ret);
+		uffd_object_unmap(ret);
 	return err;
 }
 
-static int enter_object(struct uffd_objects *t, const struct uffd_object *o)
+int uffd_object_list(struct uffd_objects *t, const struct uffd_object *o)
 {
 	int ret = -ENOSPC;
 
@@ -162,16 +163,16 @@ int uffd_object_create(struct mm *mm, size_t len, uintptr_t *ret_va)
 
 	if (!b->has.object)
 		return -EOPNOTSUPP;
-	ret = make_table(b);
+	ret = uffd_objects_make(b);
 	if (!ret)
 		ret = make(len, &o);
 	if (ret)
 		return ret;
 	ret = sys_fds_hold();
 	if (!ret)
-		ret = enter_object(uffd_objects_of(b), &o);
+		ret = uffd_object_list(uffd_objects_of(b), &o);
 	if (ret) {
-		unmap_whole(&o);
+		uffd_object_unmap(&o);
 		return ret;
 	}
 	*ret_va = o.va;
@@ -196,7 +197,7 @@ static int map_hidden(const struct uffd_object *o, uint64_t offset, size_t len,
 		return err;
 	err = sys_map_file(*ret, len, PROT_NONE, flags, o->fd, offset, &at);
 	if (!err)
-		err = make_ours(*ret, len);
+		err = uffd_object_own(*ret, len);
 	if (!err)
 		err = sys_munlock(*ret, len);
 	if (err)
@@ -271,12 +272,18 @@ int uffd_object_map(struct mm *mm, uintptr_t va, size_t len, int prot, bool own,
 	return 0;
 }
 
+int uffd_punch(const struct uffd_object *o, uintptr_t va, size_t len)
+{
+	if (uffd_is_adopted(o))
+		return sys_madvise(o->alias + (va - o->va), len, MADV_REMOVE);
+	return sys_punch(o->fd, va - o->va, len);
+}
+
 int uffd_object_punch(struct mm *mm, uintptr_t va, size_t npages)
 {
 	const struct uffd_object *o = uffd_object_at(to_uffd(mm), va);
 
-	return o ? sys_punch(o->fd, va - o->va, npages * MM_PAGE_SIZE) :
-		   -EINVAL;
+	return o ? uffd_punch(o, va, npages * MM_PAGE_SIZE) : -EINVAL;
 }
 
 /* ---- The end ---- */
@@ -308,7 +315,7 @@ void uffd_object_destroy(struct mm *mm, uintptr_t va)
 	gone = *o;
 	o->va = 0;
 	sys_mutex_unlock(&uffd_objects_of(b)->lock);
-	unmap_whole(&gone);
+	uffd_object_unmap(&gone);
 }
 
 /* The registrations have ended.  In a child nothing of it is mapped. */
@@ -326,9 +333,13 @@ void uffd_objects_close(struct uffd *b)
 		if (v->guard)
 			sys_munmap(v->end, MM_PAGE_SIZE);
 	}
-	for (unsigned i = 0; i < UFFD_MAX_OBJECTS; i++)
-		if (t->o[i].va)
-			unmap_whole(&t->o[i]);
+	for (unsigned i = 0; i < UFFD_MAX_OBJECTS; i++) {
+		if (!t->o[i].va)
+			continue;
+		if (dead && uffd_is_adopted(&t->o[i]))
+			sys_token_child(&t->o[i].token);
+		uffd_object_unmap(&t->o[i]);
+	}
 	sys_free(t, sizeof(*t));
 	atomic_store(&b->objects, NULL);
 }

@@ -4,7 +4,8 @@
  *
  * DOC: Objects
  *
- * An object is a memfd of our own.  It is mapped in three ways:
+ * An object is a memfd of our own, or shared anonymous memory that the program
+ * made, and that was adopted.  It is mapped in three ways:
  *
  *	at its own address	tracked.  The client knows this one, nobody
  *				touches it, and pages come home there: it is
@@ -34,13 +35,32 @@
  * A page is put back by UFFDIO_COPY, which fills it before anybody can see it.
  * A write by the alias or by write(2) would not.
  *
- * No process but this one has the object: its mappings are MADV_DONTFORK, and
- * the descriptor is given to nobody.
+ * No process but this one has an object of our own: its mappings are
+ * MADV_DONTFORK, and the descriptor is given to nobody.
+ *
+ * DOC: Adopted memory
+ *
+ * There is no descriptor: the mover punches pages out by MADV_REMOVE of the
+ * alias, and mincore(2) of the alias says what is there.  That call does not
+ * tell what was swapped out from what never was there, so a page that is not
+ * there stays as it is.
+ *
+ * Children of fork(2) share it, and what is away would read as zeroes in them.
+ * So an adopted object is in one of two states.  It begins as
+ *
+ *	shown	a child gets the views, and the token (sys/token.h).  No page
+ *		leaves
+ *	hidden	the views are MADV_DONTFORK, so that a process made past
+ *		fork(2)'s handlers gets SIGSEGV.  Pages may leave
+ *
+ * The first freeze hides it, if the token says that no child has it.  fork(2)
+ * shows it, after all pages have come home.
  */
 #ifndef UHMM_UFFD_OBJECT_H
 #define UHMM_UFFD_OBJECT_H
 
 #include "mm/uffd/uffd.h"
+#include "sys/token.h"
 
 enum {
 	UFFD_MAX_OBJECTS = 128,
@@ -50,15 +70,22 @@ enum {
 
 /*
  * @va: its own address, 0: free
+ * @fd: -1: it is adopted
  * @inode: by which its mappings are known
+ * @base: adopted: the offset of its first byte in its file
  * @lost: a view was mapped that did not fit in the table
+ * @entered: adopted: its views are in the table
+ * @shown: adopted: children get the views; by the lock of the table
+ * @asked_ns: when the token said last that others have it
  */
 struct uffd_object {
 	uintptr_t va, alias;
 	size_t len;
 	int fd;
-	uint64_t inode;
-	bool lost;
+	uint64_t inode, base;
+	bool lost, entered, shown;
+	struct sys_token token;
+	uint64_t asked_ns;
 };
 
 /*
@@ -85,6 +112,20 @@ struct uffd_view_list {
 	struct uffd_range v[UFFD_OBJECT_VIEWS];
 };
 
+static inline bool uffd_is_adopted(const struct uffd_object *o)
+{
+	return o->fd < 0;
+}
+
+/* The object's own address for what @vma begins with, or 0. */
+static inline uintptr_t uffd_object_va(const struct uffd_object *o,
+				       const struct uffd_vma *vma)
+{
+	uint64_t at = vma->offset - o->base;
+
+	return at < o->len ? o->va + at : 0;
+}
+
 /* NULL: there has been none yet. */
 static inline struct uffd_objects *uffd_objects_of(const struct uffd *b)
 {
@@ -104,6 +145,14 @@ void uffd_object_destroy(struct mm *mm, uintptr_t va);
 int uffd_object_map(struct mm *mm, uintptr_t va, size_t len, int prot, bool own,
 		    uintptr_t *ret_view);
 int uffd_object_punch(struct mm *mm, uintptr_t va, size_t npages);
+/* Punch out a part of @o. */
+int uffd_punch(const struct uffd_object *o, uintptr_t va, size_t len);
+/* The first one makes the table, and it stays. */
+int uffd_objects_make(struct uffd *b);
+int uffd_object_list(struct uffd_objects *t, const struct uffd_object *o);
+/* Make a mapping one of ours: the object's own address, or the alias. */
+int uffd_object_own(uintptr_t start, size_t len);
+void uffd_object_unmap(struct uffd_object *o);
 /* Of a context that is closed, or dead. */
 void uffd_objects_close(struct uffd *b);
 
@@ -114,6 +163,7 @@ int uffd_view_add(struct uffd *b, struct uffd_object *o, uintptr_t start,
 		  uintptr_t end, uintptr_t va, bool guard);
 /* [start, end) of views is gone. */
 void uffd_view_cut(struct uffd *b, uintptr_t start, uintptr_t end);
+bool uffd_object_mapped(struct mm *mm, uintptr_t va);
 /* Any view of @o, or false. */
 bool uffd_view_any(struct uffd *b, const struct uffd_object *o,
 		   struct uffd_view *ret);
@@ -130,9 +180,31 @@ bool uffd_view_remap(struct uffd *b, uintptr_t from, uintptr_t to, size_t len);
 /* The client's fault(), for what may be in a view. */
 enum mm_outcome uffd_fault(struct uffd *b, uintptr_t addr, unsigned flags);
 
+/* Register what is mapped there, and enter it in the table. */
+int uffd_view_enter(struct uffd *b, struct uffd_object *o,
+		    const struct uffd_vma *vma);
+/* The object of a mapping, or NULL. */
+struct uffd_object *uffd_object_of(struct uffd *b, const struct uffd_vma *vma);
+
+/* ---- object_adopt.c: memory of the program's becomes an object ---- */
+
+int uffd_object_adopt(struct mm *mm, uintptr_t addr, uintptr_t *ret_va,
+		      size_t *ret_len);
+int uffd_object_enter(struct mm *mm, uintptr_t va);
+
+/* ---- object_fork.c: which children have an object ---- */
+
+/*
+ * Hide @o, if it is not hidden.  The caller is in the gate.  Return: false:
+ * others have it, or may have.
+ */
+bool uffd_object_hide(struct uffd *b, struct uffd_object *o);
+int uffd_object_show(struct mm *mm, uintptr_t va);
+bool uffd_object_alone(struct mm *mm, uintptr_t va);
+
 /* ---- object_move.c: pages go out ---- */
 
-int uffd_object_freeze(struct uffd *b, const struct uffd_object *o,
+int uffd_object_freeze(struct uffd *b, struct uffd_object *o,
 		       struct mm_freeze *f);
 int uffd_object_resident(const struct uffd_object *o, uintptr_t va,
 			 unsigned first, unsigned last, struct mm_set *ret);

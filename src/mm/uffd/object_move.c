@@ -8,12 +8,33 @@
 
 /* ---- What is there ---- */
 
+static int resident_in_alias(const struct uffd_object *o, uintptr_t va,
+			     unsigned first, unsigned last, struct mm_set *ret)
+{
+	unsigned char there[MM_BLOCK_PAGES];
+	uintptr_t at = va - o->va, end = at + last * MM_PAGE_SIZE;
+	int err;
+
+	at += first * MM_PAGE_SIZE;
+	end = end < o->len ? end : o->len;
+	set_clear(ret);
+	if (at >= end)
+		return 0;
+	err = sys_mincore(o->alias + at, end - at, there);
+	for (size_t i = 0; !err && i < (end - at) >> MM_PAGE_SHIFT; i++)
+		if (there[i] & 1)
+			set_add(ret, first + (unsigned)i);
+	return err;
+}
+
 int uffd_object_resident(const struct uffd_object *o, uintptr_t va,
 			 unsigned first, unsigned last, struct mm_set *ret)
 {
 	uint64_t at = va - o->va + first * MM_PAGE_SIZE;
 	uint64_t end = va - o->va + last * MM_PAGE_SIZE;
 
+	if (uffd_is_adopted(o))
+		return resident_in_alias(o, va, first, last, ret);
 	set_clear(ret);
 	while (at < end) {
 		int64_t data = sys_next_data(o->fd, at), hole;
@@ -134,7 +155,7 @@ static void copy_and_punch(struct uffd *b, const struct uffd_object *o,
 	size_t len = (last - first) * MM_PAGE_SIZE;
 
 	sys_copy((void *)(f->slot + off), (const void *)(o->alias + at), len);
-	if (uffd_is_changing(b) || sys_punch(o->fd, at, len))
+	if (uffd_is_changing(b) || uffd_punch(o, o->va + at, len))
 		leave_in_object(b, f, first, last);
 	else
 		note_holes(b, o, f, first, last);
@@ -173,6 +194,13 @@ static void take_run(struct uffd *b, const struct uffd_object *o,
 	protect_listed(b, &list, false);
 }
 
+static void refuse_set(struct mm_freeze *f, const struct mm_set *set,
+		       enum uhmm_why why)
+{
+	set_for_each_run(set, first, last)
+		uffd_set_why(f, first, last, (uint8_t)why);
+}
+
 static int take_all(struct uffd *b, const struct uffd_object *o,
 		    struct mm_freeze *f)
 {
@@ -181,7 +209,11 @@ static int take_all(struct uffd *b, const struct uffd_object *o,
 
 	if (ret)
 		return ret;
-	f->holes = set_minus(&f->want, &there);
+	want = set_minus(&f->want, &there);
+	if (uffd_is_adopted(o)) /* swapped out, perhaps */
+		refuse_set(f, &want, UHMM_WHY_BUSY);
+	else
+		f->holes = want;
 	want = set_and(&f->want, &there);
 	set_for_each_run(&want, first, last)
 		take_run(b, o, f, first, last);
@@ -192,7 +224,7 @@ static int take_all(struct uffd *b, const struct uffd_object *o,
  * The client knows only the object's own mapping, which never changes: so pages
  * found there are right, whatever happens to views.
  */
-int uffd_object_freeze(struct uffd *b, const struct uffd_object *o,
+int uffd_object_freeze(struct uffd *b, struct uffd_object *o,
 		       struct mm_freeze *f)
 {
 	int ret;
@@ -204,7 +236,10 @@ int uffd_object_freeze(struct uffd *b, const struct uffd_object *o,
 	if (ret)
 		return ret;
 	f->stamp = uffd_stamp_all(b, f->va);
-	ret = take_all(b, o, f);
+	if (uffd_object_hide(b, o))
+		ret = take_all(b, o, f);
+	else
+		refuse_set(f, &f->want, UHMM_WHY_SHARED);
 	uffd_gate_leave(b);
 	return ret;
 }

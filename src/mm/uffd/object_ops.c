@@ -74,7 +74,7 @@ int object_look(struct mm *mm, uintptr_t start, size_t npages, uint16_t *ret)
 
 int object_freeze(struct mm *mm, struct mm_freeze *f)
 {
-	const struct uffd_object *o = uffd_object_at(to_uffd(mm), f->va);
+	struct uffd_object *o = uffd_object_at(to_uffd(mm), f->va);
 
 	return o ? uffd_object_freeze(to_uffd(mm), o, f) : uffd_freeze(mm, f);
 }

@@ -120,6 +120,15 @@ bool uffd_view_any(struct uffd *b, const struct uffd_object *o,
 	return found;
 }
 
+bool uffd_object_mapped(struct mm *mm, uintptr_t va)
+{
+	struct uffd *b = to_uffd(mm);
+	const struct uffd_object *o = uffd_object_at(b, va);
+	struct uffd_view v;
+
+	return o && (o->lost || uffd_view_any(b, o, &v));
+}
+
 /* The part of @v that shows [va, va + len). */
 static bool part_of(const struct uffd_view *v, uintptr_t va, size_t len,
 		    struct uffd_range *ret)
@@ -196,8 +205,7 @@ bool uffd_is_view(struct uffd *b, uintptr_t addr)
 
 /* ---- Events ---- */
 
-/* The object of a mapping, or NULL. */
-static struct uffd_object *object_of(struct uffd *b, const struct uffd_vma *vma)
+struct uffd_object *uffd_object_of(struct uffd *b, const struct uffd_vma *vma)
 {
 	struct uffd_objects *t = uffd_objects_of(b);
 	struct uffd_object *found = NULL;
@@ -221,6 +229,27 @@ static bool put_guard(uintptr_t end)
 			 &at);
 }
 
+int uffd_view_enter(struct uffd *b, struct uffd_object *o,
+		    const struct uffd_vma *vma)
+{
+	uintptr_t va = uffd_object_va(o, vma);
+	size_t len = vma->end - vma->start;
+	int ret;
+
+	sys_madvise(vma->start, len, MADV_NOHUGEPAGE);
+	ret = uffd_register(b->u, vma->start, len,
+			    UFFDIO_REGISTER_MODE_MISSING |
+				    UFFDIO_REGISTER_MODE_WP);
+	if (!ret)
+		ret = uffd_view_add(b, o, vma->start, vma->end, va,
+				    va + len < o->va + o->len &&
+					    put_guard(vma->end));
+	if (ret)
+		o->lost = true;
+	uffd_ranges_add(b, vma->start, vma->end);
+	return ret;
+}
+
 /* Enter the view that is mapped at @addr now in the table. */
 static void look_again(struct uffd *b, uintptr_t addr)
 {
@@ -229,17 +258,11 @@ static void look_again(struct uffd *b, uintptr_t addr)
 
 	if (uffd_find_vma(b, addr, &vma) || vma.start > addr)
 		return;
-	o = object_of(b, &vma);
-	if (!o || vma.offset >= o->len)
+	o = uffd_object_of(b, &vma);
+	if (!o || !uffd_object_va(o, &vma))
 		return;
 	uffd_view_cut(b, vma.start, vma.end);
-	if (uffd_register(b->u, vma.start, vma.end - vma.start,
-			  UFFDIO_REGISTER_MODE_MISSING |
-				  UFFDIO_REGISTER_MODE_WP) ||
-	    uffd_view_add(b, o, vma.start, vma.end, o->va + vma.offset,
-			  put_guard(vma.end)))
-		o->lost = true;
-	uffd_ranges_add(b, vma.start, vma.end);
+	uffd_view_enter(b, o, &vma);
 }
 
 /*
@@ -270,8 +293,10 @@ static uintptr_t find_by_maps(struct uffd *b, uintptr_t addr)
 	struct uffd_vma vma;
 
 	if (!uffd_find_vma(b, addr, &vma) && vma.start <= addr)
-		o = object_of(b, &vma);
-	return o ? o->va + vma.offset + (addr - vma.start) : 0;
+		o = uffd_object_of(b, &vma);
+	if (!o || !uffd_object_va(o, &vma))
+		return 0;
+	return uffd_object_va(o, &vma) + (addr - vma.start);
 }
 
 bool uffd_is_shared(struct uffd *b, uintptr_t addr)
