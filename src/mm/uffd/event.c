@@ -176,6 +176,8 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		uffd_ranges_del(b, msg->arg.remove.start, msg->arg.remove.end);
 		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		c->unmap(c->priv, msg->arg.remove.start, msg->arg.remove.end);
+		uffd_show_replaced(b, msg->arg.remove.start,
+				   msg->arg.remove.end);
 		uffd_stamp_range(b, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_FORK:
@@ -195,7 +197,8 @@ void uffd_apply(struct uffd *b, const struct uffd_msg *msg)
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		c->remap(c->priv, from, to, msg->arg.remap.len);
 		/* Tracked no more, as far as we know, but perhaps mapped. */
-		uffd_fork_hide(&b->mm, from, from + msg->arg.remap.len, false);
+		uffd_show(b, from, from + msg->arg.remap.len);
+		uffd_hide_moved(b, to, to + msg->arg.remap.len);
 		uffd_stamp_range(b, from, from + msg->arg.remap.len);
 		uffd_stamp_range(b, to, to + msg->arg.remap.len);
 		break;

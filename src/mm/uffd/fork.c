@@ -51,24 +51,69 @@ static bool hides(const struct uffd *b)
  * mapping that mremap(2) made longer nobody knows the end: all of it is hidden,
  * so that it stays one mapping.
  */
+static uintptr_t end_of_tracked(const struct uffd *b, uintptr_t end)
+{
+	struct uffd_vma vma;
+
+	if (uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) || vma.start >= end ||
+	    vma.end <= end || !vma.anon)
+		return end;
+	return uffd_ask_registered(b, end - MM_PAGE_SIZE) == 1 ? vma.end : end;
+}
+
+/*
+ * The program may have put other memory there already, which was hidden just
+ * now: then the event of that is under way.
+ */
+static void hide_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	sys_madvise(start, end_of_tracked(b, end) - start, MADV_DONTFORK);
+	if (uffd_is_changing(b))
+		atomic_store(&b->hid_early, true);
+}
+
+void uffd_show(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (hides(b))
+		sys_madvise(start, end_of_tracked(b, end) - start, MADV_DOFORK);
+}
+
+void uffd_show_replaced(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (atomic_load(&b->hid_early))
+		sys_madvise(start, end - start, MADV_DOFORK);
+}
+
+void uffd_hide_moved(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	if (atomic_load(&b->hid_early))
+		uffd_hide_new(b, start, end);
+}
+
+/*
+ * Of what the client wants to be hidden that which is tracked still, as it may
+ * have asked before an event was applied.
+ */
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 {
 	struct uffd *b = to_uffd(mm);
-	struct uffd_vma vma;
+	uintptr_t s, e;
 
 	if (!hides(b))
 		return;
-	if (!uffd_find_vma(b, end - MM_PAGE_SIZE, &vma) && vma.start < end &&
-	    vma.end > end && vma.anon)
-		end = vma.end;
-	sys_madvise(start, end - start, hide ? MADV_DONTFORK : MADV_DOFORK);
+	sys_mutex_lock(&b->event_lock);
+	if (!hide)
+		uffd_show(b, start, end);
+	for (; hide && uffd_ranges_next(b, start, end, &s, &e); start = e)
+		hide_tracked(b, s, e);
+	sys_mutex_unlock(&b->event_lock);
 }
 
 /* While a fork is under way this is left to hide_all() at the fork's end. */
 void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	if (!atomic_load(&b->forking))
-		uffd_fork_hide(&b->mm, start, end, true);
+	if (hides(b) && !atomic_load(&b->forking))
+		hide_tracked(b, start, end);
 }
 
 /*
@@ -110,8 +155,11 @@ int uffd_fork_begin(struct mm *mm)
 
 	sys_mutex_lock(&b->event_lock);
 	atomic_store(&b->forking, true);
-	if (hides(b))
+	if (hides(b)) {
+		uffd_drain(b);
+		atomic_store(&b->hid_early, uffd_is_changing(b));
 		uffd_each_part(b, show);
+	}
 	if (b->has.fork)
 		ret = open_pair(b);
 	sys_mutex_unlock(&b->event_lock);

@@ -128,6 +128,24 @@ void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end)
 	sys_mutex_unlock(&t->lock);
 }
 
+bool uffd_ranges_next(struct uffd *b, uintptr_t start, uintptr_t end,
+		      uintptr_t *ret_start, uintptr_t *ret_end)
+{
+	struct uffd_range r = { start, end };
+	struct uffd_ranges *t = &b->ranges;
+	size_t at;
+
+	if (!atomic_load(&t->overflow)) {
+		sys_mutex_lock(&t->lock);
+		at = find_tracked(t, t->nr, start);
+		r = at < t->nr ? range_at(t, at) : (struct uffd_range){ 0, 0 };
+		sys_mutex_unlock(&t->lock);
+	}
+	*ret_start = r.start > start ? r.start : start;
+	*ret_end = r.end < end ? r.end : end;
+	return *ret_start < *ret_end;
+}
+
 bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	struct uffd_ranges *t = &b->ranges;

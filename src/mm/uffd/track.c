@@ -214,7 +214,7 @@ static int untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
 
 	uffd_ranges_del(b, start, end);
 	uffd_release(b, start, end);
-	uffd_fork_hide(&b->mm, start, end, false);
+	uffd_show(b, start, end);
 	ret = uffd_unregister(b->u, start, end - start);
 	/* -EINVAL: nothing is mapped, or a file by now is in a part of it. */
 	while (ret == -EINVAL && start < end) {

@@ -153,6 +153,7 @@ struct uffd {
 	int pagemap, maps; /* -1: none */
 	int fork[2];	   /* fork.c; by event_lock */
 	_Atomic bool forking;
+	_Atomic bool hid_early; /* fork.c */
 
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
@@ -359,6 +360,12 @@ void uffd_fork_end(struct mm *mm);
 int uffd_fork_take(struct mm *mm);
 void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages);
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide);
+/* These hold event_lock.  The range is not tracked any more. */
+void uffd_show(struct uffd *b, uintptr_t start, uintptr_t end);
+/* An event tells that something else is mapped there, perhaps hidden. */
+void uffd_show_replaced(struct uffd *b, uintptr_t start, uintptr_t end);
+/* An event tells that a tracked mapping came there, perhaps shown since. */
+void uffd_hide_moved(struct uffd *b, uintptr_t start, uintptr_t end);
 /* Hide a range that is newly tracked, whether a fork is under way or not. */
 void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end);
 /* A process was made, and @child is its userfaultfd.  Holds event_lock. */
@@ -423,6 +430,9 @@ void uffd_ranges_close(struct uffd *b);
 void uffd_ranges_add(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_ranges_del(struct uffd *b, uintptr_t start, uintptr_t end);
 bool uffd_ranges_has(const struct uffd *b, uintptr_t addr);
+/* The first part that is tracked; where the table is full, all of it. */
+bool uffd_ranges_next(struct uffd *b, uintptr_t start, uintptr_t end,
+		      uintptr_t *ret_start, uintptr_t *ret_end);
 /* Is any of it known to be tracked? */
 bool uffd_ranges_touch(struct uffd *b, uintptr_t start, uintptr_t end);
 
