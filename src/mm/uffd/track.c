@@ -27,7 +27,7 @@ static void free_parts(struct parts *p)
 }
 
 /* Return: -EAGAIN: there is room for more of them; -ENOMEM. */
-static int make_room(struct parts *p)
+static int grow_parts(struct parts *p)
 {
 	size_t max = 4 * p->max;
 	struct mm_extent *many = sys_alloc(max * sizeof(*many));
@@ -196,7 +196,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 		sys_mutex_unlock(&b->event_lock);
 		sys_mutex_unlock(&b->keeper.lock);
 		if (ret == -E2BIG)
-			ret = make_room(&p);
+			ret = grow_parts(&p);
 	}
 	if (p.many)
 		free_parts(&p);
