@@ -78,6 +78,11 @@ struct mm_client {
 	 * that are not at their address.  May be NULL.
 	 */
 	void (*forked)(void *priv, int child);
+	/*
+	 * Has the program announced that it changes [start, end)?  place() and
+	 * unplace() leave the mappings there alone then.  May be NULL.
+	 */
+	bool (*is_announced)(void *priv, uintptr_t start, uintptr_t end);
 	/* Where waiting threads of the backend are listed, or NULL. */
 	struct sys_waits *waits;
 };
@@ -139,6 +144,7 @@ struct mm_freeze {
  * Device memory at an address: @npages of file @fd from @offset, in bytes.
  * @stamp: of the block of @va, from when the pages were marked
  * @watched: events of it are raised: set by place(), told to unplace()
+ * @announced_too: replace it even if is_announced()
  */
 struct mm_place {
 	uintptr_t va;
@@ -146,7 +152,7 @@ struct mm_place {
 	int fd;
 	uint32_t stamp;
 	uint64_t offset;
-	bool watched;
+	bool watched, announced_too;
 };
 
 /*
@@ -340,7 +346,7 @@ struct mm_ops {
 	/*
 	 * Map device memory at pages that are frozen or holes.  Called without
 	 * locks, waits until events are applied.  Return: pages done; -EAGAIN:
-	 * mappings changed since @stamp; -ENOENT: the mapping is gone; -ENOMEM:
+	 * mappings changed since @stamp, or it is_announced(); -ENOENT: the mapping is gone; -ENOMEM:
 	 * also for too many mappings.
 	 */
 	ssize_t (*place)(struct mm *mm, struct mm_place *p);
@@ -350,6 +356,11 @@ struct mm_ops {
 	 * already.  Locks and return value as for place().
 	 */
 	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
+	/*
+	 * Wait for each place() and unplace() that has asked is_announced()
+	 * before.  NULL: none takes time.
+	 */
+	void (*place_sync)(struct mm *mm);
 	/*
 	 * Check that the file of @fd has @npages pages from @offset on.
 	 * -EBADF, -EINVAL.  NULL: no check is needed.

@@ -69,6 +69,7 @@ static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
 		.stamp = stamp,
 		.offset = dev->desc.offset + s->m->dpfn[i] * MM_PAGE_SIZE,
 		.watched = atomic_load(&dev->watched),
+		.announced_too = s->lost,
 	};
 	ssize_t n = fn(s->m->u->mm, &p);
 

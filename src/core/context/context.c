@@ -116,6 +116,7 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 					.unmap = core_unmap,
 					.remap = core_remap,
 					.forked = core_forked,
+					.is_announced = announce_has,
 					.waits = &u->waits };
 	return open(&mp, &u->mm);
 }

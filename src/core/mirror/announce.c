@@ -8,6 +8,9 @@
  * mirror counts a change.  The lists of changes and of mirrors both change
  * under mirrors.lock, so the end of a change is counted by exactly the mirrors
  * that counted its beginning.
+ *
+ * Nor are mappings replaced by device memory, or the reverse, where a change is
+ * under way: when the call that announces it returns, none is being replaced.
  */
 #include <errno.h>
 
@@ -72,6 +75,19 @@ static void count_all(struct uhmm *u, const struct change *c, bool begins)
 	}
 }
 
+bool announce_has(void *priv, uintptr_t start, uintptr_t end)
+{
+	struct mirrors *all = &((struct uhmm *)priv)->mirrors;
+	struct change *c;
+
+	sys_mutex_lock(&all->lock);
+	for (c = all->changes; c; c = c->next)
+		if (start < c->end && end > c->start)
+			break;
+	sys_mutex_unlock(&all->lock);
+	return c;
+}
+
 int do_notify_begin(struct uhmm *u, uintptr_t addr, size_t len,
 		    enum uhmm_notify why)
 {
@@ -87,6 +103,8 @@ int do_notify_begin(struct uhmm *u, uintptr_t addr, size_t len,
 	all->changes = c;
 	count_all(u, c, true);
 	sys_mutex_unlock(&all->lock);
+	if (u->mm->ops->place_sync)
+		u->mm->ops->place_sync(u->mm);
 	mirror_invalidate(u, addr, addr + len, why);
 	if (why == UHMM_NOTIFY_UNMAP)
 		fixed_unmap(u, addr, addr + len);

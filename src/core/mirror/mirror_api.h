@@ -28,6 +28,8 @@ void announce_init(struct uhmm *u);
 void announce_destroy(struct uhmm *u);
 /* A new mirror; the caller holds mirrors.lock. */
 void announce_added(struct uhmm_mirror *m);
+/* mm_client.is_announced */
+bool announce_has(void *priv, uintptr_t start, uintptr_t end);
 int do_notify_begin(struct uhmm *u, uintptr_t addr, size_t len,
 		    enum uhmm_notify why);
 int do_notify_end(struct uhmm *u, uintptr_t addr, size_t len);

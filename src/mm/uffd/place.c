@@ -150,13 +150,42 @@ static int place_part(struct uffd *b, struct mm_place *p, uintptr_t va,
 	return err;
 }
 
+/*
+ * Let the program change the mappings first, if it is about to: to cut one in
+ * two while a part of it is being discarded keeps the rest from being discarded
+ * before Linux 6.18.  Caller holds keeper.lock.
+ */
+static int ask_client(const struct uffd *b, const struct mm_place *p)
+{
+	const struct mm_client *c = b->mm.client;
+	uintptr_t end = p->va + p->npages * MM_PAGE_SIZE;
+
+	if (p->announced_too || !c->is_announced)
+		return 0;
+	return c->is_announced(c->priv, p->va, end) ? -EAGAIN : 0;
+}
+
+void uffd_place_sync(struct mm *mm)
+{
+	struct uffd *b = to_uffd(mm);
+
+	/* Pairs with uffd_place(), whose question comes after that. */
+	if (!atomic_load(&b->has_placed))
+		return;
+	sys_wait_lock(b->mm.client->waits, &b->keeper.lock,
+		      "mappings that change to have changed", 0);
+	sys_mutex_unlock(&b->keeper.lock);
+}
+
 ssize_t uffd_place(struct mm *mm, struct mm_place *p)
 {
 	uintptr_t va = p->va, end = p->va + p->npages * MM_PAGE_SIZE;
 	struct uffd *b = to_uffd(mm);
-	int err = 0;
+	int err;
 
+	atomic_store(&b->has_placed, true);
 	sys_mutex_lock(&b->keeper.lock);
+	err = ask_client(b, p);
 	while (va < end && !err) {
 		struct uffd_vma vma;
 		uintptr_t to;
@@ -275,7 +304,9 @@ ssize_t uffd_unplace(struct mm *mm, struct mm_place *p)
 	int err;
 
 	sys_mutex_lock(&b->keeper.lock);
-	err = sys_inode(p->fd, &inode);
+	err = ask_client(b, p);
+	if (!err)
+		err = sys_inode(p->fd, &inode);
 	while (va < end && !err) {
 		struct uffd_vma vma;
 		uintptr_t to;

@@ -99,6 +99,7 @@ static const struct mm_ops ops = {
 	.stamp = stamp_at,
 	.place = object_place,
 	.unplace = uffd_unplace,
+	.place_sync = uffd_place_sync,
 	.can_place = uffd_can_place,
 	.is_placed = uffd_is_placed,
 	.resume = uffd_resume,

@@ -187,6 +187,7 @@ struct uffd {
 	_Atomic(struct uffd_objects *) objects; /* object.h; NULL: none yet */
 	struct uffd_keeper keeper;
 	struct uffd_nodes nodes;
+	_Atomic bool has_placed;       /* place() was called, ever */
 	struct uffd_swap swap;	       /* by keeper.lock, as what follows */
 	uintptr_t fences[UFFD_FENCES]; /* see place.c */
 	unsigned nr_fences;
@@ -314,6 +315,7 @@ bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
 
 ssize_t uffd_place(struct mm *mm, struct mm_place *p);
 ssize_t uffd_unplace(struct mm *mm, struct mm_place *p);
+void uffd_place_sync(struct mm *mm);
 int uffd_can_place(struct mm *mm, int fd, uint64_t offset, uint64_t npages);
 bool uffd_is_placed(struct mm *mm, uintptr_t va, int fd, uint64_t offset);
 int uffd_resume(struct mm *mm, uintptr_t va, size_t npages);
