@@ -13,12 +13,19 @@
  * pinned until mlock(2) has locked them: a move that had begun earlier could
  * drop the lock (see uffd_stash.c).
  *
+ * Discards: before Linux 6.18 the kernel discards the front of a mapping that is
+ * cut in two while our event of that is read, and not the rest.  libuhmm cuts
+ * mappings where it maps the memory of a device, but not where a change has
+ * been announced.
+ *
  * mlockall(2) would fill libuhmm's frames, which are 32 GiB of addresses, and
  * count our reserve of addresses against the limit of the process.  So all
  * other mappings are locked one by one.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include "preload.h"
 
@@ -53,6 +60,79 @@ static bool is_page_range(const void *addr, size_t len)
 
 /* ---- Advice ------------------------------------------------------------- */
 
+static bool is_before(long major, long minor)
+{
+	struct utsname u;
+	char *rest;
+	long is;
+
+	if (syscall(SYS_uname, &u))
+		return true;
+	is = strtol(u.release, &rest, 10);
+	if (is != major || *rest != '.')
+		return is < major;
+	return strtol(rest + 1, NULL, 10) < minor;
+}
+
+/* Does a discard have to be announced to be complete? */
+static bool needs_notice(void)
+{
+	enum {
+		UNKNOWN,
+		NO,
+		YES
+	};
+	static _Atomic int old;
+
+	if (!settings.devices || !manage_is_started())
+		return false;
+	if (atomic_load(&old) == UNKNOWN)
+		atomic_store(&old, is_before(6, 18) ? YES : NO);
+	return atomic_load(&old) == YES;
+}
+
+/* A mapping of one page cannot be cut. */
+static int discard_pages(char *addr, size_t len, int advice)
+{
+	int ret = 0, err = 0;
+
+	for (size_t i = 0; i < len; i += PAGE) {
+		if (!sys_madvise(addr + i, PAGE, advice))
+			continue;
+		ret = -1;
+		err = errno;
+		if (err != ENOMEM) /* a hole, which does not end the call */
+			break;
+	}
+	if (ret)
+		errno = err;
+	return ret;
+}
+
+int advise_discard(void *addr, size_t len, int advice)
+{
+	int err, ret;
+
+	if (len <= PAGE || !needs_notice())
+		return sys_madvise(addr, len, advice);
+	err = manage_clears(addr, page_up(len));
+	if (err == -ENOMEM)
+		return discard_pages(addr, len, advice);
+	ret = sys_madvise(addr, len, advice);
+	manage_changed(addr, page_up(len), err);
+	return ret;
+}
+
+/* Memory of a device cannot be freed later, so it is discarded at once. */
+static int free_lazily(void *addr, size_t len)
+{
+	int ret = advise_discard(addr, len, MADV_FREE);
+
+	if (ret && errno == EINVAL && manage_has((uintptr_t)addr))
+		ret = advise_discard(addr, len, MADV_DONTNEED);
+	return ret;
+}
+
 static int install_guard(void *addr, size_t len)
 {
 	int err, ret = sys_madvise(addr, len, MADV_GUARD_INSTALL);
@@ -60,8 +140,8 @@ static int install_guard(void *addr, size_t len)
 	if (ret)
 		return ret;
 	err = errno;
-	if (sys_madvise(addr, len, MADV_DONTNEED))
-		sys_madvise(addr, len, MADV_DONTNEED_LOCKED);
+	if (advise_discard(addr, len, MADV_DONTNEED))
+		advise_discard(addr, len, MADV_DONTNEED_LOCKED);
 	errno = err;
 	return 0;
 }
@@ -85,6 +165,11 @@ EXPORT int madvise(void *addr, size_t len, int advice)
 	    !is_page_range(addr, len))
 		return sys_madvise(addr, len, advice);
 	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+		return advise_discard(addr, len, advice);
+	case MADV_FREE:
+		return free_lazily(addr, len);
 	case MADV_GUARD_INSTALL:
 		return install_guard(addr, len);
 	case MADV_WIPEONFORK:

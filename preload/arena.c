@@ -69,7 +69,7 @@ static bool on_commit(extent_hooks_t *hooks, void *addr, size_t size,
 static bool discard(uintptr_t start, size_t len)
 {
 	int err = errno;
-	bool failed = madvise((void *)start, len, MADV_DONTNEED) < 0;
+	bool failed = advise_discard((void *)start, len, MADV_DONTNEED) < 0;
 
 	errno = err;
 	return failed;

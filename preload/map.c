@@ -246,13 +246,16 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	return nofork_remap(old, old_len, len, flags, target);
 }
 
+/* A device's memory that comes there now would have the old protection. */
 EXPORT int mprotect(void *addr, size_t len, int prot)
 {
+	bool watched = len && map_is_watched(__builtin_return_address(0));
+	int announced = watched ? manage_protects(addr, page_up(len)) : -ENODEV;
 	uintptr_t start = (uintptr_t)addr;
 	int ret = (int)syscall(SYS_mprotect, addr, len, prot);
 
-	if (!ret && len && is_opening(prot) &&
-	    map_is_watched(__builtin_return_address(0))) {
+	manage_changed(addr, page_up(len), announced);
+	if (!ret && watched && is_opening(prot)) {
 		int err = errno;
 
 		manage_opened(start, start + page_up(len));

@@ -205,6 +205,13 @@ bool manage_next(uintptr_t start, uintptr_t end, struct range *ret);
 ssize_t manage_fault_in(const void *p, size_t len, bool write);
 int manage_hold(const void *p, size_t len);
 int manage_release(const void *p, size_t len);
+/*
+ * The program is about to discard the range, or to protect it.  Return: 0: no
+ * mapping there is replaced until manage_changed(), which is given this.
+ */
+int manage_clears(const void *p, size_t len);
+int manage_protects(const void *p, size_t len);
+void manage_changed(const void *p, size_t len, int announced);
 
 struct manage_state {
 	bool started;
@@ -342,6 +349,11 @@ void present_add(struct present *p, const void *addr, size_t len);
 void present_always(struct present *p, const void *addr, size_t len);
 /* Unpin all parts. */
 void present_end(const struct present *p);
+
+/* ---- advise.c ------------------------------------------------------------ */
+
+/* madvise(2) with MADV_DONTNEED, MADV_DONTNEED_LOCKED or MADV_FREE. */
+int advise_discard(void *addr, size_t len, int advice);
 
 /* ---- nofork.c: what is kept from children -------------------------------- */
 

@@ -5,6 +5,8 @@
  */
 #include <time.h>
 
+#include <uhmm/mirror.h>
+
 #include "preload.h"
 
 #define PATIENCE_MS 10000
@@ -62,6 +64,37 @@ int manage_hold(const void *p, size_t len)
 int manage_release(const void *p, size_t len)
 {
 	return use_for(uhmm_unpin, p, len);
+}
+
+static int begin_clear(struct uhmm *u, void *p, size_t len)
+{
+	return uhmm_notify_begin(u, p, len, UHMM_NOTIFY_CLEAR);
+}
+
+static int begin_protect(struct uhmm *u, void *p, size_t len)
+{
+	return uhmm_notify_begin(u, p, len, UHMM_NOTIFY_PROTECT);
+}
+
+int manage_clears(const void *p, size_t len)
+{
+	return use_for(begin_clear, p, len);
+}
+
+int manage_protects(const void *p, size_t len)
+{
+	if (!settings.devices || !manage_is_started())
+		return -ENODEV;
+	return use_for(begin_protect, p, len);
+}
+
+void manage_changed(const void *p, size_t len, int announced)
+{
+	int err = errno;
+
+	if (!announced)
+		use_for(uhmm_notify_end, p, len);
+	errno = err;
 }
 
 /* Wait until no call is under way.  False: one does not end. */
