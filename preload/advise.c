@@ -13,10 +13,10 @@
  * pinned until mlock(2) has locked them: a move that had begun earlier could
  * drop the lock (see uffd_stash.c).
  *
- * Discards: before Linux 6.18 the kernel discards the front of a mapping that is
- * cut in two while our event of that is read, and not the rest.  libuhmm cuts
- * mappings where it maps the memory of a device, but not where a change has
- * been announced.
+ * Discards: before Linux 6.18 the kernel discards the front of a mapping that
+ * is cut in two while our event of that is read, and not the rest.  libuhmm
+ * cuts mappings where it maps the memory of a device, but not where a change
+ * has been announced.
  *
  * mlockall(2) would fill libuhmm's frames, which are 32 GiB of addresses, and
  * count our reserve of addresses against the limit of the process.  So all

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapped.h - operations of devices whose memory the provider has mapped.
+ * mapped.h - operations of devices with memory that the provider has mapped.
  *
  * Device page n is the n-th page of the mapping.  A provider's own struct
  * begins with a struct mapped_pages, so that the operations take its priv.  No

@@ -170,8 +170,8 @@ int uhmm_mirror_snapshot(struct uhmm_mirror *mirror, const void *addr,
  * mprotect(2), and all changes of memory that is not private anonymous.
  * Invalidates the range in every mirror; faults of mirrors that cover a part of
  * it wait for uhmm_notify_end(), those of mirrors that are added meanwhile too.
- * Nor is a mapping in the range replaced, by pages that come to be used in place
- * on a coherent device, or leave it.
+ * Nor is a mapping in the range replaced, by pages that come to be used in
+ * place on a coherent device, or leave it.
  * Must not be nested with uhmm_mirror_fault() on the same thread.
  *
  * Return: 0; -EINVAL; -ENOMEM; -EDEADLK from a callback.  On error nothing is

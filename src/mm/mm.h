@@ -78,10 +78,7 @@ struct mm_client {
 	 * that are not at their address.  May be NULL.
 	 */
 	void (*forked)(void *priv, int child);
-	/*
-	 * Has the program announced that it changes [start, end)?  place() and
-	 * unplace() leave the mappings there alone then.  May be NULL.
-	 */
+	/* Does the program change a part, by its own word?  May be NULL. */
 	bool (*is_announced)(void *priv, uintptr_t start, uintptr_t end);
 	/* Where waiting threads of the backend are listed, or NULL. */
 	struct sys_waits *waits;
@@ -346,8 +343,8 @@ struct mm_ops {
 	/*
 	 * Map device memory at pages that are frozen or holes.  Called without
 	 * locks, waits until events are applied.  Return: pages done; -EAGAIN:
-	 * mappings changed since @stamp, or it is_announced(); -ENOENT: the mapping is gone; -ENOMEM:
-	 * also for too many mappings.
+	 * mappings changed since @stamp, or it is_announced(); -ENOENT: the
+	 * mapping is gone; -ENOMEM: also for too many mappings.
 	 */
 	ssize_t (*place)(struct mm *mm, struct mm_place *p);
 	/*
@@ -356,10 +353,7 @@ struct mm_ops {
 	 * already.  Locks and return value as for place().
 	 */
 	ssize_t (*unplace)(struct mm *mm, struct mm_place *p);
-	/*
-	 * Wait for each place() and unplace() that has asked is_announced()
-	 * before.  NULL: none takes time.
-	 */
+	/* Wait for place() and unplace() that asked is_announced() before. */
 	void (*place_sync)(struct mm *mm);
 	/*
 	 * Check that the file of @fd has @npages pages from @offset on.

@@ -74,7 +74,7 @@ static bool is_asleep(void)
 	return !state || state[2] == 'S' || state[2] == 'D';
 }
 
-/* The thread waits for its event to be read or, announcing it, for this move. */
+/* The thread waits for its event to be read, or, announcing, for this move. */
 int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 {
 	static bool (*fn)(void);

@@ -169,7 +169,7 @@ void uffd_place_sync(struct mm *mm)
 {
 	struct uffd *b = to_uffd(mm);
 
-	/* Pairs with uffd_place(), whose question comes after that. */
+	/* Pairs with uffd_place(), which asks the client after that. */
 	if (!atomic_load(&b->has_placed))
 		return;
 	sys_wait_lock(b->mm.client->waits, &b->keeper.lock,
