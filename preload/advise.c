@@ -178,6 +178,10 @@ EXPORT int madvise(void *addr, size_t len, int advice)
 	case MADV_DONTFORK:
 	case MADV_DOFORK:
 		return nofork_advise(start, start + page_up(len), advice);
+	case MADV_REMOVE:
+		return shared_remove(addr, page_up(len)) ?
+			       0 :
+			       sys_madvise(addr, len, advice);
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return populate(addr, len, advice);

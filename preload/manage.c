@@ -7,7 +7,6 @@
  * program.  Fault handlers do not take the lock.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -15,8 +14,6 @@
 #include "mutex.h"
 #include "preload.h"
 #include "signals.h"
-
-#define TRIES 1000
 
 enum state {
 	OFF,	  /* no limit */
@@ -80,7 +77,10 @@ static void register_range(uintptr_t start, uintptr_t end)
 
 static int pin_range(uintptr_t start, uintptr_t end)
 {
-	if (!reserve_has(start) && !ranges_hit(&mappings, start))
+	struct range r;
+
+	if (!reserve_has(start) && !ranges_hit(&mappings, start) &&
+	    !shared_next(start, end, &r))
 		return -ENOENT;
 	return uhmm_pin(context, (void *)start, end - start);
 }
@@ -144,6 +144,16 @@ static void start_quietly(void)
 	quiet_begin(&old);
 	start();
 	quiet_end(&old);
+}
+
+void manage_with(void (*fn)(struct uhmm *u, const struct range *r),
+		 const struct range *r, bool open)
+{
+	acquire_manage();
+	if (open && atomic_load(&state) == WATCHING)
+		start_quietly();
+	fn(manage_is_started() ? context : NULL, r);
+	release_manage();
 }
 
 static size_t counted(void)
@@ -337,20 +347,6 @@ void manage_exclude(uintptr_t start_, uintptr_t end)
 	release_manage();
 }
 
-/*
- * For signal handlers too: the interrupted thread may hold the lock, so waiting
- * for it is bounded.
- */
-static bool try_lock(void)
-{
-	for (int tries = 0; tries < TRIES; tries++) {
-		if (mutex_trylock(&lock))
-			return true;
-		sched_yield();
-	}
-	return false;
-}
-
 bool manage_next(uintptr_t start_, uintptr_t end, struct range *ret)
 {
 	bool found = false;
@@ -359,7 +355,7 @@ bool manage_next(uintptr_t start_, uintptr_t end, struct range *ret)
 	if (end <= lowest || start_ >= highest)
 		return false;
 	masks_block_all(&old);
-	if (try_lock()) {
+	if (mutex_try_long(&lock)) {
 		found = ranges_next(&mappings, start_, ret);
 		mutex_unlock(&lock);
 	}
@@ -372,6 +368,7 @@ bool manage_next(uintptr_t start_, uintptr_t end, struct range *ret)
 static void close_for(const char *what)
 {
 	context_close(context, what);
+	shared_closed();
 	context = NULL;
 }
 
@@ -460,6 +457,7 @@ void manage_forked(void)
 	calls_forked();
 	robust_forked();
 	aio_forked();
+	shared_forked();
 	nofork_child(manage_unmapping);
 	budget_forked(counted(), was == STARTED);
 	if (was == STARTED && uhmm_inherit(context, &context) == 0) {

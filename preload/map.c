@@ -152,6 +152,35 @@ static void *map_managed(void *addr, size_t len, int prot, int flags, int fd,
 	return p;
 }
 
+/* A mapping that is populated at once would not ask for room. */
+static void *map_shared(void *addr, size_t len, int prot, int flags, int fd,
+			off_t offset)
+{
+	void *p;
+
+	if (settings.shared)
+		flags &= ~MAP_POPULATE;
+	p = sys_mmap(addr, len, prot, flags, fd, offset);
+	if (p != MAP_FAILED) {
+		int err = errno;
+
+		len = page_up(len);
+		nofork_forget((uintptr_t)p, (uintptr_t)p + len);
+		shared_mapped((uintptr_t)p, (uintptr_t)p + len);
+		errno = err;
+	}
+	return p;
+}
+
+/* Something else is mapped there now, or nothing. */
+static void shared_gone(uintptr_t start, uintptr_t end)
+{
+	int err = errno;
+
+	shared_unmapped(start, end);
+	errno = err;
+}
+
 EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		  off_t offset)
 {
@@ -162,6 +191,8 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 		return sys_mmap(addr, len, prot, flags, fd, offset);
 	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
+	if (!(flags & MAP_FIXED) && shared_is_candidate(len, flags))
+		return map_shared(addr, len, prot, flags, fd, offset);
 	/* Before the call, as another thread may fork during it. */
 	if (flags & MAP_FIXED)
 		nofork_forget((uintptr_t)addr, (uintptr_t)addr + page_up(len));
@@ -170,6 +201,8 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 	if (p == MAP_FAILED)
 		return p;
 	nofork_forget((uintptr_t)p, end);
+	if (flags & MAP_FIXED)
+		shared_gone((uintptr_t)p, end);
 	if (flags & MAP_FIXED)
 		replaced((uintptr_t)p, end, prot, flags);
 	else if (is_candidate(len, flags))
@@ -183,17 +216,20 @@ EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd,
 EXPORT int munmap(void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr;
+	int ret;
 
 	/*
 	 * Before the call: afterwards another thread may get the addresses.
 	 * Arguments that the kernel refuses change nothing.
 	 */
-	if (map_is_watched(__builtin_return_address(0)) && start % PAGE == 0 &&
-	    len && len <= SIZE_MAX - PAGE - start) {
-		manage_unmapping(start, start + page_up(len));
-		nofork_forget(start, start + page_up(len));
-	}
-	return sys_munmap(addr, len);
+	if (!map_is_watched(__builtin_return_address(0)) || start % PAGE ||
+	    !len || len > SIZE_MAX - PAGE - start)
+		return sys_munmap(addr, len);
+	manage_unmapping(start, start + page_up(len));
+	nofork_forget(start, start + page_up(len));
+	ret = sys_munmap(addr, len);
+	shared_gone(start, start + page_up(len));
+	return ret;
 }
 
 static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
@@ -229,6 +265,20 @@ static bool has_managed_part(void *old, size_t len)
 	       manage_parts(start, start + page_up(len), &r, 1);
 }
 
+static void *remap_other(void *old, size_t old_len, size_t len, int flags,
+			 void *target)
+{
+	bool keeps = !old_len || (flags & MREMAP_DONTUNMAP);
+	void *p = nofork_remap(old, old_len, len, flags, target);
+	int err = errno;
+
+	if (p != MAP_FAILED)
+		shared_remapped((uintptr_t)old, page_up(old_len), (uintptr_t)p,
+				page_up(len), keeps);
+	errno = err;
+	return p;
+}
+
 EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 {
 	void *target = NULL;
@@ -243,7 +293,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 				       target);
 	if (has_managed_part(old, old_len))
 		return remap_managed(old, old_len, len, flags, target);
-	return nofork_remap(old, old_len, len, flags, target);
+	return remap_other(old, old_len, len, flags, target);
 }
 
 /* A device's memory that comes there now would have the old protection. */

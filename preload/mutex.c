@@ -8,9 +8,14 @@
  * has seen no lock.  All of these functions are the C library's.
  */
 #include "mutex.h"
+
+#include <sched.h>
+
 #include "preload.h"
 #include "real.h"
 #include "signals.h"
+
+#define TRIES 1000
 
 FIND(pthread_mutex_lock);
 FIND(pthread_mutex_trylock);
@@ -24,6 +29,16 @@ void mutex_lock(pthread_mutex_t *m)
 bool mutex_trylock(pthread_mutex_t *m)
 {
 	return !REAL(pthread_mutex_trylock)(m);
+}
+
+bool mutex_try_long(pthread_mutex_t *m)
+{
+	for (int tries = 0; tries < TRIES; tries++) {
+		if (mutex_trylock(m))
+			return true;
+		sched_yield();
+	}
+	return false;
 }
 
 void mutex_unlock(pthread_mutex_t *m)

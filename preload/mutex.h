@@ -14,6 +14,11 @@ void mutex_lock(pthread_mutex_t *m);
 bool mutex_trylock(pthread_mutex_t *m);
 void mutex_unlock(pthread_mutex_t *m);
 /*
+ * For signal handlers too: the interrupted thread may hold the lock, so waiting
+ * for it is bounded.
+ */
+bool mutex_try_long(pthread_mutex_t *m);
+/*
  * Lock with all signals blocked: a handler that ran in the holder's thread and
  * took the lock would wait for ever.  @before: the holder's signal mask, stored
  * under the lock.  mutex_unlock_quiet() keeps errno.

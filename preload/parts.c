@@ -20,6 +20,8 @@ bool manage_part(uintptr_t start, uintptr_t end, struct range *ret)
 		clip(&part, start, end, &best);
 	if (best.start != start && manage_next(start, end, &part))
 		clip(&part, start, end, &best);
+	if (best.start != start && shared_next(start, end, &part))
+		clip(&part, start, end, &best);
 	if (!best.end)
 		return false;
 	*ret = best;

@@ -27,6 +27,7 @@
  *	aio.c		blocks of requests that are under way; a leaf
  *	nofork.c	memory that children do not have; held during fork(2)
  *			and over calls that change mappings; a leaf
+ *	shared.c	where shared memory is managed; a leaf
  *	signals.c	the program's handlers; a leaf, spun on with all signals
  *			blocked
  */
@@ -195,6 +196,9 @@ int manage_pin(uintptr_t start, uintptr_t end, bool pinned);
 /* The managed parts of [start, end), at most @max.  Return: how many. */
 size_t manage_parts(uintptr_t start, uintptr_t end, struct range *ret,
 		    size_t max);
+/* Call @fn with the context, or NULL.  @open: open it if it could be. */
+void manage_with(void (*fn)(struct uhmm *u, const struct range *r),
+		 const struct range *r, bool open);
 /* Stop managing [start, end) for good; the data stay. */
 void manage_exclude(uintptr_t start, uintptr_t end);
 /* The first managed part of [start, end).  Any thread may ask at any time. */
@@ -212,6 +216,8 @@ int manage_release(const void *p, size_t len);
 int manage_clears(const void *p, size_t len);
 int manage_protects(const void *p, size_t len);
 void manage_changed(const void *p, size_t len, int announced);
+/* uhmm_object_remove() */
+int manage_remove(void *p, size_t len);
 
 struct manage_state {
 	bool started;
@@ -305,6 +311,28 @@ bool map_is_own(const void *caller);
 bool map_is_watched(const void *caller);
 /* Is @caller in libuhmm? */
 bool map_is_library(const void *caller);
+
+/* ---- shared.c: shared anonymous memory ----------------------------------- */
+
+/* Is it large enough, and of the kind that --shared=anon is about? */
+bool shared_is_candidate(size_t len, int flags);
+/* The kernel has made such a mapping; the program was not told of it yet. */
+void shared_mapped(uintptr_t start, uintptr_t end);
+/* The kernel has unmapped or replaced [start, end). */
+void shared_unmapped(uintptr_t start, uintptr_t end);
+/* mremap(2) did what the arguments say.  @keeps: the old mapping is there. */
+void shared_remapped(uintptr_t old, size_t old_len, uintptr_t start, size_t len,
+		     bool keeps);
+/* The first part of [start, end) that is managed.  Any thread may ask. */
+bool shared_next(uintptr_t start, uintptr_t end, struct range *ret);
+/* MADV_REMOVE.  False: let the kernel do it. */
+bool shared_remove(void *addr, size_t len);
+/* The context is closed: memory that it had is the program's alone. */
+void shared_closed(void);
+/* In a forked child: what the parent manages is not managed here. */
+void shared_forked(void);
+/* Bytes mapped and not managed.  *@ret_why: -errno, or 0: --shared=no */
+size_t shared_unmanaged(int *ret_why);
 
 /* ---- maps.c ------------------------------------------------------------ */
 

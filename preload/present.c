@@ -11,6 +11,13 @@ bool present_wanted(void)
 	return settings.mode == UHMM_FAULTS_INLINE && manage_is_started();
 }
 
+static void bring_home(struct present *p, struct range part)
+{
+	if (p->nr < MAX_PRESENT && !manage_pin(part.start, part.end, true))
+		p->parts[p->nr++] = part;
+	maps_touch(part);
+}
+
 /*
  * A part that finds no place in @p is touched only: its pages are most likely
  * still home when the kernel uses them.
@@ -19,18 +26,16 @@ void present_always(struct present *p, const void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
 	uintptr_t end = page_up((uintptr_t)addr + len);
-	struct range parts[8];
+	struct range parts[8], shared;
 	size_t nr;
 
 	if (!manage_is_started() || !len || start >= end)
 		return;
 	nr = manage_parts(start, end, parts, sizeof(parts) / sizeof(*parts));
-	for (size_t i = 0; i < nr; i++) {
-		if (p->nr < MAX_PRESENT &&
-		    !manage_pin(parts[i].start, parts[i].end, true))
-			p->parts[p->nr++] = parts[i];
-		maps_touch(parts[i]);
-	}
+	for (size_t i = 0; i < nr; i++)
+		bring_home(p, parts[i]);
+	for (; shared_next(start, end, &shared); start = shared.end)
+		bring_home(p, shared);
 }
 
 void present_add(struct present *p, const void *addr, size_t len)

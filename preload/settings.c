@@ -67,6 +67,7 @@ void settings_read(void)
 		.min_size = number("UHMM_RUN_MIN_SIZE"),
 		.mode = fault_mode(),
 		.follow_fork = number("UHMM_RUN_FOLLOW_FORK"),
+		.shared = number("UHMM_RUN_SHARED"),
 		.calls = number("UHMM_RUN_CALLS"),
 		.rings = number("UHMM_RUN_RINGS"),
 		.devices = copy("UHMM_RUN_DEVICES"),

@@ -19,6 +19,7 @@ struct settings {
 	size_t min_size; /* the smallest mapping that is managed */
 	enum uhmm_fault_mode mode;
 	bool follow_fork;
+	bool shared;	     /* shared anonymous memory is managed */
 	bool calls;	     /* faults of the kernel will not be served */
 	bool rings;	     /* io_uring(7) is allowed on managed memory */
 	const char *devices; /* separated by line breaks */

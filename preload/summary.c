@@ -199,6 +199,18 @@ static void add_managed(struct text *t, const struct manage_state *m)
 	add_others(t);
 }
 
+/* Also where all else fits. */
+static void add_shared(struct text *t)
+{
+	int why;
+	size_t bytes = shared_unmanaged(&why);
+
+	if (bytes)
+		add(t, "  shared memory       %10.1f MiB not managed: %s\n",
+		    (double)bytes / MIB,
+		    why ? strerrordesc_np(-why) : "--shared=no");
+}
+
 static void compose(struct text *t)
 {
 	struct manage_state m;
@@ -216,6 +228,7 @@ static void compose(struct text *t)
 		    (double)m.peak / MIB, (double)settings.ram / MIB);
 		add_others(t);
 	}
+	add_shared(t);
 }
 
 static int open_target(void)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <uhmm/mirror.h>
+#include <uhmm/object.h>
 
 #include "preload.h"
 
@@ -95,6 +96,11 @@ void manage_changed(const void *p, size_t len, int announced)
 	if (!announced)
 		use_for(uhmm_notify_end, p, len);
 	errno = err;
+}
+
+int manage_remove(void *p, size_t len)
+{
+	return use_for(uhmm_object_remove, p, len);
 }
 
 /* Wait until no call is under way.  False: one does not end. */

@@ -126,10 +126,23 @@ int uhmm_object_discard(struct uhmm_object *object, uint64_t offset,
 			size_t len);
 
 /**
+ * uhmm_object_remove() - what madvise(2) with MADV_REMOVE does
+ * @addr: in a view; whole pages
+ * @len: bytes, whole pages, all of them in that view
+ *
+ * As uhmm_object_discard(), by an address.
+ *
+ * Return: as there; -EINVAL also when that is no part of a view.
+ */
+int uhmm_object_remove(struct uhmm *u, void *addr, size_t len);
+
+/**
  * uhmm_object_destroy() - bring all pages home, and manage them no more
  *
  * The views stay mapped, as shared memory of the program's.  No other call on
  * the object may run or follow.  uhmm_close() does the same for all objects.
+ * The data of adopted memory of which no view is left, here or in a child, are
+ * dropped.
  *
  * Return: 0; -EBUSY while pages are pinned, or -ENOMEM, and the object is there
  * still; -EIO: the data of some pages are lost, and a touch of them is SIGBUS;

@@ -154,6 +154,30 @@ static void child_touches_first(void)
 	CHECK_EQ(uhmm_object_destroy(o), 0);
 }
 
+/* The parent unmaps the memory, and the object ends, while the child has it. */
+static void parent_has_enough(void)
+{
+	char *p = test_shared(NPAGES);
+	struct uhmm_object *o = test_adopt(u, p);
+	struct turns t;
+	pid_t pid;
+
+	turns_open(&t);
+	test_fill(p, NPAGES, 11);
+	test_move(u, p, NPAGES, dev);
+	pid = make_child();
+	CHECK(pid >= 0);
+	if (!pid) {
+		await(t.to_child[0]);
+		test_verify(p, NPAGES, 11);
+		_exit(0);
+	}
+	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_object_destroy(o), 0);
+	tell(t.to_child[1]);
+	CHECK_EQ(status_of(pid), 0);
+}
+
 static void execs(void)
 {
 	char *p = test_shared(FEW);
@@ -282,6 +306,7 @@ int main(void)
 	for (int round = 0; round < 2; round++) {
 		both_see_all();
 		child_touches_first();
+		parent_has_enough();
 		execs();
 		made_past_the_handlers();
 	}

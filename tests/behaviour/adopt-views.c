@@ -73,6 +73,7 @@ static void changes(void)
 	char *p = test_shared(FEW), *to = test_map(FEW), *q;
 	struct uhmm_object *o;
 	uint8_t why[FEW];
+	uint64_t home;
 
 	test_fill(p, FEW, 11);
 	o = test_adopt(u, p);
@@ -98,14 +99,19 @@ static void changes(void)
 	CHECK_EQ(munmap(q, FEW / 2 * PAGE), 0);
 	test_move(u, to, FEW, dev);
 
+	CHECK_EQ(uhmm_object_remove(u, to, FEW / 2 * PAGE), 0);
+	CHECK_EQ(test_count_on(u, to, FEW, dev), FEW / 2);
+	CHECK_EQ(uhmm_object_remove(u, to, (FEW + 1) * PAGE), -EINVAL);
+	test_verify_zero(to, FEW / 2);
 	CHECK_EQ(uhmm_object_discard(o, 0, FEW * PAGE), 0);
 	test_verify_zero(to, FEW);
 	test_fill(to, FEW, 12);
 	test_move(u, to, FEW, dev);
 	CHECK_EQ(munmap(to, FEW * PAGE), 0);
 	CHECK_EQ(uhmm_object_is_mapped(o), 0);
-	CHECK_EQ(uhmm_object_discard(o, 0, FEW * PAGE), 0);
+	home = test_stats(u).to_ram;
 	CHECK_EQ(uhmm_object_destroy(o), 0);
+	CHECK_EQ(test_stats(u).to_ram, home); /* dropped */
 }
 
 /* Memory was cut before the program adopts it: what is there is one object. */

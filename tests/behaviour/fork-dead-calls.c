@@ -96,6 +96,7 @@ static void check_shared(void)
 	DEAD(uhmm_object_is_mapped(shared));
 	DEAD(uhmm_object_map(shared, 0, PAGE, PROT_READ, 0, &view));
 	DEAD(uhmm_object_discard(shared, 0, PAGE));
+	DEAD(uhmm_object_remove(u, p, PAGE));
 	DEAD(uhmm_object_destroy(shared));
 }
 

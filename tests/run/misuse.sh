@@ -70,6 +70,7 @@ done
 refused 125 'too small' run --ram 4K touch "$marker"
 refused 125 'too small' run --min-size 1 touch "$marker"
 refused 125 'no size' run --min-size huge touch "$marker"
+refused 125 'no or anon' run --shared=all touch "$marker"
 refused 125 '--mode sometimes is no mode; write' run --mode sometimes touch "$marker"
 refused 125 'nosuchfeature' run --features-off nosuchfeature touch "$marker"
 for mode in auto threads inline; do

@@ -55,6 +55,8 @@ static void help_run(void)
 	       "  --per-process        the limit is for each process, not for "
 	       "all together\n"
 	       "  --follow-fork=YESNO  manage children too (default: yes)\n"
+	       "  --shared=no|anon     manage shared anonymous memory too "
+	       "(default: no)\n"
 	       "  --summary[=FILE]     at exit say what happened, on standard "
 	       "error or in FILE\n"
 	       "  --features-off LIST  kernel features not to use, as "
@@ -125,6 +127,16 @@ static int parse_follow(const char *arg, struct run_options *o)
 	return -1;
 }
 
+static int parse_shared(const char *arg, struct run_options *o)
+{
+	if (strcmp(arg, "no") && strcmp(arg, "anon")) {
+		complain(name, "--shared %s is neither; write no or anon", arg);
+		return EXIT_OURS;
+	}
+	o->shared = *arg == 'a';
+	return -1;
+}
+
 /* There is one limit: on all RAM, or on the program's pages alone. */
 static int parse_run_limit(const char *option, bool resident,
 			   struct run_options *o)
@@ -159,6 +171,8 @@ static int parse_option(int opt, char **argv, struct run_options *o)
 		return -1;
 	case 'F':
 		return parse_follow(optarg, o);
+	case 'S':
+		return parse_shared(optarg, o);
 	case 'f':
 		o->features_off = optarg;
 		return -1;
@@ -243,6 +257,7 @@ int run_parse(int argc, char **argv, struct run_options *o)
 		{ "summary", optional_argument, NULL, 's' },
 		{ "per-process", no_argument, NULL, 'p' },
 		{ "follow-fork", required_argument, NULL, 'F' },
+		{ "shared", required_argument, NULL, 'S' },
 		{ "features-off", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },

@@ -85,6 +85,7 @@ static bool set_environment(const struct run_options *o, const char *preload)
 	       set_number("UHMM_RUN_RESIDENT", o->resident) &&
 	       set_number("UHMM_RUN_MIN_SIZE", o->min_size) &&
 	       set_number("UHMM_RUN_FOLLOW_FORK", o->follow_fork) &&
+	       set_number("UHMM_RUN_SHARED", o->shared) &&
 	       set_number("UHMM_RUN_CALLS", o->calls) &&
 	       set_number("UHMM_RUN_RINGS", o->rings) &&
 	       set_number("UHMM_RUN_PID", (uint64_t)getpid()) &&

@@ -23,6 +23,7 @@ struct run_options {
 	const char *mode_name;
 	const char *features_off; /* NULL: none */
 	bool follow_fork;
+	bool shared;	  /* shared anonymous memory is managed */
 	bool per_process; /* each child has its own limit */
 	bool calls;	  /* faults of system calls will not be served */
 	bool rings;	  /* io_uring(7) is allowed on managed memory */

@@ -187,6 +187,11 @@ static int64_t object_discard(struct uhmm *u, const struct request *r)
 	return do_object_discard(r->object, r->cookie, r->dpfn);
 }
 
+static int64_t object_remove(struct uhmm *u, const struct request *r)
+{
+	return do_object_remove(u, r->addr, r->len);
+}
+
 static int64_t object_destroy(struct uhmm *u, const struct request *r)
 {
 	return do_object_destroy(r->object);
@@ -233,6 +238,7 @@ const struct operation operations[] = {
 				   0 },
 	[REQ_OBJECT_MAP] = { "uhmm_object_map()", object_map, 0 },
 	[REQ_OBJECT_DISCARD] = { "uhmm_object_discard()", object_discard, 0 },
+	[REQ_OBJECT_REMOVE] = { "uhmm_object_remove()", object_remove, 0 },
 	[REQ_OBJECT_DESTROY] = { "uhmm_object_destroy()", object_destroy, 0 },
 	[REQ_NOTHING] = { "uhmm_close()", nothing, 0 },
 };

@@ -70,6 +70,20 @@ int do_object_is_mapped(struct uhmm_object *o)
 	return mm->ops->object_mapped(mm, o->va);
 }
 
+void object_drop_left(struct uhmm_object *o)
+{
+	struct mm *mm = o->u->mm;
+	bool alone;
+
+	if (do_object_is_mapped(o))
+		return;
+	gate_enter(o->u);
+	alone = mm->ops->object_alone(mm, o->va);
+	gate_leave(o->u);
+	if (alone)
+		do_object_discard(o, 0, o->len);
+}
+
 /* ---- Around fork(2) ---------------------------------------------------- */
 
 static struct uhmm_object *next_adopted(struct uhmm_object *o)

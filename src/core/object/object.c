@@ -79,6 +79,7 @@ static bool is_for_objects(enum request_op op)
 	case REQ_CHARGE:
 	case REQ_REGISTER:
 	case REQ_RANGE_PAGES:
+	case REQ_OBJECT_REMOVE:
 		return true;
 	default:
 		return false;
@@ -187,22 +188,41 @@ static int discard_part(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-int do_object_discard(struct uhmm_object *o, uint64_t offset, size_t len)
+static int discard_range(struct uhmm *u, uintptr_t at, uintptr_t end)
 {
-	uintptr_t at = o->va + offset, end = at + len, last;
+	uintptr_t last;
 	int err = 0;
 
 	for (; at < end && !err; at = last) {
 		last = block_part_end(at, end);
-		err = discard_part(o->u, at, last);
+		err = discard_part(u, at, last);
 	}
 	return err;
+}
+
+int do_object_discard(struct uhmm_object *o, uint64_t offset, size_t len)
+{
+	uintptr_t at = o->va + offset;
+
+	return discard_range(o->u, at, at + len);
+}
+
+/* An address that is in no view is that of the call. */
+int do_object_remove(struct uhmm *u, uintptr_t va, size_t len)
+{
+	if (!has_objects(u) || !u->mm->ops->is_object(u->mm, va))
+		return -EINVAL;
+	return discard_range(u, va, va + len);
 }
 
 int do_object_destroy(struct uhmm_object *o)
 {
 	struct mm *mm = o->u->mm;
-	int err = do_unregister(o->u, o->va, o->len);
+	int err;
+
+	if (o->adopted)
+		object_drop_left(o);
+	err = do_unregister(o->u, o->va, o->len);
 
 	if (err == -EBUSY || err == -ENOMEM)
 		return err;
@@ -303,6 +323,17 @@ int uhmm_object_discard(struct uhmm_object *object, uint64_t offset, size_t len)
 	if (!object || !has_part(object, offset, len))
 		return -EINVAL;
 	return (int)request_run(object->u, &req);
+}
+
+int uhmm_object_remove(struct uhmm *u, void *addr, size_t len)
+{
+	struct request req = { .op = REQ_OBJECT_REMOVE,
+			       .addr = (uintptr_t)addr,
+			       .len = len };
+
+	if (!u || !addr || !are_pages((uintptr_t)addr, len))
+		return -EINVAL;
+	return (int)request_run(u, &req);
 }
 
 int uhmm_object_destroy(struct uhmm_object *object)

@@ -29,6 +29,7 @@ int do_object_is_mapped(struct uhmm_object *o);
 int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
 		      unsigned prot_and_flags);
 int do_object_discard(struct uhmm_object *o, uint64_t offset, size_t len);
+int do_object_remove(struct uhmm *u, uintptr_t va, size_t len);
 int do_object_destroy(struct uhmm_object *o);
 /*
  * If the range of *@r is in a view, build the request for the object's own
@@ -43,7 +44,9 @@ bool object_has(struct uhmm *u, uintptr_t addr);
 void object_enlist(struct uhmm_object *o);
 void object_delist(struct uhmm_object *o);
 
-/* adopted.c: around fork(2), with the gate closed */
+/* adopted.c.  No process can touch it any more: drop its data. */
+void object_drop_left(struct uhmm_object *o);
+/* Around fork(2), with the gate closed: */
 bool object_any_adopted(struct uhmm *u);
 /* Bring the pages of adopted objects home. */
 void object_settle(struct uhmm *u);

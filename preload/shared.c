@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * --shared=anon: shared anonymous memory is managed.
+ *
+ * A mapping is adopted before the program knows its address, so that no process
+ * has it yet.  libuhmm finds out by itself which mappings mremap(2) makes of
+ * that memory; the list of views here is for system calls and advice.
+ *
+ * An object keeps its memory, so munmap(2) of the last mapping ends the object.
+ */
+#include <uhmm/object.h>
+
+#include "mutex.h"
+#include "preload.h"
+#include "signals.h"
+
+#define MAX_OBJECTS 128
+
+/* Under manage.c's lock: */
+static struct uhmm_object *objects[MAX_OBJECTS];
+static size_t nr_objects;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ranges views;	 /* under the lock */
+static _Atomic bool is_used;	 /* there ever was a view */
+static _Atomic size_t unmanaged; /* bytes, of all mappings so far */
+static _Atomic int why;		 /* the last refusal, -errno */
+
+/* ---- The list of views ------------------------------------------------- */
+
+static bool acquire_views(sigset_t *old)
+{
+	if (!atomic_load_explicit(&is_used, memory_order_relaxed))
+		return false;
+	masks_block_all(old);
+	mutex_lock(&lock);
+	return true;
+}
+
+static void release_views(const sigset_t *old)
+{
+	mutex_unlock(&lock);
+	masks_restore(old);
+}
+
+static bool add_view(uintptr_t start, uintptr_t end)
+{
+	sigset_t old;
+	bool added;
+
+	atomic_store(&is_used, true);
+	acquire_views(&old);
+	added = ranges_add(&views, start, end);
+	release_views(&old);
+	return added;
+}
+
+/* Return: whether there was any. */
+static bool remove_views(uintptr_t start, uintptr_t end)
+{
+	struct range first;
+	sigset_t old;
+	bool any;
+
+	if (!acquire_views(&old))
+		return false;
+	any = ranges_next(&views, start, &first) && first.start < end;
+	if (any)
+		ranges_remove(&views, start, end);
+	release_views(&old);
+	return any;
+}
+
+bool shared_next(uintptr_t start, uintptr_t end, struct range *ret)
+{
+	struct range r;
+	bool found = false;
+	sigset_t old;
+
+	if (!atomic_load_explicit(&is_used, memory_order_relaxed))
+		return false;
+	masks_block_all(&old);
+	if (mutex_try_long(&lock)) {
+		found = ranges_next(&views, start, &r) &&
+			range_common(&r, start, end, ret);
+		mutex_unlock(&lock);
+	}
+	masks_restore(&old);
+	return found;
+}
+
+/* ---- Objects ----------------------------------------------------------- */
+
+static void note_unmanaged(size_t bytes, int err)
+{
+	atomic_fetch_add(&unmanaged, bytes);
+	if (err)
+		atomic_store(&why, err);
+}
+
+static void adopt_range(struct uhmm *u, const struct range *r)
+{
+	struct uhmm_object *o;
+	int err = nr_objects == MAX_OBJECTS ? -ENOSPC : -ENODEV;
+
+	if (u && nr_objects < MAX_OBJECTS)
+		err = uhmm_object_adopt(u, (void *)r->start, UHMM_OBJECT_SOLE,
+					&o);
+	if (!err && !add_view(r->start, r->end)) {
+		uhmm_object_destroy(o);
+		err = -ENOMEM;
+	}
+	if (err)
+		note_unmanaged(r->end - r->start, err);
+	else
+		objects[nr_objects++] = o;
+}
+
+/* End what is mapped nowhere any more. */
+static void reap_objects(struct uhmm *u, const struct range *r)
+{
+	(void)r;
+	for (size_t i = 0; u && i < nr_objects;) {
+		int err = uhmm_object_is_mapped(objects[i]);
+
+		if (!err)
+			err = uhmm_object_destroy(objects[i]);
+		if (err && err != -EIO)
+			i++;
+		else
+			objects[i] = objects[--nr_objects];
+	}
+}
+
+/* ---- What the program does --------------------------------------------- */
+
+bool shared_is_candidate(size_t len, int flags)
+{
+	const int unwanted = MAP_HUGETLB | MAP_LOCKED | MAP_GROWSDOWN;
+	int type = flags & MAP_TYPE;
+
+	return len >= settings.min_size && flags & MAP_ANONYMOUS &&
+	       !(flags & unwanted) &&
+	       (type == MAP_SHARED || type == MAP_SHARED_VALIDATE);
+}
+
+void shared_mapped(uintptr_t start, uintptr_t end)
+{
+	struct range r = { start, end };
+
+	if (settings.shared)
+		manage_with(adopt_range, &r, true);
+	else
+		note_unmanaged(end - start, 0);
+}
+
+void shared_unmapped(uintptr_t start, uintptr_t end)
+{
+	struct range r = { start, end };
+
+	if (remove_views(start, end))
+		manage_with(reap_objects, &r, false);
+}
+
+void shared_remapped(uintptr_t old, size_t old_len, uintptr_t start, size_t len,
+		     bool keeps)
+{
+	struct range r;
+	bool is_view = shared_next(old, old + 1, &r);
+
+	if (start != old || len < old_len)
+		shared_unmapped(start, start + len);
+	if (is_view && !keeps)
+		remove_views(old, old + old_len);
+	if (is_view)
+		add_view(start, start + len);
+}
+
+bool shared_remove(void *addr, size_t len)
+{
+	uintptr_t start = (uintptr_t)addr;
+	struct range r;
+
+	if (!shared_next(start, start + len, &r))
+		return false;
+	if (!manage_remove(addr, len))
+		return true;
+	/* not of one view: what is home, the kernel discards */
+	for (size_t at = 0; at < len; at += PAGE)
+		manage_fault_in((char *)addr + at, PAGE, false);
+	return false;
+}
+
+void shared_closed(void)
+{
+	size_t bytes = views.bytes;
+
+	nr_objects = 0;
+	if (remove_views(0, UINTPTR_MAX))
+		note_unmanaged(bytes, -ENODEV);
+}
+
+void shared_forked(void)
+{
+	mutex_reset(&lock);
+	views = (struct ranges){ .nr = 0 };
+	nr_objects = 0;
+	atomic_store(&is_used, false);
+	atomic_store(&unmanaged, 0);
+	atomic_store(&why, 0);
+}
+
+size_t shared_unmanaged(int *ret_why)
+{
+	*ret_why = atomic_load(&why);
+	return atomic_load(&unmanaged);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/*
+ * shared WAY: a program that uses shared anonymous memory, 48 MiB of it, and
+ * checks all that it reads.
+ *
+ *	pool	as a database does: workers are forked, all change the pool, and
+ *		the parent goes on alone, several times
+ *	change	mremap(2), madvise(2), mprotect(2), munmap(2)
+ *	exec	children that are programs of their own
+ *	many	mapped and unmapped, more often than there can be objects
+ */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE	4096UL
+#define NPAGES	(48UL << 20 >> 12)
+#define WORKERS 3
+#define MANY	300
+
+extern char **environ;
+
+#define CHECK(x)                                                               \
+	do {                                                                   \
+		if (!(x)) {                                                    \
+			fprintf(stderr, "shared.c:%d: %s: %s\n", __LINE__, #x, \
+				strerror(errno));                              \
+			_exit(1);                                              \
+		}                                                              \
+	} while (0)
+
+/* A page of the pool: a number that says which, and counts of changes. */
+struct page {
+	uint64_t number;
+	_Atomic uint64_t changes;
+	uint64_t rest[PAGE / 8 - 2];
+};
+
+static struct page *map_pool(size_t npages)
+{
+	void *p = mmap(NULL, npages * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static void fill(struct page *pool, size_t npages, uint64_t seed)
+{
+	for (size_t i = 0; i < npages; i++) {
+		pool[i].number = seed + i;
+		for (size_t k = 0; k < PAGE / 8 - 2; k += 32)
+			pool[i].rest[k] = (seed + i) * 2654435761U ^ k;
+	}
+}
+
+static void verify(const struct page *pool, size_t npages, uint64_t seed)
+{
+	for (size_t i = 0; i < npages; i++) {
+		CHECK(pool[i].number == seed + i);
+		for (size_t k = 0; k < PAGE / 8 - 2; k += 32)
+			CHECK(pool[i].rest[k] ==
+			      ((seed + i) * 2654435761U ^ k));
+	}
+}
+
+static void join(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(status == 0);
+}
+
+/* ---- pool ---- */
+
+static void work(struct page *pool)
+{
+	verify(pool, NPAGES, 7);
+	for (size_t i = 0; i < NPAGES; i++)
+		atomic_fetch_add(&pool[i].changes, 1);
+}
+
+static void way_pool(void)
+{
+	struct page *pool = map_pool(NPAGES);
+	uint64_t rounds = 0;
+	pid_t pid[WORKERS];
+
+	fill(pool, NPAGES, 7);
+	for (int turn = 0; turn < 3; turn++) {
+		verify(pool, NPAGES, 7);
+		for (int i = 0; i < WORKERS; i++) {
+			pid[i] = fork();
+			CHECK(pid[i] >= 0);
+			if (!pid[i]) {
+				work(pool);
+				_exit(0);
+			}
+		}
+		work(pool);
+		for (int i = 0; i < WORKERS; i++)
+			join(pid[i]);
+		rounds += WORKERS + 1;
+		for (int k = 0; k < 3; k++)
+			for (size_t i = 0; i < NPAGES; i++)
+				CHECK(pool[i].changes == rounds);
+	}
+}
+
+/* ---- change ---- */
+
+static void way_change(void)
+{
+	struct page *pool = map_pool(NPAGES), *more, *to;
+	const size_t half = NPAGES / 2;
+
+	fill(pool, NPAGES, 1);
+	more = mremap(pool, 0, NPAGES * PAGE, MREMAP_MAYMOVE);
+	CHECK(more != MAP_FAILED);
+	verify(more, NPAGES, 1);
+	fill(more, NPAGES, 2);
+	verify(pool, NPAGES, 2);
+	CHECK(!madvise(pool, NPAGES * PAGE, MADV_DONTNEED));
+	verify(more, NPAGES, 2);
+	CHECK(!mprotect(more, NPAGES * PAGE, PROT_READ));
+	fill(pool, NPAGES, 3);
+	verify(more, NPAGES, 3);
+
+	to = mremap(pool, NPAGES * PAGE, NPAGES * PAGE,
+		    MREMAP_MAYMOVE | MREMAP_FIXED, map_pool(NPAGES));
+	CHECK(to != MAP_FAILED);
+	verify(to, NPAGES, 3);
+
+	CHECK(!madvise(to, half * PAGE, MADV_REMOVE));
+	for (size_t i = 0; i < half; i++)
+		CHECK(!more[i].number && !to[i].rest[0]);
+	verify(more + half, NPAGES - half, 3 + half);
+
+	fill(to, NPAGES, 4);
+	CHECK(!munmap(more, NPAGES * PAGE));
+	CHECK(!munmap(to + half, (NPAGES - half) * PAGE));
+	verify(to, half, 4);
+	CHECK(!munmap(to, half * PAGE));
+}
+
+/* ---- exec, many ---- */
+
+static void way_exec(void)
+{
+	struct page *pool = map_pool(NPAGES);
+	char name[] = "true", *argv[] = { name, NULL };
+	pid_t pid;
+
+	for (uint64_t turn = 1; turn < 4; turn++) {
+		fill(pool, NPAGES, turn);
+		CHECK(!posix_spawnp(&pid, "true", NULL, NULL, argv, environ));
+		join(pid);
+		pid = fork();
+		CHECK(pid >= 0);
+		if (!pid) {
+			execvp("true", argv);
+			_exit(1);
+		}
+		join(pid);
+		verify(pool, NPAGES, turn);
+	}
+}
+
+static void way_many(void)
+{
+	struct page *whole = map_pool(NPAGES);
+
+	fill(whole, NPAGES, 5);
+	for (uint64_t i = 0; i < MANY; i++) {
+		struct page *p = map_pool(512);
+
+		CHECK(!p[i].number);
+		fill(p, 512, i);
+		verify(p, 512, i);
+		CHECK(!munmap(p, 512 * PAGE));
+	}
+	verify(whole, NPAGES, 5);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} ways[] = {
+		{ "pool", way_pool },
+		{ "change", way_change },
+		{ "exec", way_exec },
+		{ "many", way_many },
+	};
+
+	for (size_t i = 0; argc == 2 && i < sizeof(ways) / sizeof(*ways); i++)
+		if (!strcmp(argv[1], ways[i].name)) {
+			ways[i].run();
+			return 0;
+		}
+	return 2;
+}
