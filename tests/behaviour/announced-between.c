@@ -9,19 +9,15 @@
  * and the rest keeps its data: see uhmm(7), LIMITS.  The step is a function of
  * the library, which is wrapped here.
  */
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sys/syscall.h>
 
 #include <uhmm/mirror.h>
 
-#include "../context.h"
+#include "../asleep.h"
 
 #define NPAGES 64
 #define FIRST  8
 #define NMOVED 4
-#define LOOKS  8 /* that find the thread asleep, in a row */
 
 int __real_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
 int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags);
@@ -47,7 +43,7 @@ static void *change(void *arg)
 {
 	bool (*fn)(void) = *(bool (**)(void))arg;
 
-	tid = (pid_t)syscall(SYS_gettid);
+	tid = asleep_self();
 	CHECK_EQ(uhmm_notify_begin(u, area, NPAGES * PAGE,
 				   fn == discard ? UHMM_NOTIFY_CLEAR :
 						   UHMM_NOTIFY_PROTECT),
@@ -55,23 +51,6 @@ static void *change(void *arg)
 	CHECK(fn());
 	CHECK_EQ(uhmm_notify_end(u, area, NPAGES * PAGE), 0);
 	return NULL;
-}
-
-/* Or has ended. */
-static bool is_asleep(void)
-{
-	char name[64], line[256] = "";
-	const char *state;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/self/task/%d/stat", tid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	CHECK(read(fd, line, sizeof(line) - 1) >= 0);
-	close(fd);
-	state = strrchr(line, ')');
-	return !state || state[2] == 'S' || state[2] == 'D';
 }
 
 /* The thread waits for its event to be read, or, announcing, for this move. */
@@ -84,10 +63,7 @@ int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 	fn = atomic_exchange(&between, NULL);
 	tid = 0;
 	CHECK_EQ(pthread_create(&thread, NULL, change, &fn), 0);
-	while (!tid)
-		sched_yield();
-	for (int looks = 0; looks < LOOKS; sched_yield())
-		looks = is_asleep() ? looks + 1 : 0;
+	asleep_wait(&tid);
 	return __real_sys_mremap(from, to, len, flags);
 }
 

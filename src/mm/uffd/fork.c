@@ -36,7 +36,8 @@
 #include "sys/local.h"
 
 enum {
-	SHOW_TRIES = 10000
+	SHOW_TRIES = 10000,
+	SHOW_WALKS = 16,
 };
 
 /* ---- What fork_guard() cannot guard ---- */
@@ -128,6 +129,7 @@ static void show(struct uffd *b, uintptr_t start, uintptr_t end)
 
 	for (int i = 0; ret == -EAGAIN && i < SHOW_TRIES; i++) {
 		if (i) {
+			b->show_again = true;
 			uffd_drain(b);
 			sys_yield();
 		}
@@ -135,6 +137,20 @@ static void show(struct uffd *b, uintptr_t start, uintptr_t end)
 	}
 	if (ret == 1)
 		sys_madvise(start, end - start, MADV_DOFORK);
+}
+
+/* Each mapping as it is: if one is changed meanwhile, an event tells of it. */
+static void show_all(struct uffd *b)
+{
+	for (int i = 0; i < SHOW_WALKS; i++) {
+		uffd_drain(b);
+		atomic_store(&b->hid_early, uffd_is_changing(b));
+		b->show_again = false;
+		uffd_each_part(b, show);
+		if (!b->show_again && !uffd_is_changing(b))
+			return;
+		sys_yield();
+	}
 }
 
 /* ---- Around a fork ---- */
@@ -155,11 +171,8 @@ int uffd_fork_begin(struct mm *mm)
 
 	sys_mutex_lock(&b->event_lock);
 	atomic_store(&b->forking, true);
-	if (hides(b)) {
-		uffd_drain(b);
-		atomic_store(&b->hid_early, uffd_is_changing(b));
-		uffd_each_part(b, show);
-	}
+	if (hides(b))
+		show_all(b);
 	if (b->has.fork)
 		ret = open_pair(b);
 	sys_mutex_unlock(&b->event_lock);

@@ -154,6 +154,7 @@ struct uffd {
 	int fork[2];	   /* fork.c; by event_lock */
 	_Atomic bool forking;
 	_Atomic bool hid_early; /* fork.c */
+	bool show_again;	/* fork.c; by event_lock */
 
 	/* The first page is registered with @u and present; see above. */
 	uintptr_t scratch;
