@@ -7,9 +7,11 @@
  *		the parent goes on alone, several times
  *	change	mremap(2), madvise(2), mprotect(2), munmap(2)
  *	exec	children that are programs of their own
+ *	io	system calls that use it, and locks in it
  *	many	mapped and unmapped, more often than there can be objects
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -175,6 +177,82 @@ static void way_exec(void)
 	}
 }
 
+/* Each call on as much as a program would use, some pages of which are away. */
+static void write_and_read(struct page *pool)
+{
+	const size_t step = 256 * PAGE;
+	FILE *f = tmpfile();
+	int fd;
+
+	CHECK(f);
+	fd = fileno(f);
+	for (size_t at = 0; at < NPAGES * PAGE; at += step)
+		CHECK(write(fd, (char *)pool + at, step) == (ssize_t)step);
+	CHECK(lseek(fd, 0, SEEK_SET) == 0);
+	memset(pool, 0, NPAGES * PAGE);
+	for (size_t at = 0; at < NPAGES * PAGE; at += step)
+		CHECK(read(fd, (char *)pool + at, step) == (ssize_t)step);
+	fclose(f);
+}
+
+struct locked {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	uint64_t turn;
+};
+
+/* The processes take turns, which each tells the next one. */
+static void take_turns(struct locked *l, uint64_t me, uint64_t nr)
+{
+	for (uint64_t k = 0; k < 200; k++) {
+		CHECK(!pthread_mutex_lock(&l->mutex));
+		while (l->turn % nr != me)
+			CHECK(!pthread_cond_wait(&l->cond, &l->mutex));
+		l->turn++;
+		CHECK(!pthread_cond_broadcast(&l->cond));
+		CHECK(!pthread_mutex_unlock(&l->mutex));
+	}
+}
+
+static void init_locked(struct locked *l)
+{
+	pthread_mutexattr_t mutex;
+	pthread_condattr_t cond;
+
+	pthread_mutexattr_init(&mutex);
+	pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
+	CHECK(!pthread_mutex_init(&l->mutex, &mutex));
+	pthread_condattr_init(&cond);
+	pthread_condattr_setpshared(&cond, PTHREAD_PROCESS_SHARED);
+	CHECK(!pthread_cond_init(&l->cond, &cond));
+	l->turn = 0;
+}
+
+static void way_io(void)
+{
+	struct locked *l = (struct locked *)map_pool(512);
+	struct page *pool = map_pool(NPAGES);
+	pid_t pid;
+
+	init_locked(l);
+	fill(pool, NPAGES, 6);
+	write_and_read(pool);
+	verify(pool, NPAGES, 6);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		take_turns(l, 1, 2);
+		write_and_read(pool);
+		_exit(0);
+	}
+	take_turns(l, 0, 2);
+	join(pid);
+	verify(pool, NPAGES, 6);
+	take_turns(l, 0, 1);
+	write_and_read(pool);
+	verify(pool, NPAGES, 6);
+}
+
 static void way_many(void)
 {
 	struct page *whole = map_pool(NPAGES);
@@ -197,9 +275,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} ways[] = {
-		{ "pool", way_pool },
-		{ "change", way_change },
-		{ "exec", way_exec },
+		{ "pool", way_pool }, { "change", way_change },
+		{ "exec", way_exec }, { "io", way_io },
 		{ "many", way_many },
 	};
 
