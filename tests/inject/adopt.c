@@ -6,7 +6,9 @@
  * SIGSEGV.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "../object.h"
 #include "sys/fail.h"
@@ -84,6 +86,69 @@ static bool run(int64_t n)
 	return what != NULL;
 }
 
+/* ---- While a child has it ---- */
+
+static bool child_has_it(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid)
+		_exit(test_read_raises(q) != 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * The n-th call of a move fails, which is refused anyway.  The next child has
+ * the memory all the same.  The library asks for children every 20 ms.
+ */
+static void refused_move(struct uhmm *u, struct uhmm_device *dev, int64_t n)
+{
+	uint64_t until = now_ms() + 25;
+
+	while (now_ms() < until)
+		sched_yield();
+	sys_fail_arm(n);
+	CHECK(uhmm_migrate(u, q, PAGE, dev) <= 0);
+	sys_fail_disarm();
+	CHECK(child_has_it());
+}
+
+static void shared_meanwhile(void)
+{
+	struct uhmm *u = test_open();
+	struct uhmm_device *dev = test_device(u, "ram:1M");
+	struct uhmm_object *o;
+	pid_t pid;
+
+	p = test_shared(NPAGES);
+	test_fill(p, NPAGES, 1);
+	q = test_again(p, NPAGES);
+	o = test_adopt(u, p);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		alarm(30);
+		pause();
+	}
+	for (int64_t n = 1; n < 40; n++)
+		refused_move(u, dev, n);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK_EQ(uhmm_object_destroy(o), 0);
+	test_close(u);
+}
+
 /* The first handler of a child: what the library does there always works. */
 static void works_in_child(void)
 {
@@ -101,6 +166,7 @@ int main(void)
 	test_catch(SIGSEGV);
 	uhmm_object_destroy(test_adopt(u, test_shared(1))); /* or skip */
 	test_close(u);
+	shared_meanwhile();
 	n = 1 + (int64_t)test_below(&seed, (size_t)step);
 	while (n < LAST && run(n))
 		n += step;

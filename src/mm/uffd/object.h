@@ -76,6 +76,7 @@ enum {
  * @lost: a view was mapped that did not fit in the table
  * @entered: adopted: its views are in the table
  * @shown: adopted: children get the views; by the lock of the table
+ * @partly: it is shown, but the token or a view is not; by that lock, too
  * @asked_ns: when the token said last that others have it
  */
 struct uffd_object {
@@ -83,7 +84,7 @@ struct uffd_object {
 	size_t len;
 	int fd;
 	uint64_t inode, base;
-	bool lost, entered, shown;
+	bool lost, entered, shown, partly;
 	struct sys_token token;
 	uint64_t asked_ns;
 };

@@ -36,8 +36,8 @@ static int advise_views(const struct uffd_objects *t,
 }
 
 /*
- * Whatever fails, the object is shown again; where that fails as well, children
- * do not have it, and a touch there is SIGSEGV.
+ * Whatever fails, the object is shown again; where that fails as well, it is
+ * shown before the next fork(2).
  */
 static bool hide_locked(struct uffd *b, const struct uffd_objects *t,
 			struct uffd_object *o)
@@ -52,8 +52,8 @@ static bool hide_locked(struct uffd *b, const struct uffd_objects *t,
 	}
 	if (hidden)
 		o->asked_ns = sys_now_ns();
-	if (!sys_token_show(&o->token))
-		advise_views(t, o, MADV_DOFORK);
+	o->partly = sys_token_show(&o->token) ||
+		    advise_views(t, o, MADV_DOFORK);
 	return false;
 }
 
@@ -92,14 +92,16 @@ static int show_locked(const struct uffd_objects *t, struct uffd_object *o)
 {
 	int ret = 0;
 
-	if (o->shown)
+	if (o->shown && !o->partly)
 		return 0;
 	ret = sys_token_show(&o->token);
 	if (ret)
 		return ret;
 	o->shown = true;
 	o->asked_ns = 0;
-	return advise_views(t, o, MADV_DOFORK);
+	ret = advise_views(t, o, MADV_DOFORK);
+	o->partly = ret;
+	return ret;
 }
 
 /* With an event under way, a view may be at another address already. */
