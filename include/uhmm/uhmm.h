@@ -138,8 +138,9 @@ struct uhmm_params {
  *
  * Return: 0; -EINVAL for an unknown mode or feature name; -E2BIG for a newer
  * struct with fields set that this library does not know; -ENOSYS or -EPERM
- * where userfaultfd(2) is missing or forbidden; -EMFILE, also for a 257th
- * context in inline mode; -ENOMEM.
+ * where userfaultfd(2) is missing or forbidden; -EOPNOTSUPP where the system's
+ * pages are not of uhmm_page_size() bytes; -EMFILE, also for a 257th context in
+ * inline mode; -ENOMEM.
  */
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
 

@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MM_PAGE_SHIFT  12
+#include "sys/cpu.h"
+
+#define MM_PAGE_SHIFT  SYS_PAGE_SHIFT
 #define MM_PAGE_SIZE   ((uintptr_t)1 << MM_PAGE_SHIFT)
 #define MM_BLOCK_SHIFT 21
 #define MM_BLOCK_SIZE  ((uintptr_t)1 << MM_BLOCK_SHIFT)

@@ -4,6 +4,7 @@
  * that was woken in vain gets it next, as with the kernel's mutex.
  */
 #include "sys/lock.h"
+#include "sys/cpu.h"
 #include "sys/sys.h"
 
 #include <errno.h>
@@ -21,15 +22,6 @@ enum {
 	SPINS = 200
 };
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static bool spin(struct sys_mutex *m)
 {
 	for (int i = 0; i < SPINS; i++) {
@@ -40,7 +32,7 @@ static bool spin(struct sys_mutex *m)
 			return true;
 		if (word > SYS_MUTEX_HELD)
 			return false;
-		relax();
+		sys_relax();
 	}
 	return false;
 }

@@ -18,12 +18,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sys/cpu.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/nodes.h"
 #include "sys/sys.h"
 
-#define PAGE  ((size_t)4096)
 #define FIRST 240
 
 struct own {
@@ -180,8 +180,9 @@ int sys_own_bind(uintptr_t addr, size_t len)
 /* Map both tables in one mapping, and list it in them. */
 static int map_tables(size_t room, struct own_table **ret)
 {
-	size_t half = (sizeof(**ret) + room * sizeof(struct own) + PAGE - 1) &
-		      ~(PAGE - 1);
+	size_t half = (sizeof(**ret) + room * sizeof(struct own) +
+		       SYS_PAGE_SIZE - 1) &
+		      ~(SYS_PAGE_SIZE - 1);
 	struct own_table *t;
 	uintptr_t addr;
 	int err;
@@ -273,13 +274,13 @@ int sys_mark_process(void)
 	int ret;
 
 	if (!mark) {
-		ret = sys_own_map(PAGE, PROT_READ | PROT_WRITE,
+		ret = sys_own_map(SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 		if (ret)
 			return ret;
-		ret = sys_madvise(addr, PAGE, MADV_WIPEONFORK);
+		ret = sys_madvise(addr, SYS_PAGE_SIZE, MADV_WIPEONFORK);
 		if (ret) {
-			sys_own_unmap(addr, PAGE);
+			sys_own_unmap(addr, SYS_PAGE_SIZE);
 			return ret;
 		}
 		mark = (_Atomic uint32_t *)addr;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "sys/cpu.h"
 #include "sys/fail.h"
 #include "sys/format.h"
 #include "sys/kernel.h"
@@ -22,7 +23,6 @@
 #include "sys/sys.h"
 
 enum {
-	PAGE = 4096,
 	PATH = 32,
 	STAT = 512,
 	BEGAN = 22, /* field of /proc/PID/stat, counted from 1 */
@@ -33,11 +33,12 @@ enum {
  */
 static long fill_file(long fd, size_t len)
 {
-	static const char zeroes[PAGE];
+	static const char zeroes[SYS_PAGE_SIZE];
 	long n = 1;
 
 	for (size_t at = 0; at < len && n > 0; at += (size_t)n) {
-		size_t left = len - at < PAGE ? len - at : PAGE;
+		size_t left = len - at < SYS_PAGE_SIZE ? len - at :
+							 SYS_PAGE_SIZE;
 
 		n = call(SYS_pwrite64, fd, (long)zeroes, (long)left, (long)at,
 			 0, 0);
@@ -61,7 +62,7 @@ int sys_shared_create(const char *path, size_t len)
 		err = fill_file(fd, len);
 	call(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (err)
-		call(SYS_unlink, (long)path, 0, 0, 0, 0, 0);
+		call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
 	return (int)err;
 }
 

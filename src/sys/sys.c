@@ -14,17 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/cpu.h"
 #include "sys/fail.h"
 #include "sys/fds.h"
 #include "sys/fds_int.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 
-#define PAGE ((size_t)4096)
-
 static size_t whole_own_pages(size_t len)
 {
-	return (len + PAGE - 1) & ~(PAGE - 1);
+	return (len + SYS_PAGE_SIZE - 1) & ~(SYS_PAGE_SIZE - 1);
 }
 
 void *sys_alloc(size_t len)

@@ -18,13 +18,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sys/cpu.h"
 #include "sys/fail.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
 #include "sys/waits.h"
 
-#define PAGE ((size_t)4096)
 #ifdef __SANITIZE_THREAD__ /* keeps a MiB of its own there */
 #define STACK ((size_t)2 << 20)
 #else
@@ -119,17 +119,17 @@ static int map_stack(struct sys_thread *t)
 	uintptr_t addr;
 	int ret;
 
-	t->stack_len = STACK + PAGE;
+	t->stack_len = STACK + SYS_PAGE_SIZE;
 	ret = sys_own_map(t->stack_len, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 	if (ret)
 		return ret;
-	ret = sys_mprotect(addr, PAGE, PROT_NONE);
+	ret = sys_mprotect(addr, SYS_PAGE_SIZE, PROT_NONE);
 	if (ret) {
 		sys_own_unmap(addr, t->stack_len);
 		return ret;
 	}
-	memset((char *)addr + PAGE, 0, STACK);
+	memset((char *)addr + SYS_PAGE_SIZE, 0, STACK);
 	t->stack = (void *)addr;
 	return 0;
 }
@@ -191,7 +191,7 @@ int sys_thread_start(struct sys_thread *t, void (*fn)(void *), void *arg,
 	ret = map_stack(t);
 	if (ret)
 		return ret;
-	s = (struct start *)((char *)t->stack + PAGE);
+	s = (struct start *)((char *)t->stack + SYS_PAGE_SIZE);
 	s->fn = fn;
 	s->arg = arg;
 	s->cpu = cpu;

@@ -412,7 +412,7 @@ static void live(struct run *r)
 	step("open");
 	err = r->p->open(r->p, &r->u);
 	if (!check_answer("open", err, -ENOMEM, -EMFILE, -EAGAIN, -EINVAL,
-			  -ENOSYS, -EPERM, 0))
+			  -ENOSYS, -EPERM, -EOPNOTSUPP, 0))
 		return;
 	uhmm_set_log(r->u, on_log, NULL);
 	start_up(r);

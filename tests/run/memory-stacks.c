@@ -269,7 +269,9 @@ static void flags(void)
 	flag(MAP_NORESERVE, LEN);
 	flag(MAP_GROWSDOWN, LEN);
 	flag(MAP_STACK, LEN);
+#ifdef MAP_32BIT
 	flag(MAP_32BIT, LEN);
+#endif
 	flag(MAP_HUGETLB, LEN);
 	flag(MAP_LOCKED, LEN);
 	flag(MAP_NONBLOCK, LEN);

@@ -157,7 +157,10 @@ static const int few[] = {
 	SYS_exit,	    SYS_exit_group,   SYS_brk,		 SYS_mmap,
 	SYS_munmap,	    SYS_mremap,	      SYS_futex,	 SYS_getpid,
 	SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_clock_gettime, SYS_getrandom,
-	SYS_poll,	    SYS_gettimeofday, SYS_madvise,	 SYS_mprotect,
+	SYS_ppoll,	    SYS_gettimeofday, SYS_madvise,	 SYS_mprotect,
+#ifdef SYS_poll
+	SYS_poll,
+#endif
 };
 
 static int no_ioctl(void)

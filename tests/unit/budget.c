@@ -82,7 +82,7 @@ static void test_arguments(void)
 	CHECK_EQ(uhmm_budget_create("/tmp/none", 4097), -EINVAL);
 	CHECK_EQ(uhmm_budget_create(NULL, TOTAL), -EINVAL);
 	CHECK_EQ(uhmm_budget_create("/none/there", TOTAL), -ENOENT);
-	CHECK_EQ(uhmm_budget_attach("/proc/self/exe", &none), -ELOOP);
+	CHECK_EQ(uhmm_budget_attach("/proc/self/cwd", &none), -ELOOP);
 	CHECK_EQ(uhmm_budget_attach("/dev/zero", &none), -EINVAL);
 	CHECK_EQ(uhmm_budget_attach("/none/there", &none), -ENOENT);
 	CHECK_EQ(uhmm_budget_attach(NULL, &none), -EINVAL);

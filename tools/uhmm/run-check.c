@@ -87,6 +87,12 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 			 "root, or set vm.unprivileged_userfaultfd=1",
 			 strerror(-err));
 		break;
+	case -EOPNOTSUPP:
+		complain(name,
+			 "this system has pages of %ld bytes, and uhmm manages "
+			 "pages of %zu bytes; start a kernel that has these",
+			 sysconf(_SC_PAGESIZE), uhmm_page_size());
+		break;
 	case -ENOMEM:
 		complain_space();
 		break;

@@ -14,6 +14,7 @@
 #include <limits.h>
 
 #include "mm/uffd/object.h"
+#include "sys/cpu.h"
 #include "sys/fds.h"
 
 enum {
@@ -24,13 +25,6 @@ enum {
 	REST_NS = 500 * 1000,
 };
 
-static inline void spin_once(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
-
 /* Wait for @word to change from @value: spin first, then yield, then sleep. */
 static void wait_for_reader(struct sys_wait *w, int spins,
 			    _Atomic uint32_t *word, uint32_t value)
@@ -40,7 +34,7 @@ static void wait_for_reader(struct sys_wait *w, int spins,
 	else if (spins >= SPINS)
 		sys_yield();
 	else
-		spin_once();
+		sys_relax();
 }
 
 /* ---- The gate ---- */
@@ -218,7 +212,7 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 
 	if (tries < TRIES && atomic_load(&b->inside)) {
 		for (int i = 0; i < SPINS && atomic_load(&b->inside); i++)
-			spin_once();
+			sys_relax();
 		return -EBUSY;
 	}
 	if (!begin_read(b, tries < TRIES ? SPINS : INT_MAX))

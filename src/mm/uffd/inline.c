@@ -31,10 +31,10 @@
  * an event is read and after it is applied.
  */
 #include <errno.h>
-#include <ucontext.h>
 
 #include "mm/uffd/bus.h"
 #include "mm/uffd/object.h"
+#include "sys/cpu.h"
 
 enum {
 	MAX_OPEN = 256,
@@ -59,17 +59,10 @@ static struct {
 
 static unsigned fault_flags(const void *context)
 {
-#if defined(__x86_64__)
-	const ucontext_t *uc = context;
-	unsigned long err = (unsigned long)uc->uc_mcontext.gregs[REG_ERR];
-	bool present = err & 1, write = err & 2;
+	struct sys_touch touch = sys_touch_of(context);
 
-	return MM_FAULT_MAY_BLOCK | (write ? MM_FAULT_WRITE : 0) |
-	       (write && present ? MM_FAULT_WP : 0);
-#else
-	/* A page that is there is found out by the client. */
-	return MM_FAULT_MAY_BLOCK | MM_FAULT_WRITE;
-#endif
+	return MM_FAULT_MAY_BLOCK | (touch.write ? MM_FAULT_WRITE : 0) |
+	       (touch.write && touch.present ? MM_FAULT_WP : 0);
 }
 
 /* Let an event that has been read be applied. */

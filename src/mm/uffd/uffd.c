@@ -8,6 +8,7 @@
 
 #include "mm/uffd/object.h"
 #include "mm/uffd/object_ops.h"
+#include "sys/cpu.h"
 #include "sys/fds.h"
 
 static void free_all(struct uffd *b)
@@ -180,6 +181,8 @@ int mm_uffd_open(const struct mm_params *params, struct mm **ret_mm)
 
 	if (params->fault_mode > UHMM_FAULTS_INLINE)
 		return -EINVAL;
+	if (!sys_page_size_fits())
+		return -EOPNOTSUPP;
 	b = alloc_uffd(params);
 	if (!b)
 		return -ENOMEM;
