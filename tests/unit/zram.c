@@ -322,7 +322,8 @@ static void test_lz4_levels(void)
 	uint64_t plain = compressed_at("level=1");
 
 	CHECK_EQ(compressed_at("level=default"), plain);
-	CHECK_EQ(compressed_at("level=2"), plain);
+	/* lz4 before 1.10 has no level 2 of its own */
+	CHECK(compressed_at("level=2") <= plain);
 	CHECK_EQ(compressed_at("level=-1"), plain);
 	CHECK(compressed_at("level=-100") > plain);
 	CHECK(compressed_at("level=3") < plain);
