@@ -84,22 +84,67 @@ static int query_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 
 /* ---- Reading the text ---- */
 
+/*
+ * The text is read through the descriptor that is kept, as the one of a file
+ * that is opened for it would be the lowest free one, which a program may
+ * count on.  The kernel goes on at the mapping where a read ended only if the
+ * next one begins there: so there is one reader at a time.
+ */
 struct reader {
+	const struct uffd *b;
 	int fd;
 	int err; /* of the last read */
+	uint64_t pos;
 	size_t have, at;
 	char buf[1024];
 };
 
+static struct sys_mutex *lock_of_maps(const struct uffd *b)
+{
+	return &((struct uffd *)b)->maps_lock;
+}
+
+/* A child has neither the text of its parent, nor the threads that read it. */
+static bool is_kept(const struct reader *r)
+{
+	return r->fd == r->b->maps;
+}
+
+static int open_maps(struct reader *r, const struct uffd *b)
+{
+	*r = (struct reader){ .b = b };
+	r->fd = sys_open("/proc/self/maps", O_RDONLY);
+	return r->fd < 0 ? -ENOMEM : 0;
+}
+
+static int begin_reading(struct reader *r, const struct uffd *b)
+{
+	if (b->maps < 0 || atomic_load(&b->dead))
+		return open_maps(r, b);
+	*r = (struct reader){ .b = b, .fd = b->maps };
+	sys_mutex_lock(lock_of_maps(b));
+	return 0;
+}
+
+static int end_reading(struct reader *r)
+{
+	if (is_kept(r))
+		sys_mutex_unlock(lock_of_maps(r->b));
+	else
+		sys_close(r->fd);
+	return r->err ? -ENOMEM : 0;
+}
+
 static int get_char(struct reader *r)
 {
 	if (r->at == r->have) {
-		ssize_t ret = sys_read(r->fd, r->buf, sizeof(r->buf));
+		ssize_t ret = sys_pread(r->fd, r->buf, sizeof(r->buf), r->pos);
 
 		if (ret <= 0) {
 			r->err = (int)ret;
 			return -1;
 		}
+		r->pos += (uint64_t)ret;
 		r->have = (size_t)ret;
 		r->at = 0;
 	}
@@ -163,29 +208,25 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 	return true;
 }
 
-static int read_maps(uintptr_t addr, struct uffd_vma *ret)
+static int read_maps(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
-	struct reader r = { .at = 0 };
-	int err = -ENOENT;
+	struct reader r;
+	int err = begin_reading(&r, b);
 
-	r.fd = sys_open("/proc/self/maps", O_RDONLY);
-	if (r.fd < 0)
-		return -ENOMEM;
-	while (get_line(&r, ret)) {
-		if (ret->end > addr) {
+	if (err)
+		return err;
+	err = -ENOENT;
+	while (err && get_line(&r, ret))
+		if (ret->end > addr)
 			err = 0;
-			break;
-		}
-	}
-	sys_close(r.fd);
-	return r.err ? -ENOMEM : err;
+	return end_reading(&r) ? -ENOMEM : err;
 }
 
 static int find_once(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	if (b->has.procmap)
 		return query_vma(b, addr, ret);
-	return read_maps(addr, ret);
+	return read_maps(b, addr, ret);
 }
 
 /* The kernel asks under the lock of all mappings. */
@@ -219,18 +260,18 @@ int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	return err;
 }
 
-static int each_line(uffd_vma_fn *fn, void *arg)
+/* @fn may look at mappings, too, so the text is not read under the lock. */
+static int each_line(const struct uffd *b, uffd_vma_fn *fn, void *arg)
 {
-	struct reader r = { .at = 0 };
 	struct uffd_vma vma;
+	struct reader r;
+	int err = open_maps(&r, b);
 
-	r.fd = sys_open("/proc/self/maps", O_RDONLY);
-	if (r.fd < 0)
-		return -ENOMEM;
+	if (err)
+		return err;
 	while (get_line(&r, &vma))
 		fn(&vma, arg);
-	sys_close(r.fd);
-	return r.err ? -ENOMEM : 0;
+	return end_reading(&r);
 }
 
 /* Return: 0, or -ENOMEM when not all could be found out. */
@@ -240,7 +281,7 @@ int uffd_each_vma(const struct uffd *b, uffd_vma_fn *fn, void *arg)
 	int err;
 
 	if (!b->has.procmap)
-		return each_line(fn, arg);
+		return each_line(b, fn, arg);
 	while (!(err = query_vma(b, vma.end, &vma)))
 		fn(&vma, arg);
 	return err == -ENOENT ? 0 : -ENOMEM;

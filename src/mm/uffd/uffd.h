@@ -150,8 +150,9 @@ struct uffd {
 	int slot_fd; /* @u or @s: what slots are registered with */
 	int stop_fd; /* readable when @stopping, for poll(2) */
 	_Atomic bool stopping;
-	int pagemap, maps; /* -1: none */
-	int fork[2];	   /* fork.c; by event_lock */
+	int pagemap, maps;	    /* -1: none */
+	struct sys_mutex maps_lock; /* survey.c; a leaf */
+	int fork[2];		    /* fork.c; by event_lock */
 	_Atomic bool forking;
 	_Atomic bool hid_early; /* fork.c */
 	bool show_again;	/* fork.c; by event_lock */
