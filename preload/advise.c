@@ -25,7 +25,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 
 #include "preload.h"
 
@@ -60,35 +59,14 @@ static bool is_page_range(const void *addr, size_t len)
 
 /* ---- Advice ------------------------------------------------------------- */
 
-static bool is_before(long major, long minor)
-{
-	struct utsname u;
-	char *rest;
-	long is;
-
-	if (syscall(SYS_uname, &u))
-		return true;
-	is = strtol(u.release, &rest, 10);
-	if (is != major || *rest != '.')
-		return is < major;
-	return strtol(rest + 1, NULL, 10) < minor;
-}
-
-/* Does a discard have to be announced to be complete? */
+/*
+ * Does a discard have to be announced to be complete?  Before Linux 6.18, where
+ * a mapping is cut in two meanwhile, the kernel leaves out the rest.  Only
+ * devices that were named can be coherent, which is what cuts mappings.
+ */
 static bool needs_notice(void)
 {
-	enum {
-		UNKNOWN,
-		NO,
-		YES
-	};
-	static _Atomic int old;
-
-	if (!settings.devices || !manage_is_started())
-		return false;
-	if (atomic_load(&old) == UNKNOWN)
-		atomic_store(&old, is_before(6, 18) ? YES : NO);
-	return atomic_load(&old) == YES;
+	return settings.devices && manage_is_started();
 }
 
 /* A mapping of one page cannot be cut. */
