@@ -143,17 +143,22 @@ static void turn(int i)
 	}
 }
 
+static void make_coroutine(int i, char *stack)
+{
+	CHECK(stack && !getcontext(&routine[i]));
+	routine[i].uc_stack.ss_sp = stack;
+	routine[i].uc_stack.ss_size = 256 << 10;
+	routine[i].uc_link = &back;
+	makecontext(&routine[i], (void (*)(void))turn, 1, i);
+}
+
 static void coroutines(void)
 {
 	char *stacks[NR];
 
 	for (int i = 0; i < NR; i++) {
 		stacks[i] = i % 2 ? malloc(256 << 10) : map(MIB);
-		CHECK(stacks[i] && !getcontext(&routine[i]));
-		routine[i].uc_stack.ss_sp = stacks[i];
-		routine[i].uc_stack.ss_size = 256 << 10;
-		routine[i].uc_link = &back;
-		makecontext(&routine[i], (void (*)(void))turn, 1, i);
+		make_coroutine(i, stacks[i]);
 	}
 	for (int round = 0; round < 6; round++) {
 		for (int i = 0; i < NR; i++)
