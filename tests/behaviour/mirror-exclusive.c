@@ -59,11 +59,23 @@ static void touched(struct uhmm_device *dev)
 	check_words(1);
 }
 
+/* A snapshot shows the pages: their data rest in frames. */
+static void shown(void)
+{
+	uhmm_pfn_t pfn[NPAGES];
+
+	CHECK_EQ(uhmm_snapshot(u, p, NPAGES * PAGE, pfn), 0);
+	for (size_t i = 0; i < NPAGES; i++)
+		CHECK_EQ(pfn[i],
+			 UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN);
+}
+
 /* Another device that wants it takes it away. */
 static void taken_over(void)
 {
 	set_words();
 	take();
+	shown();
 	test_fault(&t2, p, NPAGES, UHMM_FAULT_WRITE);
 	check_words(1);
 }

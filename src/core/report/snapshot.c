@@ -24,23 +24,16 @@ static uhmm_pfn_t device_pfn(uint64_t w)
 
 static uhmm_pfn_t to_pfn(uint64_t w, bool there)
 {
+	if (page_is_away(w))
+		return device_pfn(w);
+	if (page_has(w, PAGE_USES_FRAME))
+		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	switch (page_state(w)) {
 	case P_RAM:
 	case P_DROPPED:
 		return ram_pfn(w, there);
 	case P_CLEAN:
 		return UHMM_PFN_VALID | UHMM_PFN_WRITE;
-	case P_STASHING:
-		if (w & PAGE_AWAY)
-			return device_pfn(w);
-		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
-	case P_DEVICE:
-	case P_COHERENT:
-	case P_COMING:
-		return device_pfn(w);
-	case P_FROZEN:
-	case P_LEAVING:
-		return UHMM_PFN_VALID | UHMM_PFN_WRITE | UHMM_PFN_FROZEN;
 	case P_POISONED:
 		return UHMM_PFN_ERROR;
 	default:
