@@ -26,6 +26,11 @@ static inline void set_clear(struct mm_set *s)
 	memset(s, 0, sizeof(*s));
 }
 
+static inline void set_fill(struct mm_set *s)
+{
+	memset(s, 0xff, sizeof(*s));
+}
+
 static inline bool set_has(const struct mm_set *s, unsigned i)
 {
 	return s->w[i / 64] >> (i % 64) & 1;

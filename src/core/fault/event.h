@@ -14,8 +14,7 @@ struct uhmm;
 /* Does the page have a device page that no mover is at work on? */
 static inline bool event_owns_dpfn(uint64_t w)
 {
-	return page_has(w, PAGE_OWNS_DPFN) ||
-	       (page_state(w) == P_STASHING && w & PAGE_AWAY);
+	return page_has(w, PAGE_OWNS_DPFN) || w & PAGE_AWAY;
 }
 
 /*

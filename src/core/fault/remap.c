@@ -195,27 +195,14 @@ static void lose_moved(struct remap *r, uint64_t w)
 		r->gone = w;
 }
 
-/* Caller holds both locks.  Return: 0, -ENOMEM. */
-static int move_page(struct remap *r, uint64_t w)
+/* Make the page what it was, at its new address.  Return: 0, -ENOMEM. */
+static int arrive_moved(struct remap *r, uint64_t w)
 {
-	int err = block_ensure_table(r->u, r->to);
-
-	if (err)
-		return err;
-	if (is_lost(r, w)) {
-		lose_moved(r, w);
-		return 0;
-	}
+	if (page_has(w, PAGE_IN_FRAME))
+		return move_frame(r, frame_of(r));
 	switch (page_state(w)) {
 	case P_STASHING:
-		err = move_stashing(r, w);
-		break;
-	case P_FROZEN:
-	case P_LEAVING:
-	case P_EXCLUSIVE:
-	case P_REVOKING:
-		err = move_frame(r, frame_of(r));
-		break;
+		return move_stashing(r, w);
 	case P_CLEARING:
 		block_set(r->u, r->to, r->k, P_EMPTY);
 		break;
@@ -232,6 +219,21 @@ static int move_page(struct remap *r, uint64_t w)
 	default:
 		put_moved(r, w);
 	}
+	return 0;
+}
+
+/* Caller holds both locks.  Return: 0, -ENOMEM. */
+static int move_page(struct remap *r, uint64_t w)
+{
+	int err = block_ensure_table(r->u, r->to);
+
+	if (err)
+		return err;
+	if (is_lost(r, w)) {
+		lose_moved(r, w);
+		return 0;
+	}
+	err = arrive_moved(r, w);
 	if (!err)
 		event_forget_page(r->u, r->from, r->i);
 	return err;

@@ -85,7 +85,7 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++) {
 		uint64_t w = b->table[i];
 
-		if (page_state(w) == P_RAM && w & PAGE_CHARGED && !page_pins(w))
+		if (page_is_demotable(w))
 			set_add(ret, i);
 	}
 	block_unlock(u, b);
@@ -177,7 +177,7 @@ static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 	unsigned left;
 	int n = 0;
 
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	if (dev && charge_covers(g, b))
 		n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
@@ -194,7 +194,7 @@ static int drop_clean(struct uhmm *u, struct block *b)
 
 	if (!nr_in(u, b, P_CLEAN))
 		return 0;
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	block_take_mover(u, b);
 	n = clean_drop(u, b, &all);
 	block_let_go(u, b);

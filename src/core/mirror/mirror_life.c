@@ -54,7 +54,7 @@ static void release_exclusive(struct uhmm_mirror *m)
 	atomic_store(&m->gone, true);
 	sys_futex_wake(&m->changing, INT32_MAX);
 	mirror_tell(m, m->start, m->end, UHMM_NOTIFY_RELEASE);
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	block_for_each(u, b)
 		exclusive_end(u, b, &all, m->id);
 }

@@ -18,8 +18,7 @@
 
 static bool may_be_untouched(uint64_t w)
 {
-	return (page_state(w) == P_RAM || page_state(w) == P_EMPTY) &&
-	       !page_pins(w);
+	return page_is_unmoved(w) && !page_pins(w);
 }
 
 /* Keep the pages in @set that were never touched. */

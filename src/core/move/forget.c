@@ -99,8 +99,7 @@ static struct mm_set pages_of(uintptr_t start, uintptr_t end)
 
 static bool is_at_home(struct uhmm *u, uint64_t w)
 {
-	return page_has(w, PAGE_PLAIN) || node_has(u, w) ||
-	       (page_state(w) == P_POISONED && !(w & PAGE_SWAPPING));
+	return page_is_settled(w) || node_has(u, w);
 }
 
 /*

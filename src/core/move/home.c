@@ -86,21 +86,11 @@ static bool thaw_wanted(struct uhmm *u, struct block *b,
 	return all;
 }
 
-/*
- * Is the page home, or lost for good?  A lost page is not settled before its
- * mapping is gone, see coherent.c.
- */
-static bool is_word_settled(uint64_t w)
-{
-	return page_has(w, PAGE_PLAIN) ||
-	       (page_state(w) == P_POISONED && !(w & PAGE_SWAPPING));
-}
-
 static bool is_moving(uint64_t w)
 {
 	return page_has(w, PAGE_MOVING) ||
 	       (page_state(w) == P_COHERENT && w & PAGE_DROP) ||
-	       (page_state(w) == P_POISONED && !is_word_settled(w));
+	       (page_state(w) == P_POISONED && !page_is_settled(w));
 }
 
 static bool any_moves(const struct block *b, const struct mm_set *want)
@@ -226,7 +216,7 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	for (unsigned i = set_find(want, 0, true);
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))
-		home = is_word_settled(block_word(b, i)) ||
+		home = page_is_settled(block_word(b, i)) ||
 		       node_has(u, block_word(b, i)); /* stays on its node */
 	block_unlock(u, b);
 	return home;

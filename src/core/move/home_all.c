@@ -4,7 +4,6 @@
  * the context.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "core/context/context.h"
 #include "core/move/home.h"
@@ -14,7 +13,7 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
 	struct mm_set all;
 	int err = 0;
 
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	block_for_each(u, b) {
 		int e = home_block(u, b, &all, only, how, NULL);
 

@@ -420,12 +420,9 @@ int out_take_frames(struct out *o)
 
 static void select_parkable(struct block *b, struct mm_set *want)
 {
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++) {
-		uint64_t w = block_word(b, i);
-
-		if (page_state(w) == P_RAM && w & PAGE_CHARGED && !page_pins(w))
+	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
+		if (page_is_demotable(block_word(b, i)))
 			set_add(want, i);
-	}
 }
 
 static void park_frozen(struct out *o)
@@ -443,7 +440,7 @@ int out_park(struct uhmm *u, struct block *b)
 	int err;
 
 	out_init(&o, u, b, NULL);
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	if (!block_try_mover(b))
 		return -EBUSY;
 	err = out_give_slot(u, b, &all);

@@ -85,7 +85,10 @@ int core_tracked(void *priv, uintptr_t start, uintptr_t end)
 	return region_add(priv, start, end);
 }
 
-/* Track [start, end); try again while the address space is changing. */
+/*
+ * Track [start, end); try again while the address space is changing.  Return:
+ * as track(); -EBUSY: it does not cease to change.
+ */
 static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
 	int err = -EAGAIN;
@@ -95,7 +98,7 @@ static int track(struct uhmm *u, uintptr_t start, uintptr_t end)
 			sys_yield();
 		err = u->mm->ops->track(u->mm, start, end);
 	}
-	return err;
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 static int track_gap(struct uhmm *u, struct take *t, uintptr_t start,
@@ -253,12 +256,6 @@ static int still_there(struct uhmm *u, uintptr_t va, unsigned first,
 	return err;
 }
 
-/* A child may have filled a hole of shared memory. */
-static bool may_be_there(uint64_t word)
-{
-	return page_state(word) == P_RAM || page_state(word) == P_EMPTY;
-}
-
 static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 		      unsigned last)
 {
@@ -277,7 +274,7 @@ static int seed_block(struct uhmm *u, uintptr_t va, unsigned first,
 	if (!err)
 		err = still_there(u, va, first, last, &there);
 	for (unsigned i = first; !err && i < last; i++)
-		if (set_has(&there, i) && may_be_there(block_word(b, i)))
+		if (set_has(&there, i) && page_is_unmoved(block_word(b, i)))
 			block_home(u, b, i, E_HOME);
 	block_unlock(u, b);
 	return err;

@@ -101,7 +101,7 @@ void object_settle(struct uhmm *u)
 {
 	struct mm_set all;
 
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	block_for_each(u, b)
 		if (move_is_shared(u, b))
 			home_block(u, b, &all, NULL, HOME_RESCUE, NULL);

@@ -12,10 +12,6 @@
 
 #if DEBUG_CHECKS
 
-#define IN_SLOT                                                 \
-	(1u << P_FROZEN | 1u << P_LEAVING | 1u << P_EXCLUSIVE | \
-	 1u << P_REVOKING)
-
 struct counts {
 	unsigned nr[P_NR_STATES], charged, pinned, in_slot;
 };
@@ -27,7 +23,7 @@ static void count_word(struct counts *c, uint64_t w)
 	c->nr[s] += s != P_RAM;
 	c->charged += page_in_ram(w);
 	c->pinned += page_pins(w) != 0;
-	c->in_slot += IN_SLOT >> s & 1;
+	c->in_slot += page_has(w, PAGE_IN_FRAME);
 }
 
 static void check_one(const struct block *b, const char *what, unsigned has,

@@ -187,7 +187,7 @@ static bool settle_all(struct uhmm *u)
 	bool settled = true;
 	struct mm_set all;
 
-	memset(&all, 0xff, sizeof(all));
+	set_fill(&all);
 	for (uint32_t k = 0; k < nr; k++) {
 		struct block *b = u->blocks[k];
 

@@ -212,6 +212,28 @@ static inline bool page_is_away(uint64_t w)
 	return page_has(w, PAGE_ON_DEVICE) | !!(w & PAGE_AWAY);
 }
 
+/* Never moved, as far as the word tells: in RAM, or a hole. */
+static inline bool page_is_unmoved(uint64_t w)
+{
+	return page_state(w) == P_RAM || page_state(w) == P_EMPTY;
+}
+
+/*
+ * Is the page home, or lost for good?  A lost page is not settled before its
+ * mapping is gone, see coherent.c.
+ */
+static inline bool page_is_settled(uint64_t w)
+{
+	return page_has(w, PAGE_PLAIN) ||
+	       (page_state(w) == P_POISONED && !(w & PAGE_SWAPPING));
+}
+
+/* A page in RAM that counts, and that may go. */
+static inline bool page_is_demotable(uint64_t w)
+{
+	return page_state(w) == P_RAM && w & PAGE_CHARGED && !page_pins(w);
+}
+
 extern const uint8_t page_table[P_NR_STATES][E_NR_EVENTS];
 
 /* The state after @event, or -1 where the event makes no sense. */
