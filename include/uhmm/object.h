@@ -75,9 +75,9 @@ enum uhmm_object_flags {
  * it is private, of a file, memfd_create(2), shmat(2) or of huge pages, or the
  * system has no leases (F_SETLEASE of fcntl(2)) or no /proc; -EEXIST: it is an
  * object already; -EFBIG: its end is mapped nowhere, and mremap(2) could map it
- * again; -EBUSY: another userfaultfd has it, or mlock(2) keeps it in RAM;
- * -ENOSPC for more than 128 objects, or 64 views; -EMFILE; -ENFILE; -ENODEV;
- * -EDEADLK.
+ * again; -EBUSY: another userfaultfd has it, mlock(2) keeps it in RAM, or
+ * mappings keep changing; -ENOSPC for more than 128 objects, or 64 views;
+ * -EMFILE; -ENFILE; -ENODEV; -EDEADLK.
  */
 int uhmm_object_adopt(struct uhmm *u, void *addr, unsigned flags,
 		      struct uhmm_object **ret_object);
@@ -107,7 +107,8 @@ int uhmm_object_is_mapped(struct uhmm_object *object);
  * of the object leaves (UHMM_WHY_SHARED) as long as the view is there.
  *
  * Return: 0; -EINVAL; -ENOSPC for more than 64 views of one object; -ENOMEM;
- * -EACCES for protection that the system does not allow; -ENODEV; -EDEADLK.
+ * -EACCES for protection that the system does not allow; -EBUSY: mappings keep
+ * changing; -ENODEV; -EDEADLK.
  */
 int uhmm_object_map(struct uhmm_object *object, uint64_t offset, size_t len,
 		    int prot, unsigned flags, void **ret_addr);
@@ -132,7 +133,7 @@ int uhmm_object_discard(struct uhmm_object *object, uint64_t offset,
  *
  * As uhmm_object_discard(), by an address.
  *
- * Return: as there; -EINVAL also when that is no part of a view.
+ * Return: as uhmm_object_discard(); -EINVAL also where there is no view.
  */
 int uhmm_object_remove(struct uhmm *u, void *addr, size_t len);
 

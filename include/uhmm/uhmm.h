@@ -138,9 +138,9 @@ struct uhmm_params {
  *
  * Return: 0; -EINVAL for an unknown mode or feature name; -E2BIG for a newer
  * struct with fields set that this library does not know; -ENOSYS or -EPERM
- * where userfaultfd(2) is missing or forbidden; -EOPNOTSUPP where the system's
- * pages are not of uhmm_page_size() bytes; -EMFILE, also for a 257th context in
- * inline mode; -ENOMEM.
+ * where userfaultfd(2) is missing or forbidden; -EOPNOTSUPP where pages are not
+ * of uhmm_page_size() bytes; -EBUSY: another context of the process has the
+ * budget; -EMFILE, also for a 257th inline context; -ENFILE; -ENOMEM.
  */
 int uhmm_open(const struct uhmm_params *params, struct uhmm **ret_u);
 
@@ -201,7 +201,8 @@ uint64_t uhmm_cgroup_limit(void);
  *
  * Return: 0; -EINVAL for an unaligned, empty or wrapping range; -ENOMEM when a
  * part is unmapped; -EOPNOTSUPP when a part is not private anonymous memory;
- * -EBUSY when a part belongs to another userfaultfd.  On error nothing changed.
+ * -EBUSY when a part belongs to another userfaultfd, or mappings there keep
+ * changing.  On error nothing changed.
  */
 int uhmm_register(struct uhmm *u, void *addr, size_t len);
 

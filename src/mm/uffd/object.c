@@ -233,7 +233,7 @@ static int make_known(struct uffd *b, struct uffd_object *o, uintptr_t start,
 		sys_mutex_unlock(&b->event_lock);
 	}
 	if (!ret && !settled)
-		ret = -EAGAIN;
+		ret = -EBUSY;
 	return ret;
 }
 

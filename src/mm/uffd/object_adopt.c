@@ -249,5 +249,5 @@ int uffd_object_enter(struct mm *mm, uintptr_t va)
 		ret = enter_once(b, o, &of, &m);
 		sys_mutex_unlock(&b->event_lock);
 	}
-	return ret > 0 ? 0 : ret ? ret : -EAGAIN;
+	return ret > 0 ? 0 : ret ? ret : -EBUSY;
 }
