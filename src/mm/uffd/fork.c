@@ -289,6 +289,7 @@ static bool is_our_child(int fd)
 {
 	struct uffdio_copy copy = { .len = MM_PAGE_SIZE };
 	unsigned char vec = 0;
+	int err = 0;
 	uintptr_t p;
 
 	if (sys_own_map(2 * MM_PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -301,9 +302,10 @@ static bool is_our_child(int fd)
 			   UFFDIO_REGISTER_MODE_MISSING)) {
 		sys_ioctl("UFFDIO_COPY", fd, UFFDIO_COPY, &copy);
 		sys_mincore(copy.dst, MM_PAGE_SIZE, &vec);
-		uffd_unregister(fd, copy.dst, MM_PAGE_SIZE);
+		err = uffd_unregister(fd, copy.dst, MM_PAGE_SIZE);
 	}
-	sys_own_unmap(p, 2 * MM_PAGE_SIZE);
+	if (!err) /* else munmap(2) waits for a reader of its event */
+		sys_own_unmap(p, 2 * MM_PAGE_SIZE);
 	return vec & 1;
 }
 
