@@ -82,6 +82,18 @@ class Moves(unittest.TestCase):
         with self.assertRaises(OSError):
             self.u.stats()
 
+    def test_removed(self):
+        data = bytearray(4096) * 16
+        self.u.remove(self.zram)
+        for call in (self.zram.info, lambda: self.u.remove(self.zram),
+                     lambda: self.u.migrate(data, self.zram)):
+            with self.assertRaises(OSError):
+                call()
+        other = self.u.device('ram:1M')
+        self.u.close()
+        with self.assertRaises(OSError):
+            other.info()
+
     @unittest.skipUnless(numpy, 'there is no NumPy')
     def test_array(self):
         a = self.u.empty((256, 1024))

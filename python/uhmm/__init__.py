@@ -62,7 +62,10 @@ class _Info(ctypes.Structure):
                   'errors')] + [('name', ctypes.c_char * 32)])
 
 
-_lib = ctypes.CDLL('libuhmm.so.0')
+try:
+    _lib = ctypes.CDLL('libuhmm.so.0')
+except OSError as error:
+    raise ImportError(f'{error}; install libuhmm0') from None
 _pointer, _length = ctypes.c_void_p, ctypes.c_size_t
 for _name, _result, _arguments in (
         ('open', ctypes.c_int, [_pointer, _pointer]),
@@ -126,9 +129,18 @@ class Device:
 
     def info(self) -> Dict[str, int]:
         """Counters, as uhmm_device_query(3) has them."""
+        self._alive()
         info = _Info(size=ctypes.sizeof(_Info))
         _check(_lib.uhmm_device_query(self, ctypes.byref(info)), self.spec)
         return {name: getattr(info, name) for name, _ in _Info._fields_[1:-1]}
+
+    def _alive(self) -> None:
+        """A null device would mean home; a removed one is no memory of ours."""
+        if not self._as_parameter_.value:
+            raise OSError(errno.ENODEV, f'device {self.spec} was removed')
+
+    def _forget(self) -> None:
+        self._as_parameter_ = _pointer()
 
     def __repr__(self) -> str:
         return f'<uhmm.Device {self.spec}>'
@@ -156,8 +168,11 @@ class Context:
     def close(self) -> None:
         """Bring all pages home, and end.  Twice is once."""
         if self._as_parameter_.value:
-            _check(_lib.uhmm_close(self), 'close')
-            self._as_parameter_ = _pointer()
+            context, self._as_parameter_ = self._as_parameter_, _pointer()
+            for device in self._devices:
+                device._forget()
+            self._devices.clear()
+            _check(_lib.uhmm_close(context), 'close')
 
     def device(self, spec: str) -> Device:
         """A device made from a specification: 'zram:64M'."""
@@ -169,11 +184,14 @@ class Context:
     def remove(self, device: Device) -> None:
         """Bring its pages home, and forget it."""
         self._alive()
+        device._alive()
         _check(_lib.uhmm_device_remove(device), device.spec)
+        device._forget()
         self._devices.remove(device)
 
     @property
     def devices(self) -> List[Device]:
+        """Those made by device() and not removed."""
         return list(self._devices)
 
     def limit(self, ram: int) -> None:
@@ -192,6 +210,8 @@ class Context:
         """Move the whole pages of a buffer to a device, or home with None.
         How many of them are there."""
         self._alive()
+        if device is not None:
+            device._alive()
         start, length = _inner(buffer)
         if not length:
             return 0
