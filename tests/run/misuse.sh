@@ -72,7 +72,7 @@ refused 125 'too small' run --min-size 1 touch "$marker"
 refused 125 'no size' run --min-size huge touch "$marker"
 refused 125 'no or anon' run --shared=all touch "$marker"
 refused 125 '--mode sometimes is no mode; write' run --mode sometimes touch "$marker"
-refused 125 'nosuchfeature' run --features-off nosuchfeature touch "$marker"
+refused 125 'unknown feature' run --features-off nosuchfeature touch "$marker"
 for mode in auto threads inline; do
 	"$UHMM" run --mode $mode --features-off kernel-faults true ||
 		fail "$mode needs no kernel faults"
@@ -284,6 +284,9 @@ check "full device: summary" grep -qE 'limit exceeded +[1-9]' "$tmp/summary"
 
 # The preload library
 UHMM_PRELOAD=$tmp/nosuch.so refused 125 'UHMM_PRELOAD names' \
+	run touch "$marker"
+echo 'no library' >"$tmp/text.so"
+UHMM_PRELOAD=$tmp/text.so refused 125 'cannot be preloaded: .*; install' \
 	run touch "$marker"
 ln -s "$UHMM_PRELOAD" "$tmp/link.so"
 UHMM_PRELOAD=$tmp/link.so "$UHMM" run true || fail "a link to the library"

@@ -75,16 +75,14 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 	case 0:
 		return 0;
 	case -EINVAL:
-		complain(name,
-			 "--features-off %s names an unknown feature; "
-			 "see uhmm(7)",
-			 o->features_off ? o->features_off : "(environment)");
+		complain(name, "--features-off or UHMM_FEATURES_OFF names an "
+			       "unknown feature; see uhmm(7)");
 		break;
 	case -EPERM:
 	case -ENOSYS:
 		complain(name,
-			 "the kernel refuses userfaultfd(2): %s; run as "
-			 "root, or set vm.unprivileged_userfaultfd=1",
+			 "the kernel refuses userfaultfd(2): %s; \"uhmm "
+			 "doctor\" says what would allow it",
 			 strerror(-err));
 		break;
 	case -EOPNOTSUPP:
@@ -203,64 +201,5 @@ int run_check_summary(struct run_options *o)
 	}
 	close(fd);
 	o->summary = absolute;
-	return 0;
-}
-
-/* The path of @tail, relative to the directory of this tool. */
-static bool beside_tool(const char *tail, char path[PATH_MAX])
-{
-	char exe[PATH_MAX], joined[2 * PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
-
-	if (n <= 0)
-		return false;
-	exe[n] = '\0';
-	slash = strrchr(exe, '/');
-	if (!slash)
-		return false;
-	snprintf(joined, sizeof(joined), "%.*s/%s", (int)(slash - exe), exe,
-		 tail);
-	return realpath(joined, path);
-}
-
-static bool find_library(char path[PATH_MAX])
-{
-	return beside_tool("../" UHMM_LIBDIR "/uhmm/libuhmm-preload.so",
-			   path) ||
-	       realpath(UHMM_PRELOAD_PATH, path) ||
-	       beside_tool("../../preload/libuhmm-preload.so", path);
-}
-
-int run_find_preload(char path[PATH_MAX])
-{
-	const char *given = secure_getenv("UHMM_PRELOAD");
-
-	if (given && *given) {
-		if (!realpath(given, path)) {
-			complain(name,
-				 "UHMM_PRELOAD names %s: %s; unset it or "
-				 "correct it",
-				 given, strerror(errno));
-			return EXIT_OURS;
-		}
-	} else if (!find_library(path)) {
-		complain(name, "libuhmm-preload.so is not installed beside "
-			       "this tool; name it in UHMM_PRELOAD");
-		return EXIT_OURS;
-	}
-	if (access(path, R_OK) < 0) {
-		complain(name, "%s cannot be read: %s; check its mode", path,
-			 strerror(errno));
-		return EXIT_OURS;
-	}
-	/* Blanks and colons separate the entries of LD_PRELOAD. */
-	if (strpbrk(path, " :")) {
-		complain(name,
-			 "%s has a blank or a colon in its path, which "
-			 "LD_PRELOAD cannot hold; move it",
-			 path);
-		return EXIT_OURS;
-	}
 	return 0;
 }

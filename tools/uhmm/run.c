@@ -56,6 +56,12 @@ static bool set_devices(const struct run_options *o)
 	return ok;
 }
 
+static int no_memory(void)
+{
+	complain(name, "there is no memory for the environment; free some");
+	return EXIT_OURS;
+}
+
 /* Make the limit that all processes of the command share. */
 static int set_budget(const struct run_options *o)
 {
@@ -64,7 +70,7 @@ static int set_budget(const struct run_options *o)
 	int err;
 
 	if (o->per_process)
-		return unsetenv(variable) ? EXIT_OURS : 0;
+		return unsetenv(variable) ? no_memory() : 0;
 	err = run_make_budget(o->ram, path);
 	if (err) {
 		complain(name,
@@ -73,7 +79,7 @@ static int set_budget(const struct run_options *o)
 			 strerror(-err));
 		return EXIT_OURS;
 	}
-	return setenv(variable, path, 1) ? EXIT_OURS : 0;
+	return setenv(variable, path, 1) ? no_memory() : 0;
 }
 
 static bool set_environment(const struct run_options *o, const char *preload)
@@ -130,8 +136,7 @@ int cmd_run(int argc, char **argv)
 	if (status)
 		return status;
 	if (!set_environment(&o, preload)) {
-		complain(name, "there is no memory for the environment");
-		return EXIT_OURS;
+		return no_memory();
 	}
 	return become(o.program);
 }

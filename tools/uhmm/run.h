@@ -60,7 +60,10 @@ void run_set_default_device(struct run_options *o);
 int run_check_devices(struct run_options *o);
 /* Make the path of the summary absolute.  Fails if it is not writable. */
 int run_check_summary(struct run_options *o);
-/* Find the library to preload. */
+
+/* ---- run-preload.c ----------------------------------------------------- */
+
+/* Find the library to preload.  Fails if the dynamic linker refuses it. */
 int run_find_preload(char path[PATH_MAX]);
 
 #endif
