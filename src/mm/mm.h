@@ -343,8 +343,8 @@ struct mm_ops {
 	/*
 	 * Map device memory at pages that are frozen or holes.  Called without
 	 * locks, waits until events are applied.  Return: pages done; -EAGAIN:
-	 * mappings changed since @stamp, or it is_announced(); -ENOENT: the
-	 * mapping is gone; -ENOMEM: also for too many mappings.
+	 * mappings changed since @stamp; -EBUSY: it is_announced(); -ENOENT:
+	 * the mapping is gone; -ENOMEM: also for too many mappings.
 	 */
 	ssize_t (*place)(struct mm *mm, struct mm_place *p);
 	/*

@@ -121,6 +121,25 @@ static void test_both(void (*test)(struct uhmm_device *to))
 	test_verify(area, NPAGES, 2);
 }
 
+/*
+ * Pages do not come home where a change is announced, and nothing waits for
+ * that; but they do before they are forgotten.
+ */
+static void test_announced_alone(void)
+{
+	area = test_map_blocks(1);
+	CHECK_EQ(uhmm_register(u, area, NPAGES * PAGE), 0);
+	test_fill(area, NPAGES, 1);
+	test_move(u, area, NPAGES, dev);
+	CHECK_EQ(uhmm_notify_begin(u, area, NPAGES * PAGE, UHMM_NOTIFY_CLEAR),
+		 0);
+	CHECK_EQ(uhmm_migrate(u, area, NPAGES * PAGE, NULL), 0);
+	CHECK_EQ(uhmm_pin(u, area, PAGE), -EBUSY);
+	CHECK_EQ(uhmm_unregister(u, area, NPAGES * PAGE), 0);
+	test_verify(area, NPAGES, 1);
+	CHECK_EQ(uhmm_notify_end(u, area, NPAGES * PAGE), 0);
+}
+
 int main(void)
 {
 	CHECK(signal(SIGSEGV, on_segv) != SIG_ERR);
@@ -128,6 +147,7 @@ int main(void)
 	dev = test_device(u, "dax:4M");
 	test_both(test_discard);
 	test_both(test_protect);
+	test_announced_alone();
 	test_close(u);
 	return 0;
 }

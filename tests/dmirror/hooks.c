@@ -369,17 +369,28 @@ static bool discards(int advice)
 	       advice == MADV_REMOVE;
 }
 
+static int discard(const void *caller, void *addr, size_t len, int advice,
+		   struct change *ret_c)
+{
+	struct change c = begin(caller, addr, len, UHMM_NOTIFY_CLEAR);
+	int ret = (int)syscall(SYS_madvise, addr, len, advice);
+
+	*ret_c = c;
+	end(&c);
+	return ret;
+}
+
+/* Memory of a device cannot be freed later, nor move while it is announced. */
 EXPORT int madvise(void *addr, size_t len, int advice)
 {
-	struct change c = { .u = NULL };
+	struct change c;
 	int ret;
 
-	if (discards(advice))
-		c = begin(CALLER(), addr, len, UHMM_NOTIFY_CLEAR);
-	ret = (int)syscall(SYS_madvise, addr, len, advice);
+	if (!discards(advice))
+		return (int)syscall(SYS_madvise, addr, len, advice);
+	ret = discard(CALLER(), addr, len, advice, &c);
 	if (ret && errno == EINVAL && advice == MADV_FREE && c.u &&
 	    uhmm_migrate(c.u, addr, c.len, NULL) > 0)
-		ret = (int)syscall(SYS_madvise, addr, len, advice);
-	end(&c);
+		ret = discard(CALLER(), addr, len, advice, &c);
 	return ret;
 }

@@ -69,7 +69,7 @@ static void swap_run(struct swap *s, swap_fn *fn, unsigned i, unsigned end,
 		.stamp = stamp,
 		.offset = dev->desc.offset + s->m->dpfn[i] * MM_PAGE_SIZE,
 		.watched = atomic_load(&dev->watched),
-		.announced_too = s->lost,
+		.announced_too = s->lost || s->must,
 	};
 	ssize_t n = fn(s->m->u->mm, &p);
 
@@ -99,6 +99,12 @@ static struct mm_set still_marked(const struct swap *s, uint32_t *ret_stamp)
 	return ret;
 }
 
+/* Mappings are changing, or about to: that may be over soon. */
+static bool is_worth_a_try(int err)
+{
+	return err == -EAGAIN || err == -EBUSY;
+}
+
 /*
  * Replace the mappings of all marked pages.  Without locks.  @s->done: pages
  * that have their new mapping; @s->err: why others have not.
@@ -107,7 +113,8 @@ static void swap_all(struct swap *s, swap_fn *fn)
 {
 	set_clear(&s->done);
 	s->err = -EAGAIN;
-	for (int tries = 0; tries < SWAP_TRIES && s->err == -EAGAIN; tries++) {
+	for (int tries = 0; tries < SWAP_TRIES && is_worth_a_try(s->err);
+	     tries++) {
 		uint32_t stamp;
 		struct mm_set todo = still_marked(s, &stamp);
 

@@ -12,12 +12,13 @@
  * @set: pages marked by coherent_mark(), or with @lost by coherent_mark_lost()
  * @done: pages that have their new mapping; @err: why some have not, or 0
  * @wipe: pages that were discarded meanwhile, to be zeroed
+ * @must: also where the program has announced a change, which may not end
  */
 struct swap {
 	struct move *m;
 	struct mm_set set, done, wipe;
 	int err;
-	bool lost;
+	bool lost, must;
 };
 
 /* Mark page @i: faults wait from now on.  Caller holds b->lock. */

@@ -209,7 +209,7 @@ static void map_fetched(struct fetch *f)
  */
 static void take_back_mapping(struct fetch *f)
 {
-	struct swap s = { .m = &f->m, .set = f->m.set };
+	struct swap s = { .m = &f->m, .set = f->m.set, .must = f->must };
 	struct mm_set rest;
 
 	coherent_unplace(&s, &f->placed);
@@ -221,6 +221,8 @@ static void take_back_mapping(struct fetch *f)
 		move_why(&f->m, i, UHMM_WHY_BUSY);
 		if (s.err == -ENOENT)
 			set_add(&f->gone, i);
+		if (s.err == -EBUSY)
+			set_add(&f->stay, i);
 	}
 }
 

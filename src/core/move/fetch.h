@@ -10,15 +10,17 @@
  * @m.set: pages that this thread marked P_COMING; @m.went: pages that came
  * @placed: pages of @m.set with device memory mapped at their address
  * @read: copied; @failed: could not be copied; @gone: address is unmapped
+ * @stay: the program changes the mapping, by its own word
  * @ram: where page 0 of the block would be copied to
  */
 struct fetch {
 	enum home_how how;
-	struct mm_set read, failed, gone, placed;
+	struct mm_set read, failed, gone, stay, placed;
 	uint32_t slot;
 	char *ram;
 	bool again;	  /* some failed, but not by the device: try again */
 	bool may_unplace; /* not in a fault */
+	bool must;	  /* @stay is not for these: the device goes, say */
 	bool share;	  /* map write-protected: device pages stay good */
 	struct move m;	  /* from its @dpfn on not initialized */
 	struct uhmm_segment seg[MM_BLOCK_PAGES];

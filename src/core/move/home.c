@@ -174,7 +174,7 @@ static int rescue_one(struct fetch *f, struct mm_set *want,
 
 /*
  * One round over the block.  Return: whether another round is needed, or
- * -errno.  Pages that failed are removed from @want.
+ * -errno.  Pages that failed, or have to stay, are removed from @want.
  */
 static int home_round(struct fetch *f, struct mm_set *want,
 		      struct uhmm_device *only)
@@ -197,6 +197,7 @@ static int home_round(struct fetch *f, struct mm_set *want,
 	if (!set_empty(&f->m.set)) {
 		fetch_marked_unlock(f);
 		*want = set_minus(want, &f->failed);
+		*want = set_minus(want, &f->stay);
 		return 1;
 	}
 	again = wait_for_movers_unlock(f, want, again);
@@ -262,11 +263,14 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.may_unplace = true;
+		f.must = how == HOME_RESCUE || only;
 		f.m.why = why;
 		ret = home_round(&f, &todo, only);
 		forget_gone(&f);
 		if (!set_empty(&f.failed))
 			err = -EIO;
+		else if (!set_empty(&f.stay) && !err)
+			err = -EBUSY;
 		if (!f.m.went)
 			sys_wait_note(&w);
 	}

@@ -17,7 +17,8 @@ struct uhmm_device;
 /*
  * home.c: bring pages of one block to RAM.  Retries until all of @want is in
  * RAM at the same time.  The caller holds the mover lock, or has closed the
- * gate: otherwise this may not end.
+ * gate: otherwise this may not end.  -EBUSY: device memory is mapped where the
+ * program has announced a change (uhmm_notify_begin()), and stays.
  */
 enum home_how {
 	HOME_MIGRATE, /* pages that cannot be read stay on the device */

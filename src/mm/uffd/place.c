@@ -162,7 +162,7 @@ static int ask_client(const struct uffd *b, const struct mm_place *p)
 
 	if (p->announced_too || !c->is_announced)
 		return 0;
-	return c->is_announced(c->priv, p->va, end) ? -EAGAIN : 0;
+	return c->is_announced(c->priv, p->va, end) ? -EBUSY : 0;
 }
 
 void uffd_place_sync(struct mm *mm)
