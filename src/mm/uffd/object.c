@@ -313,7 +313,8 @@ void uffd_object_destroy(struct mm *mm, uintptr_t va)
 		let_go(b, &v);
 	sys_mutex_lock(&uffd_objects_of(b)->lock);
 	gone = *o;
-	o->va = 0;
+	/* A thread that found it before finds nothing to hide or to show. */
+	*o = (struct uffd_object){ .fd = -1, .shown = true };
 	sys_mutex_unlock(&uffd_objects_of(b)->lock);
 	uffd_object_unmap(&gone);
 }
