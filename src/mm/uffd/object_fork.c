@@ -88,15 +88,15 @@ bool uffd_object_alone(struct mm *mm, uintptr_t va)
 
 /* ---- For a child ---- */
 
+/* Without the token the processes that have it are unknown: no page leaves. */
 static int show_locked(const struct uffd_objects *t, struct uffd_object *o)
 {
 	int ret = 0;
 
 	if (o->shown && !o->partly)
 		return 0;
-	ret = sys_token_show(&o->token);
-	if (ret)
-		return ret;
+	if (sys_token_show(&o->token))
+		o->entered = false;
 	o->shown = true;
 	o->asked_ns = 0;
 	ret = advise_views(t, o, MADV_DOFORK);
