@@ -73,10 +73,17 @@ static void hide_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
 		atomic_store(&b->hid_early, true);
 }
 
+/* Memory behind it that is tracked stays hidden. */
 void uffd_show(struct uffd *b, uintptr_t start, uintptr_t end)
 {
-	if (hides(b))
-		sys_madvise(start, end_of_tracked(b, end) - start, MADV_DOFORK);
+	uintptr_t last, s, e;
+
+	if (!hides(b))
+		return;
+	last = end_of_tracked(b, end);
+	if (last > end && uffd_ranges_next(b, end, last, &s, &e))
+		last = s;
+	sys_madvise(start, last - start, MADV_DOFORK);
 }
 
 void uffd_show_replaced(struct uffd *b, uintptr_t start, uintptr_t end)

@@ -226,6 +226,8 @@ static int make_known(struct uffd *b, struct uffd_object *o, uintptr_t start,
 		settled = !uffd_is_changing(b);
 		if (!ret && settled)
 			ret = uffd_view_add(b, o, start, start + len, va, true);
+		if (!ret && settled) /* see uffd_show_replaced() */
+			sys_madvise(start, len, MADV_DONTFORK);
 		if (!ret && settled)
 			uffd_ranges_add(b, start, start + len);
 		uffd_drain(b);

@@ -236,6 +236,9 @@ int uffd_view_enter(struct uffd *b, struct uffd_object *o,
 	size_t len = vma->end - vma->start;
 	int ret;
 
+	/* uffd_show_replaced() has shown what was at this address before. */
+	if (!uffd_is_adopted(o) || !o->shown)
+		sys_madvise(vma->start, len, MADV_DONTFORK);
 	sys_madvise(vma->start, len, MADV_NOHUGEPAGE);
 	ret = uffd_register(b->u, vma->start, len,
 			    UFFDIO_REGISTER_MODE_MISSING |

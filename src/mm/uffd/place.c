@@ -146,6 +146,9 @@ static int place_part(struct uffd *b, struct mm_place *p, uintptr_t va,
 	} else if (!b->swap.unmapped) {
 		discard_stage(b, va, len);
 		err = -ENOENT;
+	} else if (atomic_load(&b->hid_early)) {
+		/* uffd_show_replaced() has shown what was there before */
+		sys_madvise(va, len, MADV_DONTFORK);
 	}
 	return err;
 }
