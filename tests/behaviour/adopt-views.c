@@ -135,12 +135,37 @@ static void cut_before(void)
 	CHECK_EQ(munmap(p, FEW / 2 * PAGE), 0);
 }
 
+/* Longer by mremap(2), a mapping shows no more than the object has. */
+static void longer(void)
+{
+	char *p = test_shared(FEW), *other = test_shared(FEW), *long_one;
+	struct uhmm_object *o, *next;
+
+	test_fill(p, FEW, 21);
+	test_fill(other, FEW, 22);
+	o = test_adopt(u, p);
+	next = test_adopt(u, other);
+	long_one = mremap(p, FEW * PAGE, 2 * NPAGES * PAGE, MREMAP_MAYMOVE);
+	CHECK(long_one != MAP_FAILED);
+	test_move(u, other, FEW, dev);
+	CHECK_EQ(uhmm_object_remove(u, long_one, 2 * NPAGES * PAGE), -EINVAL);
+	test_verify(long_one, FEW, 21);
+	test_verify(other, FEW, 22);
+	CHECK_EQ(uhmm_object_remove(u, long_one, FEW * PAGE), 0);
+	CHECK_EQ(*(uint64_t *)long_one, 0);
+	CHECK_EQ(munmap(long_one, 2 * NPAGES * PAGE), 0);
+	CHECK_EQ(uhmm_object_destroy(o), 0);
+	CHECK_EQ(uhmm_object_destroy(next), 0);
+	CHECK_EQ(munmap(other, FEW * PAGE), 0);
+}
+
 int main(void)
 {
 	test_catch(SIGSEGV);
 	u = test_open();
 	dev = test_device(u, "ram:16M");
 	several_mappings();
+	longer();
 	for (int i = 0; i < 3; i++) {
 		changes();
 		cut_before();

@@ -233,9 +233,11 @@ int uffd_view_enter(struct uffd *b, struct uffd_object *o,
 		    const struct uffd_vma *vma)
 {
 	uintptr_t va = uffd_object_va(o, vma);
-	size_t len = vma->end - vma->start;
+	size_t len = vma->end - vma->start, shows = o->va + o->len - va;
 	int ret;
 
+	if (shows > len)
+		shows = len;
 	/* uffd_show_replaced() has shown what was at this address before. */
 	if (!uffd_is_adopted(o) || !o->shown)
 		sys_madvise(vma->start, len, MADV_DONTFORK);
@@ -244,7 +246,7 @@ int uffd_view_enter(struct uffd *b, struct uffd_object *o,
 			    UFFDIO_REGISTER_MODE_MISSING |
 				    UFFDIO_REGISTER_MODE_WP);
 	if (!ret)
-		ret = uffd_view_add(b, o, vma->start, vma->end, va,
+		ret = uffd_view_add(b, o, vma->start, vma->start + shows, va,
 				    va + len < o->va + o->len &&
 					    put_guard(vma->end));
 	if (ret)
