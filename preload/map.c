@@ -177,7 +177,7 @@ static void shared_gone(uintptr_t start, uintptr_t end)
 {
 	int err = errno;
 
-	shared_unmapped(start, end);
+	shared_replaced(start, end);
 	errno = err;
 }
 
@@ -216,7 +216,8 @@ EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd,
 EXPORT int munmap(void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr;
-	int ret;
+	struct shared_parts views;
+	int ret, err;
 
 	/*
 	 * Before the call: afterwards another thread may get the addresses.
@@ -227,8 +228,11 @@ EXPORT int munmap(void *addr, size_t len)
 		return sys_munmap(addr, len);
 	manage_unmapping(start, start + page_up(len));
 	nofork_forget(start, start + page_up(len));
+	shared_unmapping(start, start + page_up(len), &views);
 	ret = sys_munmap(addr, len);
-	shared_gone(start, start + page_up(len));
+	err = errno;
+	shared_unmapped(&views, !ret);
+	errno = err;
 	return ret;
 }
 
@@ -245,6 +249,8 @@ static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
 		manage_unmapping(start, end);
 	p = remap(old, old_len, len, flags, target);
 	err = errno;
+	if (p != MAP_FAILED && flags & MREMAP_FIXED)
+		shared_gone((uintptr_t)p, (uintptr_t)p + page_up(len));
 	if (p != MAP_FAILED)
 		manage_mapped((uintptr_t)p, (uintptr_t)p + page_up(len));
 	else if (!keeps)
@@ -268,13 +274,24 @@ static bool has_managed_part(void *old, size_t len)
 static void *remap_other(void *old, size_t old_len, size_t len, int flags,
 			 void *target)
 {
-	bool keeps = !old_len || (flags & MREMAP_DONTUNMAP);
-	void *p = nofork_remap(old, old_len, len, flags, target);
-	int err = errno;
+	bool keeps = !old_len || (flags & MREMAP_DONTUNMAP), is_view;
+	uintptr_t start = (uintptr_t)old;
+	struct shared_parts views = { .nr = 0 };
+	struct range r;
+	void *p;
+	int err;
 
-	if (p != MAP_FAILED)
-		shared_remapped((uintptr_t)old, page_up(old_len), (uintptr_t)p,
-				page_up(len), keeps);
+	/* As in munmap(): afterwards another thread may get the addresses. */
+	is_view = shared_next(start, start + 1, &r);
+	if (is_view && !keeps)
+		shared_unmapping(start, start + page_up(old_len), &views);
+	p = nofork_remap(old, old_len, len, flags, target);
+	err = errno;
+	if (p != MAP_FAILED && flags & MREMAP_FIXED)
+		shared_gone((uintptr_t)p, (uintptr_t)p + page_up(len));
+	if (p != MAP_FAILED && is_view)
+		shared_added((uintptr_t)p, (uintptr_t)p + page_up(len));
+	shared_unmapped(&views, p != MAP_FAILED);
 	errno = err;
 	return p;
 }

@@ -318,11 +318,25 @@ bool map_is_library(const void *caller);
 bool shared_is_candidate(size_t len, int flags);
 /* The kernel has made such a mapping; the program was not told of it yet. */
 void shared_mapped(uintptr_t start, uintptr_t end);
-/* The kernel has unmapped or replaced [start, end). */
-void shared_unmapped(uintptr_t start, uintptr_t end);
-/* mremap(2) did what the arguments say.  @keeps: the old mapping is there. */
-void shared_remapped(uintptr_t old, size_t old_len, uintptr_t start, size_t len,
-		     bool keeps);
+/* The kernel has replaced [start, end), which was never free. */
+void shared_replaced(uintptr_t start, uintptr_t end);
+
+#define SHARED_PARTS 8
+
+struct shared_parts {
+	struct range part[SHARED_PARTS];
+	size_t nr;
+};
+
+/*
+ * The kernel is about to unmap or move [start, end), of which @ret->part is
+ * managed: views there are forgotten.  shared_unmapped() must follow; @done:
+ * the kernel has done it.
+ */
+void shared_unmapping(uintptr_t start, uintptr_t end, struct shared_parts *ret);
+void shared_unmapped(const struct shared_parts *parts, bool done);
+/* [start, end) shows managed memory now. */
+void shared_added(uintptr_t start, uintptr_t end);
 /* The first part of [start, end) that is managed.  Any thread may ask. */
 bool shared_next(uintptr_t start, uintptr_t end, struct range *ret);
 /* MADV_REMOVE.  False: let the kernel do it. */

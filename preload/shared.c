@@ -154,26 +154,34 @@ void shared_mapped(uintptr_t start, uintptr_t end)
 		note_unmanaged(end - start, 0);
 }
 
-void shared_unmapped(uintptr_t start, uintptr_t end)
+void shared_replaced(uintptr_t start, uintptr_t end)
 {
-	struct range r = { start, end };
-
 	if (remove_views(start, end))
-		manage_with(reap_objects, &r, false);
+		manage_with(reap_objects, NULL, false);
 }
 
-void shared_remapped(uintptr_t old, size_t old_len, uintptr_t start, size_t len,
-		     bool keeps)
+void shared_unmapping(uintptr_t start, uintptr_t end, struct shared_parts *ret)
 {
-	struct range r;
-	bool is_view = shared_next(old, old + 1, &r);
+	ret->nr = 0;
+	for (uintptr_t at = start; ret->nr < SHARED_PARTS &&
+				   shared_next(at, end, &ret->part[ret->nr]);
+	     at = ret->part[ret->nr - 1].end)
+		ret->nr++;
+	if (ret->nr)
+		remove_views(start, end);
+}
 
-	if (start != old || len < old_len)
-		shared_unmapped(start, start + len);
-	if (is_view && !keeps)
-		remove_views(old, old + old_len);
-	if (is_view)
-		add_view(start, start + len);
+void shared_unmapped(const struct shared_parts *parts, bool done)
+{
+	for (size_t i = 0; i < parts->nr && !done; i++)
+		add_view(parts->part[i].start, parts->part[i].end);
+	if (parts->nr && done)
+		manage_with(reap_objects, NULL, false);
+}
+
+void shared_added(uintptr_t start, uintptr_t end)
+{
+	add_view(start, end);
 }
 
 bool shared_remove(void *addr, size_t len)
@@ -185,9 +193,9 @@ bool shared_remove(void *addr, size_t len)
 		return false;
 	if (!manage_remove(addr, len))
 		return true;
-	/* not of one view: what is home, the kernel discards */
+	/* not of one view: the kernel discards what is of none */
 	for (size_t at = 0; at < len; at += PAGE)
-		manage_fault_in((char *)addr + at, PAGE, false);
+		manage_remove((char *)addr + at, PAGE);
 	return false;
 }
 
