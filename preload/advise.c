@@ -11,7 +11,7 @@
  * In inline mode the kernel cannot fetch an away page, so the page is brought
  * home before the kernel is asked to populate it.  In either mode pages stay
  * pinned until mlock(2) has locked them: a move that had begun earlier could
- * drop the lock (see uffd_stash.c).
+ * drop the lock (see src/mm/uffd/stash.c).
  *
  * Discards: before Linux 6.18 the kernel discards the front of a mapping that
  * is cut in two while our event of that is read, and not the rest.  libuhmm

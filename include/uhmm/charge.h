@@ -81,8 +81,8 @@ int uhmm_group_set_limit(struct uhmm_group *group, struct uhmm_device *dev,
  * and those to come, are charged to @group from now on.  This goes by 2 MiB of
  * addresses: what else is managed in the first and the last of them goes along.
  * It holds until the range is put elsewhere or is not managed any more;
- * mremap(2) takes it along.  What is over a limit thereby is as if it had been
- * touched.
+ * mremap(2) takes it along.  Pages that pass a limit by this call stay; the
+ * demoter treats them like touched pages.
  *
  * Return: 0; -EINVAL for an unaligned, empty or wrapping range, or a group of
  * another context; -ENOMEM, -EOPNOTSUPP and -EBUSY as uhmm_register().  On

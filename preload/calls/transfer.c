@@ -284,7 +284,7 @@ static void hold_first(struct hold *h, const struct vec_transfer *t)
 	}
 }
 
-/* See transfer(). */
+/* See transfer_once(). */
 APART ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
 {
 	HOLD_NOTHING;

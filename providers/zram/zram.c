@@ -12,11 +12,11 @@
  *	PACKED	compressed, if that takes at most 7/8 of a page
  *	RAW	unchanged
  *
- * No lock is taken here: the core never uses a device page for two things at
- * once, except for reading it twice.  But the store uses a page when it moves
- * an object.  So an entry names its object by one word that changes atomically.
- * A bit of that word says that the store holds the object.  If the entry is
- * dropped meanwhile the store frees the object.
+ * No lock protects an entry: the core never uses a device page for two things
+ * at once, except for reading it twice.  But the store uses a page when it
+ * moves an object.  So an entry names its object by one word that changes
+ * atomically.  A bit of that word says that the store holds the object.  If the
+ * entry is dropped meanwhile the store frees the object.
  *
  * copy_to_ram() reads the page's entry and object only, and page_free() never
  * waits (see store.h): both are safe in a signal handler.  A codec works in a

@@ -20,7 +20,7 @@
 #define TAKES(lock)	GUARD(acquire_capability(lock))
 #define LETS_GO(lock)	GUARD(release_capability(lock))
 #define TRIES_FOR(lock) GUARD(try_acquire_capability(1, lock))
-/* By one name for a lock that has two here; the comment beside says why. */
+/* The analysis cannot follow: two names for one lock, or one taken again. */
 #define NOT_GUARDED GUARD(no_thread_safety_analysis)
 
 #endif

@@ -76,7 +76,7 @@ void sys_token_hide(struct sys_token *t)
 	t->page = 0;
 }
 
-/* Does it say that somebody has it, and that nobody has? */
+/* Is the lease granted while the token is hidden, and refused while shown? */
 static bool works(struct sys_token *t)
 {
 	bool alone = sys_token_is_alone(t);

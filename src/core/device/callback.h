@@ -3,8 +3,9 @@
  * callback.h - calls into providers while they run: which ones, since when, and
  * whether the device is still there.
  *
- * Every callback but release() runs between call_begin() and call_end().  Both
- * are a few instructions and no system call: the watchdog looks at the slots.
+ * Every callback but release() and usage() runs between call_begin() and
+ * call_end().  Both are a few instructions and no system call: the watchdog
+ * looks at the slots.
  *
  * No call enters a lost device any more.  Only the release of its provider
  * waits for the calls inside: nothing else may depend on their return.

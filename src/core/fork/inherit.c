@@ -184,7 +184,7 @@ static int inherit_all(struct uhmm *u, struct uhmm *old)
 
 /*
  * Until this returns a touch of a page that is away blocks or reads zeroes.
- * The child has one thread, and prepare() has looked at its stack.
+ * The child has one thread, and keep_away() has looked at its stack.
  */
 int heir_open(struct uhmm *old, int fd)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * out_freeze.c - which pages of a block can leave, and how they are taken from
- * the CPU: steps 1 and 2 of out.c.  All of this runs under the block's lock,
- * except for stashing.
+ * the CPU: steps 1 and 2 of out.c.  Selecting and freezing pages is done under
+ * the block's lock.
  */
 #include <errno.h>
 

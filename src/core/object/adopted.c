@@ -6,8 +6,8 @@
  * stay away for the child; then the backend shows the objects to the child.  An
  * object of which a page is lost is not shown: its child would find zeroes.
  *
- * Pages that a child has touched first are in RAM, and nobody has counted them.
- * When the last child is gone they are: object_look_round().
+ * Pages that a child has touched first are in RAM and not counted.
+ * object_look_round() counts them when no child has the object any more.
  */
 #include <errno.h>
 #include <string.h>

@@ -47,7 +47,6 @@ void object_delist(struct uhmm_object *o);
 /* adopted.c.  No process can touch it any more: drop its data. */
 void object_drop_left(struct uhmm_object *o);
 /* Around fork(2), with the gate closed: */
-bool object_any_adopted(struct uhmm *u);
 /* Bring the pages of adopted objects home. */
 void object_settle(struct uhmm *u);
 /* Let the child have adopted objects. */

@@ -55,7 +55,7 @@ struct block {
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0, not worth it */
 	uint16_t coherent_runs;	     /* mappings of device memory */
-	uint16_t parked; /* pages for which it is on the demoter's queue */
+	uint16_t parked; /* pages parked when it was queued; 0: not queued */
 	uint8_t poor;	 /* demotions in a row that freed little: gain.c */
 	uint32_t poor_until;
 	_Atomic uint16_t accessed; /* by devices, recently; a hint */

@@ -2,8 +2,10 @@
 /*
  * page.c - all transitions of a page, in one table.
  *
- * Each change of a page's state goes through page_next().  A combination that
- * is not in the table is a bug of the library, and block.c reports it at once.
+ * Each event goes through page_next().  A combination that is not in the table
+ * is a bug of the library, and block.c reports it at once.  remap.c, placed.c,
+ * kept_home.c and out_stash.c also write words of their own by block_set(),
+ * where a page changes its address or a flag.
  */
 #include "core/page/page.h"
 

@@ -84,7 +84,7 @@ static void call(int sig, siginfo_t *info, void *context)
 	given.info = NULL;
 }
 
-/* By @old, which stands before our handler and calls it for what is not its. */
+/* Has the program's handler before ours passed the signal back to ours? */
 static bool comes_back(const siginfo_t *info)
 {
 	return info == given.info &&
@@ -115,10 +115,10 @@ static bool is_our_action(const struct sigaction *act, uffd_bus_fn *fn)
 }
 
 /*
- * All signals are blocked in our handler but those that an instruction raises:
- * also the two that glibc keeps to itself.  By one it cancels a thread, which
- * must not leave our handler with a lock held; what the other's handler reads
- * may be away.
+ * All signals are blocked in our handler but those that an instruction raises.
+ * glibc's own two are blocked as well: the one that cancels a thread would end
+ * it with a lock held, and the handler of the other reads memory that may be
+ * away.
  */
 static void fill_mask(sigset_t *set)
 {

@@ -99,8 +99,8 @@ void uffd_hide_moved(struct uffd *b, uintptr_t start, uintptr_t end)
 }
 
 /*
- * Of what the client wants to be hidden that which is tracked still, as it may
- * have asked before an event was applied.
+ * Hide those parts of [start, end) that are still tracked: the client may have
+ * asked before an event was applied.
  */
 void uffd_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide)
 {

@@ -51,7 +51,7 @@ bool uffd_is_changing(const struct uffd *b)
 {
 	struct uffdio_writeprotect nothing = { .mode = 0 };
 
-	/* Looked at first; what comes next is that nothing is -EINVAL. */
+	/* The kernel looks for events first; no range at all is -EINVAL. */
 	return sys_ioctl("UFFDIO_WRITEPROTECT", b->u, UFFDIO_WRITEPROTECT,
 			 &nothing) == -EAGAIN;
 }

@@ -137,7 +137,7 @@ static int scan_looks(const struct uffd *b, uintptr_t start, uintptr_t end,
 	return 0;
 }
 
-/* The page of zeroes is on no node; @present: else that says nothing. */
+/* For a page that is present: the shared page of zeroes is on no node. */
 static bool is_zero_page(uintptr_t va)
 {
 	int node = 0;

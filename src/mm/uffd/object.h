@@ -99,7 +99,10 @@ struct uffd_view {
 	bool guard;
 };
 
-/* @lock: the last of all; held for a few instructions */
+/*
+ * @lock: taken in the gate with a block locked, or in event_lock; before
+ * maps_lock and the locks of sys/.  Held over madvise(2) of all views.
+ */
 struct uffd_objects {
 	struct sys_mutex lock;
 	unsigned nr_views;
@@ -212,10 +215,5 @@ int uffd_object_resident(const struct uffd_object *o, uintptr_t va,
 /* In each mapping but the alias. */
 int uffd_object_protect(struct uffd *b, uintptr_t va, size_t len, bool on);
 void uffd_object_wake(struct uffd *b, uintptr_t va, size_t len);
-
-/* ---- object_ops.c: the same calls for both kinds of memory ---- */
-
-extern const struct mm_ops uffd_object_ops;
-bool uffd_is_object(struct mm *mm, uintptr_t va);
 
 #endif

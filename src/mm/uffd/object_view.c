@@ -218,7 +218,11 @@ struct uffd_object *uffd_object_of(struct uffd *b, const struct uffd_vma *vma)
 	return found;
 }
 
-/* So that it cannot become longer.  Whatever is behind it could go. */
+/*
+ * Map a guard page behind a view, so that mremap(2) cannot lengthen the view.
+ * Where something is mapped the program could unmap that later: then there is
+ * no guard, and the pages stay.
+ */
 static bool put_guard(uintptr_t end)
 {
 	uintptr_t at;

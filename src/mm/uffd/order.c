@@ -8,12 +8,11 @@
  * In that order the pages from A would be put over those of B, and then be
  * forgotten, or go where those of B went.
  *
- * It shows: B is tracked, as far as anybody was told, so an event that says
- * otherwise is on its way.  The event of A is put aside until that one has been
- * read, and with it what comes later and is about A, as thread 2 goes on when
- * its event is read.  Nothing is served meanwhile.  That ends soon, since
- * thread 1 needs nothing but a CPU; if it does not, the events are applied as
- * they came.
+ * The table of ranges shows it: B is still tracked, so the event that ends that
+ * has not been read.  The event of A is put aside until then, with each later
+ * event about A, because thread 2 goes on once its event is read.  No fault is
+ * served meanwhile.  That ends soon, since thread 1 needs nothing but a CPU; if
+ * it does not, the events are applied as they came.
  *
  * All of this is in event_lock, and the gate is closed.
  */

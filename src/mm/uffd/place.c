@@ -7,10 +7,10 @@
  * the anonymous mapping at that time (its pages are frozen, or come later), so
  * a touch of it waits.
  *
- * Moving over a tracked mapping raises events, which are our own: @swap says
- * which.  As in stash.c it is done in the gate, so that the mapping that
- * goes is the one that was looked at; if its event does not come, it was gone
- * before, and so goes what was put there.
+ * The move raises events of our own; @swap says which.  It is made in the gate,
+ * as in stash.c, so the mapping that is replaced is the one that was looked at.
+ * If no UNMAP event comes, the program had unmapped the range before: then what
+ * was placed is unmapped.
  *
  * Device memory is tracked where the kernel allows it (memfd_create(2), not
  * devdax): discarding it leaves the page to be mapped again by resume(), after

@@ -46,8 +46,8 @@
  * stash.c) is worth nothing before it is known that nothing was under way
  * before and after it.
  *
- * Lock order: keeper.lock, event_lock, then whatever the client takes;
- * ranges.lock last.
+ * Lock order: keeper.lock, event_lock, the client's locks, the objects' lock,
+ * maps_lock; ranges.lock last.
  */
 #ifndef UHMM_UFFD_H
 #define UHMM_UFFD_H
