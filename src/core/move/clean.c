@@ -208,7 +208,7 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
  * Take the other pages by moving their mapping.  Called and returns with the
  * block's lock held, but releases it for a while.
  */
-static void drop_by_stash(struct drop *d) NOT_GUARDED
+static void drop_by_stash_relock(struct drop *d) NOT_GUARDED
 {
 	struct out *o = &d->o;
 
@@ -234,7 +234,7 @@ static int drop_clean_pages(struct uhmm *u, struct block *b,
 	drop_by_move(&d, want);
 	aside = !set_empty(&d.o.left);
 	if (aside)
-		drop_by_stash(&d);
+		drop_by_stash_relock(&d);
 	block_release_slot(u, b);
 	block_unlock(u, b);
 	if (aside)

@@ -47,7 +47,7 @@ static int select_exclusive(struct out *o, const struct mm_set *want)
  * Freeze the pages into frames.  Called and returns with the block's lock held,
  * but may release it for a while.
  */
-static int freeze(struct out *o, bool *ret_waited) NOT_GUARDED
+static int freeze_exclusive_relock(struct out *o, bool *ret_waited) NOT_GUARDED
 {
 	int err = out_take_frames(o);
 
@@ -103,7 +103,7 @@ int exclusive_take(struct uhmm *u, struct block *b, const struct mm_set *want,
 		err = select_exclusive(&o, want);
 	asked = o.f.want;
 	if (!err)
-		err = freeze(&o, &waited);
+		err = freeze_exclusive_relock(&o, &waited);
 	if (!err) {
 		mark_exclusive(&o, id);
 		err = exclusive_result(&o, &asked);

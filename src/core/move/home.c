@@ -40,8 +40,8 @@ static bool is_on_mapped(const struct fetch *f, unsigned i)
  * Other pages stay where they are.  Called and returns with the block's lock
  * held, but releases it for a while.
  */
-static void home_direct(struct fetch *f, const struct mm_set *want,
-			const struct uhmm_device *only) NOT_GUARDED
+static void home_direct_relock(struct fetch *f, const struct mm_set *want,
+			       const struct uhmm_device *only) NOT_GUARDED
 {
 	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
 	     i = set_find(want, i, true)) {
@@ -146,7 +146,7 @@ static bool home_small(struct fetch *f, const struct mm_set *want,
 	if (f->m.u->mm->can_move && set_count(want) >= HOME_GIVE_PAGES)
 		return false;
 	block_lock(f->m.b);
-	home_direct(f, want, only);
+	home_direct_relock(f, want, only);
 	block_unlock(f->m.u, f->m.b);
 	return f->m.went;
 }

@@ -172,7 +172,7 @@ static void end_direct_unlock(struct direct *d, unsigned got)
 /*
  * Called and returns with the block's lock held, but releases it for a while.
  */
-static ssize_t ask_direct(struct direct *d) NOT_GUARDED
+static ssize_t ask_direct_relock(struct direct *d) NOT_GUARDED
 {
 	struct call *call;
 	const void *p;
@@ -221,7 +221,7 @@ home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	    !d.r.dev->ops.direct || mirror_covers(u, block_addr(b, i)))
 		return 0;
 	set_clear(&d.drop);
-	got = ask_direct(&d);
+	got = ask_direct_relock(&d);
 	if (!got && set_empty(&d.drop) && block_word(b, i) == w &&
 	    !atomic_load(&b->waiting))
 		return 0;

@@ -75,7 +75,7 @@ static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
  * Have devices let go of the pages before the CPU may write to them.  If the
  * application drops a page meanwhile, this thread frees the device page.
  */
-static void tell_kept_mirrors(struct back *k) NOT_GUARDED
+static void tell_kept_mirrors_relock(struct back *k) NOT_GUARDED
 {
 	struct mm_set all = k->m.set;
 
@@ -168,7 +168,7 @@ int kept_home_unlock(struct uhmm *u, struct block *b, const struct mm_set *want,
 		return -ENOENT;
 	}
 	if (atomic_load(&u->mirrors.count))
-		tell_kept_mirrors(&k);
+		tell_kept_mirrors_relock(&k);
 	map_kept(&k);
 	block_unlock(u, b);
 	if (k.told)

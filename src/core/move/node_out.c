@@ -370,7 +370,7 @@ static int move_to_node_once(struct node_move *m, const struct mm_set *want)
  * may wait until the demoter makes room: so this thread holds neither gate nor
  * mover lock.
  */
-static void write_to(struct node_move *m)
+static void write_outside_gate(struct node_move *m)
 {
 	gate_leave(m->m.u);
 	set_for_each_run(&m->again, first, last)
@@ -398,7 +398,7 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	node_move_init(&m, u, b, dev, why);
 	for (int pass = 0; pass < 2 && !err; pass++) {
 		if (pass)
-			write_to(&m);
+			write_outside_gate(&m);
 		block_take_mover(u, b);
 		err = move_to_node_once(&m, want);
 		block_let_go(u, b);

@@ -58,7 +58,7 @@ static int swap(struct uffd *b, uintptr_t to, uintptr_t from, size_t len,
 {
 	int ret;
 
-	if (!uffd_gate_as_it_was(b, to, stamp))
+	if (!uffd_gate_enter_as_it_was(b, to, stamp))
 		return -EAGAIN;
 	b->swap = (struct uffd_swap){
 		.from = from, .to = to, .len = len, .to_anon = to_anon

@@ -97,7 +97,7 @@ void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end)
  * Enter the gate if no event is on its way, and none was applied to the block
  * since @stamp was read.
  */
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
+bool uffd_gate_enter_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 {
 	int ret = -EAGAIN;
 
@@ -179,8 +179,8 @@ static void return_part(struct uffd *b, uintptr_t va, uintptr_t frame,
 }
 
 /* In the gate, which is left.  Return: -errno when nothing has changed. */
-static int move_watched(struct uffd *b, struct mm_freeze *f, uintptr_t va,
-			uintptr_t frame, size_t len)
+static int move_watched_leave(struct uffd *b, struct mm_freeze *f, uintptr_t va,
+			      uintptr_t frame, size_t len)
 {
 	int ret;
 
@@ -210,7 +210,7 @@ static bool move_mapping(struct uffd *b, struct mm_freeze *f, unsigned first,
 	_Atomic uint8_t *flags = uffd_slot_flags(b, f->slot);
 
 	if (uffd_slot_expect(b, frame, len) ||
-	    !uffd_gate_as_it_was(b, f->va, f->stamp)) {
+	    !uffd_gate_enter_as_it_was(b, f->va, f->stamp)) {
 		uffd_slot_unexpect(b, frame, len);
 		return false;
 	}
@@ -220,7 +220,7 @@ static bool move_mapping(struct uffd *b, struct mm_freeze *f, unsigned first,
 		return false;
 	}
 	atomic_store(flags, UFFD_STASHED);
-	return !move_watched(b, f, f->va + off, frame, len);
+	return !move_watched_leave(b, f, f->va + off, frame, len);
 }
 
 /* ---- All of it ---- */

@@ -311,7 +311,7 @@ uint32_t uffd_stamp_all(const struct uffd *b, uintptr_t va);
 void uffd_stamp_range(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_stamp_drop(struct uffd *b, uintptr_t start, uintptr_t end);
 /* Enter the gate if nothing in the block has changed since, or will. */
-bool uffd_gate_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
+bool uffd_gate_enter_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp);
 
 /* ---- place.c ---- */
 
