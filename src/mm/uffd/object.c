@@ -140,7 +140,7 @@ static int make(size_t len, struct uffd_object *ret)
 	return err;
 }
 
-int uffd_object_list(struct uffd_objects *t, const struct uffd_object *o)
+static int list_object(struct uffd_objects *t, const struct uffd_object *o)
 {
 	int ret = -ENOSPC;
 
@@ -155,6 +155,17 @@ int uffd_object_list(struct uffd_objects *t, const struct uffd_object *o)
 	return ret;
 }
 
+int uffd_object_list(struct uffd *b, struct uffd_object *o)
+{
+	int ret = sys_fds_hold();
+
+	if (!ret)
+		ret = list_object(uffd_objects_of(b), o);
+	if (ret)
+		uffd_object_unmap(o);
+	return ret;
+}
+
 int uffd_object_create(struct mm *mm, size_t len, uintptr_t *ret_va)
 {
 	struct uffd *b = to_uffd(mm);
@@ -166,15 +177,10 @@ int uffd_object_create(struct mm *mm, size_t len, uintptr_t *ret_va)
 	ret = uffd_objects_make(b);
 	if (!ret)
 		ret = make(len, &o);
+	if (!ret)
+		ret = uffd_object_list(b, &o);
 	if (ret)
 		return ret;
-	ret = sys_fds_hold();
-	if (!ret)
-		ret = uffd_object_list(uffd_objects_of(b), &o);
-	if (ret) {
-		uffd_object_unmap(&o);
-		return ret;
-	}
 	*ret_va = o.va;
 	return 0;
 }

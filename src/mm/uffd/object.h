@@ -153,7 +153,8 @@ int uffd_object_punch(struct mm *mm, uintptr_t va, size_t npages);
 int uffd_punch(const struct uffd_object *o, uintptr_t va, size_t len);
 /* The first one makes the table, and it stays. */
 int uffd_objects_make(struct uffd *b);
-int uffd_object_list(struct uffd_objects *t, const struct uffd_object *o);
+/* Enter @o in the table.  What cannot be entered is unmapped. */
+int uffd_object_list(struct uffd *b, struct uffd_object *o);
 /* Make a mapping one of ours: the object's own address, or the alias. */
 int uffd_object_own(uintptr_t start, size_t len);
 void uffd_object_unmap(struct uffd_object *o);

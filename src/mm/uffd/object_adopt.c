@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 
 #include "mm/uffd/object.h"
-#include "sys/fds.h"
 
 enum {
 	TRIES = 10000,
@@ -177,15 +176,10 @@ int uffd_object_adopt(struct mm *mm, uintptr_t addr, uintptr_t *ret_va,
 		ret = -EBUSY;
 	if (!ret)
 		ret = make_adopted(&m, &o);
+	if (!ret)
+		ret = uffd_object_list(b, &o);
 	if (ret)
 		return ret;
-	ret = sys_fds_hold();
-	if (!ret)
-		ret = uffd_object_list(uffd_objects_of(b), &o);
-	if (ret) {
-		uffd_object_unmap(&o);
-		return ret;
-	}
 	*ret_va = o.va;
 	*ret_len = o.len;
 	return 0;
