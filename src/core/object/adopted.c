@@ -10,7 +10,6 @@
  * object_look_round() counts them when no child has the object any more.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
