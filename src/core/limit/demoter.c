@@ -47,6 +47,12 @@ void policy_passed(struct uhmm *u)
 	}
 }
 
+/*
+ * While a group is idle no fault waits for its room.  A group that was idle
+ * stays so until a step frees a page: a thread that was woken comes back with
+ * its fault only when the next look for pages has begun, and would wait again
+ * and again.
+ */
 static void make_room(struct uhmm *u, struct uhmm_group *g)
 {
 	int n = 1;
@@ -54,14 +60,15 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 	charge_share_pool(u);
 	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = demote_step(u, g);
-		if (n > 0)
-			room_wake(u);
+		if (n <= 0)
+			continue;
+		atomic_store(&g->idle, 0);
+		room_wake(u);
 	}
 	if (!n && group_is_root(g))
 		slot_trim(u, 0);
-	if (!n && charge_above(g, 0))
-		atomic_store(&g->idle, 1);
-	if (charge_is_passed(g) || (!n && charge_above(g, 0)))
+	atomic_store(&g->idle, !n && charge_above(g, 0));
+	if (charge_is_passed(g) || atomic_load(&g->idle))
 		note_exceeded(u, g);
 	room_wake(u);
 }
@@ -76,9 +83,10 @@ static bool serve_all(struct uhmm *u)
 
 		if (!g)
 			continue;
-		atomic_store(&g->idle, 0);
 		if (charge_above(g, 1))
 			make_room(u, g);
+		else
+			atomic_store(&g->idle, 0);
 		idle = idle || atomic_load(&g->idle);
 	}
 	room_wake(u);
