@@ -101,7 +101,6 @@ static void test_arguments(void)
 	uhmm_budget_detach(NULL);
 }
 
-/* A part of a page counts as a page. */
 /* A failed creation leaves no file. */
 static void test_create_fails(void)
 {
@@ -121,6 +120,7 @@ static void test_create_fails(void)
 	}
 }
 
+/* A part of a page counts as a page. */
 static void test_alone(void)
 {
 	struct uhmm_budget *b = create();
@@ -190,6 +190,39 @@ static void test_fair(void)
 	CHECK_EQ(claim(b, TOTAL - 32 * MIB), TOTAL - 32 * MIB);
 	CHECK_EQ(write(to[1], "", 1), 1);
 	end_well(pid);
+	destroy(b);
+}
+
+/* Does a claim for @bytes get @granted before long? */
+static bool gets(struct uhmm_budget *b, uint64_t bytes, uint64_t granted)
+{
+	uint64_t end = sys_now_ns() + 10 * UINT64_C(1000000000);
+
+	while (claim(b, bytes) != granted && sys_now_ns() < end)
+		sys_yield();
+	return claim(b, bytes) == granted;
+}
+
+/* A member that was asked gives nothing when the one that asked has ended. */
+static void test_asked_in_vain(void)
+{
+	struct uhmm_budget *b = create();
+	int end[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_EQ(pipe(end), 0);
+	CHECK_EQ(claim(b, 48 * MIB), 48 * MIB);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(claim(b, 32 * MIB), 16 * MIB);
+		CHECK_EQ(read(end[0], &byte, 1), 1);
+		_exit(0);
+	}
+	CHECK(gets(b, 48 * MIB, 32 * MIB));
+	CHECK_EQ(write(end[1], "", 1), 1);
+	end_well(pid);
+	CHECK(gets(b, 48 * MIB, 48 * MIB));
 	destroy(b);
 }
 
@@ -363,6 +396,7 @@ int main(int argc, char **argv)
 	test_ends(0);
 	test_ends(SIGKILL);
 	test_fair();
+	test_asked_in_vain();
 	test_race();
 	test_exec();
 	test_context();

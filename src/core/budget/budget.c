@@ -12,8 +12,10 @@
 #include "core/budget/budget_int.h"
 #include "mm/mm.h"
 #include "sys/local.h"
+#include "sys/sys.h"
 
 #define RESERVE 16 /* of the total: kept from grants beyond a fair share */
+#define REAP_NS (10 * 1000 * 1000)
 #define SLACK	64 /* pages that a member keeps beyond what it uses */
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -100,12 +102,28 @@ void budget_lower(struct uhmm_budget *b, uint64_t to)
 		atomic_store(&s->grant, to);
 }
 
+/*
+ * Has no member got these @pages?  Members may have ended; whether they have is
+ * looked up from time to time only, because that reads a file for each.
+ */
+static bool has_free(struct uhmm_budget *b, uint64_t pages)
+{
+	uint64_t now = sys_now_ns();
+
+	if (now - b->reaped_ns >= REAP_NS) {
+		b->reaped_ns = now;
+		budget_reap(b);
+	}
+	return less(budget_total(b), budget_sum(b).granted) >= pages;
+}
+
 bool budget_settle(struct uhmm_budget *b)
 {
 	struct budget_seat *s = budget_seat(b);
 	uint64_t target = atomic_load(&s->target);
+	uint64_t grant = atomic_load(&s->grant);
 
-	if (target && atomic_load(&s->grant) > target)
+	if (target && grant > target && !has_free(b, grant - target))
 		return false;
 	return !target ||
 	       atomic_compare_exchange_strong(&s->target, &target, 0);

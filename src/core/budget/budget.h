@@ -52,7 +52,10 @@ void budget_set_total(struct uhmm_budget *b, uint64_t total);
 uint64_t budget_raise(struct uhmm_budget *b, uint64_t want);
 /* Lower the grant to @to, if it is higher. */
 void budget_lower(struct uhmm_budget *b, uint64_t to);
-/* Has the member come down to its @target?  Then @target is cleared. */
+/*
+ * Has the member come down to its @target, or are as many pages free by now as
+ * it was asked for?  Then @target is cleared.
+ */
 bool budget_settle(struct uhmm_budget *b);
 /* The member uses @used pages: tell the other members. */
 void budget_note(struct uhmm_budget *b, uint64_t used);

@@ -23,12 +23,14 @@ struct budget_shared {
  * @at: index of this process's seat, if @self still has it
  * @self: the process @self.pid, which in a forked child may be the parent
  * @alone: used in place of a seat where no seat is free
+ * @reaped_ns: when this member, asked for pages, last looked which have ended
  * @user: pid of the process that has a context with this budget; 0: none
  */
 struct uhmm_budget {
 	struct budget_shared *shared;
 	struct sys_process self;
 	_Atomic uint32_t at, user;
+	uint64_t reaped_ns;
 	struct budget_seat alone;
 };
 
