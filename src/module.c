@@ -85,18 +85,24 @@ static int adopt_module(const struct uhmm_module *m, const char *name,
 	if (m->size < sizeof(*m) || m->abi != UHMM_PROVIDER_ABI) {
 		sys_format(why, len,
 			   "the module is for version %u of the interface, "
-			   "and this library has %u",
+			   "and this library has %u; rebuild it, or install "
+			   "the module that came with this library",
 			   m->abi, UHMM_PROVIDER_ABI);
 		return -ENOEXEC;
 	}
 	if (!m->provider || !m->provider->name ||
 	    strcmp(m->provider->name, name) != 0) {
-		sys_format(why, len, "the module has another provider");
+		sys_format(why, len,
+			   "the module has another provider; give the file the "
+			   "name of its provider");
 		return -ENOEXEC;
 	}
 	err = uhmm_provider_register(m->provider);
 	if (err && err != -EEXIST) {
-		sys_format(why, len, "the module's provider is malformed");
+		sys_format(
+			why, len,
+			"the module's provider is malformed; rebuild it with "
+			"uhmm/provider.h of this library");
 		return -ENOEXEC;
 	}
 	return 0;
@@ -109,7 +115,9 @@ static int load(const char *name, char *why, size_t len)
 	int err;
 
 	if (!may_be_module(name) || !find_file(name, path)) {
-		sys_format(why, len, "unknown provider");
+		sys_format(why, len,
+			   "unknown provider; correct the name, or install its "
+			   "module");
 		return -ENOENT;
 	}
 	err = sys_module_open(path, "uhmm_module", &symbol, why, len);

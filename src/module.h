@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define MODULE_WHY 256 /* bytes for a sentence */
+#define MODULE_WHY 512 /* bytes for a sentence */
 
 /*
  * Load the module that has provider @name, if there is one, and register it.

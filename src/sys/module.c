@@ -47,12 +47,18 @@ static int open_library(const char *path, const char *symbol, void **ret_symbol,
 	if (!library) {
 		const char *text = dlerror();
 
-		sys_format(why, len, "%s", text ? text : "cannot be loaded");
+		sys_format(why, len,
+			   "%s; rebuild the module, or install it with the "
+			   "libraries that it needs",
+			   text ? text : "the module cannot be loaded");
 		return -ENODEV;
 	}
 	found = dlsym(library, symbol);
 	if (!found) {
-		sys_format(why, len, "%s is no module of uhmm", path);
+		sys_format(why, len,
+			   "%s is no module of uhmm; remove it, or rebuild it "
+			   "with a symbol uhmm_module",
+			   path);
 		dlclose(library);
 		return -ENOEXEC;
 	}

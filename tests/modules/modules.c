@@ -18,7 +18,7 @@ static void keep(void *arg, int level, const char *msg)
 
 static void refused(const char *name, int err, const char *part)
 {
-	char why[256];
+	char why[512];
 
 	CHECK_EQ(uhmm_module_load(name, why, sizeof(why)), err);
 	if (!strstr(why, part))
@@ -37,10 +37,13 @@ int main(void)
 	refused("../good", -ENOENT, "unknown");
 	refused("", -ENOENT, "unknown");
 	refused("libhidden", -ENOENT, "unknown");
-	refused("old", -ENOEXEC, "version");
-	refused("other", -ENOEXEC, "another");
-	refused("none", -ENOEXEC, "no module");
+	refused("nosuch", -ENOENT, "; correct the name, or install");
+	refused("old", -ENOEXEC, "for version 99 of the interface");
+	refused("old", -ENOEXEC, "; rebuild it, or install");
+	refused("other", -ENOEXEC, "another provider; give the file the name");
+	refused("none", -ENOEXEC, "no module of uhmm; remove it, or rebuild");
 	refused("broken", -ENODEV, "broken");
+	refused("broken", -ENODEV, "; rebuild the module, or install it with");
 	CHECK_EQ(uhmm_module_load(NULL, why, sizeof(why)), -EINVAL);
 	CHECK_EQ(uhmm_device_open(u, "old:1M", &dev), -ENOEXEC);
 	CHECK(strstr(said, "version"));

@@ -151,10 +151,7 @@ static void say_dax(void)
 
 static void say_module(const char *module, const char *why)
 {
-	finding(SLOW, module, "%s",
-		"install the module of this version, and the "
-		"libraries that it names",
-		why);
+	finding(SLOW, module, "%s", NULL, why);
 }
 
 static void say_found(void *arg, const struct uhmm_found *found)
