@@ -32,15 +32,19 @@ static const struct uhmm_option options[] = {
 	{ NULL, NULL, NULL },
 };
 
+#define MAX_NUMBER 1000 /* of platforms and devices */
+
 /* ---- Opening ----------------------------------------------------------- */
 
-static int parse_number(const char *s, unsigned *ret)
+static int parse_number(const char *key, const char *s, unsigned *ret)
 {
 	char *end;
 	unsigned long n = strtoul(s, &end, 10);
 
-	if (*s < '0' || *s > '9' || *end || n > 1000)
-		return -EINVAL;
+	if (*s < '0' || *s > '9' || *end || n > MAX_NUMBER)
+		return uhmm_provider_fail(-EINVAL,
+					  "%s=%s: not a number from 0 to %d",
+					  key, s, MAX_NUMBER);
 	*ret = (unsigned)n;
 	return 0;
 }
@@ -59,7 +63,8 @@ static int parse_copy(const char *s, enum pool_copy *ret)
 		*ret = i;
 		return 0;
 	}
-	return -EINVAL;
+	return uhmm_provider_fail(-EINVAL,
+				  "copy=%s: write auto, direct or queue", s);
 }
 
 /* The size is given as "opencl:SIZE" or as "size=SIZE". */
@@ -68,32 +73,44 @@ static int parse_size(const char *s, uint64_t *npages)
 	uint64_t bytes;
 
 	if (strcmp(s, "0")) {
-		if (*npages || uhmm_parse_size(s, &bytes))
-			return -EINVAL;
+		if (*npages)
+			return uhmm_provider_fail(
+				-EINVAL,
+				"size=%s: there is a size already; leave one "
+				"out",
+				s);
+		if (uhmm_parse_size(s, &bytes))
+			return uhmm_provider_fail(
+				-EINVAL, "size=%s: not a size, as 512M", s);
 		*npages = bytes >> PAGE_SHIFT;
 	}
-	return *npages ? 0 : -EINVAL;
+	if (!*npages)
+		return uhmm_provider_fail(
+			-EINVAL, "there is no size; write it as opencl:512M");
+	return 0;
 }
 
-static bool is_yes_or_no(const char *s)
+static int check_switch(const char *key, const char *s)
 {
-	return !strcmp(s, "yes") || !strcmp(s, "no");
+	if (!strcmp(s, "yes") || !strcmp(s, "no"))
+		return 0;
+	return uhmm_provider_fail(-EINVAL, "%s=%s: write yes or no", key, s);
 }
 
 static int opencl_open(const char *const *values, struct uhmm_device_desc *desc,
 		       void **ret_priv)
 {
 	const char *scrub = values[OPT_SCRUB], *keep = values[OPT_KEEP];
-	unsigned platform, device;
-	enum pool_copy want;
+	unsigned platform = 0, device = 0;
+	enum pool_copy want = COPY_AUTO;
 	struct pool *pool;
 	int err;
 
-	if (parse_number(values[OPT_PLATFORM], &platform) ||
-	    parse_number(values[OPT_DEVICE], &device) ||
+	if (parse_number("platform", values[OPT_PLATFORM], &platform) ||
+	    parse_number("device", values[OPT_DEVICE], &device) ||
 	    parse_copy(values[OPT_COPY], &want) ||
 	    parse_size(values[OPT_SIZE], &desc->npages) ||
-	    !is_yes_or_no(scrub) || !is_yes_or_no(keep))
+	    check_switch("scrub", scrub) || check_switch("keep", keep))
 		return -EINVAL;
 	err = pool_open(platform, device, want, desc->npages, &pool);
 	if (err)

@@ -26,6 +26,7 @@
 #include <uhmm/provider.h>
 
 #include "../mapped.h"
+#include "../options.h"
 #include "../sysfs.h"
 
 #define ALIGN ((uint64_t)2 << 20) /* alignment of a devdax mapping */
@@ -123,7 +124,7 @@ static bool is_memory(int fd)
 
 static int open_memfd(struct dax *dax, uint64_t npages)
 {
-	if (!npages)
+	if (option_size(npages, "dax:64M, or give a path"))
 		return -EINVAL;
 	if (npages > (uint64_t)sysconf(_SC_PHYS_PAGES))
 		return -ENOMEM;
@@ -141,15 +142,24 @@ static int open_dax_path(struct dax *dax, const char *path, uint64_t npages)
 
 	dax->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (dax->fd < 0)
-		return -errno;
+		return uhmm_provider_fail(-errno, "path=%s: %s", path,
+					  strerrordesc_np(errno));
 	if (!is_memory(dax->fd))
-		return -ENXIO;
+		return uhmm_provider_fail(
+			-ENXIO,
+			"path=%s: no device memory; \"uhmm doctor\" lists "
+			"devices that are",
+			path);
 	size = size_of_dax(dax->fd) & ~(ALIGN - 1);
 	dax->of.len = npages ? bytes_of(npages) : size;
 	dax->of.len = (dax->of.len + ALIGN - 1) & ~(ALIGN - 1);
 	if (!dax->of.len)
-		return -EINVAL;
-	return dax->of.len > size ? -ENOMEM : 0;
+		return uhmm_provider_fail(-EINVAL, "path=%s: has no %ju MiB",
+					  path, (uintmax_t)ALIGN >> 20);
+	if (dax->of.len > size)
+		return uhmm_provider_fail(-ENOMEM, "path=%s: has %ju MiB only",
+					  path, (uintmax_t)size >> 20);
+	return 0;
 }
 
 static int open_file(struct dax *dax, const char *path, uint64_t npages)

@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../options.h"
 #include "file.h"
 
 enum {
@@ -45,17 +46,21 @@ static bool is(const char *const *values, int option, const char *value)
 	return !strcmp(values[option], value);
 }
 
-static bool is_yes_or_no(const char *const *values, int option)
+static int check_values(const char *const *values)
 {
-	return is(values, option, "yes") || is(values, option, "no");
-}
+	static const int switches[] = { KEEP, OVERWRITE, PREALLOC };
+	bool on;
+	int err = *values[PATH] ? 0 : -EINVAL;
 
-static bool are_valid(const char *const *values)
-{
-	return *values[PATH] && is_yes_or_no(values, KEEP) &&
-	       is_yes_or_no(values, OVERWRITE) &&
-	       is_yes_or_no(values, PREALLOC) &&
-	       (is_yes_or_no(values, DIRECT) || is(values, DIRECT, "auto"));
+	for (size_t i = 0; !err && i < sizeof(switches) / sizeof(*switches);
+	     i++)
+		err = option_yes_or_no(file_options[switches[i]].key,
+				       values[switches[i]], &on);
+	if (err || is(values, DIRECT, "yes") || is(values, DIRECT, "no") ||
+	    is(values, DIRECT, "auto"))
+		return err;
+	return uhmm_provider_fail(-EINVAL, "direct=%s: write yes, no or auto",
+				  values[DIRECT]);
 }
 
 /* ---- The file ---- */
@@ -177,7 +182,9 @@ static int set_size(struct file *f, const char *const *values, uint64_t npages)
 		return err;
 	f->npages = npages ? npages : have;
 	if (!f->npages)
-		return -EINVAL;
+		return uhmm_provider_fail(
+			-EINVAL, "%s: it has no page; give a size, as file:1G",
+			values[PATH]);
 	f->punches = S_ISREG(st.st_mode);
 	if (!f->punches)
 		return f->npages > have ? -ENOSPC : 0;
@@ -249,6 +256,11 @@ static int set_way(struct file *f, const char *const *values)
 		err = open_direct(f);
 	if (err == -EINVAL && !is(values, DIRECT, "yes"))
 		err = open_cached(f);
+	if (err == -EINVAL && is(values, DIRECT, "yes"))
+		uhmm_provider_fail(err,
+				   "direct=yes: the file system of %s cannot "
+				   "do that; write auto",
+				   values[PATH]);
 	return err;
 }
 
@@ -259,8 +271,9 @@ int file_open(struct file *f, const char *const *values, uint64_t npages)
 	int err;
 
 	f->fd = -1;
-	if (!are_valid(values))
-		return -EINVAL;
+	err = check_values(values);
+	if (err)
+		return err;
 	f->fd = open_path(values);
 	if (f->fd < 0)
 		return refuse(values, -errno);

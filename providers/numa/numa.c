@@ -16,14 +16,18 @@
 #include "../pages.h"
 #include "../sysfs.h"
 
-#define NODES "/sys/devices/system/node/"
+#define NODES	 "/sys/devices/system/node/"
+#define MAX_NODE 1023
 
 static int parse_node(const char *s, int *ret)
 {
+	const char *text = s;
 	uint64_t n;
 
-	if (!sysfs_number(&s, &n) || *s || n > 1023)
-		return -EINVAL;
+	if (!sysfs_number(&s, &n) || *s || n > MAX_NODE)
+		return uhmm_provider_fail(-EINVAL,
+					  "node=%s: not a number from 0 to %d",
+					  text, MAX_NODE);
 	*ret = (int)n;
 	return 0;
 }
@@ -71,21 +75,39 @@ static const struct uhmm_device_ops numa_ops = {
 	.size = sizeof(numa_ops),
 };
 
+/* @npages: of the node; @wanted: by the specification, 0: all */
+static int check_node(int node, uint64_t npages, uint64_t wanted)
+{
+	if (!npages)
+		return uhmm_provider_fail(
+			-ENODEV,
+			"node=%d: there is no such node with memory; see %s",
+			node, NODES "has_memory");
+	if (!others_have_memory((uint64_t)node))
+		return uhmm_provider_fail(
+			-EBUSY,
+			"node=%d: no other node has memory, so nothing would "
+			"be left for the CPU",
+			node);
+	if (wanted > npages)
+		return uhmm_provider_fail(-ENOMEM, "node=%d: has %ju MiB only",
+					  node,
+					  (uintmax_t)bytes_of(npages) >> 20);
+	return 0;
+}
+
 static int numa_open(const char *const *values, struct uhmm_device_desc *desc,
 		     void **ret_priv)
 {
 	uint64_t npages;
-	int node;
+	int node = 0, err;
 
 	if (parse_node(values[0], &node))
 		return -EINVAL;
 	npages = node_pages(node);
-	if (!npages)
-		return -ENODEV;
-	if (!others_have_memory((uint64_t)node))
-		return -EBUSY;
-	if (desc->npages > npages)
-		return -ENOMEM;
+	err = check_node(node, npages, desc->npages);
+	if (err)
+		return err;
 	if (!desc->npages)
 		desc->npages = npages;
 	desc->type = UHMM_MEMORY_DEVICE_COHERENT;

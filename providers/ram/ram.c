@@ -13,13 +13,13 @@
  * linger.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <uhmm/provider.h>
 
 #include "../mapped.h"
+#include "../options.h"
 
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
 
@@ -112,10 +112,11 @@ static int ram_map(struct ram *ram, size_t len)
 static int ram_open(const char *const *values, struct uhmm_device_desc *desc,
 		    void **ret_priv)
 {
-	const char *scrub = values[0];
 	struct ram *ram;
+	bool scrub;
 
-	if (!desc->npages || (strcmp(scrub, "yes") && strcmp(scrub, "no")))
+	if (option_size(desc->npages, "ram:64M") ||
+	    option_yes_or_no("scrub", values[0], &scrub))
 		return -EINVAL;
 	if (desc->npages > (uint64_t)sysconf(_SC_PHYS_PAGES))
 		return -ENOMEM;
@@ -127,7 +128,7 @@ static int ram_open(const char *const *values, struct uhmm_device_desc *desc,
 		return -ENOMEM;
 	}
 	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;
-	desc->ops = *scrub == 'y' ? &ram_scrub_ops : &ram_ops;
+	desc->ops = scrub ? &ram_scrub_ops : &ram_ops;
 	*ret_priv = ram;
 	return 0;
 }

@@ -123,11 +123,11 @@ static int delay_wrap(const char *const *values,
 	unsigned calls;
 	struct delay *d;
 
-	if (wrap_parse_number(values[0], &us) || us > MAX_US ||
-	    wrap_parse_number(values[1], &perpage_ns) || perpage_ns > MAX_NS ||
+	if (wrap_parse_number("us", values[0], MAX_US, &us) ||
+	    wrap_parse_number("perpage_ns", values[1], MAX_NS, &perpage_ns) ||
 	    wrap_parse_calls(values[2], &calls) ||
-	    wrap_parse_number(values[3], &hang) ||
-	    wrap_parse_number(values[4], &ms) || ms > MAX_MS)
+	    wrap_parse_number("hang", values[3], UINT64_MAX, &hang) ||
+	    wrap_parse_number("ms", values[4], MAX_MS, &ms))
 		return -EINVAL;
 	d = wrap_new(sizeof(*d), inner, inner_priv, desc);
 	if (!d)

@@ -114,25 +114,30 @@ static int parse_errno(const char *s, int *ret_err)
 			return 0;
 		}
 	}
-	return -EINVAL;
+	return uhmm_provider_fail(
+		-EINVAL,
+		"errno=%s: write EIO, ENOSPC, ENOMEM, EAGAIN, ENODEV, EINVAL "
+		"or ETIMEDOUT",
+		s);
 }
 
 static int parse_rate(const char *s, uint64_t *ret_one_in)
 {
-	if (strncmp(s, "1/", 2) || wrap_parse_number(s + 2, ret_one_in) ||
-	    !*ret_one_in)
-		return -EINVAL;
-	return 0;
+	if (!strncmp(s, "1/", 2) && wrap_read_number(s + 2, ret_one_in) &&
+	    *ret_one_in)
+		return 0;
+	return uhmm_provider_fail(
+		-EINVAL, "rate=%s: write 1/N, where N is 1 or more", s);
 }
 
 static int parse(struct error *e, const char *const *values)
 {
 	if (wrap_parse_calls(values[0], &e->calls) ||
-	    wrap_parse_number(values[1], &e->nth) ||
+	    wrap_parse_number("nth", values[1], UINT64_MAX, &e->nth) ||
 	    parse_rate(values[2], &e->one_in) ||
-	    wrap_parse_number(values[3], &e->count) ||
+	    wrap_parse_number("count", values[3], UINT64_MAX, &e->count) ||
 	    parse_errno(values[4], &e->err) ||
-	    wrap_parse_number(values[5], &e->seed))
+	    wrap_parse_number("seed", values[5], UINT64_MAX, &e->seed))
 		return -EINVAL;
 	if (!e->count)
 		e->count = e->nth ? 1 : UINT64_MAX;

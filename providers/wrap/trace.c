@@ -150,7 +150,10 @@ static int open_trace(const char *path)
 	if (!*path)
 		return STDERR_FILENO;
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	return fd < 0 ? -errno : uhmm_fd_keep(fd);
+	if (fd < 0)
+		return uhmm_provider_fail(-errno, "file=%s: %s", path,
+					  strerrordesc_np(errno));
+	return uhmm_fd_keep(fd);
 }
 
 static int trace_wrap(const char *const *values,

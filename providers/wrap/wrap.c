@@ -139,21 +139,31 @@ int wrap_parse_calls(const char *s, unsigned *ret_calls)
 			return 0;
 		}
 	}
-	return -EINVAL;
+	return uhmm_provider_fail(
+		-EINVAL, "op=%s: write to_dev, to_ram, clear or any", s);
 }
 
-int wrap_parse_number(const char *s, uint64_t *ret)
+bool wrap_read_number(const char *s, uint64_t *ret)
 {
 	uint64_t value = 0;
 
 	if (!*s)
-		return -EINVAL;
+		return false;
 	for (; *s; s++) {
 		if (*s < '0' || *s > '9' ||
 		    __builtin_mul_overflow(value, 10u, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(*s - '0'), &value))
-			return -EINVAL;
+			return false;
 	}
 	*ret = value;
-	return 0;
+	return true;
+}
+
+int wrap_parse_number(const char *key, const char *s, uint64_t most,
+		      uint64_t *ret)
+{
+	if (wrap_read_number(s, ret) && *ret <= most)
+		return 0;
+	return uhmm_provider_fail(-EINVAL, "%s=%s: not a number from 0 to %ju",
+				  key, s, (uintmax_t)most);
 }

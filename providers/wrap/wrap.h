@@ -8,6 +8,7 @@
 #ifndef WRAP_H
 #define WRAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,8 +46,14 @@ void wrap_release(void *priv);
 uint64_t wrap_now_ns(void);
 size_t wrap_count_pages(const struct uhmm_segment *seg, size_t nr);
 
-/* Parse values of options.  Return: 0 or -EINVAL. */
+/*
+ * Parse the value of option "op", or of @key, which is @most at most.  Return:
+ * 0, or -EINVAL with a sentence (uhmm_provider_fail()).
+ */
 int wrap_parse_calls(const char *s, unsigned *ret_calls);
-int wrap_parse_number(const char *s, uint64_t *ret);
+int wrap_parse_number(const char *key, const char *s, uint64_t most,
+		      uint64_t *ret);
+/* True: @s is decimal digits that fit into *@ret. */
+bool wrap_read_number(const char *s, uint64_t *ret);
 
 #endif

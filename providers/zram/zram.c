@@ -34,6 +34,7 @@
 
 #include <uhmm/provider.h>
 
+#include "../options.h"
 #include "../pages.h"
 #include "../touched.h"
 #include "codec.h"
@@ -328,9 +329,9 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 	struct zram *z;
 	int err;
 
-	if (!c.npages)
-		return -EINVAL;
-	err = parse_algo(values[ALGO], &c);
+	err = option_size(c.npages, "zram:64M");
+	if (!err)
+		err = parse_algo(values[ALGO], &c);
 	if (!err)
 		err = parse_level(values[LEVEL], &c);
 	if (!err)

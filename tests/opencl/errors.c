@@ -11,12 +11,14 @@
 #define NPAGES 4
 
 static int messages;
+static char last[512];
 
 static void count(void *arg, int level, const char *msg)
 {
 	(void)arg;
 	(void)level;
 	messages += msg && *msg;
+	snprintf(last, sizeof(last), "%s", msg);
 }
 
 static void bad_specs(struct uhmm *u)
@@ -24,17 +26,20 @@ static void bad_specs(struct uhmm *u)
 	static const struct {
 		const char *spec;
 		int err;
+		const char *says;
 	} bad[] = {
-		{ "opencl:1M,platform=99", -ENODEV },
-		{ "opencl:1M,device=99", -ENODEV },
-		{ "opencl:900T", -ENOMEM },
-		{ "opencl:platform=0,size=900T", -ENOMEM },
-		{ "opencl:platform=0", -EINVAL },
-		{ "opencl:1M,size=2M", -EINVAL },
-		{ "opencl:1M,platform=x", -EINVAL },
-		{ "opencl:1M,device=-1", -EINVAL },
-		{ "opencl:1M,copy=fast", -EINVAL },
-		{ "opencl:1M,scrub=maybe", -EINVAL },
+		{ "opencl:1M,platform=99", -ENODEV, "no usable device" },
+		{ "opencl:1M,device=99", -ENODEV, "no usable device" },
+		{ "opencl:900T", -ENOMEM, "more memory" },
+		{ "opencl:platform=0,size=900T", -ENOMEM, "more memory" },
+		{ "opencl:platform=0", -EINVAL, "there is no size; write" },
+		{ "opencl:1M,size=2M", -EINVAL, "size=2M: there is a size" },
+		{ "opencl:platform=0,size=x", -EINVAL, "size=x: not a size" },
+		{ "opencl:1M,platform=x", -EINVAL, "platform=x: not a number" },
+		{ "opencl:1M,device=-1", -EINVAL, "device=-1: not a number" },
+		{ "opencl:1M,copy=fast", -EINVAL, "copy=fast: write auto" },
+		{ "opencl:1M,scrub=maybe", -EINVAL, "scrub=maybe: write yes" },
+		{ "opencl:1M,keep=maybe", -EINVAL, "keep=maybe: write yes" },
 	};
 	struct uhmm_device *dev = (void *)1;
 
@@ -46,6 +51,8 @@ static void bad_specs(struct uhmm *u)
 			fprintf(stderr, "%s: ", bad[i].spec);
 		CHECK_EQ(err, bad[i].err);
 		CHECK_EQ(messages, i + 1);
+		if (!strstr(last, bad[i].says))
+			CHECK_STR(last, bad[i].says);
 		CHECK(dev == (void *)1);
 	}
 	uhmm_set_log(u, NULL, NULL);
