@@ -3,6 +3,7 @@
 """The options that uhmm(1) and the providers have are those of the manual."""
 import os
 import re
+import subprocess
 
 import manual
 
@@ -75,11 +76,20 @@ def features():
         return FEATURE.findall(source.read())
 
 
+def listed_features():
+    """The names that the tool lists where one is unknown."""
+    result = subprocess.run([manual.TOOL, 'run', '--features-off', 'nosuch',
+                             'true'], check=False, text=True,
+                            capture_output=True)
+    return re.split('[, \n]+', result.stderr.split(' are ')[-1].strip())
+
+
 checks = manual.Checks()
 check_commands(checks)
 described = manual.sections('uhmm.7')['FEATURES']
 checks.same(features(), re.findall(r'^\*([a-z-]+)\*$', described, re.M),
             'features')
+checks.same(features(), listed_features(), 'features that the tool lists')
 listed = provider_options()
 described = documented_options()
 if ('opencl', '', '') not in listed:  # it was not built

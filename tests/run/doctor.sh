@@ -55,6 +55,13 @@ check "user mode only: rings" said io_uring 'could be better'
 check "user mode only: calls" said 'system calls' 'could be better'
 check "what is not covered" grep -q "of a program's own code" "$tmp/report"
 
+doctor env UHMM_FEATURES_OFF=nosuch
+check "unknown feature" grep -q 'unknown feature; the features are move, ' \
+	"$tmp/report"
+check "unknown feature: the rest is said" said privilege "$served"
+check "unknown feature: nothing is refused" \
+	sh -c "! grep -q refused '$tmp/report'"
+
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	plain="setpriv --reuid 65534 --clear-groups --bounding-set -all"
 	chmod 755 "$tmp"

@@ -72,7 +72,10 @@ refused 125 'too small' run --min-size 1 touch "$marker"
 refused 125 'no size' run --min-size huge touch "$marker"
 refused 125 'no or anon' run --shared=all touch "$marker"
 refused 125 '--mode sometimes is no mode; write' run --mode sometimes touch "$marker"
-refused 125 'unknown feature' run --features-off nosuchfeature touch "$marker"
+refused 125 'unknown feature; the features are move, ' \
+	run --features-off nosuchfeature touch "$marker"
+UHMM_FEATURES_OFF=nosuch refused 125 'unknown feature; the features are' \
+	run touch "$marker"
 for mode in auto threads inline; do
 	"$UHMM" run --mode $mode --features-off kernel-faults true ||
 		fail "$mode needs no kernel faults"

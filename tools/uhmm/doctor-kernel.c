@@ -12,6 +12,7 @@
 #include <uhmm/uhmm.h>
 
 #include "doctor.h"
+#include "tool.h"
 
 #define SYSCTL	    "/proc/sys/vm/unprivileged_userfaultfd"
 #define CAP_PTRACE  19
@@ -125,11 +126,25 @@ static void say_calls(bool full)
 		mend, "");
 }
 
+/* The rest of the report is of the machine without the variable. */
+static void say_variable(void)
+{
+	finding(MISSING, "environment",
+		"UHMM_FEATURES_OFF names an unknown feature; the features are "
+		"%s",
+		"correct or unset UHMM_FEATURES_OFF", FEATURE_NAMES);
+	unsetenv("UHMM_FEATURES_OFF");
+}
+
 void doctor_privilege(void)
 {
 	char list[512];
 	int err = try_mode(UHMM_FAULTS_THREADS, list, sizeof(list));
 
+	if (err == -EINVAL) {
+		say_variable();
+		err = try_mode(UHMM_FAULTS_THREADS, list, sizeof(list));
+	}
 	if (err)
 		finding(MISSING, "privilege", "userfaultfd(2) is refused: %s",
 			refused_by(err), strerror(-err));

@@ -75,8 +75,10 @@ static int open_context(const struct run_options *o, struct uhmm **ret)
 	case 0:
 		return 0;
 	case -EINVAL:
-		complain(name, "--features-off or UHMM_FEATURES_OFF names an "
-			       "unknown feature; see uhmm(7)");
+		complain(name,
+			 "--features-off or UHMM_FEATURES_OFF names an unknown "
+			 "feature; the features are %s",
+			 FEATURE_NAMES);
 		break;
 	case -EPERM:
 	case -ENOSYS:
@@ -119,17 +121,20 @@ static void find_needs(struct uhmm *u, struct run_options *o)
 	o->rings = !o->calls && strstr(features, ",move,");
 }
 
-static const char *hint(int err)
+/* A reason that has a remedy, behind a semicolon, needs no other. */
+static const char *hint(const char *reason, int err)
 {
+	if (strchr(reason, ';'))
+		return "";
 	switch (err) {
 	case -ENOENT:
-		return "\"uhmm providers\" lists what there is";
+		return "; \"uhmm providers\" lists what there is";
 	case -ENOMEM:
-		return run_space(NULL) ? "make it smaller, or raise the "
+		return run_space(NULL) ? "; make it smaller, or raise the "
 					 "limits of ulimit -v and -d" :
-					 "make it smaller";
+					 "; make it smaller";
 	default:
-		return "see \"uhmm providers\" and uhmm(7)";
+		return "; see \"uhmm providers\" and uhmm(7)";
 	}
 }
 
@@ -149,22 +154,23 @@ static int open_device(struct uhmm *u, struct run_options *o, size_t i)
 
 int run_check_devices(struct run_options *o)
 {
-	struct reason reason = { "" };
+	struct reason first = { "" };
 	struct uhmm *u;
 	int status = open_context(o, &u);
 
 	if (status)
 		return status;
-	uhmm_set_log(u, keep_check_message, &reason);
+	uhmm_set_log(u, keep_check_message, &first);
 	find_needs(u, o);
 	for (size_t i = 0; !status && i < o->nr_devices; i++) {
 		int err = open_device(u, o, i);
+		const char *reason;
 
 		if (!err)
 			continue;
-		complain(name, "--device %s cannot be opened: %s; %s",
-			 o->devices[i], reason_of(&reason, o->devices[i], err),
-			 hint(err));
+		reason = reason_of(&first, o->devices[i], err);
+		complain(name, "--device %s cannot be opened: %s%s",
+			 o->devices[i], reason, hint(reason, err));
 		status = EXIT_OURS;
 		break;
 	}

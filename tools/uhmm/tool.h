@@ -42,6 +42,11 @@ int next_option(const char *command, int argc, char **argv,
 		const struct option *options, void (*help)(void),
 		int *ret_status);
 
+/* Of the kernel, as in --features-off; tests compare with the library's. */
+#define FEATURE_NAMES                                         \
+	"move, stash, poison, scan, procmap, minor, object, " \
+	"kernel-faults, fork"
+
 #define LEAST_RAM (UINT64_C(1) << 20) /* the least limit */
 
 /*
