@@ -1,16 +1,39 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Each message of the tool and of the library that "uhmm run" loads stands in
-docs/troubleshooting.md, with "..." for what is filled in."""
+"""Each message of the tool, of the library, of its providers and of the library
+that "uhmm run" loads stands in docs/troubleshooting.md, with "..." for what is
+filled in.  Those of the tool say what to do, behind a semicolon."""
 import glob
 import os
 import re
 
 import manual
 
+STRING = r'"(?:[^"\\]|\\.)*"'
+STRINGS = re.compile(rf'(?:{STRING}\s*)+')
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
-CALL = re.compile(r'\b(complain|say|refuse)\(')
-FILLED = re.compile(r'%[-0-9.*]*(?:ll|l|z|j)?[a-z]')
+FILLED = re.compile(r'%[-#0-9.*]*(?:ll|l|z|j)?[a-z]')
+RETURNED = re.compile(rf'\breturn\b[^;"]*((?:{STRING}[\s:]*)+);')
+# A hint() is a remedy, or nothing behind a reason that has one; a module's has.
+REMEDY = re.compile(r';|hint\(|\bwhy$')
+
+TOOL = r'\b(?:complain|refuse)\('
+# Files, the call that makes the message, and what makes it one that users see.
+CALLS = (
+    ('tools/uhmm/*.c', TOOL, ''),
+    ('preload/**/*.c', r'\bsay\(', ''),
+    ('preload/summary.c', r'\badd\(',
+     r'\b(?:not|cannot|exceeded|errors|fitted)\b'),
+    ('src/**/*.c', r'\bsys_logf\(', r'\bSYS_(?:ERR|WARN)\b'),
+    ('src/**/module.c', r'\bsys_format\((?=why)', ''),
+    ('src/provider.c', r'\brefuse_word\(', ''),
+    ('src/spec.c', r'\bmalformed\(', ''),
+    ('src/sys/holder.c', r'\bend_process\(', ''),
+    ('providers/**/*.[ch]', r'\buhmm_provider_fail\(', ''),
+    ('opencl/*.c', r'\b(?:uhmm_provider_fail\(|snprintf\((?=why))', ''),
+)
+# Functions that return reasons are all that return texts of several words.
+RETURNING = ('src/provider.c', 'src/sys/holder.c', 'providers/file/open.c')
 
 
 def arguments(text, start):
@@ -28,37 +51,71 @@ def arguments(text, start):
     return text[start:end - 1]
 
 
-def messages(text):
-    for call in CALL.finditer(text):
-        strings = re.findall(r'(?:"(?:[^"\\]|\\.)*"\s*)+',
-                             arguments(text, call.end()))
-        for string in strings:
-            message = ''.join(TEXT.findall(string)).replace('\\"', '"')
-            if FILLED.sub('', message).strip().count(' '):
-                yield re.sub(r'(\.\.\.)+', '...',
-                             FILLED.sub('...', message))
+def messages(call):
+    """Texts of several words; what begins with a blank is a part of one."""
+    for strings in STRINGS.findall(call):
+        message = ''.join(TEXT.findall(strings)).replace('\\"', '"')
+        message = re.sub(r'(?:\s|\\n)+', ' ', message)
+        words = FILLED.sub('', message)
+        if words.strip().count(' ') and not re.match(r' [^ ]', message):
+            yield re.sub(r'(\.\.\.)+', '...',
+                         FILLED.sub('...', message)).strip()
+
+
+def files(pattern):
+    for path in glob.glob(os.path.join(manual.SOURCE, pattern),
+                          recursive=True):
+        with open(path, encoding='utf-8') as source:
+            yield source.read()
+
+
+def calls(pattern, call, seen):
+    """The arguments of each CALL that have SEEN in them."""
+    for text in files(pattern):
+        for found in re.finditer(call, text):
+            inside = arguments(text, found.end())
+            if re.search(seen, inside):
+                yield inside
 
 
 def wanted():
     found = set()
-    for pattern in ('tools/uhmm/*.c', 'preload/*.c', 'preload/calls/*.c'):
-        for path in glob.glob(os.path.join(manual.SOURCE, pattern)):
-            with open(path, encoding='utf-8') as source:
-                found.update(messages(source.read()))
+    for where in CALLS:
+        for call in calls(*where):
+            found.update(messages(call))
+    for pattern in RETURNING:
+        for text in files(pattern):
+            for texts in RETURNED.findall(text):
+                found.update(messages(texts))
     return found
+
+
+def entries():
+    path = os.path.join(manual.SOURCE, 'docs', 'troubleshooting.md')
+    with open(path, encoding='utf-8') as source:
+        page = source.read()
+    return {re.sub(r'\s+', ' ', entry)
+            for entry in re.findall(r'^\*\*`(.*?)`\*\*,?$', page, re.M)}
+
+
+def is_on(page, message):
+    """An entry may lack the beginning, and say what is filled in."""
+    if any(message.endswith(entry) for entry in page):
+        return True
+    pattern = re.escape(message).replace(r'\.\.\.', '.*')
+    return any(re.fullmatch(pattern, entry) for entry in page)
 
 
 def main():
     checks = manual.Checks()
-    path = os.path.join(manual.SOURCE, 'docs', 'troubleshooting.md')
-    with open(path, encoding='utf-8') as source:
-        page = source.read()
-    there = {re.sub(r'\s+', ' ', entry)
-             for entry in re.findall(r'^\*\*`(.*?)`\*\*,?$', page, re.M)}
+    page = entries()
     for message in sorted(wanted()):
-        checks.check(any(message.endswith(entry) for entry in there),
+        checks.check(is_on(page, message),
                      f'not in troubleshooting.md: {message}')
-    checks.check(checks.number > 40, 'messages are not found in the source')
+    checks.check(checks.number > 150, 'messages are not found in the source')
+    for call in calls('tools/uhmm/*.c', TOOL, ''):
+        for message in messages(call):
+            checks.check(REMEDY.search(call), f'says no remedy: {message}')
     checks.done()
 
 

@@ -39,7 +39,18 @@ refused 2 'no option --frob' providers --frob
 refused 1 'no provider nosuch' providers nosuch
 refused 1 'nosuch cannot be measured: nosuch: unknown provider' \
 	providers --measure ram:64M nosuch
-refused 1 'cannot be measured: .*room' providers --measure ram:1M
+refused 1 'cannot be measured: .*room.*; give' providers --measure ram:1M
+mkdir "$tmp/modules"
+echo 'no module' >"$tmp/modules/broken.so"
+UHMM_MODULES=$tmp/modules "$UHMM" providers --measure \
+	>"$tmp/out" 2>"$tmp/err"
+check "measured beside a module that is none" [ $? -eq 1 ]
+check "which module: $(cat "$tmp/err")" \
+	grep -q '^uhmm providers: module broken cannot be used: .*; rebuild' \
+	"$tmp/err"
+check "the table alone: $(cat "$tmp/out")" \
+	[ "$(sed 's/^ *//; s/[: ].*//' "$tmp/out" | tr '\n' ' ')" = \
+	'to GB/s ram zram ' ]
 refused 2 'no option -x' bench -x
 refused 2 'takes no value' bench --json=1
 refused 2 'no benchmark has nosuch' bench nosuch

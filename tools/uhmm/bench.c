@@ -194,11 +194,17 @@ static int run_all(struct bench_run *run, char **patterns)
 		err = run->now->fn(run);
 		if (!err)
 			continue;
-		complain(name, "%s: %s", run->now->name,
-			 err == -EOPNOTSUPP ? "this machine cannot run it" :
-					      strerror(-err));
-		if (err != -EOPNOTSUPP)
-			status = EXIT_FAILURE;
+		if (err == -EOPNOTSUPP) {
+			complain(name,
+				 "%s cannot run on this machine; \"uhmm "
+				 "doctor\" says what is missing",
+				 run->now->name);
+			continue;
+		}
+		complain(name,
+			 "%s failed: %s; \"uhmm doctor\" says what is missing",
+			 run->now->name, strerror(-err));
+		status = EXIT_FAILURE;
 	}
 	return status;
 }

@@ -103,7 +103,8 @@ int cmd_doctor(int argc, char **argv)
 	if (!next_option(name, argc, argv, options, help_doctor, &status))
 		return status;
 	if (optind < argc) {
-		complain(name, "%s: there are no arguments", argv[optind]);
+		complain(name, "%s: there are no arguments; leave it out",
+			 argv[optind]);
 		return EXIT_USAGE;
 	}
 	say_system();

@@ -54,7 +54,8 @@ static int run_limit(pid_t pid, uint64_t bytes)
 	if (answer == STAT_NONE)
 		complain(name,
 			 "process %d takes no limit: it does not use uhmm, or "
-			 "has not passed the limit that it has",
+			 "has not passed the limit that it has; start it with "
+			 "\"uhmm run --ram SIZE\"",
 			 (int)pid);
 	else if (answer == STAT_BROKEN)
 		complain(name, STAT_NO_ANSWER, (int)pid);

@@ -101,7 +101,8 @@ static int flush(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	complain("", "standard output cannot be written");
+	complain("", "standard output cannot be written; make room where it "
+		     "goes, or send it elsewhere");
 	return EXIT_FAILURE;
 }
 

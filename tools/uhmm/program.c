@@ -77,7 +77,7 @@ static int locate(const char *name, char path[PATH_MAX], const struct answer *a)
 
 	if (!*name)
 		return refuse(a, EXIT_NOT_FOUND,
-			      "the name of the program is empty");
+			      "the name of the program is empty; give one");
 	if (!strchr(name, '/')) {
 		if (search(name, path))
 			return 0;
@@ -186,7 +186,9 @@ static int check_text(const char *path, const char *head, size_t len,
 {
 	if (memchr(head, '\0', len))
 		return refuse(a, EXIT_CANNOT_RUN,
-			      "%s is neither a program nor a script", path);
+			      "%s is neither a program nor a script; see "
+			      "file(1)",
+			      path);
 	return 0;
 }
 

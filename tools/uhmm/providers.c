@@ -83,6 +83,20 @@ struct row {
 
 static struct row rows[MAX_ROWS];
 static size_t nr_rows;
+static bool is_module_unusable;
+
+static void complain_failed(const char *module, const char *why)
+{
+	is_module_unusable = true;
+	complain(name, "module %s cannot be used: %s", module, why);
+}
+
+/* A reason that has a remedy, behind a semicolon, needs no other. */
+static const char *measure_hint(const char *why)
+{
+	return strchr(why, ';') ? "" :
+				  "; \"uhmm providers\" lists what there is";
+}
 
 static int measure(const char *spec)
 {
@@ -94,7 +108,8 @@ static int measure(const char *spec)
 		return EXIT_FAILURE;
 	}
 	if (measure_device(spec, &row->m)) {
-		complain(name, "%s cannot be measured: %s", spec, row->m.why);
+		complain(name, "%s cannot be measured: %s%s", spec, row->m.why,
+			 measure_hint(row->m.why));
 		return EXIT_FAILURE;
 	}
 	snprintf(row->spec, sizeof(row->spec), "%s", spec);
@@ -141,9 +156,11 @@ static int measure_here(void)
 {
 	static const char *const some[] = { "ram:64M", "zram:64M" };
 	const struct uhmm_provider *p = NULL;
-	int status = EXIT_SUCCESS;
+	int status;
 	char why[256];
 
+	modules_load(complain_failed);
+	status = is_module_unusable ? EXIT_FAILURE : EXIT_SUCCESS;
 	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
 		status = measure(some[i]) || status;
 	while ((p = uhmm_provider_next(p)))
@@ -196,11 +213,11 @@ int cmd_providers(int argc, char **argv)
 		is_measured = true;
 	if (!opt)
 		return status;
-	if (is_measured && optind < argc)
-		return measure_all((const char *const *)argv + optind);
-	modules_load(print_failed);
 	if (is_measured)
-		return measure_here();
+		return optind < argc ?
+			       measure_all((const char *const *)argv + optind) :
+			       measure_here();
+	modules_load(print_failed);
 	if (optind < argc)
 		return print_named(argv + optind);
 	while ((p = uhmm_provider_next(p)))

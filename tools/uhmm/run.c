@@ -109,7 +109,8 @@ static int become(char **program)
 
 	execvp(program[0], program);
 	err = errno;
-	complain(name, "%s cannot be started: %s", program[0], strerror(err));
+	complain(name, "%s cannot be started: %s; try it without uhmm",
+		 program[0], strerror(err));
 	return err == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 

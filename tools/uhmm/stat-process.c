@@ -24,8 +24,7 @@ bool stat_may_ask(const char *command, pid_t pid)
 	if (st.st_uid == geteuid())
 		return true;
 	complain(command,
-		 "process %d is not yours; only the user that runs it may ask "
-		 "it",
+		 "process %d is not yours; ask as the user that runs it",
 		 (int)pid);
 	return false;
 }
@@ -41,6 +40,6 @@ bool stat_parse_pid(const char *command, const char *arg, pid_t *ret)
 	if (!errno && *arg >= '0' && *arg <= '9' && !*end && v > 0 &&
 	    v <= INT_MAX)
 		return true;
-	complain(command, "%s is no number of a process", arg);
+	complain(command, "%s is no number of a process; see ps(1)", arg);
 	return false;
 }

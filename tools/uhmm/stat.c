@@ -60,7 +60,8 @@ static int run_stat(pid_t pid, bool ranges, bool json)
 		complain(
 			name,
 			"process %d has nothing to tell: it does not use uhmm, "
-			"or has not passed its limit yet",
+			"or has not passed its limit yet; start it with "
+			"\"uhmm run\", or ask again later",
 			(int)pid);
 	else
 		complain(name, STAT_NO_ANSWER, (int)pid);
