@@ -3,11 +3,13 @@
 """The package uhmm: arrays go to devices, come home, and keep their data; what
 is wrong is an exception."""
 import ctypes
+import errno
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import uhmm
 
@@ -45,6 +47,44 @@ class Structs(unittest.TestCase):
         self.assertEqual([int(n) for n in found], wanted)
 
 
+class Missing(unittest.TestCase):
+    """What is not installed is named, and what to install."""
+
+    def refused(self, library, part):
+        """The package, where ctypes.CDLL is a function called LIBRARY."""
+        result = subprocess.run(
+            [sys.executable, '-c',
+             f'import ctypes\n{library}\nctypes.CDLL = load\nimport uhmm'],
+            check=False, text=True, capture_output=True)
+        self.assertIn('ImportError: ', result.stderr)
+        self.assertIn(part, result.stderr)
+
+    def test_library(self):
+        self.refused('def load(name): raise OSError(name + ": no file")',
+                     'libuhmm.so.0: no file; install libuhmm0')
+
+    def test_older_library(self):
+        self.refused('def load(name): return object()',
+                     "'uhmm_open'; install libuhmm0 of the same version")
+
+    def test_packages(self):
+        try:
+            u = uhmm.open()
+        except OSError as error:
+            self.skipTest(f'no userfaultfd(2) here: {error}')
+        self.addCleanup(u.close)
+        with unittest.mock.patch.dict(sys.modules, {'numpy': None}):
+            with self.assertRaisesRegex(ImportError, r'empty\(\) needs numpy: '
+                                        '.*; install python3-numpy'):
+                u.empty(8)
+        with unittest.mock.patch.dict(sys.modules,
+                                      {'matplotlib.pyplot': None}):
+            with self.assertRaisesRegex(ImportError, r'heat_map\(\) needs '
+                                        'matplotlib.*; install '
+                                        'python3-matplotlib'):
+                u.heat_map(bytearray(4096))
+
+
 class Moves(unittest.TestCase):
     def setUp(self):
         try:
@@ -72,8 +112,15 @@ class Moves(unittest.TestCase):
         self.assertGreaterEqual(self.u.migrate(data, self.zram), 14)
 
     def test_errors(self):
-        with self.assertRaises(OSError):
+        with self.assertRaises(OSError) as caught:
             self.u.device('nosuch:1M')
+        self.assertEqual(caught.exception.errno, errno.ENOENT)
+        self.assertIn('device nosuch:1M: nosuch: unknown provider; ',
+                      str(caught.exception))
+        with self.assertRaisesRegex(OSError, 'scrub=1: write yes or no'):
+            self.u.device('ram:1M,scrub=1')
+        with self.assertRaisesRegex(OSError, 'names an unknown feature'):
+            uhmm.open(features_off='nosuch')
         with self.assertRaises(TypeError):
             self.u.migrate(b'not writable' * 4096, self.zram)
         self.assertEqual(self.u.migrate(bytearray(8), self.zram), 0)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import importlib
 import mmap
 import os
 from collections import Counter
@@ -67,6 +68,7 @@ try:
 except OSError as error:
     raise ImportError(f'{error}; install libuhmm0') from None
 _pointer, _length = ctypes.c_void_p, ctypes.c_size_t
+_Log = ctypes.CFUNCTYPE(None, _pointer, ctypes.c_int, ctypes.c_char_p)
 for _name, _result, _arguments in (
         ('open', ctypes.c_int, [_pointer, _pointer]),
         ('close', ctypes.c_int, [_pointer]),
@@ -80,8 +82,13 @@ for _name, _result, _arguments in (
         ('unpin', ctypes.c_int, [_pointer, _pointer, _length]),
         ('set_ram_limit', ctypes.c_int, [_pointer, ctypes.c_uint64]),
         ('stats', ctypes.c_int, [_pointer, _pointer]),
+        ('set_log', None, [_pointer, _Log, _pointer]),
         ('version', ctypes.c_uint32, [])):
-    _function = getattr(_lib, 'uhmm_' + _name)
+    try:
+        _function = getattr(_lib, 'uhmm_' + _name)
+    except AttributeError as error:
+        raise ImportError(f'{error}; install libuhmm0 of the same version '
+                          'as python3-uhmm') from None
     _function.restype, _function.argtypes = _result, _arguments
 
 
@@ -89,6 +96,47 @@ def _check(result: int, what: str) -> int:
     if result < 0:
         raise OSError(-result, f'{what}: {os.strerror(-result)}')
     return result
+
+
+def _check_open(result: int) -> None:
+    if result in (-errno.EPERM, -errno.ENOSYS):
+        raise OSError(-result, 'open: userfaultfd(2) is refused: '
+                      f'{os.strerror(-result)}; "uhmm doctor" says what would '
+                      'allow it')
+    if result == -errno.EINVAL:
+        raise OSError(-result, 'open: features_off or UHMM_FEATURES_OFF names '
+                      'an unknown feature, or the limit is not in whole '
+                      'pages; see uhmm_open(3)')
+    _check(result, 'open')
+
+
+def _reason(spec: bytes, result: int) -> Optional[str]:
+    """Why a device cannot be opened, in the library's words.
+
+    The device is opened once more, in a context that manages nothing.  A thread
+    that serves a fault may write to another context's log, and would wait there
+    for the interpreter, which the faulting thread may hold.
+    """
+    said: List[bytes] = []
+    log = _Log(lambda _, level, text: said.append(text))
+    context, device = _pointer(), _pointer()
+    params = _Params(size=ctypes.sizeof(_Params))
+    if _lib.uhmm_open(ctypes.byref(params), ctypes.byref(context)) < 0:
+        return None
+    _lib.uhmm_set_log(context, log, None)
+    again = _lib.uhmm_device_open(context, spec, ctypes.byref(device))
+    _lib.uhmm_close(context)
+    return said[0].decode(errors='replace') if said and again == result \
+        else None
+
+
+def _package(name: str, what: str, package: str) -> Any:
+    """An optional package."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f'{what} needs {name}: {error}; install {package}',
+                          name=name) from None
 
 
 def _span(buffer: Any) -> Tuple[int, int]:
@@ -123,9 +171,11 @@ class Device:
     def __init__(self, context: 'Context', spec: str) -> None:
         self._as_parameter_ = _pointer()
         self.spec = spec
-        _check(_lib.uhmm_device_open(context, spec.encode(),
-                                     ctypes.byref(self._as_parameter_)),
-               f'device {spec}')
+        result = _lib.uhmm_device_open(context, spec.encode(),
+                                       ctypes.byref(self._as_parameter_))
+        if result < 0:
+            raise OSError(-result, _reason(spec.encode(), result) or
+                          f'device {spec}: {os.strerror(-result)}')
 
     def info(self) -> Dict[str, int]:
         """Counters, as uhmm_device_query(3) has them."""
@@ -156,8 +206,8 @@ class Context:
                          features_off=off)
         self._as_parameter_ = _pointer()
         self._devices: List[Device] = []
-        _check(_lib.uhmm_open(ctypes.byref(params),
-                              ctypes.byref(self._as_parameter_)), 'open')
+        _check_open(_lib.uhmm_open(ctypes.byref(params),
+                                   ctypes.byref(self._as_parameter_)))
 
     def __enter__(self) -> 'Context':
         return self
@@ -262,7 +312,7 @@ class Context:
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:
         """An array of NumPy that begins and ends with a page, of zeroes."""
-        import numpy
+        numpy = _package('numpy', 'empty()', 'python3-numpy')
         dtype = numpy.dtype(dtype)
         count = int(numpy.prod(shape))
         memory = mmap.mmap(-1, max(count * dtype.itemsize, 1),
@@ -272,7 +322,8 @@ class Context:
     def heat_map(self, buffer: Any, axes: Any = None,
                  columns: int = 64) -> Any:
         """Draw where each page of a buffer is, by matplotlib; the axes."""
-        import matplotlib.pyplot as plot
+        plot = _package('matplotlib.pyplot', 'heat_map()',
+                        'python3-matplotlib')
         where = self.snapshot(buffer)
         names = sorted({name or 'nothing' for name in where})
         numbers = [names.index(name or 'nothing') for name in where]
