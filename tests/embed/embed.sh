@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # embed.sh HOW: a program of a user is built against the library in one way, and
-# runs: installed (pkg-config, and the static library where it is there), cmake,
-# uninstalled, or subproject, which needs none of the optional libraries.
+# runs: installed (pkg-config), cmake, uninstalled. Or the library is built where
+# the optional libraries are missing: as a subproject, which is installed and
+# used, and as a library, in each combination of options with UHMM_SOAK. Or what
+# it needs is missing (missing): one sentence says what to install.
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -20,15 +22,28 @@ die()
 	exit 1
 }
 
+# quiet COMMAND...: what the command says is told if it fails.
+quiet()
+{
+	"$@" >"$tmp/log" 2>&1 || die "$* failed:
+$(tail -n 20 "$tmp/log")"
+}
+
+# find_in ROOT: where a library and its kin were installed.
+find_in()
+{
+	pc=$(find "$1" -name uhmm.pc)
+	libdir=$(dirname "$(dirname "$pc")")
+	prefix=${libdir%/lib*}
+	export LD_LIBRARY_PATH="$libdir" PKG_CONFIG_PATH="$libdir/pkgconfig"
+}
+
 # Ours, and not what the machine may have installed.
 install()
 {
-	meson install -C "$UHMM_BUILD" --no-rebuild --quiet --destdir "$tmp/root" \
-		--tags devel,runtime >"$tmp/log" 2>&1 || die "$(cat "$tmp/log")"
-	pc=$(find "$tmp/root" -name uhmm.pc)
-	libdir=$(dirname "$(dirname "$pc")")
-	prefix=${libdir%/lib*}
-	export LD_LIBRARY_PATH="$libdir"
+	quiet meson install -C "$UHMM_BUILD" --no-rebuild --quiet \
+		--destdir "$tmp/root" --tags devel,runtime
+	find_in "$tmp/root"
 }
 
 build()
@@ -39,20 +54,144 @@ build()
 	"$tmp/main" || die "it does not run"
 }
 
+flags()
+{
+	pkg-config --define-variable=prefix="$prefix" --cflags --libs "$@"
+}
+
+# with_cmake TARGET: by find_package(), in a new project.
+with_cmake()
+{
+	rm -rf "$tmp/user" "$tmp/build" && mkdir "$tmp/user" &&
+		cp "$here/main.c" "$tmp/user" || exit 1
+	cat >"$tmp/user/CMakeLists.txt" <<-END
+		cmake_minimum_required(VERSION 3.16)
+		project(user C)
+		find_package(uhmm 0.1 REQUIRED COMPONENTS $1)
+		add_executable(user main.c)
+		target_link_libraries(user uhmm::$1)
+	END
+	quiet cmake -S "$tmp/user" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$prefix"
+	quiet cmake --build "$tmp/build"
+	"$tmp/build/user" || die "it does not run with uhmm::$1"
+}
+
+# ---- Where the optional libraries are missing --------------------------------
+
+# poor PACKAGE...: a file for meson of a system that has only these packages, and
+# tools of its own, as if across.
+poor()
+{
+	mkdir -p "$tmp/pc" "$tmp/bin" && rm -f "$tmp/pc"/* || exit 1
+	for package; do
+		pcdir=$(pkg-config --variable=pcfiledir "$package")
+		cp "$pcdir/$package.pc" "$tmp/pc" || skip "no $package.pc"
+	done
+	for tool in objcopy ar; do
+		printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$tool" \
+			"$tmp/used" "$tool" >"$tmp/bin/$tool"
+		chmod +x "$tmp/bin/$tool"
+	done
+	cpu=$(uname -m)
+	cat >"$tmp/poor.ini" <<-END
+		[binaries]
+		c = [$(echo "$CC" | sed "s/[^ ][^ ]*/'&'/g; s/ /, /g")]
+		objcopy = '$tmp/bin/objcopy'
+		ar = '$tmp/bin/ar'
+		pkgconfig = 'pkg-config'
+		pkg-config = 'pkg-config'
+		scdoc = 'not-here'
+		cmake = 'not-here'
+
+		[properties]
+		pkg_config_libdir = '$tmp/pc'
+		needs_exe_wrapper = false
+
+		[host_machine]
+		system = 'linux'
+		cpu_family = '$cpu'
+		cpu = '$cpu'
+		endian = 'little'
+	END
+}
+
+# What is built in $tmp/build uses none of what is missing.
+needs_little()
+{
+	! grep -qE 'json-c|jemalloc|scdoc|libzstd|-lzstd|OpenCL' \
+		"$tmp/build/build.ninja" ||
+		die "something of the optional libraries is used"
+}
+
+# A program that has uhmm for a part, and what is installed with it.
+subproject()
+{
+	mkdir -p "$tmp/whole/subprojects" && cp "$here/main.c" "$tmp/whole" ||
+		exit 1
+	ln -s "$UHMM_SOURCE" "$tmp/whole/subprojects/uhmm"
+	cat >"$tmp/whole/meson.build" <<-'END'
+		project('whole', 'c')
+		executable('whole', 'main.c', dependencies: dependency('uhmm'))
+	END
+	quiet meson setup "$tmp/build" "$tmp/whole" --wrap-mode=forcefallback \
+		--cross-file "$tmp/poor.ini" -Ddefault_library=both \
+		--prefix=/usr --libdir=lib
+	needs_little
+	quiet ninja -C "$tmp/build"
+	"$tmp/build/whole" || die "it does not run"
+	[ "$(sort -u "$tmp/used" | paste -sd' ')" = "ar objcopy" ] ||
+		die "the static library was not made by the tools of the file"
+	quiet meson install -C "$tmp/build" --no-rebuild --destdir "$tmp/part"
+	find "$tmp/part" -type f | sed 's,.*/part,,' |
+		grep -vE '^/usr/(include/uhmm/|lib/)' >"$tmp/log" &&
+		die "a part installs $(cat "$tmp/log")"
+	find_in "$tmp/part"
+}
+
+# One of each of these, in an order in which one changes at a time.
+combinations()
+{
+	meson setup "$tmp/build" "$UHMM_SOURCE" -Dtests=disabled \
+		-Dexamples=disabled >"$tmp/log" 2>&1 || die "$(cat "$tmp/log")"
+	i=0
+	while [ $i -lt 64 ]; do
+		gray=$((i ^ i >> 1))
+		i=$((i + 1))
+		set --
+		for option in tools preload opencl zstd man examples; do
+			[ $((gray & 1)) = 1 ] && value=auto || value=disabled
+			gray=$((gray >> 1))
+			set -- "$@" "-D$option=$value"
+		done
+		echo "$*"
+		quiet meson configure "$tmp/build" "$@"
+		quiet ninja -C "$tmp/build"
+	done
+}
+
+# says PACKAGE OPTION...: setting up fails, and says to install PACKAGE.
+says()
+{
+	package=$1
+	shift
+	rm -rf "$tmp/build"
+	if meson setup "$tmp/build" "$UHMM_SOURCE" -Dtests=disabled \
+		--cross-file "$tmp/poor.ini" "$@" >"$tmp/log" 2>&1; then
+		die "$package is not missed"
+	fi
+	grep -q "ERROR: .*install it (Debian: $package)" "$tmp/log" ||
+		die "it does not say that $package is missing:
+$(tail "$tmp/log")"
+}
+
+command -v pkg-config >/dev/null || skip "there is no pkg-config"
 case $1 in
 installed)
-	command -v pkg-config >/dev/null || skip "there is no pkg-config"
 	install
-	export PKG_CONFIG_PATH="$libdir/pkgconfig"
 	# shellcheck disable=SC2046
-	build $(pkg-config --define-variable=prefix="$prefix" --cflags --libs uhmm)
-	[ -e "$libdir/libuhmm.a" ] || exit 0
-	# shellcheck disable=SC2046
-	build $(pkg-config --define-variable=prefix="$prefix" --static --cflags \
-		--libs uhmm | sed 's/-luhmm/-l:libuhmm.a/')
+	build $(flags uhmm)
 	;;
 uninstalled)
-	command -v pkg-config >/dev/null || skip "there is no pkg-config"
 	export PKG_CONFIG_PATH="$UHMM_BUILD/meson-uninstalled"
 	export LD_LIBRARY_PATH="$UHMM_BUILD/src"
 	# shellcheck disable=SC2046
@@ -61,36 +200,36 @@ uninstalled)
 cmake)
 	command -v cmake >/dev/null || skip "there is no cmake"
 	install
-	mkdir "$tmp/user" && cp "$here/main.c" "$tmp/user" || exit 1
-	cat >"$tmp/user/CMakeLists.txt" <<-'END'
-		cmake_minimum_required(VERSION 3.16)
-		project(user C)
-		find_package(uhmm 0.1 REQUIRED)
-		add_executable(user main.c)
-		target_link_libraries(user uhmm::uhmm)
-	END
-	cmake -S "$tmp/user" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$prefix" \
-		>"$tmp/log" 2>&1 || die "$(cat "$tmp/log")"
-	cmake --build "$tmp/build" >"$tmp/log" 2>&1 || die "$(cat "$tmp/log")"
-	"$tmp/build/user" || die "it does not run"
+	with_cmake uhmm
+	[ ! -e "$libdir/libuhmm-opencl.so" ] || with_cmake opencl
 	;;
 subproject)
-	mkdir -p "$tmp/user/subprojects" && cp "$here/main.c" "$tmp/user" || exit 1
-	ln -s "$UHMM_SOURCE" "$tmp/user/subprojects/uhmm"
-	cat >"$tmp/user/meson.build" <<-'END'
-		project('user', 'c')
-		executable('user', 'main.c', dependencies: dependency('uhmm'))
-	END
-	# As if they were missing.
-	meson setup "$tmp/build" "$tmp/user" --wrap-mode=forcefallback \
-		-Duhmm:tools=disabled -Duhmm:preload=disabled \
-		-Duhmm:man=disabled -Duhmm:opencl=disabled \
-		-Duhmm:zstd=disabled >"$tmp/log" 2>&1 ||
-		die "$(cat "$tmp/log")"
-	grep -qE 'json-c|jemalloc|scdoc|libzstd|-lzstd' "$tmp/build/build.ninja" &&
-		die "something of the optional libraries is used"
-	[ -z "$UHMM_SOAK" ] || ninja -C "$tmp/build" user >"$tmp/log" 2>&1 ||
-		die "$(tail -n 20 "$tmp/log")"
-	[ -z "$UHMM_SOAK" ] || "$tmp/build/user" || die "it does not run"
+	poor liburcu-bp liblz4
+	subproject
+	# shellcheck disable=SC2046
+	build $(flags uhmm)
+	# shellcheck disable=SC2046
+	build $(flags --static uhmm | sed 's/-luhmm/-l:libuhmm.a/')
+	! command -v cmake >/dev/null || with_cmake static
+	;;
+library)
+	poor liburcu-bp liblz4
+	quiet meson setup "$tmp/build" "$UHMM_SOURCE" \
+		--cross-file "$tmp/poor.ini"
+	needs_little
+	rm -rf "$tmp/build"
+	[ -z "$UHMM_SOAK" ] || combinations
+	;;
+missing)
+	poor liblz4
+	says liburcu-dev
+	poor liburcu-bp
+	says liblz4-dev
+	poor liburcu-bp liblz4
+	says libjson-c-dev -Dtools=enabled
+	says libjemalloc-dev -Dpreload=enabled
+	says libzstd-dev -Dzstd=enabled
+	says ocl-icd-opencl-dev -Dopencl=enabled
+	says scdoc -Dman=enabled
 	;;
 esac
