@@ -42,7 +42,7 @@ static void test_table(void)
 	CHECK(!b->table);
 	CHECK_EQ(block_word(b, 5), 0);
 	CHECK_EQ(block_ensure_table(w.u, b), 0);
-	block_set(w.u, b, 5, P_EMPTY);
+	block_move_in(w.u, b, 5, P_EMPTY);
 	block_unlock(w.u, b);
 	CHECK(b->table != NULL);
 	block_lock(b);
@@ -72,8 +72,8 @@ static void test_counters(uint64_t seed)
 				word |= PAGE_CHARGED;
 			if (word == P_RAM && !test_below(&seed, 4))
 				word |= PAGE_PIN_ONE * 3;
-			block_set(w.u, b, (unsigned)test_below(&seed, 512),
-				  word);
+			block_move_in(w.u, b, (unsigned)test_below(&seed, 512),
+				      word);
 		}
 		block_unlock(w.u, b);
 		ram = frozen = device = 0;
@@ -97,7 +97,7 @@ static void test_counters(uint64_t seed)
 	}
 	block_lock(b);
 	for (unsigned k = 0; k < MM_BLOCK_PAGES; k++)
-		block_set(w.u, b, k, 0);
+		block_move_in(w.u, b, k, 0);
 	block_unlock(w.u, b);
 	CHECK_EQ(atomic_load(&w.u->ram), 0);
 	CHECK(!b->table);
@@ -112,7 +112,7 @@ static void test_pins(void)
 
 	block_lock(b);
 	CHECK_EQ(block_ensure_table(w.u, b), 0);
-	block_set(w.u, b, 0, P_RAM | PAGE_PIN_ONE * 2);
+	block_move_in(w.u, b, 0, P_RAM | PAGE_PIN_ONE * 2);
 	CHECK_EQ(b->nr_pinned, 1);
 	CHECK_EQ(block_event(w.u, b, 0, E_DISCARD), P_DROPPED);
 	CHECK_EQ(page_pins(block_word(b, 0)), 2);

@@ -199,7 +199,7 @@ void coherent_wipe(struct uhmm *u, struct block *b, const struct mm_set *set)
 	block_lock(b);
 	set_for_each(set, i)
 		if (is_to_wipe(word[i]) && block_word(b, i) == word[i])
-			block_set(u, b, i, word[i] & ~PAGE_DROP);
+			block_unflag(b, i, PAGE_DROP);
 	block_unlock(u, b);
 	block_settle(u, b, false);
 }

@@ -20,7 +20,8 @@
 void coherent_mark(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		   uint64_t dpfn)
 {
-	block_set(u, b, i, page_on_device(P_COMING, dev, dpfn) | PAGE_SWAPPING);
+	block_arrive(u, b, i, dev, dpfn, E_FETCH);
+	block_flag(b, i, PAGE_SWAPPING);
 }
 
 static bool is_in_swap(const struct swap *s, unsigned i, enum page_state state)
@@ -148,7 +149,7 @@ static void settle_swapped(struct swap *s, unsigned i, bool placed)
 		     placed ? E_PLACE : E_STAY);
 	if (!dropped)
 		return;
-	block_set(s->m->u, s->m->b, i, block_word(s->m->b, i) | PAGE_DROP);
+	block_drop_later(s->m->b, i);
 	set_add(&s->wipe, i);
 }
 
@@ -164,15 +165,18 @@ static void settle_gone(struct swap *s, unsigned i)
 
 /* ---- Lost with their device -------------------------------------------- */
 
-void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
-			bool orphan)
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 {
-	block_set(u, b, i,
-		  page_on_device(P_POISONED, page_dev(w), page_dpfn(w)) |
-			  PAGE_SWAPPING | (w & PAGE_DROP) |
-			  (orphan ? PAGE_ORPHAN : 0));
-	if (orphan)
-		atomic_store(&device_get(u, page_dev(w))->has_orphans, true);
+	block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_LOSE);
+	block_flag(b, i, PAGE_SWAPPING | (w & PAGE_DROP));
+}
+
+void coherent_move_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+{
+	block_move_in(u, b, i,
+		      page_on_device(P_POISONED, page_dev(w), page_dpfn(w)) |
+			      PAGE_SWAPPING | PAGE_ORPHAN | (w & PAGE_DROP));
+	atomic_store(&device_get(u, page_dev(w))->has_orphans, true);
 }
 
 /*
@@ -183,7 +187,7 @@ static void end_loss(struct swap *s, unsigned i)
 {
 	bool dropped = block_word(s->m->b, i) & PAGE_DROP;
 
-	block_set(s->m->u, s->m->b, i, P_POISONED);
+	block_event(s->m->u, s->m->b, i, E_LOSE);
 	if (!set_has(&s->done, i))
 		return;
 	if (dropped)
@@ -226,7 +230,7 @@ static bool adopt_mapping(struct move *m)
 		if (page_state(w) != P_POISONED || !(w & PAGE_ORPHAN) ||
 		    page_dev(w) != m->dev->id)
 			continue;
-		coherent_mark_lost(m->u, b, i, w, false);
+		coherent_mark_lost(m->u, b, i, w);
 		m->dpfn[i] = page_dpfn(w);
 		set_add(&m->set, i);
 	}
@@ -326,9 +330,7 @@ void coherent_unplace(struct swap *s, const struct mm_set *placed)
 			settle_swapped(s, i, false);
 			set_del(&s->done, i);
 		} else {
-			block_set(s->m->u, s->m->b, i,
-				  page_on_device(P_COMING, s->m->dev->id,
-						 s->m->dpfn[i]));
+			block_unflag(s->m->b, i, PAGE_SWAPPING);
 		}
 	}
 	finish_unlock(s);

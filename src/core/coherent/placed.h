@@ -36,11 +36,13 @@ void coherent_place(struct swap *s);
 void coherent_unplace(struct swap *s, const struct mm_set *placed);
 /*
  * Page @i is lost and may still be mapped: its word becomes P_POISONED, with
- * the device and dpfn of @w.  @orphan: the application moved the page.  Caller
- * holds b->lock.
+ * the device and dpfn of @w.  coherent_move_lost(): the application moves the
+ * page to this address, so no thread is working on it.  Caller holds b->lock.
  */
-void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i, uint64_t w,
-			bool orphan);
+void coherent_mark_lost(struct uhmm *u, struct block *b, unsigned i,
+			uint64_t w);
+void coherent_move_lost(struct uhmm *u, struct block *b, unsigned i,
+			uint64_t w);
 /*
  * Unmap device memory from pages that coherent_mark_lost() marked; a touch
  * raises SIGBUS.  Without locks.

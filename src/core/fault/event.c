@@ -27,7 +27,7 @@ static void discard_there(struct uhmm *u, struct block *b, unsigned i,
 			  struct mm_set *wipe)
 {
 	count_add(&u->count.discarded, 1);
-	b->table[i] |= PAGE_DROP;
+	block_drop_later(b, i);
 	if (page_state(block_word(b, i)) == P_COHERENT)
 		set_add(wipe, i);
 }
@@ -41,15 +41,15 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	switch (page_state(w)) {
 	case P_STASHING: /* its mover looks at PAGE_DROP */
 		if (!(w & PAGE_AWAY)) {
-			b->table[i] |= PAGE_DROP;
+			block_drop_later(b, i);
 			return 0;
 		}
 		count_add(&u->count.discarded, 1);
-		block_set(u, b, i, P_STASHING | PAGE_DROP);
+		block_overtake(u, b, i, PAGE_DROP);
 		return w;
 	case P_POISONED: /* the thread that unplaces it looks, too */
 		if (w & PAGE_SWAPPING)
-			b->table[i] |= PAGE_DROP;
+			block_drop_later(b, i);
 		else
 			block_event(u, b, i, E_DISCARD);
 		return 0;
@@ -105,7 +105,7 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 void event_forget_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	if (page_state(block_word(b, i)) == P_STASHING)
-		block_set(u, b, i, P_STASHING | PAGE_GONE);
+		block_overtake(u, b, i, PAGE_GONE);
 	else
 		block_event(u, b, i, E_FORGET);
 }

@@ -83,7 +83,7 @@ static void put_moved(struct remap *r, uint64_t w)
 {
 	if (page_state(block_word(r->to, r->k)) == P_STASHING)
 		w = beside_mover(r, w);
-	block_set(r->u, r->to, r->k, w);
+	block_move_in(r->u, r->to, r->k, w);
 }
 
 /* The page moved with its mapping; only a mover there has to know. */
@@ -117,7 +117,7 @@ static int move_frame(struct remap *r, const char *data)
 		 MM_PAGE_SIZE);
 	debug_race_ends();
 	set_add(&slot_of(r->u, to->slot)->stock, r->k);
-	block_set(r->u, to, r->k, P_FROZEN);
+	block_move_in(r->u, to, r->k, P_FROZEN);
 	return 0;
 }
 
@@ -187,9 +187,9 @@ static void lose_moved(struct remap *r, uint64_t w)
 {
 	count_add(&r->u->count.poisoned, 1);
 	if (coherent_is_mapped(r->u, w))
-		coherent_mark_lost(r->u, r->to, r->k, w, true);
+		coherent_move_lost(r->u, r->to, r->k, w);
 	else
-		block_set(r->u, r->to, r->k, P_POISONED);
+		block_move_in(r->u, r->to, r->k, P_POISONED);
 	event_forget_page(r->u, r->from, r->i);
 	if (event_owns_dpfn(w))
 		r->gone = w;
@@ -204,17 +204,17 @@ static int arrive_moved(struct remap *r, uint64_t w)
 	case P_STASHING:
 		return move_stashing(r, w);
 	case P_CLEARING:
-		block_set(r->u, r->to, r->k, P_EMPTY);
+		block_move_in(r->u, r->to, r->k, P_EMPTY);
 		break;
 	case P_COMING: /* its mapping is being replaced */
-		block_set(r->u, r->to, r->k,
-			  coherent_carry(r->u, w, block_addr(r->to, r->k)));
+		block_move_in(r->u, r->to, r->k,
+			      coherent_carry(r->u, w, block_addr(r->to, r->k)));
 		break;
 	case P_POISONED:
 		if (w & PAGE_SWAPPING)
-			coherent_mark_lost(r->u, r->to, r->k, w, true);
+			coherent_move_lost(r->u, r->to, r->k, w);
 		else
-			block_set(r->u, r->to, r->k, w);
+			block_move_in(r->u, r->to, r->k, w);
 		break;
 	default:
 		put_moved(r, w);

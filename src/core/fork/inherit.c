@@ -113,7 +113,7 @@ static void adopt_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
 	if (page_state(w) == P_DEVICE)
 		pagemap_claim(&device_get(u, page_dev(w))->pagemap,
 			      page_dpfn(w));
-	block_set(u, b, i, w);
+	block_move_in(u, b, i, w);
 }
 
 static int inherit_block(struct uhmm *u, const struct block *old)

@@ -124,7 +124,7 @@ static void poison_page(struct uhmm *u, struct block *b, unsigned i)
 
 	block_event(u, b, i, E_LOSE);
 	if (mapped)
-		coherent_mark_lost(u, b, i, w, false);
+		coherent_mark_lost(u, b, i, w);
 }
 
 /*

@@ -68,8 +68,8 @@ void fetch_mark(struct fetch *f, const struct mm_set *want,
 				      f->m.dpfn[i]);
 			continue;
 		}
-		block_set(f->m.u, f->m.b, i,
-			  page_on_device(P_COMING, page_dev(w), page_dpfn(w)));
+		block_arrive(f->m.u, f->m.b, i, page_dev(w), page_dpfn(w),
+			     E_FETCH);
 	}
 }
 

@@ -133,8 +133,7 @@ static enum mm_outcome lone_bounce_unlock(const struct run *l)
 		sys_yield();
 		return MM_RETRY;
 	}
-	block_set(l->u, l->b, l->first,
-		  page_on_device(P_COMING, l->dev->id, l->dpfn));
+	block_arrive(l->u, l->b, l->first, l->dev->id, l->dpfn, E_FETCH);
 	block_unlock(l->u, l->b);
 	mirror_invalidate(l->u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_MIGRATE);
 	err = lone_read(l, ram);

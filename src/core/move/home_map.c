@@ -179,9 +179,8 @@ static ssize_t ask_direct_relock(struct direct *d) NOT_GUARDED
 	ssize_t got = 0;
 
 	for (unsigned k = 0; k < d->r.n; k++)
-		block_set(d->r.u, d->r.b, d->r.first + k,
-			  page_on_device(P_COMING, d->r.dev->id,
-					 d->r.dpfn + k));
+		block_arrive(d->r.u, d->r.b, d->r.first + k, d->r.dev->id,
+			     d->r.dpfn + k, E_FETCH);
 	block_unlock(d->r.u, d->r.b);
 	p = device_direct(d->r.dev, d->r.dpfn, d->r.n, &call);
 	block_lock(d->r.b);

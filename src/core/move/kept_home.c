@@ -66,9 +66,9 @@ static void select_kept_pages(struct back *k, const struct mm_set *want)
 	}
 }
 
-static uint64_t word_of(const struct back *k, unsigned i, enum page_state state)
+static void arrive_kept(const struct back *k, unsigned i, enum page_event event)
 {
-	return page_on_device(state, k->m.dev->id, k->m.dpfn[i]);
+	kept_arrive(k->m.u, k->m.b, i, k->m.dev->id, k->m.dpfn[i], event);
 }
 
 /*
@@ -81,7 +81,7 @@ static void tell_kept_mirrors_relock(struct back *k) NOT_GUARDED
 
 	k->told = true;
 	set_for_each(&all, i)
-		kept_set(k->m.u, k->m.b, i, word_of(k, i, P_COMING));
+		arrive_kept(k, i, E_FETCH);
 	block_unlock(k->m.u, k->m.b);
 	mirror_invalidate_set(k->m.u, k->m.b, &all, UHMM_NOTIFY_MIGRATE);
 	block_lock(k->m.b);
@@ -109,7 +109,7 @@ static void leave_kept(struct back *k, unsigned i, ssize_t err)
 		return;
 	}
 	if (k->told)
-		kept_set(u, b, i, word_of(k, i, P_DEVICE));
+		arrive_kept(k, i, E_STAY);
 	if (err != -EAGAIN)
 		kept_forget(u, b, i);
 }

@@ -211,14 +211,12 @@ static bool was_replaced(struct out *o, unsigned i)
 		block_event(o->m.u, o->m.b, i, E_FORGET);
 		return false;
 	}
-	w &= ~(PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW);
 	if (set_has(&o->f.late, i) && set_has(&o->f.framed, i)) {
 		if (w & PAGE_DROP)
 			block_event(o->m.u, o->m.b, i, E_HOLE);
 		return !(w & PAGE_DROP);
 	}
-	block_set(o->m.u, o->m.b, i,
-		  w & PAGE_DROP ? dropped_word() : P_RAM | w);
+	block_unstash(o->m.u, o->m.b, i);
 	return false;
 }
 
@@ -232,7 +230,7 @@ static bool was_dropped(struct out *o, unsigned i)
 	if (page_state(w) == P_STASHING && set_has(&o->f.framed, i))
 		block_event(o->m.u, o->m.b, i, E_HOLE);
 	else if (page_state(w) == P_STASHING) /* its own address has it yet */
-		block_set(o->m.u, o->m.b, i, dropped_word());
+		block_unstash(o->m.u, o->m.b, i);
 	if (set_has(&o->left, i))
 		out_why(o, i, UHMM_WHY_TOUCHED);
 	return true;

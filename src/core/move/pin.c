@@ -25,7 +25,7 @@ static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 		return -EAGAIN;
 	if (page_pins(w) == PAGE_PIN_MAX)
 		return -EOVERFLOW;
-	block_set(u, b, i, w + PAGE_PIN_ONE);
+	block_pin(u, b, i);
 	return 0;
 }
 
@@ -33,7 +33,7 @@ static int pin_page(struct uhmm *u, struct block *b, unsigned i)
 static void unpin_page(struct uhmm *u, struct block *b, unsigned i)
 {
 	if (page_pins(block_word(b, i)))
-		block_set(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
+		block_unpin(u, b, i);
 }
 
 /* Only managed pages can be pinned: other pins would never be taken back. */

@@ -246,7 +246,7 @@ static void count_device(struct uhmm *u, struct block *b, uint64_t w, int by)
 }
 
 /* Caller holds b->lock, and the block has a table. */
-void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+static void set_word(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 {
 	if (atomic_load_explicit(&b->group, memory_order_relaxed)) {
 		count_device(u, b, b->table[i], -1);
@@ -297,9 +297,9 @@ enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 	enum page_state to;
 
 	if (event_to(u, b, i, event, &to))
-		block_set(u, b, i,
-			  (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
-				  kept_pins(b->table[i], to, event));
+		set_word(u, b, i,
+			 (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
+				 kept_pins(b->table[i], to, event));
 	return to;
 }
 
@@ -308,9 +308,9 @@ void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e)
 	enum page_state to;
 
 	if (event_to(u, b, i, e, &to))
-		block_set(u, b, i,
-			  (uint64_t)to | PAGE_CHARGED |
-				  kept_pins(b->table[i], to, e));
+		set_word(u, b, i,
+			 (uint64_t)to | PAGE_CHARGED |
+				 kept_pins(b->table[i], to, e));
 }
 
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
@@ -319,7 +319,7 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 	enum page_state to;
 
 	if (event_to(u, b, i, event, &to))
-		block_set(u, b, i, page_on_device(to, dev, dpfn));
+		set_word(u, b, i, page_on_device(to, dev, dpfn));
 }
 
 /*
@@ -340,14 +340,61 @@ void block_stash(struct uhmm *u, struct block *b, unsigned i)
 		kept |= PAGE_AWAY;
 	if (page_state(w) == P_CLEAN)
 		kept |= PAGE_MARKED;
-	block_set(u, b, i, (uint64_t)to | kept);
+	set_word(u, b, i, (uint64_t)to | kept);
+}
+
+void block_overtake(struct uhmm *u, struct block *b, unsigned i, uint64_t flag)
+{
+	debug_check(page_state(block_word(b, i)) == P_STASHING,
+		    "a page is overtaken that has no mover");
+	set_word(u, b, i, P_STASHING | flag);
+}
+
+void block_unstash(struct uhmm *u, struct block *b, unsigned i)
+{
+	const uint64_t mover = PAGE_STATE_MASK | PAGE_GONE | PAGE_NEW;
+	uint64_t w = block_word(b, i);
+
+	debug_check(page_state(w) == P_STASHING,
+		    "a page goes back that has no mover");
+	set_word(u, b, i,
+		 w & PAGE_DROP ? dropped_word() : P_RAM | (w & ~mover));
+}
+
+void block_move_in(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+{
+	set_word(u, b, i, word);
+}
+
+void block_pin(struct uhmm *u, struct block *b, unsigned i)
+{
+	set_word(u, b, i, block_word(b, i) + PAGE_PIN_ONE);
+}
+
+void block_unpin(struct uhmm *u, struct block *b, unsigned i)
+{
+	set_word(u, b, i, block_word(b, i) - PAGE_PIN_ONE);
+}
+
+void block_flag(struct block *b, unsigned i, uint64_t flags)
+{
+	uint64_t w = b->table[i];
+
+	debug_check(page_in_ram(w) == page_in_ram(w | flags),
+		    "a flag changes what a page counts as");
+	b->table[i] = w | flags;
+}
+
+void block_unflag(struct block *b, unsigned i, uint64_t flags)
+{
+	b->table[i] &= ~flags;
 }
 
 void block_mark(struct block *b, unsigned i)
 {
 	debug_check(page_state(block_word(b, i)) == P_RAM,
 		    "a page that is not RAM is marked");
-	b->table[i] |= PAGE_MARKED;
+	block_flag(b, i, PAGE_MARKED);
 }
 
 uintptr_t block_slot_va(struct uhmm *u, const struct block *b)

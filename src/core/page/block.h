@@ -146,7 +146,10 @@ static inline uint64_t block_word(const struct block *b, unsigned i)
 {
 	return b->table ? b->table[i] : 0;
 }
-void block_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
+/*
+ * Words are written by the functions below, and nowhere else.  The caller holds
+ * b->lock, and the block has a table.
+ */
 /* Page @i goes through @event; payload and flags of its word are cleared. */
 enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 			    enum page_event event);
@@ -158,6 +161,38 @@ void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e);
 void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 		  uint64_t dpfn, enum page_event event);
 void block_stash(struct uhmm *u, struct block *b, unsigned i);
+/*
+ * The application was faster than the mover of a P_STASHING page: @flag is
+ * PAGE_DROP or PAGE_GONE, and all that the word tells the mover.
+ */
+void block_overtake(struct uhmm *u, struct block *b, unsigned i, uint64_t flag);
+/*
+ * Page @i is P_STASHING, but its own address has the page, or another that
+ * came since.  It becomes what the flags of its word say.
+ */
+void block_unstash(struct uhmm *u, struct block *b, unsigned i);
+/*
+ * The page comes from another address with its mapping, or from the parent
+ * process: @word says what it was there.
+ */
+void block_move_in(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
+/* One pin more, or one less, on a page that is PAGE_PINNABLE. */
+void block_pin(struct uhmm *u, struct block *b, unsigned i);
+void block_unpin(struct uhmm *u, struct block *b, unsigned i);
+/*
+ * Set and clear flags that change no count: PAGE_DROP, PAGE_SWAPPING,
+ * PAGE_MARKED, and PAGE_ORPHAN of a lost page.
+ */
+void block_flag(struct block *b, unsigned i, uint64_t flags);
+void block_unflag(struct block *b, unsigned i, uint64_t flags);
+/*
+ * The application discards page @i.  A thread is working on the page: it looks
+ * at the flag when it is done.
+ */
+static inline void block_drop_later(struct block *b, unsigned i)
+{
+	block_flag(b, i, PAGE_DROP);
+}
 /*
  * Page @i is P_RAM, is there, and may have stayed write-protected.  When mremap
  * moves the page, a mover there needs to know that.

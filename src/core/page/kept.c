@@ -7,7 +7,7 @@
  *
  * DOC: When a frame is good
  *
- * A frame is kept as long as the page's word does not change: block_set() ends
+ * A frame is kept as long as the page's word does not change: block.c ends
  * it.  A mirror's fault that gives the device a writable entry ends it too,
  * before the device has the entry (mirror_fault.c).  There is one exception:
  * kept_home.c marks a kept page P_COMING, and the frame stays good until
@@ -56,9 +56,10 @@ void kept_forget(struct uhmm *u, struct block *b, unsigned i)
 	atomic_fetch_add_explicit(&b->spent, 1, memory_order_relaxed);
 }
 
-void kept_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
+void kept_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		 uint64_t dpfn, enum page_event event)
 {
-	block_set(u, b, i, word);
+	block_arrive(u, b, i, dev, dpfn, event);
 	kept_add(u, b, i);
 	atomic_fetch_sub_explicit(&b->spent, 1, memory_order_relaxed);
 }

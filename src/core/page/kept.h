@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/page/page.h"
+
 struct block;
 struct uhmm;
 
@@ -14,8 +16,9 @@ struct uhmm;
 void kept_add(struct uhmm *u, struct block *b, unsigned i);
 bool kept_has(struct uhmm *u, const struct block *b, unsigned i);
 void kept_forget(struct uhmm *u, struct block *b, unsigned i);
-/* Set the word of page @i; the frame of the page stays kept. */
-void kept_set(struct uhmm *u, struct block *b, unsigned i, uint64_t word);
+/* Like block_arrive(), and the frame of the page stays kept. */
+void kept_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
+		 uint64_t dpfn, enum page_event event);
 /* The device page is lost: page @i becomes P_FROZEN, its frame has the data. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i);
 /*

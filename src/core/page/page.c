@@ -3,9 +3,9 @@
  * page.c - all transitions of a page, in one table.
  *
  * Each event goes through page_next().  A combination that is not in the table
- * is a bug of the library, and block.c reports it at once.  remap.c, placed.c,
- * kept_home.c and out_stash.c also write words of their own by block_set(),
- * where a page changes its address or a flag.
+ * is a bug of the library, and block.c reports it at once.  block.c writes all
+ * words; a page that comes from another address brings its word along
+ * (block_move_in()), and a flag changes no state (block_flag()).
  */
 #include "core/page/page.h"
 
