@@ -10,8 +10,10 @@
 
 _Noreturn void bench_die(const char *what, int err)
 {
-	fprintf(stderr, "uhmm bench: %s: %s\n", what,
-		strerror(err < 0 ? -err : err));
+	fprintf(stderr,
+		"uhmm bench: %s failed: %s; \"uhmm doctor\" says what is "
+		"missing\n",
+		what, strerror(err < 0 ? -err : err));
 	exit(EXIT_FAILURE);
 }
 

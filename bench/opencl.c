@@ -184,7 +184,9 @@ static void check_cl(cl_int err, const char *what)
 {
 	if (!err)
 		return;
-	fprintf(stderr, "uhmm bench: %s: OpenCL error %d\n", what, err);
+	fprintf(stderr,
+		"uhmm bench: %s failed: OpenCL error %d; see clinfo(1)\n", what,
+		err);
 	exit(EXIT_FAILURE);
 }
 
@@ -274,10 +276,8 @@ static void mine_run(struct bench_cl *b)
 	};
 	int err = fn.uhmm_cl_run(b->kernel, &launch, NULL);
 
-	if (!err)
-		return;
-	fprintf(stderr, "uhmm bench: %s\n", fn.uhmm_cl_message(b->cl));
-	bench_die("uhmm_cl_run", err);
+	if (err)
+		bench_die(fn.uhmm_cl_message(b->cl), err);
 }
 
 static int mine_open(struct bench_cl *b)

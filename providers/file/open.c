@@ -90,7 +90,7 @@ static const char *reason(int err)
 {
 	switch (err) {
 	case ENOENT:
-		return "there is no such folder";
+		return "there is no such folder; make it, or name another";
 	case EEXIST:
 		return "it exists, and its data would be lost; say "
 		       "overwrite=yes if they may be";

@@ -18,9 +18,11 @@ RETURNED = re.compile(rf'\breturn\b[^;"]*((?:{STRING}[\s:]*)+);')
 REMEDY = re.compile(r';|hint\(|\bwhy$')
 
 TOOL = r'\b(?:complain|refuse)\('
+BENCH = r'\bfprintf\((?=stderr)'
 # Files, the call that makes the message, and what makes it one that users see.
 CALLS = (
     ('tools/uhmm/*.c', TOOL, ''),
+    ('bench/*.c', BENCH, ''),
     ('preload/**/*.c', r'\bsay\(', ''),
     ('preload/summary.c', r'\badd\(',
      r'\b(?:not|cannot|exceeded|errors|fitted)\b'),
@@ -113,9 +115,11 @@ def main():
         checks.check(is_on(page, message),
                      f'not in troubleshooting.md: {message}')
     checks.check(checks.number > 150, 'messages are not found in the source')
-    for call in calls('tools/uhmm/*.c', TOOL, ''):
-        for message in messages(call):
-            checks.check(REMEDY.search(call), f'says no remedy: {message}')
+    for where in CALLS[:2]:
+        for call in calls(*where):
+            for message in messages(call):
+                checks.check(REMEDY.search(call),
+                             f'says no remedy: {message}')
     checks.done()
 
 

@@ -127,8 +127,6 @@ static const char *hint(const char *reason, int err)
 	if (strchr(reason, ';'))
 		return "";
 	switch (err) {
-	case -ENOENT:
-		return "; \"uhmm providers\" lists what there is";
 	case -ENOMEM:
 		return run_space(NULL) ? "; make it smaller, or raise the "
 					 "limits of ulimit -v and -d" :
