@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Each message of the tool, of the library, of its providers and of the library
-that "uhmm run" loads stands in docs/troubleshooting.md, with "..." for what is
-filled in.  Those of the tool say what to do, behind a semicolon."""
+that "uhmm run" loads, and of the package for Python, stands in
+docs/troubleshooting.md, with "..." for what is filled in.  Those of the tool say
+what to do, behind a semicolon."""
+import ast
 import glob
 import os
 import re
@@ -80,8 +82,24 @@ def calls(pattern, call, seen):
                 yield inside
 
 
+def filled(text):
+    """A string or f-string of Python, with "..." for what is filled in."""
+    return ''.join(part.value if isinstance(part, ast.Constant) else '...'
+                   for part in getattr(text, 'values', [text]))
+
+
+def raised():
+    """What the package for Python raises."""
+    for text in files('python/uhmm/*.py'):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Raise):
+                message = filled(node.exc.args[-1])
+                if message.count(' ') > 1:
+                    yield message
+
+
 def wanted():
-    found = set()
+    found = set(raised())
     for where in CALLS:
         for call in calls(*where):
             found.update(messages(call))
