@@ -36,7 +36,7 @@ static void find_untold(struct uhmm_device *dev, struct block *b,
 	struct uhmm *u = dev->u;
 
 	block_lock(b);
-	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &n->set);
+	block_managed(u, b, &n->set);
 	if (u->mm->ops->node_look(u->mm, n))
 		set_clear(&n->set);
 	set_for_each(&n->set, i)
@@ -97,10 +97,9 @@ static bool is_node_taken(const struct uhmm_device *dev)
 static int isolate_all(struct uhmm *u)
 {
 	const uintptr_t end = (uintptr_t)1 << VA_BITS;
-	uintptr_t at = 0, s, e;
 	int ret = 0;
 
-	for (; at < end && region_next(u, at, end, &s, &e); at = e) {
+	region_for_each(u, 0, end, s, e) {
 		int err = u->mm->ops->isolate(u->mm, s, e);
 
 		ret = ret ? ret : err;

@@ -151,18 +151,13 @@ static void rescue_all(void *arg)
 /* Return: true when no page of the block is frozen any more. */
 static bool thaw_block(struct uhmm *u, struct block *b)
 {
+	struct mm_set all;
 	bool done;
 
+	set_fill(&all);
 	block_lock(b);
-	for (unsigned i = 0; b->nr[P_FROZEN] && i < MM_BLOCK_PAGES; i++) {
-		unsigned first = i;
-
-		while (i < MM_BLOCK_PAGES &&
-		       page_state(block_word(b, i)) == P_FROZEN)
-			i++;
-		if (i > first)
-			home_thaw(u, b, first, i);
-	}
+	if (b->nr[P_FROZEN])
+		home_thaw_set(u, b, &all, P_FROZEN);
 	done = !b->nr[P_FROZEN];
 	block_unlock(u, b);
 	return done;
@@ -317,11 +312,9 @@ static void bury_unnoticed(void)
 /* Hide managed memory from processes that are made without the handlers. */
 static void hide_all(struct uhmm *u, bool hide)
 {
-	uintptr_t at = 0, start, end;
-
 	if (!u->mm->ops->fork_hide)
 		return;
-	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+	region_for_each(u, 0, UINTPTR_MAX, start, end)
 		u->mm->ops->fork_hide(u->mm, start, end, hide);
 }
 
@@ -473,9 +466,7 @@ int fork_enlist(struct uhmm *u)
  */
 static void untrack_all(struct uhmm *u)
 {
-	uintptr_t at = 0, start, end;
-
-	for (; region_next(u, at, UINTPTR_MAX, &start, &end); at = end)
+	region_for_each(u, 0, UINTPTR_MAX, start, end)
 		u->mm->ops->untrack(u->mm, start, end, NULL, NULL);
 }
 

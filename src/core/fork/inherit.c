@@ -122,7 +122,7 @@ static int inherit_block(struct uhmm *u, const struct block *old)
 	struct block *b;
 	int err;
 
-	region_set(u, old->va, old->va + MM_BLOCK_SIZE, &managed);
+	block_managed(u, old, &managed);
 	if (!old->table || set_empty(&managed))
 		return 0;
 	err = u->mm->ops->resident(u->mm, old->va, 0, MM_BLOCK_PAGES, &there);
@@ -159,12 +159,12 @@ typedef int region_fn(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 static int for_each_region(struct uhmm *u, struct uhmm *of, region_fn *fn)
 {
-	uintptr_t from = 0, s, e;
 	int err = 0;
 
-	while (!err && region_next(of, from, (uintptr_t)1 << VA_BITS, &s, &e)) {
+	region_for_each(of, 0, (uintptr_t)1 << VA_BITS, s, e) {
 		err = fn(u, s, e);
-		from = e;
+		if (err)
+			break;
 	}
 	return err;
 }

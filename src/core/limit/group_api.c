@@ -21,14 +21,14 @@
 /* Begin to count, with the ranges that were taken in before. */
 int charge_start(struct uhmm *u)
 {
-	uintptr_t at = 0, s, e;
 	int err = 0;
 
 	if (atomic_exchange(&u->charge.on, true))
 		return 0;
-	while (!err && region_next(u, at, (uintptr_t)1 << VA_BITS, &s, &e)) {
+	region_for_each(u, 0, (uintptr_t)1 << VA_BITS, s, e) {
 		err = range_seed(u, s, e);
-		at = e;
+		if (err)
+			break;
 	}
 	if (err)
 		atomic_store(&u->charge.on, false);

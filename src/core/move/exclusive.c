@@ -29,7 +29,7 @@ static int select_exclusive(struct out *o, const struct mm_set *want)
 	bool pinned = false;
 
 	dropped_settle(o->m.u, o->m.b, want);
-	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
+	block_managed(o->m.u, o->m.b, &o->managed);
 	set_for_each(want, i) {
 		uint64_t w = block_word(o->m.b, i);
 
@@ -152,20 +152,10 @@ static struct mm_set mark_revoking(struct uhmm *u, struct block *b,
 static void thaw_revoked(struct uhmm *u, struct block *b,
 			 const struct mm_set *set)
 {
-	for (unsigned i = set_find(set, 0, true); i < MM_BLOCK_PAGES;) {
-		unsigned last = i;
-		int n;
-
-		while (set_has(set, last) && last < MM_BLOCK_PAGES &&
-		       page_state(block_word(b, last)) == P_REVOKING)
-			last++;
-		n = last > i ? home_thaw(u, b, i, last) : 1;
-		if (n < 1) {
+	home_thaw_set(u, b, set, P_REVOKING);
+	set_for_each(set, i)
+		if (page_state(block_word(b, i)) == P_REVOKING)
 			block_event(u, b, i, E_PARK);
-			n = 1;
-		}
-		i = set_find(set, i + (unsigned)n, true);
-	}
 }
 
 /*

@@ -80,7 +80,7 @@ static void forget_plain(struct uhmm *u, struct block *b,
 	struct mm_set managed; /* read under the lock */
 
 	block_lock(b);
-	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &managed);
+	block_managed(u, b, &managed);
 	set_for_each(want, i)
 		if (!set_has(&managed, i) && block_word(b, i) &&
 		    page_has(block_word(b, i), PAGE_PLAIN))
@@ -137,18 +137,15 @@ static int del_block(void *priv, uintptr_t start, uintptr_t end)
 static int untrack_part(struct uhmm *u, struct block *b, uintptr_t start,
 			uintptr_t end)
 {
-	uintptr_t s, e;
-	int err = 0;
-
-	while (!err && start < end && region_next(u, start, end, &s, &e)) {
+	region_for_each(u, start, end, s, e) {
 		struct mm_set want = pages_of(s, e);
+		int err = untrack_range(u, s, e, del_block);
 
-		err = untrack_range(u, s, e, del_block);
-		if (!err)
-			forget_plain(u, b, &want);
-		start = e;
+		if (err)
+			return err;
+		forget_plain(u, b, &want);
 	}
-	return err;
+	return 0;
 }
 
 bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end)
@@ -249,16 +246,14 @@ static int forget_run(struct uhmm *u, uintptr_t start, uintptr_t end)
 
 int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	uintptr_t s, e;
 	int ret = 0;
 
-	while (ret != -ENOMEM && start < end &&
-	       region_next(u, start, end, &s, &e)) {
+	region_for_each(u, start, end, s, e) {
 		int err = forget_run(u, s, e);
 
-		if (err)
-			ret = err;
-		start = e;
+		ret = err ? err : ret;
+		if (ret == -ENOMEM)
+			break;
 	}
 	region_reap(u);
 	return ret;

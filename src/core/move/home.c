@@ -60,30 +60,19 @@ static void home_direct_relock(struct fetch *f, const struct mm_set *want,
 
 /* ---- Whole blocks ----------------------------------------------------- */
 
+/* Return: false if a page stays in its frame. */
 static bool thaw_wanted(struct uhmm *u, struct block *b,
 			const struct mm_set *want, uint8_t *why)
 {
-	bool all = true;
+	struct mm_set home = home_thaw_set(u, b, want, P_FROZEN);
 
-	for (unsigned i = set_find(want, 0, true); i < MM_BLOCK_PAGES;
-	     i = set_find(want, i, true)) {
-		unsigned last = i;
-		int n;
-
-		while (last < MM_BLOCK_PAGES && set_has(want, last) &&
-		       page_state(block_word(b, last)) == P_FROZEN)
-			last++;
-		if (last == i) {
-			i++;
-			continue;
-		}
-		n = home_thaw(u, b, i, last);
-		all = all && n == (int)(last - i);
-		for (int k = 0; why && k < n; k++)
-			why[i + (unsigned)k] = UHMM_WHY_OK;
-		i += n > 0 ? (unsigned)n : 1;
-	}
-	return all;
+	if (why)
+		set_for_each(&home, i)
+			why[i] = UHMM_WHY_OK;
+	set_for_each(want, i)
+		if (page_state(block_word(b, i)) == P_FROZEN)
+			return false;
+	return true;
 }
 
 static bool is_moving(uint64_t w)

@@ -35,6 +35,9 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how);
  * -errno.
  */
 int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
+/* Likewise for the pages of @set in @state.  Return: the pages mapped. */
+struct mm_set home_thaw_set(struct uhmm *u, struct block *b,
+			    const struct mm_set *set, enum page_state state);
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		    bool share) LETS_GO(b->lock);
 

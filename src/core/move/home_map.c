@@ -64,6 +64,27 @@ int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
 	return (int)n;
 }
 
+struct mm_set home_thaw_set(struct uhmm *u, struct block *b,
+			    const struct mm_set *set, enum page_state state)
+{
+	struct mm_set todo, ret;
+
+	set_clear(&todo);
+	set_clear(&ret);
+	set_for_each(set, i)
+		if (page_state(block_word(b, i)) == state)
+			set_add(&todo, i);
+	for (unsigned i = set_find(&todo, 0, true); i < MM_BLOCK_PAGES;
+	     i = set_find(&todo, i, true)) {
+		int n = home_thaw(u, b, i, set_find(&todo, i, false));
+
+		if (n > 0)
+			set_add_run(&ret, i, i + (unsigned)n);
+		i += n > 0 ? (unsigned)n : 1;
+	}
+	return ret;
+}
+
 /* ---- Without a copy of ours: the CPU can read the device's memory ------- */
 
 /* The run of device pages from @i that are consecutive on the device too. */

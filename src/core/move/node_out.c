@@ -179,7 +179,7 @@ static int select_node_pages(struct node_move *m, const struct mm_set *want)
 	struct mm_set there, mine;
 	int err = block_ensure_table(m->m.u, m->m.b);
 
-	region_set(m->m.u, m->m.b->va, m->m.b->va + MM_BLOCK_SIZE, &m->managed);
+	block_managed(m->m.u, m->m.b, &m->managed);
 	mine = set_and(want, &m->managed);
 	if (!err)
 		err = ops->resident(m->m.u->mm, m->m.b->va, 0, MM_BLOCK_PAGES,
@@ -274,7 +274,7 @@ static void arrive_on_node(struct node_move *m)
 	struct mm_set left;
 
 	block_lock(m->m.b);
-	region_set(m->m.u, m->m.b->va, m->m.b->va + MM_BLOCK_SIZE, &m->managed);
+	block_managed(m->m.u, m->m.b, &m->managed);
 	now.set = m->managed;
 	left = set_minus(&m->n.set, &m->managed);
 	set_for_each(&left, i)

@@ -284,7 +284,7 @@ static struct mm_set still_managed(struct out *o, const struct mm_set *want)
 {
 	struct mm_set gone;
 
-	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
+	block_managed(o->m.u, o->m.b, &o->managed);
 	gone = set_minus(want, &o->managed);
 	set_for_each(&gone, i)
 		out_why(o, i, UHMM_WHY_UNMAPPED);
@@ -407,7 +407,7 @@ int out_take_frames(struct out *o)
 {
 	int err;
 
-	region_set(o->m.u, o->m.b->va, o->m.b->va + MM_BLOCK_SIZE, &o->managed);
+	block_managed(o->m.u, o->m.b, &o->managed);
 	o->f.want = set_and(&o->f.want, &o->managed);
 	err = try_freeze(o);
 

@@ -42,7 +42,7 @@ static bool are_all_managed(struct uhmm *u, const struct block *b,
 {
 	struct mm_set managed;
 
-	region_set(u, b->va, b->va + MM_BLOCK_SIZE, &managed);
+	block_managed(u, b, &managed);
 	set_for_each(want, i)
 		if (!set_has(&managed, i))
 			return false;

@@ -103,13 +103,14 @@ bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end)
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret)
 {
-	uintptr_t s, e;
-
 	set_clear(ret);
-	while (start < end && region_next(u, start, end, &s, &e)) {
+	region_for_each(u, start, end, s, e)
 		set_add_run(ret, page_index(s), page_index(e - 1) + 1);
-		start = e;
-	}
+}
+
+void block_managed(struct uhmm *u, const struct block *b, struct mm_set *ret)
+{
+	region_set(u, b->va, b->va + MM_BLOCK_SIZE, ret);
 }
 
 /* ---- Writers ---------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "mm/set.h"
 #include "sys/lock.h"
 
+struct block;
 struct uhmm;
 
 #define MAX_HEIGHT 12
@@ -61,9 +62,15 @@ uint64_t region_dels(struct uhmm *u);
  */
 bool region_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 		 uintptr_t *ret_start, uintptr_t *ret_end);
+/* Each managed run [s, e) in [from, to). */
+#define region_for_each(u, from, to, s, e) \
+	for (uintptr_t e = (from), s;      \
+	     e < (to) && region_next((u), e, (to), &s, &e);)
 /* The managed pages of [start, end), which lies in one block. */
 void region_set(struct uhmm *u, uintptr_t start, uintptr_t end,
 		struct mm_set *ret);
+/* The managed pages of @b. */
+void block_managed(struct uhmm *u, const struct block *b, struct mm_set *ret);
 bool region_covers(struct uhmm *u, uintptr_t start, uintptr_t end);
 /*
  * Register the calling thread as an RCU reader.  A thread that serves faults
