@@ -92,7 +92,7 @@ def raised():
     """What the package for Python raises."""
     for text in files('python/uhmm/*.py'):
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Raise):
+            if isinstance(node, ast.Raise) and node.exc:
                 message = filled(node.exc.args[-1])
                 if message.count(' ') > 1:
                     yield message
