@@ -317,6 +317,17 @@ static int64_t route(struct uhmm *u, const struct request *req)
  * application may make public calls too, and never interrupts a thread that
  * holds a lock of the library.
  */
+/* Where the range of *@r is in a view, point *@r at the object's request. */
+static int turn_to_object(struct uhmm *u, const struct request **r,
+			  struct request *copy)
+{
+	unsigned flags = operations[(*r)->op].flags;
+
+	if (!(flags & (OPERATION_OBJECTS | OPERATION_NO_OBJECTS)))
+		return 0;
+	return object_request(u, r, copy, flags & OPERATION_NO_OBJECTS);
+}
+
 static int64_t do_request(struct uhmm *u, const struct request *req,
 			  int64_t (*way)(struct uhmm *u,
 					 const struct request *req))
@@ -332,7 +343,7 @@ static int64_t do_request(struct uhmm *u, const struct request *req,
 	if (device_in_callback())
 		return -EDEADLK;
 	sys_call_begin(&call, name_of(req));
-	result = object_request(u, &req, &copy);
+	result = turn_to_object(u, &req, &copy);
 	if (!result)
 		result = way(u, req);
 	sys_call_end(&call);

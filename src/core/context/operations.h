@@ -13,10 +13,15 @@ struct uhmm;
  *	because these may wait for the request
  * @OPERATION_QUEUED: the request runs after the queued moves, because these may
  *	name the device that the request ends
+ * @OPERATION_OBJECTS: where the range is in a view, the request is for the
+ *	object: object_request()
+ * @OPERATION_NO_OBJECTS: the request is refused where there is an object
  */
 enum {
 	OPERATION_URGENT = 1 << 0,
 	OPERATION_QUEUED = 1 << 1,
+	OPERATION_OBJECTS = 1 << 2,
+	OPERATION_NO_OBJECTS = 1 << 3,
 };
 
 typedef int64_t operation_fn(struct uhmm *u, const struct request *r);

@@ -49,15 +49,7 @@ int do_object_adopt(struct uhmm_object *o, uintptr_t addr)
 	if (err)
 		return err;
 	o->adopted = true;
-	object_enlist(o);
-	err = range_take_in(o->u, o->va, o->va + o->len, true);
-	if (!err)
-		err = take_views(o);
-	if (err) {
-		mm->ops->object_destroy(mm, o->va);
-		object_delist(o);
-	}
-	return err;
+	return object_manage(o, take_views);
 }
 
 int do_object_is_mapped(struct uhmm_object *o)

@@ -15,7 +15,7 @@
 
 /* ---- All of a context -------------------------------------------------- */
 
-void object_enlist(struct uhmm_object *o)
+static void enlist_object(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 
@@ -26,7 +26,7 @@ void object_enlist(struct uhmm_object *o)
 	sys_mutex_unlock(&all->lock);
 }
 
-void object_delist(struct uhmm_object *o)
+static void delist_object(struct uhmm_object *o)
 {
 	struct objects *all = &o->u->objects;
 	struct uhmm_object **at = &all->first;
@@ -66,32 +66,6 @@ bool object_has(struct uhmm *u, uintptr_t addr)
 		u->mm->ops->is_object(u->mm, addr));
 }
 
-/* Does the call mean the same for the object as for its view? */
-static bool is_for_objects(enum request_op op)
-{
-	switch (op) {
-	case REQ_MIGRATE:
-	case REQ_PREFER:
-	case REQ_PIN:
-	case REQ_UNPIN:
-	case REQ_FAULT_IN:
-	case REQ_SNAPSHOT:
-	case REQ_CHARGE:
-	case REQ_REGISTER:
-	case REQ_RANGE_PAGES:
-	case REQ_OBJECT_REMOVE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool is_op_refused(enum request_op op)
-{
-	return op == REQ_UNREGISTER || op == REQ_MIRROR_FAULT ||
-	       op == REQ_MIRROR_SNAPSHOT || op == REQ_DEVICE_MAP;
-}
-
 /* Does the range overlap the own address of an object? */
 static bool overlaps_own(struct uhmm *u, uintptr_t start, size_t len)
 {
@@ -106,7 +80,7 @@ static bool overlaps_own(struct uhmm *u, uintptr_t start, size_t len)
 }
 
 int object_request(struct uhmm *u, const struct request **r,
-		   struct request *copy)
+		   struct request *copy, bool refused)
 {
 	const struct request *was = *r;
 	uintptr_t va;
@@ -114,12 +88,10 @@ int object_request(struct uhmm *u, const struct request **r,
 
 	if (!has_objects(u) || !was->addr || !was->len)
 		return 0;
-	if (!is_for_objects(was->op) && !is_op_refused(was->op))
-		return 0;
 	if (u->mm->ops->sync) /* what moved a view before this call is known */
 		u->mm->ops->sync(u->mm);
 	err = u->mm->ops->object_find(u->mm, was->addr, was->len, &va);
-	if (is_op_refused(was->op))
+	if (refused)
 		return err || va || overlaps_own(u, was->addr, was->len) ?
 			       -EOPNOTSUPP :
 			       0;
@@ -133,6 +105,22 @@ int object_request(struct uhmm *u, const struct request **r,
 
 /* ---- Bodies ------------------------------------------------------------ */
 
+int object_manage(struct uhmm_object *o, int (*enter)(struct uhmm_object *o))
+{
+	struct mm *mm = o->u->mm;
+	int err;
+
+	enlist_object(o); /* a fault there must find the object */
+	err = range_take_in(o->u, o->va, o->va + o->len, true);
+	if (!err && enter)
+		err = enter(o);
+	if (!err)
+		return 0;
+	mm->ops->object_destroy(mm, o->va);
+	delist_object(o);
+	return err;
+}
+
 int do_object_create(struct uhmm_object *o)
 {
 	struct mm *mm = o->u->mm;
@@ -141,15 +129,7 @@ int do_object_create(struct uhmm_object *o)
 	if (!mm->ops->object_create)
 		return -EOPNOTSUPP;
 	err = mm->ops->object_create(mm, o->len, &o->va);
-	if (err)
-		return err;
-	object_enlist(o); /* a fault there must find the object */
-	err = range_take_in(o->u, o->va, o->va + o->len, true);
-	if (err) {
-		object_delist(o);
-		mm->ops->object_destroy(mm, o->va);
-	}
-	return err;
+	return err ? err : object_manage(o, NULL);
 }
 
 int64_t do_object_map(struct uhmm_object *o, uint64_t offset, size_t len,
@@ -227,7 +207,7 @@ int do_object_destroy(struct uhmm_object *o)
 	if (err == -EBUSY || err == -ENOMEM)
 		return err;
 	mm->ops->object_destroy(mm, o->va);
-	object_delist(o);
+	delist_object(o);
 	return err;
 }
 

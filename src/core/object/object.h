@@ -33,16 +33,19 @@ int do_object_remove(struct uhmm *u, uintptr_t va, size_t len);
 int do_object_destroy(struct uhmm_object *o);
 /*
  * If the range of *@r is in a view, build the request for the object's own
- * address in *@copy, and point *@r there.  -EINVAL: only a part of the range is
- * in a view; -EOPNOTSUPP: the call is not for objects.
+ * address in *@copy, and point *@r there.  @refused: the call is not for
+ * objects, -EOPNOTSUPP.  -EINVAL: only a part of the range is in a view.
  */
 int object_request(struct uhmm *u, const struct request **r,
-		   struct request *copy);
+		   struct request *copy, bool refused);
 /* Is @addr in a view? */
 bool object_has(struct uhmm *u, uintptr_t addr);
-/* The list of a context's objects; a fault in it must find the object. */
-void object_enlist(struct uhmm_object *o);
-void object_delist(struct uhmm_object *o);
+/*
+ * The backend has made the object: have the context manage it, then call
+ * @enter.  If one of these fails, the object is destroyed.  @enter undoes what
+ * it did itself; NULL: there is nothing else to do.
+ */
+int object_manage(struct uhmm_object *o, int (*enter)(struct uhmm_object *o));
 
 /* adopted.c.  No process can touch it any more: drop its data. */
 void object_drop_left(struct uhmm_object *o);
