@@ -156,10 +156,18 @@ class Moves(unittest.TestCase):
 
     @unittest.skipUnless(numpy and matplotlib, 'there is no matplotlib')
     def test_heat_map(self):
+        """Where half an array is away, half of the map has another colour."""
         a = self.u.empty(65536)
-        a[:32768] = 1
-        self.u.migrate(a, self.zram)
-        self.assertTrue(self.u.heat_map(a).images)
+        a[:] = 1
+        self.u.migrate(a[:32768], self.zram)
+        axes = self.u.heat_map(a)
+        rows = axes.images[0].get_array()
+        self.assertEqual(rows.shape, (2, 64))
+        self.assertEqual([len(set(row)) for row in rows.tolist()], [1, 1])
+        self.assertNotEqual(rows[0, 0], rows[1, 0])
+        with tempfile.TemporaryFile() as out:
+            axes.figure.savefig(out, format='png')
+            self.assertGreater(out.tell(), 1000)
 
 
 result = unittest.main(exit=False).result
