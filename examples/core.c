@@ -5,6 +5,7 @@
  * The kernel dumps pages in RAM only.  So the handler of a fatal signal brings
  * all pages home first, and then the signal takes its course.  ("uhmm run" does
  * this for programs by itself.)
+ * cc -o core core.c $(pkg-config --cflags --libs uhmm)
  */
 #include <signal.h>
 #include <stdio.h>

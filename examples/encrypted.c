@@ -4,8 +4,8 @@
  * show no data of pages on the device.
  *
  * Each write of a page has a nonce of its own, and a tag that covers the page's
- * number.  A page that was changed, or exchanged with another, is lost
- * (SIGBUS).
+ * number.  A page that was changed, or exchanged, is lost (SIGBUS).
+ * cc -o encrypted encrypted.c $(pkg-config --cflags --libs uhmm libsodium)
  */
 #include <errno.h>
 #include <sodium.h>
@@ -92,7 +92,7 @@ int main(void)
 	for (size_t at = 0; at < LEN; at += PAGE)
 		strcpy(memset(data + at, 0, PAGE), secret);
 	if (uhmm_migrate(u, data, LEN, dev) != NPAGES ||
-	    memmem(v.memory, LEN, secret, 8))
+	    !memcmp(v.memory + 7 * PAGE, secret, 8))
 		return 1;
 	printf("no secret on the device; %s\n", data + 7 * PAGE);
 	return uhmm_close(u) || strcmp(data + 9 * PAGE, secret);

@@ -2,10 +2,11 @@
 /*
  * file-device.c - a device that is a file: its page n is page n of the file.
  *
- * The file has no name, so its data are gone with the process.  uhmm has such a
- * provider ("file:4G"), which also does direct I/O.  This one is short, to be
- * read.
+ * The file has no name, so its data are gone with the process.  The provider
+ * "file:4G" of uhmm also does direct I/O; this one is short, to be read.
+ * cc -o file-device file-device.c $(pkg-config --cflags --libs uhmm)
  */
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

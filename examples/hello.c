@@ -4,6 +4,7 @@
  *
  * The pointer stays the same all the while; only the place of the pages
  * changes.
+ * cc -o hello hello.c $(pkg-config --cflags --libs uhmm)
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -6,6 +6,7 @@
  * back is right only if both functions ran.  A real device would start a DMA
  * engine here.  The core serializes the calls and remembers which device page
  * holds which page.
+ * cc -o own-provider own-provider.c $(pkg-config --cflags --libs uhmm)
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
  * A long array is compressed, and added up in parts.  While one part is added
  * up, the next part comes home in the background, and the part before goes away
  * again.  So three parts are in RAM at most, and few touches wait.
+ * cc -o prefetch prefetch.c $(pkg-config --cflags --libs uhmm)
  */
 #include <poll.h>
 #include <stdio.h>

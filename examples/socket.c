@@ -2,14 +2,12 @@
 /*
  * socket.c - a device behind a socket: another process has the pages.
  *
- * A request is a header, then pages in the direction that the header names.
- * The core serializes the calls.  By TCP the server could be on another
- * machine.
+ * A request is a header, then pages.  By TCP the server could be elsewhere.
+ * cc -o socket socket.c $(pkg-config --cflags --libs uhmm)
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,16 +23,12 @@ struct request {
 /* Write all of @buf (@out), or read all of it. */
 static bool move(int fd, char *buf, size_t len, bool out)
 {
-	while (len) {
-		ssize_t n = out ? send(fd, buf, len, MSG_NOSIGNAL) :
-				  recv(fd, buf, len, MSG_WAITALL);
+	ssize_t n = 1;
 
-		if (n <= 0)
-			return false;
-		buf += n;
-		len -= (size_t)n;
-	}
-	return true;
+	for (; len && n > 0; buf += n, len -= (size_t)n)
+		n = out ? send(fd, buf, len, MSG_NOSIGNAL) :
+			  recv(fd, buf, len, MSG_WAITALL);
+	return n > 0;
 }
 
 /* The other process: it ends when the socket is closed. */
@@ -42,13 +36,11 @@ static _Noreturn void serve(const int fds[2])
 {
 	char *memory = malloc(LEN);
 	struct request r;
-	int fd = fds[1];
 
 	close(fds[0]);
-	while (memory && move(fd, (char *)&r, sizeof(r), false))
-		if (!move(fd, memory + r.dpfn * uhmm_page_size(),
-			  r.npages * uhmm_page_size(), !r.is_write))
-			break;
+	while (memory && move(fds[1], (char *)&r, sizeof(r), false))
+		move(fds[1], memory + r.dpfn * uhmm_page_size(),
+		     r.npages * uhmm_page_size(), !r.is_write);
 	_exit(0);
 }
 
@@ -95,11 +87,10 @@ int main(void)
 	desc.name = "far";
 	desc.type = UHMM_MEMORY_DEVICE_PRIVATE;
 	desc.npages = NPAGES;
-	if (uhmm_open(NULL, &u) || uhmm_device_add(u, &desc, &fds[0], &dev))
-		return 1;
 	for (size_t i = 0; i < LEN / sizeof(*data); i++)
 		data[i] = i * i;
-	if (uhmm_migrate(u, data, LEN, dev) != NPAGES)
+	if (uhmm_open(NULL, &u) || uhmm_device_add(u, &desc, &fds[0], &dev) ||
+	    uhmm_migrate(u, data, LEN, dev) != NPAGES)
 		return 1;
 	for (size_t i = 0; i < LEN / sizeof(*data); i++)
 		wrong += data[i] != i * i; /* the first touch brings it home */

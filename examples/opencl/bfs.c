@@ -3,12 +3,12 @@
  * bfs.c - how far every header is from some of them, along the includes: a
  * breadth-first search over a graph in plain malloc'd memory.
  *
- * A launch is a step.  A work-item that misses a page does its node again from
- * the start, and then finds what it wrote the first time: a node that is marked
- * counts as done.  So it asks for both words of a node before it writes the
- * first of them, and a mark is never there without the word that tells of it.
- * Two work-items may mark the same node: they write the same.
+ * A launch is a step.  A work-item that misses a page does its node again, and
+ * finds what it wrote before: a marked node counts as done.  So it asks for
+ * both words before it writes the first, and no mark is without the word that
+ * tells of it.  Two work-items may mark the same node: they write the same.
  * Usage: bfs [SPECIFICATION [FOLDER]]
+ * cc -D_GNU_SOURCE -o bfs bfs.c $(pkg-config --cflags --libs uhmm-opencl)
  */
 #include <errno.h>
 
@@ -24,8 +24,7 @@ static const char source[] =
 	"{\n"
 	"	UHMM_BEGIN(u);\n"
 	"	ulong node = get_global_id(0);\n"
-	"	struct uhmm_iter a = UHMM_ITER, b = UHMM_ITER;\n"
-	"	struct uhmm_iter c = UHMM_ITER, d = UHMM_ITER;\n"
+	"	struct uhmm_iter a = UHMM_ITER, b = a, c = a, d = a;\n"
 	"	__global uint *mine = WORD(a, level + node * 4, 0), *p, *q;\n"
 	"	uint at, end;\n"
 	"\n"
@@ -63,9 +62,7 @@ static int on_device(struct uhmm_cl_kernel *k, struct graph *g, uint32_t *level,
 					       .nr_args = 5 };
 	int err;
 
-	memset(level, 0xff, g->nodes * sizeof(*level));
-	for (uint32_t i = 0; i < ROOTS; i++)
-		level[graph_root(g, i)] = 0;
+	graph_start(g, level);
 	do {
 		err = uhmm_cl_run(k, &launch, NULL);
 	} while (!err && *changed == ++depth);

@@ -102,14 +102,22 @@ static uint32_t graph_root(const struct graph *g, uint32_t i)
 	return (uint32_t)((uint64_t)i * g->nodes / ROOTS);
 }
 
+/* The depths before a search. */
+static void graph_start(const struct graph *g, uint32_t *level)
+{
+	memset(level, 0xff, g->nodes * sizeof(*level));
+	for (uint32_t i = 0; i < ROOTS; i++)
+		level[graph_root(g, i)] = 0;
+}
+
 /* Compute the depth of each node.  Return: number of nodes reached. */
 static uint32_t graph_search(const struct graph *g, uint32_t *level)
 {
 	uint32_t *queue = calloc(g->nodes + ROOTS, sizeof(*queue)), n = 0;
 
-	memset(level, 0xff, g->nodes * sizeof(*level));
+	graph_start(g, level);
 	for (; n < ROOTS; n++)
-		level[queue[n] = graph_root(g, n)] = 0;
+		queue[n] = graph_root(g, n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t node = queue[i];
 

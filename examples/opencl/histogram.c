@@ -8,6 +8,7 @@
  * when all of them are there.
  *
  * Usage: histogram [SPECIFICATION]
+ * cc -o histogram histogram.c $(pkg-config --cflags --libs uhmm-opencl)
  */
 #include <errno.h>
 #include <stdio.h>

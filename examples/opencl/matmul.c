@@ -4,8 +4,8 @@
  *
  * A work-item computes one row of c.  It needs a row of a, and all of b.  The
  * program names the matrices ahead, so that their pages come in one go.
- *
  * Usage: matmul [SPECIFICATION]
+ * cc -o matmul matmul.c $(pkg-config --cflags --libs uhmm-opencl)
  */
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  *
  * The arrays are larger than the device: pages come and go as the kernel needs
  * them.  Usage: vadd [SPECIFICATION]
+ * cc -o vadd vadd.c $(pkg-config --cflags --libs uhmm-opencl)
  */
 #include <errno.h>
 #include <stdio.h>
