@@ -11,7 +11,7 @@
  *	__kernel void twice(UHMM_ARGS, ulong data, ulong n)
  *	{
  *		UHMM_BEGIN(u);
- *		ulong at = data + get_global_id(0) * 4096, len = 4096;
+ *		ulong at = data + get_global_id(0) * n, len = n;
  *
  *		if (!uhmm_need(&u, at, len, UHMM_WRITE))
  *			return;

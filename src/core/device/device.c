@@ -191,7 +191,7 @@ unsigned dpfn_run_end(const uint64_t *dpfn, unsigned i, unsigned n)
 	return i;
 }
 
-static const _Alignas(4096) unsigned char zeroes[4096];
+static const _Alignas(MM_PAGE_SIZE) unsigned char zeroes[MM_PAGE_SIZE];
 
 static int clear_by_copy(struct uhmm_device *dev, const uint64_t *dpfn,
 			 unsigned n)
