@@ -30,8 +30,10 @@ static const char *name(enum sys_rank rank)
 	static const char *const names[NR_RANKS] = {
 		[RANK_NONE] = "a lock without rank",
 		[RANK_GATE] = "the gate",
+		[RANK_OBJECTS] = "the lock of objects",
 		[RANK_MOVER] = "a mover lock",
 		[RANK_NODES] = "the lock of nodes",
+		[RANK_KEEPER] = "the keeper's lock",
 		[RANK_EVENT] = "the lock of events",
 		[RANK_CHARGE] = "the lock of groups",
 		[RANK_MIRROR] = "a mirror's lock",

@@ -62,6 +62,7 @@ static int check_params(const struct uhmm_params *p)
 
 static void rank_locks(struct uhmm *u)
 {
+	sys_mutex_set_rank(&u->objects.lock, RANK_OBJECTS);
 	sys_mutex_set_rank(&u->regions.lock, RANK_REGIONS);
 	sys_mutex_set_rank(&u->charge.lock, RANK_CHARGE);
 	sys_mutex_set_rank(&u->dropped.lock, RANK_LEAF);

@@ -7,9 +7,11 @@
  * In this order; a thread that holds a later one must not take an earlier one:
  *
  *	gate		shared by all movers; exclusive around fork
+ *	objects		the list of objects; held over events and block locks
  *	mover		one a block: the right to take pages from it.  Held over
  *			copies
  *	nodes		devices that are nodes come and go, one at a time
+ *	(keeper)	the backend's: one mapping moves at a time
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
  *	mirror		one a mirror: held over its callbacks (mirror.h)

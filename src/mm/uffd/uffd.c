@@ -136,6 +136,7 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 		return NULL;
 	b->mm.ops = &ops;
 	b->mm.client = params->client;
+	sys_mutex_set_rank(&b->keeper.lock, RANK_KEEPER);
 	sys_mutex_set_rank(&b->event_lock, RANK_EVENT);
 	b->u = b->s = b->stop_fd = -1;
 	b->pagemap = b->maps = -1;
