@@ -129,6 +129,11 @@ bool budget_settle(struct uhmm_budget *b)
 	       atomic_compare_exchange_strong(&s->target, &target, 0);
 }
 
+bool budget_is_poor(struct uhmm_budget *b)
+{
+	return atomic_load(&budget_seat(b)->grant) < fair_share(b);
+}
+
 bool budget_is_passed(struct uhmm_budget *b, uint64_t slack)
 {
 	if (budget_sum(b).used <= budget_total(b) + slack)

@@ -73,6 +73,8 @@ void budget_ask(struct uhmm_budget *b, uint64_t need);
 bool budget_use(struct uhmm_budget *b, bool on);
 /* Do all members together use more than the total, by more than @slack? */
 bool budget_is_passed(struct uhmm_budget *b, uint64_t slack);
+/* Has the caller less than an equal part for each member? */
+bool budget_is_poor(struct uhmm_budget *b);
 /* Give up the seat of this process.  Other members may have its grant. */
 void budget_leave(struct uhmm_budget *b);
 

@@ -20,6 +20,7 @@
 #define ON_THE_WAY 512 /* pages */
 #define PAUSE_MIN  (UINT64_C(10) * 1000 * 1000)
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
+#define LASTING_NS (UINT64_C(20) * 1000 * 1000)
 #define MAX_IN_ROW 64 /* pages refused, none taken: the device refuses */
 #define FREED_MIN  64 /* freed device pages that end the pause */
 #define HELD_SHARE 8  /* of the limit: less is not named as the cause */
@@ -108,15 +109,36 @@ static unsigned long long mib(uint64_t pages)
 }
 
 /*
+ * Is the limit passed for a while?  For a moment it is passed when the pages
+ * that could be demoted are all being moved.
+ */
+static bool has_lasted(struct policy *p)
+{
+	uint64_t now = sys_now_ns();
+
+	if (!p->passed_ns)
+		p->passed_ns = now;
+	return now - p->passed_ns >= LASTING_NS;
+}
+
+/* With a budget, a member may have less than its part for a while. */
+static bool is_owed_more(const struct uhmm *u)
+{
+	return u->policy.budget && budget_is_poor(u->policy.budget);
+}
+
+/*
  * Tell the user if RAM held for pages on devices is why the limit is passed:
- * such devices store pages in RAM, and take as much as demotion frees.
+ * such devices store pages in RAM, and take as much as demotion frees (gain.c).
  */
 static bool tell_held(struct uhmm *u, const struct uhmm_group *g)
 {
 	uint64_t limit = atomic_load(&g->tier[0].limit);
 
 	if (g->parent || !(u->flags & UHMM_OPEN_LIMIT_ALL) ||
-	    charge_total(u) <= limit || charge_held(u) < limit / HELD_SHARE)
+	    charge_total(u) <= limit ||
+	    (!u->policy.poor && charge_held(u) < limit / HELD_SHARE) ||
+	    is_owed_more(u) || !has_lasted(&u->policy))
 		return false;
 	sys_logf(&u->log, SYS_ERR,
 		 "the limit of %llu MiB of RAM is passed: the program does not "

@@ -38,6 +38,7 @@ struct policy {
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */
 	struct sys_thread thread;
 	_Atomic bool running, stop, told; /* @told: the limit is passed */
+	uint64_t passed_ns;		  /* since when, or 0: refuse.c */
 };
 
 /*

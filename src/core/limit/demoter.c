@@ -14,9 +14,11 @@
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
+#include "core/fork/gate.h"
 #include "core/limit/demote.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/slot.h"
 #include "sys/shared.h"
 
@@ -47,6 +49,15 @@ void policy_passed(struct uhmm *u)
 	}
 }
 
+/* Nothing can be demoted: give back what takes RAM beside pages. */
+static void trim(struct uhmm *u)
+{
+	slot_trim(u, 0);
+	gate_enter(u);
+	kept_shed_all(u);
+	gate_leave(u);
+}
+
 /*
  * While a group is idle no fault waits for its room.  A group that was idle
  * stays so until a step frees a page: a thread that was woken comes back with
@@ -66,7 +77,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 		room_wake(u);
 	}
 	if (!n && group_is_root(g))
-		slot_trim(u, 0);
+		trim(u);
 	atomic_store(&g->idle, !n && charge_above(g, 0));
 	if (charge_is_passed(g) || atomic_load(&g->idle))
 		note_exceeded(u, g);
@@ -78,6 +89,8 @@ static bool serve_all(struct uhmm *u)
 {
 	bool idle = false;
 
+	if (charge_total(u) <= atomic_load(&u->charge.root.tier[0].limit))
+		u->policy.passed_ns = 0;
 	for (uint32_t n = 0; n < atomic_load(&u->charge.end); n++) {
 		struct uhmm_group *g = charge_nth(u, n);
 

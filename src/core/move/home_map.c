@@ -15,6 +15,7 @@
 #include "core/move/home.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
@@ -61,6 +62,8 @@ int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last)
 		n = 1;
 	for (ssize_t k = 0; k < n; k++)
 		block_home(u, b, i + (unsigned)k, E_HOME);
+	if (n > 0)
+		kept_copied(u, b, i, (unsigned)n);
 	return (int)n;
 }
 

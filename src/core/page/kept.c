@@ -24,7 +24,7 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define SHED_PAGES 64 /* fewer frames with old data are not worth a call */
+#define SHED_PAGES 32 /* fewer frames with old data are not worth a call */
 
 static void count_kept(struct uhmm *u, struct block *b, int by)
 {
@@ -95,15 +95,38 @@ void kept_shed(struct uhmm *u, struct block *b)
 	block_unlock(u, b);
 }
 
+void kept_shed_all(struct uhmm *u)
+{
+	block_for_each(u, b) {
+		if (!atomic_load(&b->spent) || !block_try_mover(b))
+			continue;
+		atomic_store(&b->spent, 0);
+		kept_shed(u, b);
+		block_let_go(u, b);
+	}
+}
+
+void kept_copied(struct uhmm *u, struct block *b, unsigned first, unsigned n)
+{
+	const struct slot *s = slot_of(u, b->slot);
+	unsigned left = 0;
+
+	for (unsigned i = first; i < first + n; i++)
+		left += set_has(&s->stock, i);
+	atomic_fetch_add_explicit(&b->spent, left, memory_order_relaxed);
+}
+
 void kept_tidy(struct uhmm *u, struct block *b)
 {
-	if (b->nr_kept && atomic_load(&b->spent) < SHED_PAGES)
+	bool in_use = b->nr_kept || block_nr(b, PAGE_USES_FRAME);
+
+	if (in_use && atomic_load(&b->spent) < SHED_PAGES)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!sys_mutex_trylock(&b->mover))
 		return;
 	atomic_store(&b->spent, 0);
-	if (b->nr_kept)
+	if (in_use && b->slot != NO_SLOT)
 		shed(u, b);
 	else
 		block_release_slot(u, b);

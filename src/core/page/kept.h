@@ -22,9 +22,14 @@ void kept_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 /* The device page is lost: page @i becomes P_FROZEN, its frame has the data. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i);
 /*
- * Give up frames that are kept no more.  block_unlock() calls this.  While a
- * mover holds b->mover, the slot is left alone: block_let_go() calls this
- * again.
+ * @n pages from @first are at their addresses again.  Where they were copied
+ * there, and not moved, their frames still have memory.
+ */
+void kept_copied(struct uhmm *u, struct block *b, unsigned first, unsigned n);
+/*
+ * Give up frames that are kept no more, or that pages were copied from.
+ * block_unlock() calls this.  While a mover holds b->mover, the slot is left
+ * alone: block_let_go() calls this again.
  */
 void kept_tidy(struct uhmm *u, struct block *b);
 /*
@@ -32,5 +37,7 @@ void kept_tidy(struct uhmm *u, struct block *b);
  * b->lock.
  */
 void kept_shed(struct uhmm *u, struct block *b);
+/* kept_shed() for all blocks.  The caller is in the gate, without locks. */
+void kept_shed_all(struct uhmm *u);
 
 #endif
