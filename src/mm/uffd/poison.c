@@ -13,11 +13,19 @@
  * fault again.  A signal to a thread that has been woken would hit it somewhere
  * else.  So lost pages are remembered, a few of them, and the first poison()
  * only wakes.
+ *
+ * A thread that is woken for another reason faults again, and then two handler
+ * threads may serve the same touch.  The second signal would come when the
+ * program has dealt with the first.  So the second handler thread only wakes
+ * the toucher, too: a thread that does touch the page again comes back with
+ * another fault.
  */
 #include <errno.h>
 #include <signal.h>
 
 #include "mm/uffd/uffd.h"
+
+#define MOMENT_NS (UINT64_C(20) * 1000 * 1000)
 
 /*
  * The calling thread has woken the threads that wait for the page that it
@@ -72,9 +80,24 @@ void uffd_poison_begin(void)
 	woken = false;
 }
 
-void uffd_poison_signal(const struct uffd *b, uintptr_t va, int tid)
+/* Was this thread sent a signal for the page a moment ago?  If not, note it. */
+static bool was_sent(struct uffd *b, uintptr_t va, int tid)
 {
-	if (b->has.poison)
+	struct uffd_sent *s = &b->sent[(unsigned)tid % UFFD_SENT];
+	uint64_t now = sys_now_ns();
+	bool ret;
+
+	sys_mutex_lock(&b->sent_lock);
+	ret = s->tid == tid && s->va == va && now - s->ns < MOMENT_NS;
+	if (!ret)
+		*s = (struct uffd_sent){ .tid = tid, .va = va, .ns = now };
+	sys_mutex_unlock(&b->sent_lock);
+	return ret;
+}
+
+void uffd_poison_signal(struct uffd *b, uintptr_t va, int tid)
+{
+	if (b->has.poison || (!woken && was_sent(b, va, tid)))
 		uffd_wake_range(b, va, MM_PAGE_SIZE);
 	else if (!woken)
 		sys_sigbus(tid, va);

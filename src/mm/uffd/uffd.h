@@ -67,6 +67,7 @@ enum {
 	UFFD_ZERO_PAGES = 16,	/* in the buffer of zeroes */
 	UFFD_HUGE_HINTS = 8192, /* a power of two */
 	UFFD_LOST = 64,
+	UFFD_SENT = 64,
 	UFFD_FENCES = 32,
 	UFFD_STAMPS = 256,	 /* a power of two */
 	UFFD_MAX_RANGES = 65536, /* of the table of what is tracked */
@@ -104,6 +105,13 @@ struct uffd_ranges {
 	_Atomic size_t nr;
 	_Atomic bool overflow;	/* anything may be ours */
 	struct uffd_tracked *v; /* UFFD_MAX_RANGES */
+};
+
+/* A SIGBUS for a lost page, see poison.c. */
+struct uffd_sent {
+	int tid;
+	uintptr_t va;
+	uint64_t ns;
 };
 
 /* The keeper lets the gate open when a mapping has moved; see keeper.c. */
@@ -175,7 +183,10 @@ struct uffd {
 	 */
 	_Atomic uintptr_t *huge_hints;
 
-	_Atomic uintptr_t lost[UFFD_LOST]; /* see poison.c */
+	/* see poison.c */
+	_Atomic uintptr_t lost[UFFD_LOST];
+	struct uffd_sent sent[UFFD_SENT];
+	struct sys_mutex sent_lock;
 
 	/* Changes of mappings and discards, by block; see stash.c */
 	_Atomic uint32_t stamps[UFFD_STAMPS], drops[UFFD_STAMPS];
@@ -353,7 +364,7 @@ void uffd_hint_small(struct uffd *b, uintptr_t va);
 int uffd_poison(struct mm *mm, uintptr_t va, size_t npages);
 /* Around a fault that may end in MM_SIGBUS. */
 void uffd_poison_begin(void);
-void uffd_poison_signal(const struct uffd *b, uintptr_t va, int tid);
+void uffd_poison_signal(struct uffd *b, uintptr_t va, int tid);
 /* The range was discarded or unmapped: its pages are new. */
 void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end);
 
