@@ -39,11 +39,6 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-static int sys_madvise(void *addr, size_t len, int advice)
-{
-	return (int)syscall(SYS_madvise, addr, len, advice);
-}
-
 static int sys_mlock2(const void *addr, size_t len, unsigned flags)
 {
 	if (!flags)

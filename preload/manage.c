@@ -354,12 +354,10 @@ bool manage_next(uintptr_t start_, uintptr_t end, struct range *ret)
 
 	if (end <= lowest || start_ >= highest)
 		return false;
-	masks_block_all(&old);
-	if (mutex_try_long(&lock)) {
+	if (mutex_try_quiet(&lock, &old)) {
 		found = ranges_next(&mappings, start_, ret);
-		mutex_unlock(&lock);
+		mutex_unlock_quiet(&lock, &old);
 	}
-	masks_restore(&old);
 	return found;
 }
 

@@ -55,6 +55,19 @@ void mutex_lock_quiet(pthread_mutex_t *m, sigset_t *before)
 	*before = old;
 }
 
+bool mutex_try_quiet(pthread_mutex_t *m, sigset_t *before)
+{
+	sigset_t old;
+
+	masks_block_all(&old);
+	if (!mutex_try_long(m)) {
+		masks_restore(&old);
+		return false;
+	}
+	*before = old;
+	return true;
+}
+
 void mutex_unlock_quiet(pthread_mutex_t *m, const sigset_t *before)
 {
 	const sigset_t old = *before;

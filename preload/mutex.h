@@ -25,6 +25,8 @@ bool mutex_try_long(pthread_mutex_t *m);
  */
 void mutex_lock_quiet(pthread_mutex_t *m, sigset_t *before);
 void mutex_unlock_quiet(pthread_mutex_t *m, const sigset_t *before);
+/* Likewise, but as mutex_try_long(); nothing is changed when that fails. */
+bool mutex_try_quiet(pthread_mutex_t *m, sigset_t *before);
 /* In a forked child, where the lock's holder does not exist. */
 void mutex_reset(pthread_mutex_t *m);
 

@@ -18,43 +18,21 @@
 
 #include "mutex.h"
 #include "preload.h"
-#include "signals.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ranges list;   /* under the lock */
 static _Atomic bool is_used; /* @list was ever used */
 static sigset_t before_fork; /* the forking thread's mask; under the lock */
 
-static void acquire_nofork(sigset_t *old)
-{
-	masks_block_all(old);
-	mutex_lock(&lock);
-}
-
-static void release_nofork(const sigset_t *old)
-{
-	int err = errno;
-
-	mutex_unlock(&lock);
-	masks_restore(old);
-	errno = err;
-}
-
-static int sys_madvise_range(const struct range *r, int advice)
-{
-	return (int)syscall(SYS_madvise, r->start, r->end - r->start, advice);
-}
-
 /* ---- What the program does ---------------------------------------------- */
 
 int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 {
-	const struct range all = { start, end };
 	bool noted;
 	sigset_t old;
 	int ret = -1;
 
-	acquire_nofork(&old);
+	mutex_lock_quiet(&lock, &old);
 	if (advice == MADV_DONTFORK) {
 		atomic_store(&is_used, true);
 		noted = ranges_add(&list, start, end);
@@ -62,10 +40,10 @@ int nofork_advise(uintptr_t start, uintptr_t end, int advice)
 		noted = ranges_remove(&list, start, end);
 	}
 	if (noted)
-		ret = sys_madvise_range(&all, advice);
+		ret = sys_madvise((void *)start, end - start, advice);
 	else
 		errno = ENOMEM;
-	release_nofork(&old);
+	mutex_unlock_quiet(&lock, &old);
 	return ret;
 }
 
@@ -75,9 +53,9 @@ void nofork_forget(uintptr_t start, uintptr_t end)
 
 	if (!atomic_load(&is_used) || start >= end)
 		return;
-	acquire_nofork(&old);
+	mutex_lock_quiet(&lock, &old);
 	ranges_remove(&list, start, end);
-	release_nofork(&old);
+	mutex_unlock_quiet(&lock, &old);
 }
 
 /* The part that a mapping has grown by gets the advice of its old end. */
@@ -115,7 +93,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	if (!atomic_load(&is_used))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	acquire_nofork(&mask);
+	mutex_lock_quiet(&lock, &mask);
 	p = (void *)syscall(SYS_mremap, old, old_len, len, flags, target);
 	old_len = page_up(old_len);
 	len = page_up(len);
@@ -126,7 +104,7 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 	}
 	if (p != MAP_FAILED)
 		resize((uintptr_t)p, old_len, len);
-	release_nofork(&mask);
+	mutex_unlock_quiet(&lock, &mask);
 	return p;
 }
 
@@ -134,12 +112,11 @@ void *nofork_remap(void *old, size_t old_len, size_t len, int flags,
 
 void nofork_prepare(void)
 {
-	sigset_t old;
-
-	acquire_nofork(&old);
-	before_fork = old;
+	mutex_lock_quiet(&lock, &before_fork);
 	for (size_t i = 0; i < list.nr; i++)
-		sys_madvise_range(&list.list[i], MADV_DONTFORK);
+		sys_madvise((void *)list.list[i].start,
+			    list.list[i].end - list.list[i].start,
+			    MADV_DONTFORK);
 }
 
 void nofork_child(void (*gone)(uintptr_t start, uintptr_t end))
@@ -152,7 +129,5 @@ void nofork_child(void (*gone)(uintptr_t start, uintptr_t end))
 
 void nofork_end(void)
 {
-	sigset_t old = before_fork;
-
-	release_nofork(&old);
+	mutex_unlock_quiet(&lock, &before_fork);
 }

@@ -60,9 +60,10 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define PAGE	   uhmm_page_size()
-#define BLOCK	   ((size_t)2 << 20)
-#define page_up(x) (((x) + PAGE - 1) & ~(PAGE - 1))
+#define PAGE	     uhmm_page_size()
+#define BLOCK	     ((size_t)2 << 20)
+#define page_down(x) ((x) & ~(PAGE - 1))
+#define page_up(x)   page_down((x) + PAGE - 1)
 
 struct range {
 	uintptr_t start, end;
@@ -104,6 +105,11 @@ static inline void *sys_mmap(void *addr, size_t len, int prot, int flags,
 			     int fd, off_t offset)
 {
 	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+}
+
+static inline int sys_madvise(void *addr, size_t len, int advice)
+{
+	return (int)syscall(SYS_madvise, addr, len, advice);
 }
 
 static inline int sys_munmap(void *addr, size_t len)
@@ -203,6 +209,10 @@ void manage_with(void (*fn)(struct uhmm *u, const struct range *r),
 void manage_exclude(uintptr_t start, uintptr_t end);
 /* The first managed part of [start, end).  Any thread may ask at any time. */
 bool manage_part(uintptr_t start, uintptr_t end, struct range *ret);
+/* Each managed part of [start, end): struct range @part. */
+#define part_for_each(start, end, part)          \
+	for (struct range part = { 0, (start) }; \
+	     part.end < (end) && manage_part(part.end, (end), &part);)
 /* The first managed mapping that ends after @start_; no part of the heap. */
 bool manage_next(uintptr_t start, uintptr_t end, struct range *ret);
 /* uhmm_fault_in(), uhmm_pin() and uhmm_unpin(); -ENODEV without a context */

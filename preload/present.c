@@ -24,7 +24,7 @@ static void bring_home(struct present *p, struct range part)
  */
 void present_always(struct present *p, const void *addr, size_t len)
 {
-	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
+	uintptr_t start = page_down((uintptr_t)addr);
 	uintptr_t end = page_up((uintptr_t)addr + len);
 	struct range parts[8], shared;
 	size_t nr;

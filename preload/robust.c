@@ -35,7 +35,7 @@ static bool is_special(const pthread_mutex_t *m)
 
 static struct range pages_of(uintptr_t mutex)
 {
-	return (struct range){ mutex & ~(PAGE - 1),
+	return (struct range){ page_down(mutex),
 			       page_up(mutex + sizeof(pthread_mutex_t)) };
 }
 

@@ -12,7 +12,6 @@
 
 #include "mutex.h"
 #include "preload.h"
-#include "signals.h"
 
 #define MAX_OBJECTS 128
 
@@ -32,15 +31,8 @@ static bool acquire_views(sigset_t *old)
 {
 	if (!atomic_load_explicit(&is_used, memory_order_relaxed))
 		return false;
-	masks_block_all(old);
-	mutex_lock(&lock);
+	mutex_lock_quiet(&lock, old);
 	return true;
-}
-
-static void release_views(const sigset_t *old)
-{
-	mutex_unlock(&lock);
-	masks_restore(old);
 }
 
 static bool add_view(uintptr_t start, uintptr_t end)
@@ -51,7 +43,7 @@ static bool add_view(uintptr_t start, uintptr_t end)
 	atomic_store(&is_used, true);
 	acquire_views(&old);
 	added = ranges_add(&views, start, end);
-	release_views(&old);
+	mutex_unlock_quiet(&lock, &old);
 	return added;
 }
 
@@ -67,7 +59,7 @@ static bool remove_views(uintptr_t start, uintptr_t end)
 	any = ranges_next(&views, start, &first) && first.start < end;
 	if (any)
 		ranges_remove(&views, start, end);
-	release_views(&old);
+	mutex_unlock_quiet(&lock, &old);
 	return any;
 }
 
@@ -79,13 +71,11 @@ bool shared_next(uintptr_t start, uintptr_t end, struct range *ret)
 
 	if (!atomic_load_explicit(&is_used, memory_order_relaxed))
 		return false;
-	masks_block_all(&old);
-	if (mutex_try_long(&lock)) {
+	if (mutex_try_quiet(&lock, &old)) {
 		found = ranges_next(&views, start, &r) &&
 			range_common(&r, start, end, ret);
-		mutex_unlock(&lock);
+		mutex_unlock_quiet(&lock, &old);
 	}
-	masks_restore(&old);
 	return found;
 }
 

@@ -85,7 +85,7 @@ static void raise_to(unsigned nr)
 /* Return: the index + 1; 0: the table is full. */
 static unsigned remember(const void *addr, size_t len)
 {
-	uintptr_t start = (uintptr_t)addr & ~(PAGE - 1);
+	uintptr_t start = page_down((uintptr_t)addr);
 	uintptr_t end = page_up((uintptr_t)addr + len);
 
 	for (unsigned i = 0; i < MAX_STACKS; i++) {

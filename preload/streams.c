@@ -27,7 +27,7 @@ void streams_init(void)
 
 static void pin_buffer(uintptr_t start, size_t len, bool pinned)
 {
-	manage_pin(start & ~(PAGE - 1), page_up(start + len), pinned);
+	manage_pin(page_down(start), page_up(start + len), pinned);
 }
 
 /* Another thread may hold a lock, so an atomic or with 0 is the write. */

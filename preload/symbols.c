@@ -168,7 +168,7 @@ struct changes {
 
 static void add_change(struct changes *all, ElfW(Sym) * theirs, uintptr_t ours)
 {
-	uintptr_t start = (uintptr_t)theirs & ~(PAGE - 1);
+	uintptr_t start = page_down((uintptr_t)theirs);
 	uintptr_t end = page_up((uintptr_t)(theirs + 1));
 
 	if (all->nr == MAX_CHANGES)

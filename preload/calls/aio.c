@@ -78,13 +78,12 @@ static void drop_transfers(unsigned long queue, const void *key)
 static bool keep(unsigned long queue, const void *key, const void *p,
 		 size_t len, bool write)
 {
-	uintptr_t at = (uintptr_t)p & ~(PAGE - 1);
+	uintptr_t at = page_down((uintptr_t)p);
 	uintptr_t end = page_up((uintptr_t)p + len);
-	struct range part;
 
 	if (!len || end < at)
 		return true;
-	for (; at < end && manage_part(at, end, &part); at = part.end) {
+	part_for_each(at, end, part) {
 		if (!keep_part(queue, key, part))
 			return false;
 		manage_fault_in((void *)part.start, part.end - part.start,

@@ -163,7 +163,7 @@ bool calls_again_vector(unsigned n, char *const *vector)
 
 bool calls_may_be_away(const void *p, size_t len)
 {
-	uintptr_t start = (uintptr_t)p & ~(PAGE - 1);
+	uintptr_t start = page_down((uintptr_t)p);
 	uintptr_t end = page_up((uintptr_t)p + len);
 	struct range part;
 

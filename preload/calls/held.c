@@ -108,15 +108,14 @@ static bool pin_hold(struct hold *h, uintptr_t start, uintptr_t end)
 
 static bool hold_one(struct hold *h, const struct buf *b)
 {
-	uintptr_t at = (uintptr_t)b->p & ~(PAGE - 1);
+	uintptr_t at = page_down((uintptr_t)b->p);
 	size_t len = calls_least(b->len, MAX_PAGES * PAGE);
 	uintptr_t end = page_up((uintptr_t)b->p + len);
-	struct range part;
 	bool all = len == b->len;
 
 	if (!b->p || !b->len || end < at)
 		return true;
-	for (; at < end && manage_part(at, end, &part); at = part.end) {
+	part_for_each(at, end, part) {
 		if (pin_hold(h, part.start, part.end))
 			manage_fault_in((void *)part.start,
 					part.end - part.start, b->write);
