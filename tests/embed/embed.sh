@@ -214,9 +214,12 @@ subproject)
 	;;
 library)
 	poor liburcu-bp liblz4
-	quiet meson setup "$tmp/build" "$UHMM_SOURCE" \
-		--cross-file "$tmp/poor.ini"
+	quiet meson setup "$tmp/build" "$UHMM_SOURCE" -Ddocs=disabled \
+		-Dpython_dir=/opt/py --cross-file "$tmp/poor.ini"
 	needs_little
+	meson introspect --installed "$tmp/build" >"$tmp/log"
+	grep -q '"/opt/py/uhmm"' "$tmp/log" || die "python_dir has no effect"
+	grep -q share/doc "$tmp/log" && die "documents were not wanted"
 	rm -rf "$tmp/build"
 	[ -z "$UHMM_SOAK" ] || combinations
 	;;
