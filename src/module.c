@@ -77,8 +77,8 @@ static bool may_be_module(const char *name)
 	return spec_is_name(name) && strncmp(name, "lib", 3) != 0;
 }
 
-static int adopt_module(const struct uhmm_module *m, const char *name,
-			char *why, size_t len)
+static int use_module(const struct uhmm_module *m, const char *name, char *why,
+		      size_t len)
 {
 	int err;
 
@@ -121,7 +121,7 @@ static int load(const char *name, char *why, size_t len)
 		return -ENOENT;
 	}
 	err = sys_module_open(path, "uhmm_module", &symbol, why, len);
-	return err ? err : adopt_module(symbol, name, why, len);
+	return err ? err : use_module(symbol, name, why, len);
 }
 
 int module_load(const char *name, char *why, size_t len)

@@ -162,7 +162,7 @@ static int open_dax_path(struct dax *dax, const char *path, uint64_t npages)
 	return 0;
 }
 
-static int open_file(struct dax *dax, const char *path, uint64_t npages)
+static int open_memory(struct dax *dax, const char *path, uint64_t npages)
 {
 	void *p;
 	int err;
@@ -192,7 +192,7 @@ static int dax_open(const char *const *values, struct uhmm_device_desc *desc,
 
 	if (!dax)
 		return -ENOMEM;
-	err = open_file(dax, values[0], desc->npages);
+	err = open_memory(dax, values[0], desc->npages);
 	if (err) {
 		dax_release(dax);
 		return err;

@@ -30,8 +30,8 @@ static int error_of_write(int err)
 }
 
 /* Write @data to the pages from @dpfn on, or read them into @data. */
-static int move_run(const struct file *f, bool write, uint64_t dpfn, char *data,
-		    size_t npages)
+static int file_move_run(const struct file *f, bool write, uint64_t dpfn,
+			 char *data, size_t npages)
 {
 	size_t done = 0, len = bytes(npages);
 
@@ -55,7 +55,7 @@ static int write_run(const struct file *f, uint64_t dpfn, char *data,
 {
 	if (!file_may_reach(bytes_of(dpfn + npages)))
 		return -ENOSPC;
-	return move_run(f, true, dpfn, data, npages);
+	return file_move_run(f, true, dpfn, data, npages);
 }
 
 static int file_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
@@ -79,8 +79,8 @@ static int file_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 
 	for (; nr && !err; seg++, nr--)
 		err = chunks_have(f, seg->dpfn, seg->npages) ?
-			      move_run(f, false, seg->dpfn, seg->ram,
-				       seg->npages) :
+			      file_move_run(f, false, seg->dpfn, seg->ram,
+					    seg->npages) :
 			      -EIO;
 	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
 }

@@ -129,7 +129,7 @@ static int open_path(const char *const *values)
 	return -1;
 }
 
-static int lock(int fd)
+static int lock_file(int fd)
 {
 	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -278,7 +278,7 @@ int file_open(struct file *f, const char *const *values, uint64_t npages)
 	if (f->fd < 0)
 		return refuse(values, -errno);
 	f->fd = uhmm_fd_keep(f->fd);
-	err = lock(f->fd);
+	err = lock_file(f->fd);
 	if (err)
 		return refuse(values, err);
 	err = set_size(f, values, npages);

@@ -29,8 +29,8 @@ struct line {
 	size_t len;
 };
 
-__attribute__((format(printf, 2, 3))) static void append(struct line *line,
-							 const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void
+append_text(struct line *line, const char *fmt, ...)
 {
 	va_list args;
 
@@ -47,10 +47,11 @@ static void append_runs(struct line *line, const struct uhmm_segment *seg,
 
 	for (size_t i = 0; i < nr; i++) {
 		if (line->len > sizeof(line->text) - reserve) {
-			append(line, " and %zu more", nr - i);
+			append_text(line, " and %zu more", nr - i);
 			return;
 		}
-		append(line, " %ju+%zu", (uintmax_t)seg[i].dpfn, seg[i].npages);
+		append_text(line, " %ju+%zu", (uintmax_t)seg[i].dpfn,
+			    seg[i].npages);
 	}
 }
 
@@ -71,9 +72,9 @@ static void put_call(const struct trace *t, const char *call,
 	struct line line = { .len = 0 };
 	uint64_t ns = wrap_now_ns() - start;
 
-	append(&line, "%s", call);
+	append_text(&line, "%s", call);
 	append_runs(&line, seg, nr);
-	append(&line, " = %d %ju ns", err, (uintmax_t)ns);
+	append_text(&line, " = %d %ju ns", err, (uintmax_t)ns);
 	put(t, &line);
 }
 
@@ -136,7 +137,7 @@ static void trace_release(void *priv)
 	struct trace *t = priv;
 	struct line line = { .len = 0 };
 
-	append(&line, "release");
+	append_text(&line, "release");
 	put(t, &line);
 	if (t->fd != STDERR_FILENO)
 		uhmm_fd_close(t->fd);

@@ -17,7 +17,7 @@
 
 #include <uhmm/provider.h>
 
-#include "parts.h"
+#include "store_int.h"
 
 #define NR_SPARE_MAX  32u /* empty chunks that keep their memory */
 #define NR_SPARE_MIN  2u

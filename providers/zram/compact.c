@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "parts.h"
+#include "store_int.h"
 
 #define MAX_ROOM	 16u   /* of the used bytes, 1/N may be room */
 #define MAX_ROOM_FREEING 5u    /* as MAX_ROOM, for a call that frees */

@@ -148,7 +148,7 @@ static uint64_t ref_for_reading(const struct entry *e,
 	return ref;
 }
 
-int form_load(const struct zram *z, uint64_t dpfn, const struct reader *r,
+int form_load(const struct zram *z, uint64_t dpfn, const struct zram_reader *r,
 	      char *page)
 {
 	const struct entry *e = &z->entries[dpfn];

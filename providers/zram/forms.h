@@ -42,7 +42,7 @@ struct zram {
  * @reading: from store_read_begin()
  * @unpacker: the codec's, or NULL
  */
-struct reader {
+struct zram_reader {
 	_Atomic uintptr_t *reading;
 	void *unpacker;
 };
@@ -58,7 +58,7 @@ int form_store(struct zram *z, struct workspace *space, uint64_t dpfn,
 	       const char *page);
 void form_store_zeroes(struct zram *z, uint64_t dpfn);
 /* -EIO: there is no page. */
-int form_load(const struct zram *z, uint64_t dpfn, const struct reader *r,
+int form_load(const struct zram *z, uint64_t dpfn, const struct zram_reader *r,
 	      char *page);
 void form_drop(struct zram *z, uint64_t dpfn);
 /* store_user's callbacks: the store moves an object, see store.h. */

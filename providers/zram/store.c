@@ -13,12 +13,12 @@
 #include <uhmm/provider.h>
 
 #include "../touched.h"
-#include "parts.h"
+#include "store_int.h"
 
 #define BIG_CLASS     (8 * STORE_CHUNK) /* larger than many chunks */
 #define PER_CHUNK_MIN (STORE_CHUNK / STORE_MAX)
 
-static uint64_t in_pages(uint64_t bytes)
+static uint64_t round_to_pages(uint64_t bytes)
 {
 	return (bytes + uhmm_page_size() - 1) &
 	       ~(uint64_t)(uhmm_page_size() - 1);
@@ -280,7 +280,7 @@ uint64_t store_ram(struct store *s)
 {
 	uint64_t nr = atomic_load(&s->nr_fresh) + UINT64_C(1);
 
-	return store_bytes(s) + in_pages(nr * sizeof(*s->chunks)) +
+	return store_bytes(s) + round_to_pages(nr * sizeof(*s->chunks)) +
 	       touched_bytes(&s->owned, sizeof(*s->owners), uhmm_page_size());
 }
 

@@ -102,7 +102,7 @@ static int copy_to_ram(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	struct zram *z = priv;
 	struct workspace *space = claim_unpacker(z);
-	const struct reader reader = {
+	const struct zram_reader reader = {
 		.reading = store_read_begin(&z->store),
 		.unpacker = space ? space->bytes : NULL,
 	};
@@ -147,7 +147,7 @@ static uint64_t stored(void *priv)
 		       sizeof(struct entry);
 }
 
-static uint64_t load(const _Atomic uint64_t *counter)
+static uint64_t load_counter(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -160,11 +160,11 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 		   touched_bytes(&z->touched, sizeof(struct entry),
 				 uhmm_page_size()) +
 		   workspaces_ram(&z->packers) + workspaces_ram(&z->unpackers);
-	ret->data = bytes_of(load(&z->used));
-	ret->compressed = load(&z->compressed);
-	ret->same = load(&z->same);
-	ret->zero = load(&z->zero);
-	ret->huge = load(&z->huge);
+	ret->data = bytes_of(load_counter(&z->used));
+	ret->compressed = load_counter(&z->compressed);
+	ret->same = load_counter(&z->same);
+	ret->zero = load_counter(&z->zero);
+	ret->huge = load_counter(&z->huge);
 	return 0;
 }
 
@@ -295,7 +295,7 @@ static int try_workspaces(struct zram *z)
 		       0;
 }
 
-static int make(const struct choice *c, struct zram **ret_z)
+static int make_zram(const struct choice *c, struct zram **ret_z)
 {
 	struct zram *z = uhmm_provider_alloc(sizeof(*z));
 	const struct store_user user = { form_hold, form_moved, z };
@@ -342,7 +342,7 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 		return -EOPNOTSUPP;
 	if (c.npages / RATIO_MAX >= ram_pages || c.npages > STORE_OWNERS)
 		return -ENOMEM;
-	err = make(&c, &z);
+	err = make_zram(&c, &z);
 	if (err)
 		return err;
 	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_FORKS;

@@ -25,7 +25,7 @@ enum {
 };
 
 /* An entry as getdents64(2) writes it. */
-struct entry {
+struct pass_entry {
 	uint64_t ino;
 	int64_t off;
 	uint16_t len;
@@ -130,7 +130,7 @@ static bool passes(int tid, uint64_t signals, uint64_t deadline)
 bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns)
 {
 	uint64_t deadline = sys_now_ns() + timeout_ns;
-	_Alignas(struct entry) char buf[MAX_TEXT];
+	_Alignas(struct pass_entry) char buf[MAX_TEXT];
 	int fd = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY);
 	int self = sys_gettid();
 	bool all = fd >= 0;
@@ -139,7 +139,7 @@ bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns)
 	while (all && (len = call(SYS_getdents64, fd, (long)buf, sizeof(buf), 0,
 				  0, 0)) > 0) {
 		for (ssize_t at = 0; all && at < len;) {
-			const struct entry *e = (const void *)(buf + at);
+			const struct pass_entry *e = (const void *)(buf + at);
 			int tid = (int)number(e->name, 10);
 
 			if (tid && tid != self)

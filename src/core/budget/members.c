@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/budget/budget_int.h"
-#include "core/context/stats.h"
+#include "core/context/structs.h"
 #include "mm/mm.h"
 #include "sys/local.h"
 #include "sys/sys.h"

@@ -10,6 +10,7 @@
 
 #include "core/charge/charge.h"
 #include "core/context/context.h"
+#include "core/context/kick.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/page/block.h"

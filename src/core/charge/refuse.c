@@ -56,7 +56,8 @@ void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
 		begin_pause(r, atomic_load(&dev->pagemap.nused));
 }
 
-bool device_refuses(const struct uhmm_device *dev)
+/* Does the demoter pass over @dev for now? */
+static bool refuses_now(const struct uhmm_device *dev)
 {
 	const struct refusal *r = &dev->refusal;
 	uint64_t until = atomic_load(&r->until);
@@ -71,7 +72,7 @@ bool device_takes(const struct uhmm_device *dev)
 {
 	return atomic_load(&dev->tier) && !dev->pagemap.closed &&
 	       !device_is_lost(dev) && pagemap_room(&dev->pagemap) &&
-	       !device_refuses(dev);
+	       !refuses_now(dev);
 }
 
 bool devices_take(struct uhmm *u)
@@ -97,7 +98,7 @@ static bool has_tier(struct uhmm *u, struct uhmm_device **ret_refuses)
 		if (!atomic_load(&dev->tier))
 			continue;
 		any = true;
-		if (device_refuses(dev))
+		if (refuses_now(dev))
 			*ret_refuses = dev;
 	}
 	return any;

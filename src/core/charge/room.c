@@ -9,6 +9,7 @@
 #include "core/charge/room.h"
 #include "core/charge/charge.h"
 #include "core/context/context.h"
+#include "core/context/kick.h"
 #include "core/context/stats.h"
 #include "core/fork/gate.h"
 #include "core/page/block.h"

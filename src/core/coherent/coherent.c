@@ -24,7 +24,8 @@
  * PAGE_SWAPPING.  The word still says where on the device the page was, until
  * the thread that marked the page, or the mover that was swapping it, has taken
  * the mapping away.  If the application moves the page meanwhile, it becomes
- * PAGE_ORPHAN; the same thread looks for orphans at the end (coherent_adopt()).
+ * PAGE_ORPHAN; the same thread looks for orphans at the end, by
+ * coherent_lose_orphans().
  */
 #include <errno.h>
 

@@ -39,7 +39,8 @@ size_t fixed_size(void)
 	return sizeof(struct fixed);
 }
 
-bool fixed_none(struct uhmm *u)
+/* Is there no fixed mapping at all? */
+static bool has_no_fixed(struct uhmm *u)
 {
 	return !atomic_load_explicit(&u->fixed.nr, memory_order_acquire);
 }
@@ -161,7 +162,7 @@ bool fixed_next(struct uhmm *u, uintptr_t start, uintptr_t end,
 	const struct fixed *f;
 	bool found;
 
-	if (fixed_none(u))
+	if (has_no_fixed(u))
 		return false;
 	sys_mutex_lock(&u->fixed.lock);
 	f = *find_fixed(u, start);
@@ -298,7 +299,7 @@ int do_device_unmap(struct uhmm_device *dev, uintptr_t addr, size_t len)
 
 void fixed_unmap(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	if (fixed_none(u))
+	if (has_no_fixed(u))
 		return;
 	sys_mutex_lock(&u->fixed.lock);
 	/* Only the first entry can need memory: if it reaches behind @end. */

@@ -7,8 +7,6 @@
 
 /* Size of an entry of the list, for its slab. */
 size_t fixed_size(void);
-/* Is there no fixed mapping at all?  Then the functions below do nothing. */
-bool fixed_none(struct uhmm *u);
 /*
  * Like region_next(): the first fixed mapping in [start, end), clipped, and the
  * word of its first page.

@@ -219,7 +219,7 @@ static void lose_mapped(struct swap *s)
 /*
  * Take over the orphans of m->dev in the block.  Return: whether there are any.
  */
-static bool adopt_mapping(struct move *m)
+static bool take_orphans(struct move *m)
 {
 	struct block *b = m->b;
 
@@ -238,31 +238,31 @@ static bool adopt_mapping(struct move *m)
 	return !set_empty(&m->set);
 }
 
-static void adopt_placed_block(struct uhmm_device *dev, struct block *b)
+static void lose_orphans_of(struct uhmm_device *dev, struct block *b)
 {
 	struct move m;
 
 	move_init(&m, dev->u, b, dev);
-	if (adopt_mapping(&m)) {
+	if (take_orphans(&m)) {
 		struct swap s = { .m = &m, .set = m.set };
 
 		lose_mapped(&s);
 	}
 }
 
-void coherent_adopt(struct uhmm_device *dev)
+void coherent_lose_orphans(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 
 	while (atomic_exchange(&dev->has_orphans, false))
 		block_for_each(u, b)
-			adopt_placed_block(dev, b);
+			lose_orphans_of(dev, b);
 }
 
 void coherent_lose(struct swap *s)
 {
 	lose_mapped(s);
-	coherent_adopt(s->m->dev);
+	coherent_lose_orphans(s->m->dev);
 }
 
 /*
@@ -281,7 +281,7 @@ static void lose_swapped(const struct swap *s)
 	if (!set_empty(&lost.set))
 		coherent_lose(&lost);
 	else
-		coherent_adopt(s->m->dev);
+		coherent_lose_orphans(s->m->dev);
 }
 
 /* ---- There and back ----------------------------------------------------- */

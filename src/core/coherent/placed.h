@@ -55,7 +55,7 @@ void coherent_lose(struct swap *s);
  */
 bool coherent_is_elsewhere(struct uhmm_device *dev, uintptr_t va);
 /* Like coherent_lose(), for all orphans of @dev. */
-void coherent_adopt(struct uhmm_device *dev);
+void coherent_lose_orphans(struct uhmm_device *dev);
 /* Update how many mappings of device memory @b has.  Caller holds b->lock. */
 void coherent_count(struct uhmm *u, struct block *b);
 /*

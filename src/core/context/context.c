@@ -10,7 +10,7 @@
 #include "core/context/dispatch.h"
 #include "core/context/log.h"
 #include "core/context/rescue.h"
-#include "core/context/stats.h"
+#include "core/context/structs.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"

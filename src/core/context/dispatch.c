@@ -13,6 +13,7 @@
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/operations.h"
+#include "core/context/structs.h"
 #include "core/device/callback.h"
 #include "core/object/object.h"
 #include "core/page/region.h"

@@ -6,9 +6,10 @@
 #include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/context/hist.h"
+#include "core/context/kick.h"
 #include "core/context/stats.h"
+#include "core/context/structs.h"
 #include "core/device/device.h"
-#include "sys/shared.h"
 
 uint64_t hist_quantile(const struct hist *h, unsigned permille)
 {
@@ -36,21 +37,6 @@ static void note_total(struct uhmm *u)
 		;
 }
 
-void policy_kick(struct uhmm *u)
-{
-	struct policy *p = &u->policy;
-	_Atomic uint32_t *bell =
-		atomic_load_explicit(&p->bell, memory_order_acquire);
-
-	if (atomic_load_explicit(bell, memory_order_relaxed) ||
-	    atomic_exchange(bell, 1))
-		return;
-	if (bell == &p->kick)
-		sys_futex_wake(bell, 1);
-	else
-		sys_futex_wake_shared(bell, 1);
-}
-
 static void add_ram(struct uhmm *u, int delta)
 {
 	int64_t now = atomic_fetch_add(&u->ram, delta) + delta;
@@ -75,56 +61,6 @@ void count_ram(struct uhmm *u, int ram, int all)
 		add_ram(u, ram);
 	if (u->charge.keep && all > 0)
 		charge_note(&u->charge.root, all);
-}
-
-/*
- * Check a caller's struct: bytes that the library does not know must be zero.
- */
-int check_struct(const void *p, size_t ksize, size_t usize)
-{
-	const char *tail = (const char *)p;
-
-	if (usize < sizeof(size_t))
-		return -EINVAL;
-	for (size_t i = ksize; i < usize; i++)
-		if (tail[i])
-			return -E2BIG;
-	return 0;
-}
-
-int check_entries(const void *list, size_t ksize, size_t nr)
-{
-	if (!nr)
-		return 0;
-	return list ? check_struct(list, ksize, *(const size_t *)list) :
-		      -EINVAL;
-}
-
-void put_entry(void *list, size_t i, const void *entry, size_t ksize)
-{
-	size_t usize = *(const size_t *)list;
-	char *to = (char *)list + i * usize;
-
-	memset(to, 0, usize);
-	memcpy(to, entry, usize < ksize ? usize : ksize);
-	memcpy(to, &usize, sizeof(usize));
-}
-
-/*
- * Copy a struct that may grow.  The caller knows @usize bytes of it, the
- * library @ksize.  Bytes that the caller does not know become zero; bytes that
- * the library does not know must be zero.  Return: 0, -EINVAL or -E2BIG.
- */
-int copy_struct(void *dst, size_t ksize, const void *src, size_t usize)
-{
-	size_t n = usize < ksize ? usize : ksize;
-	int err = check_struct(src, ksize, usize);
-
-	if (err)
-		return err;
-	memset(dst, 0, ksize);
-	memcpy(dst, src, n);
-	return 0;
 }
 
 static void read_counters(struct uhmm *u, struct uhmm_stats *s)

@@ -161,8 +161,6 @@ int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
  */
 void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
 		     bool full);
-/* Does the demoter pass over @dev for now? */
-bool device_refuses(const struct uhmm_device *dev);
 /* May the demoter give it pages now? */
 bool device_takes(const struct uhmm_device *dev);
 /* May the demoter give pages to any device now? */

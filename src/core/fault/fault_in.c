@@ -19,7 +19,7 @@
 #define EAGER_TRIES 100 /* attempts before other threads may run in between */
 
 /* Pages [start, end) of one block. */
-struct walk {
+struct fault_walk {
 	struct uhmm *u;
 	uintptr_t start, end;
 	bool write;
@@ -41,13 +41,13 @@ static uint64_t word_at(struct uhmm *u, uintptr_t va)
 	return word;
 }
 
-static bool is_allowed(const struct walk *w, uint16_t look)
+static bool is_allowed(const struct fault_walk *w, uint16_t look)
 {
 	return look & MM_LOOK_READ && (!w->write || look & MM_LOOK_WRITE);
 }
 
 /* Can the kernel use a page that is there, given its word? */
-static bool is_usable(const struct walk *w, uint64_t word)
+static bool is_usable(const struct fault_walk *w, uint64_t word)
 {
 	return page_has(word, PAGE_READABLE) ||
 	       (page_state(word) == P_CLEAN && !w->write);
@@ -57,7 +57,7 @@ static bool is_usable(const struct walk *w, uint64_t word)
  * Fault as the CPU would.  A mapping that grew has pages that no event told of:
  * the kernel lets us put zeroes there, and at no other unregistered address.
  */
-static int fault_page(struct walk *w, uintptr_t va, uint64_t word)
+static int fault_page(struct fault_walk *w, uintptr_t va, uint64_t word)
 {
 	unsigned flags = MM_FAULT_MAY_BLOCK | (w->write ? MM_FAULT_WRITE : 0);
 	const struct mm_ops *ops = w->u->mm->ops;
@@ -76,7 +76,7 @@ static int fault_page(struct walk *w, uintptr_t va, uint64_t word)
  * Return: 0, -EAGAIN to look again, -EFAULT when the program has no access.  A
  * page that a move left protected is unprotected.
  */
-static int try_page(struct walk *w, uintptr_t va, uint16_t look)
+static int try_page(struct fault_walk *w, uintptr_t va, uint16_t look)
 {
 	uint64_t word = word_at(w->u, va);
 
@@ -92,7 +92,7 @@ static int try_page(struct walk *w, uintptr_t va, uint16_t look)
 /* Bring in the pages that one look covers. */
 static int try_fault_part(void *arg)
 {
-	struct walk *w = arg;
+	struct fault_walk *w = arg;
 	struct mm *mm = w->u->mm;
 	size_t n = (w->end - w->start) >> MM_PAGE_SHIFT;
 	int err = mm->ops->look(mm, w->start, n, w->look);
@@ -118,7 +118,7 @@ int fault_until_done(struct sys_wait *wait, try_fn *try, void *arg)
 	return err;
 }
 
-static int fault_in_part(struct walk *w)
+static int fault_in_part(struct fault_walk *w)
 {
 	struct sys_wait wait = { .all = &w->u->waits,
 				 .what = "pages to be in RAM at",
@@ -129,7 +129,7 @@ static int fault_in_part(struct walk *w)
 
 int64_t do_fault_in(struct uhmm *u, uintptr_t addr, size_t len, bool write)
 {
-	struct walk w = { .u = u, .start = addr, .write = write };
+	struct fault_walk w = { .u = u, .start = addr, .write = write };
 	uintptr_t end = addr + len;
 	int err = 0;
 

@@ -45,7 +45,7 @@ static int refuse_copy(void *priv, const struct uhmm_segment *seg, size_t nr)
 	return -ENOSPC;
 }
 
-static int adopt_device(struct uhmm *u, const struct uhmm_device *old)
+static int inherit_device(struct uhmm *u, const struct uhmm_device *old)
 {
 	struct uhmm_device *dev = sys_alloc(sizeof(*dev));
 	int err;
@@ -77,10 +77,10 @@ static bool is_wanted(const struct uhmm_device *dev)
 	       atomic_load(&dev->pagemap.nused);
 }
 
-static int adopt_devices(struct uhmm *u, struct uhmm *old)
+static int inherit_devices(struct uhmm *u, struct uhmm *old)
 {
 	device_for_each(old, dev) {
-		int err = is_wanted(dev) ? adopt_device(u, dev) : 0;
+		int err = is_wanted(dev) ? inherit_device(u, dev) : 0;
 
 		if (err)
 			return err;
@@ -108,7 +108,8 @@ static uint64_t word_for(struct uhmm *u, uint64_t w, bool there)
 }
 
 /* Caller holds b->lock. */
-static void adopt_page(struct uhmm *u, struct block *b, unsigned i, uint64_t w)
+static void inherit_page(struct uhmm *u, struct block *b, unsigned i,
+			 uint64_t w)
 {
 	if (page_state(w) == P_DEVICE)
 		pagemap_claim(&device_get(u, page_dev(w))->pagemap,
@@ -135,14 +136,14 @@ static int inherit_block(struct uhmm *u, const struct block *old)
 	err = block_ensure_table(u, b);
 	if (!err)
 		set_for_each(&managed, i)
-			adopt_page(u, b, i,
-				   word_for(u, old->table[i],
-					    set_has(&there, i)));
+			inherit_page(u, b, i,
+				     word_for(u, old->table[i],
+					      set_has(&there, i)));
 	block_unlock(u, b);
 	return err;
 }
 
-static int adopt_blocks(struct uhmm *u, struct uhmm *old)
+static int inherit_blocks(struct uhmm *u, struct uhmm *old)
 {
 	block_for_each(old, b) {
 		int err = inherit_block(u, b);
@@ -171,12 +172,12 @@ static int for_each_region(struct uhmm *u, struct uhmm *of, region_fn *fn)
 
 static int inherit_all(struct uhmm *u, struct uhmm *old)
 {
-	int err = adopt_devices(u, old);
+	int err = inherit_devices(u, old);
 
 	if (!err)
-		err = for_each_region(u, old, range_adopt);
+		err = for_each_region(u, old, range_inherit);
 	if (!err)
-		err = adopt_blocks(u, old);
+		err = inherit_blocks(u, old);
 	if (!err)
 		err = for_each_region(u, u, range_seed);
 	return err;

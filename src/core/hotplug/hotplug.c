@@ -10,7 +10,8 @@
 #include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
-#include "core/context/stats.h"
+#include "core/context/kick.h"
+#include "core/context/structs.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
 #include "core/hotplug/hotplug.h"
@@ -278,7 +279,7 @@ int uhmm_device_remove(struct uhmm_device *dev)
  * Bytes stored.  Does not wait for a stuck call: returns what the provider said
  * last.
  */
-static uint64_t stored(struct uhmm_device *dev)
+static uint64_t stored_bytes_of(struct uhmm_device *dev)
 {
 	struct call_what what = { .op = CALL_STORED };
 	struct call *c = call_begin(dev, &what);
@@ -325,7 +326,7 @@ int uhmm_device_query(struct uhmm_device *dev,
 	i.errors = atomic_load(&dev->errors);
 	memcpy(i.name, dev->name, sizeof(i.name));
 	if (dev->ops.stored)
-		i.stored_bytes = stored(dev);
+		i.stored_bytes = stored_bytes_of(dev);
 	i.size = ret_info->size;
 	memcpy(ret_info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;

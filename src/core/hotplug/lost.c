@@ -209,7 +209,7 @@ static void lose_all(struct loss *l, bool wait)
 			block_wait(u->blocks[i], seen);
 		}
 	sys_wait_end(&w);
-	coherent_adopt(l->dev);
+	coherent_lose_orphans(l->dev);
 }
 
 uint64_t lost_sweep(struct uhmm_device *dev)

@@ -165,13 +165,13 @@ bool cgroup_parse_limit(const char *line, uint64_t *ret)
 
 /* ---- Files, by lines -------------------------------------------------- */
 
-struct reader {
+struct cgroup_reader {
 	int fd;
 	size_t len, at;
 	char buf[3 * CGROUP_PATH];
 };
 
-static bool fill_reader(struct reader *r)
+static bool fill_reader(struct cgroup_reader *r)
 {
 	ssize_t n;
 
@@ -185,7 +185,7 @@ static bool fill_reader(struct reader *r)
 }
 
 /* The next line, or NULL.  A line that is too long is returned in parts. */
-static const char *next_line(struct reader *r)
+static const char *next_line(struct cgroup_reader *r)
 {
 	char *line, *end;
 	bool more = true;
@@ -208,7 +208,8 @@ static const char *next_line(struct reader *r)
 	return line;
 }
 
-static bool open_file(struct reader *r, const char *root, const char *path)
+static bool open_file(struct cgroup_reader *r, const char *root,
+		      const char *path)
 {
 	char full[3 * CGROUP_PATH];
 
@@ -218,7 +219,7 @@ static bool open_file(struct reader *r, const char *root, const char *path)
 	return r->fd >= 0;
 }
 
-static bool find_cgroup_path(struct reader *r, const char *root,
+static bool find_cgroup_path(struct cgroup_reader *r, const char *root,
 			     enum cgroup_version version, char *ret)
 {
 	const char *line;
@@ -232,7 +233,7 @@ static bool find_cgroup_path(struct reader *r, const char *root,
 	return found;
 }
 
-static bool find_mount(struct reader *r, const char *root,
+static bool find_mount(struct cgroup_reader *r, const char *root,
 		       enum cgroup_version version, char *ret_part,
 		       char *ret_at)
 {
@@ -249,8 +250,8 @@ static bool find_mount(struct reader *r, const char *root,
 
 /* ---- The limit -------------------------------------------------------- */
 
-static uint64_t read_limit(struct reader *r, const char *root, const char *dir,
-			   const char *file)
+static uint64_t read_limit(struct cgroup_reader *r, const char *root,
+			   const char *dir, const char *file)
 {
 	char path[2 * CGROUP_PATH];
 	uint64_t v = UINT64_MAX;
@@ -282,7 +283,7 @@ static const char *below_mount(const char *path, const char *part)
 }
 
 /* The lowest limit from @dir up to the directory of its first @top bytes. */
-static uint64_t least_limit(struct reader *r, const char *root,
+static uint64_t least_limit(struct cgroup_reader *r, const char *root,
 			    enum cgroup_version version, char *dir, size_t top)
 {
 	static const char *const files[][2] = {
@@ -311,7 +312,7 @@ static uint64_t cgroup_limit_of(const char *root, enum cgroup_version version)
 {
 	char path[CGROUP_PATH], part[CGROUP_PATH], at[CGROUP_PATH];
 	char dir[2 * CGROUP_PATH];
-	struct reader r;
+	struct cgroup_reader r;
 	size_t end;
 
 	if (!find_cgroup_path(&r, root, version, path) ||

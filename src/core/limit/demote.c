@@ -82,12 +82,9 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 {
 	set_clear(ret);
 	block_lock(b);
-	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++) {
-		uint64_t w = b->table[i];
-
-		if (page_is_demotable(w))
+	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
+		if (page_is_demotable(b->table[i]))
 			set_add(ret, i);
-	}
 	block_unlock(u, b);
 }
 

@@ -12,6 +12,7 @@
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
 #include "core/context/context.h"
+#include "core/context/kick.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"

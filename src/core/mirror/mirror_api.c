@@ -7,7 +7,7 @@
 
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
-#include "core/context/stats.h"
+#include "core/context/structs.h"
 #include "core/device/callback.h"
 #include "core/device/device.h"
 #include "core/mirror/mirror_api.h"

@@ -26,7 +26,7 @@
 /* ---- Faulting in ------------------------------------------------------ */
 
 /* Fault as the CPU would, on a managed page. */
-static int fault_managed(struct walk *w, uintptr_t va)
+static int fault_managed(struct mirror_walk *w, uintptr_t va)
 {
 	bool write = w->flags & UHMM_FAULT_WRITE;
 	unsigned flags = MM_FAULT_MAY_BLOCK | (write ? MM_FAULT_WRITE : 0);
@@ -37,13 +37,13 @@ static int fault_managed(struct walk *w, uintptr_t va)
 }
 
 /* Do the pages lack nothing but the right to write? */
-static bool are_present(const struct walk *w)
+static bool are_present(const struct mirror_walk *w)
 {
 	return w->look[w->n] & MM_LOOK_PRESENT &&
 	       page_state(w->word) != P_CLEAN;
 }
 
-static int populate(struct walk *w, uintptr_t va, size_t npages)
+static int populate(struct mirror_walk *w, uintptr_t va, size_t npages)
 {
 	struct uhmm *u = w->m->u;
 	int err = u->mm->ops->populate(u->mm, va, npages,
@@ -54,7 +54,7 @@ static int populate(struct walk *w, uintptr_t va, size_t npages)
 }
 
 /* Bring home a page that others can use in place, to make it exclusive. */
-static int bring_home(struct walk *w)
+static int bring_home(struct mirror_walk *w)
 {
 	struct uhmm *u = w->m->u;
 	struct block *b = block_find(u, w->start);
@@ -71,7 +71,7 @@ static int bring_home(struct walk *w)
 	return err;
 }
 
-static int try_exclusive(struct walk *w, struct block *b,
+static int try_exclusive(struct mirror_walk *w, struct block *b,
 			 const struct mm_set *want)
 {
 	struct uhmm *u = w->m->u;
@@ -84,7 +84,7 @@ static int try_exclusive(struct walk *w, struct block *b,
 }
 
 /* A page that a fork(2) shares is refused at first: see migrate_forked(). */
-static int take_exclusive(struct walk *w)
+static int take_exclusive(struct mirror_walk *w)
 {
 	struct uhmm *u = w->m->u;
 	struct block *b = block_get(u, w->start);
@@ -106,7 +106,7 @@ static int take_exclusive(struct walk *w)
 }
 
 /* Take a page in again that another thread has unregistered or mapped anew. */
-static int take_in_again(struct walk *w, uintptr_t va)
+static int take_in_again(struct mirror_walk *w, uintptr_t va)
 {
 	int err = range_take_in(w->m->u, va, va + MM_PAGE_SIZE, true);
 
@@ -114,7 +114,7 @@ static int take_in_again(struct walk *w, uintptr_t va)
 }
 
 /* Fault in the first page that cannot be entered, and some after it. */
-static int fault_in_pages(struct walk *w)
+static int fault_in_pages(struct mirror_walk *w)
 {
 	uintptr_t va = w->start + w->n * MM_PAGE_SIZE;
 	bool managed = region_covers(w->m->u, va, va + MM_PAGE_SIZE);
@@ -137,7 +137,7 @@ static int fault_in_pages(struct walk *w)
 /* ---- Entering --------------------------------------------------------- */
 
 /* Return: 0, -EAGAIN when a page was invalidated since @seq. */
-static int enter_pages(struct walk *w, uint64_t seq)
+static int enter_pages(struct mirror_walk *w, uint64_t seq)
 {
 	struct uhmm_mirror *m = w->m;
 	int err = 0;
@@ -184,7 +184,7 @@ static uint64_t begin(struct uhmm_mirror *m)
  * Do pages leave while others are brought in, because RAM has no room for all
  * at once?  From then on present pages are entered before more are brought.
  */
-static bool is_scarce(struct walk *w)
+static bool is_scarce(struct mirror_walk *w)
 {
 	if (w->n < w->before)
 		w->scarce = true;
@@ -193,7 +193,7 @@ static bool is_scarce(struct walk *w)
 }
 
 /* Return: 0 when the block is done, -EAGAIN when pages are left, -errno. */
-static int enter_and_go_on(struct walk *w, uint64_t seq)
+static int enter_and_go_on(struct mirror_walk *w, uint64_t seq)
 {
 	int err = enter_pages(w, seq);
 
@@ -207,7 +207,7 @@ static int enter_and_go_on(struct walk *w, uint64_t seq)
 /* One attempt.  Return: 0 when done, -EAGAIN to be called again, -errno. */
 static int try_mirror_part(void *arg)
 {
-	struct walk *w = arg;
+	struct mirror_walk *w = arg;
 	uint64_t seq = begin(w->m);
 	int err;
 
@@ -222,7 +222,7 @@ static int try_mirror_part(void *arg)
 	return err ? err : -EAGAIN;
 }
 
-static int fault_part(struct walk *w)
+static int fault_part(struct mirror_walk *w)
 {
 	struct sys_wait wait = { .all = &w->m->u->waits,
 				 .what = "pages that can be entered at",
@@ -236,7 +236,7 @@ static int fault_part(struct walk *w)
 int do_mirror_fault(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		    unsigned flags)
 {
-	struct walk w = { .m = m, .start = addr, .flags = flags };
+	struct mirror_walk w = { .m = m, .start = addr, .flags = flags };
 	uintptr_t end = addr + len;
 	int err = 0;
 

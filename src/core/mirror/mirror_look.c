@@ -120,7 +120,7 @@ static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
 /* ---- Looking ---------------------------------------------------------- */
 
 /* The device may write these pages next: forget their kept frames.  Locked. */
-static void forget_kept(const struct walk *w, struct block *b)
+static void forget_kept(const struct mirror_walk *w, struct block *b)
 {
 	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
 		unsigned i = page_index(w->start) + k;
@@ -134,7 +134,7 @@ static void forget_kept(const struct walk *w, struct block *b)
 }
 
 /* Read words and page table as they are at one moment. */
-static int look_at_pages(struct walk *w, uint64_t *words)
+static int look_at_pages(struct mirror_walk *w, uint64_t *words)
 	NOT_GUARDED /* the block may not exist */
 {
 	struct uhmm *u = w->m->u;
@@ -160,7 +160,8 @@ static int look_at_pages(struct walk *w, uint64_t *words)
 	return err;
 }
 
-static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
+static uhmm_pfn_t entry_at(const struct mirror_walk *w, unsigned i,
+			   uint64_t word)
 {
 	bool kept = set_has(&w->kept, page_index(w->start) + i);
 
@@ -172,7 +173,7 @@ static uhmm_pfn_t entry_at(const struct walk *w, unsigned i, uint64_t word)
  * One entry maps a block that lies on the device as it does at its address, all
  * of it with the same rights.
  */
-static void join_entries(const struct walk *w, const uint64_t *words,
+static void join_entries(const struct mirror_walk *w, const uint64_t *words,
 			 uhmm_pfn_t *pfn)
 {
 	if (nr_pages(w) != MM_BLOCK_PAGES ||
@@ -186,7 +187,7 @@ static void join_entries(const struct walk *w, const uint64_t *words,
 		pfn[i] |= (uhmm_pfn_t)9 << 56;
 }
 
-int walk_collect(struct walk *w)
+int walk_collect(struct mirror_walk *w)
 {
 	uint64_t words[MM_BLOCK_PAGES];
 	int err = look_at_pages(w, words);
@@ -210,7 +211,7 @@ int walk_collect(struct walk *w)
 /* ---- Snapshots -------------------------------------------------------- */
 
 /* Entries of neighbours in RAM differ by the address alone. */
-static void fill_pfns(const struct walk *w, const uint64_t *words,
+static void fill_pfns(const struct mirror_walk *w, const uint64_t *words,
 		      uhmm_pfn_t *ret)
 {
 	uhmm_pfn_t entry = 0;
@@ -235,7 +236,7 @@ static void fill_pfns(const struct walk *w, const uint64_t *words,
 int do_mirror_snapshot(struct uhmm_mirror *m, uintptr_t addr, size_t len,
 		       uhmm_pfn_t *ret)
 {
-	struct walk w = { .m = m, .start = addr };
+	struct mirror_walk w = { .m = m, .start = addr };
 	uint64_t words[MM_BLOCK_PAGES];
 	uintptr_t end = addr + len;
 

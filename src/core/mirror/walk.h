@@ -19,7 +19,7 @@
  * @before: @n of the attempt before
  * @scarce: @n has sunk: RAM has no room for all pages
  */
-struct walk {
+struct mirror_walk {
 	struct uhmm_mirror *m;
 	uintptr_t start, end;
 	unsigned flags;
@@ -32,7 +32,7 @@ struct walk {
 	uhmm_pfn_t pfn[MM_BLOCK_PAGES];
 };
 
-static inline unsigned nr_pages(const struct walk *w)
+static inline unsigned nr_pages(const struct mirror_walk *w)
 {
 	return (unsigned)((w->end - w->start) >> MM_PAGE_SHIFT);
 }
@@ -47,6 +47,6 @@ static inline bool is_in_mirror(const struct uhmm_mirror *m, uintptr_t start,
  * Look at the pages and fill in @n, @err, @word, @pfn.  Return: 0, or -errno of
  * the look itself.
  */
-int walk_collect(struct walk *w);
+int walk_collect(struct mirror_walk *w);
 
 #endif

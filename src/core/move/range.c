@@ -219,7 +219,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
  * Track @e.  Memory that is unmapped or belongs to another userfaultfd by now
  * is left out.
  */
-static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
+static int inherit_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 {
 	int err = 0;
 
@@ -233,9 +233,9 @@ static int adopt_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
  * Parts may have been unmapped a moment ago, and memory of the library's own
  * may be there: so look at each extent.
  */
-int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end)
+int range_inherit(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	return for_each_extent(u, start, end, adopt_extent, NULL);
+	return for_each_extent(u, start, end, inherit_extent, NULL);
 }
 
 /* ---- Accounting what is there ----------------------------------------- */

@@ -20,7 +20,7 @@ int range_forget(struct uhmm *u, uintptr_t start, uintptr_t end);
 bool range_is_pinned(struct uhmm *u, uintptr_t start, uintptr_t end);
 int core_tracked(void *priv, uintptr_t start, uintptr_t end);
 /* Manage the memory mapped in [start, end), without counting its pages. */
-int range_adopt(struct uhmm *u, uintptr_t start, uintptr_t end);
+int range_inherit(struct uhmm *u, uintptr_t start, uintptr_t end);
 int range_seed(struct uhmm *u, uintptr_t start, uintptr_t end);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
-#include "core/context/stats.h"
+#include "core/context/kick.h"
 #include "core/fork/gate.h"
 #include "core/move/fits.h"
 #include "core/move/home.h"

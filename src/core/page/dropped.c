@@ -19,7 +19,7 @@
  */
 #include "core/page/dropped.h"
 #include "core/context/context.h"
-#include "core/context/stats.h"
+#include "core/context/kick.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/region.h"

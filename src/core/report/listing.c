@@ -11,7 +11,7 @@
 #include "core/coherent/fixed.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
-#include "core/context/stats.h"
+#include "core/context/structs.h"
 #include "core/device/device.h"
 #include "core/page/block.h"
 #include "core/page/page.h"

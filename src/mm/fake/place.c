@@ -16,13 +16,13 @@
 #define FIRST_FD  1000000 /* no descriptor of this process */
 #define MAX_FILES 64
 
-struct file {
+struct fake_file {
 	unsigned char *bytes;
 	size_t npages;
 };
 
 static struct sys_mutex files_lock;
-static struct file files[MAX_FILES];
+static struct fake_file files[MAX_FILES];
 
 int fake_file(unsigned char *bytes, size_t npages)
 {
@@ -32,7 +32,7 @@ int fake_file(unsigned char *bytes, size_t npages)
 	for (int i = 0; i < MAX_FILES && fd < 0; i++) {
 		if (files[i].bytes)
 			continue;
-		files[i] = (struct file){ bytes, npages };
+		files[i] = (struct fake_file){ bytes, npages };
 		fd = FIRST_FD + i;
 	}
 	sys_mutex_unlock(&files_lock);
@@ -48,7 +48,7 @@ void fake_file_close(int fd)
 
 unsigned char *fake_file_bytes(const struct fake_page *page, uintptr_t va)
 {
-	const struct file *file = &files[page->fd - FIRST_FD];
+	const struct fake_file *file = &files[page->fd - FIRST_FD];
 	unsigned char *bytes;
 
 	sys_mutex_lock(&files_lock);

@@ -43,14 +43,14 @@ enum {
 };
 
 /* @users: handlers that use @b; closing it waits for them */
-struct slot {
+struct bus_seat {
 	_Atomic(struct uffd *) b;
 	_Atomic uint32_t users;
 };
 
 static struct {
 	struct sys_mutex lock; /* opening and closing */
-	struct slot open[MAX_OPEN];
+	struct bus_seat open[MAX_OPEN];
 	_Atomic int top;	  /* slots from here on have never been used */
 	int nr;			  /* by lock */
 	_Atomic uint32_t closing; /* not in @open any more, but registered */
@@ -75,13 +75,13 @@ static void wait_for_event(const struct uffd *b)
 			sys_yield();
 }
 
-static void leave_context(struct slot *s)
+static void leave_context(struct bus_seat *s)
 {
 	atomic_fetch_sub(&s->users, 1);
 }
 
 /* The context in @s; it stays until leave_context().  NULL: none. */
-static struct uffd *enter_context(struct slot *s)
+static struct uffd *enter_context(struct bus_seat *s)
 {
 	struct uffd *b = atomic_load(&s->b);
 
@@ -145,7 +145,7 @@ static bool resolve_unknown(uintptr_t va)
 	bool ours = false;
 
 	for (int i = 0, top = atomic_load(&bus.top); i < top && !ours; i++) {
-		struct slot *s = &bus.open[i];
+		struct bus_seat *s = &bus.open[i];
 		struct uffd *b = enter_context(s);
 
 		if (!b)
@@ -187,7 +187,7 @@ static bool serve_touch(uintptr_t addr, unsigned flags)
 	uintptr_t va = addr & ~(MM_PAGE_SIZE - 1);
 
 	for (int i = 0, top = atomic_load(&bus.top); i < top; i++) {
-		struct slot *s = &bus.open[i];
+		struct bus_seat *s = &bus.open[i];
 		struct uffd *b = enter_context(s);
 		bool has, ours = false;
 
@@ -283,7 +283,7 @@ static int add_context(struct uffd *b)
 	return -EMFILE;
 }
 
-static struct slot *slot_of(const struct uffd *b)
+static struct bus_seat *seat_of(const struct uffd *b)
 {
 	for (int i = 0, top = atomic_load(&bus.top); i < top; i++)
 		if (atomic_load(&bus.open[i].b) == b)
@@ -292,7 +292,7 @@ static struct slot *slot_of(const struct uffd *b)
 }
 
 /* Nobody looks at the context any more. */
-static void hide(struct slot *s)
+static void hide(struct bus_seat *s)
 {
 	uint32_t users;
 
@@ -310,7 +310,7 @@ int uffd_inline_open(struct uffd *b)
 	if (!ret && bus.nr == 0) {
 		ret = uffd_bus_install(on_sigbus);
 		if (ret)
-			hide(slot_of(b));
+			hide(seat_of(b));
 	}
 	if (!ret)
 		bus.nr++;
@@ -321,10 +321,10 @@ int uffd_inline_open(struct uffd *b)
 /* Closing the descriptor is what ends the registrations. */
 void uffd_inline_close(struct uffd *b)
 {
-	struct slot *s;
+	struct bus_seat *s;
 
 	sys_mutex_lock(&bus.lock);
-	s = slot_of(b);
+	s = seat_of(b);
 	if (s) {
 		atomic_fetch_add(&bus.closing, 1);
 		hide(s);
@@ -341,7 +341,7 @@ void uffd_inline_close(struct uffd *b)
 /* No thread that had the lock, or used the context, lives here. */
 void uffd_inline_child(struct uffd *b)
 {
-	struct slot *s = slot_of(b);
+	struct bus_seat *s = seat_of(b);
 
 	sys_mutex_reset(&bus.lock);
 	atomic_store(&bus.closing, 0);

@@ -74,7 +74,7 @@ static void arrived(struct uffd *b)
 	unsigned first = (unsigned)(k->frame >> MM_PAGE_SHIFT) % MM_BLOCK_PAGES;
 
 	note_late(b, first, (unsigned)(k->len >> MM_PAGE_SHIFT));
-	uffd_adopt(b, k->frame, k->len);
+	uffd_make_ours(b, k->frame, k->len);
 }
 
 static bool take_over_gate(struct uffd_keeper *k)

@@ -121,7 +121,7 @@ bool uffd_gate_enter_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
  * fails by fault injection is repeated, because the move cannot be undone from
  * here.
  */
-void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len)
+void uffd_make_ours(struct uffd *b, uintptr_t frame, size_t len)
 {
 	const int rw = PROT_READ | PROT_WRITE;
 

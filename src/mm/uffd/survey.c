@@ -90,7 +90,7 @@ static int query_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
  * count on.  The kernel goes on at the mapping where a read ended only if the
  * next one begins there: so there is one reader at a time.
  */
-struct reader {
+struct maps_reader {
 	const struct uffd *b;
 	int fd;
 	int err; /* of the last read */
@@ -105,28 +105,28 @@ static struct sys_mutex *lock_of_maps(const struct uffd *b)
 }
 
 /* A child has neither the text of its parent, nor the threads that read it. */
-static bool is_kept(const struct reader *r)
+static bool is_kept(const struct maps_reader *r)
 {
 	return r->fd == r->b->maps;
 }
 
-static int open_maps(struct reader *r, const struct uffd *b)
+static int open_maps(struct maps_reader *r, const struct uffd *b)
 {
-	*r = (struct reader){ .b = b };
+	*r = (struct maps_reader){ .b = b };
 	r->fd = sys_open("/proc/self/maps", O_RDONLY);
 	return r->fd < 0 ? -ENOMEM : 0;
 }
 
-static int begin_reading(struct reader *r, const struct uffd *b)
+static int begin_reading(struct maps_reader *r, const struct uffd *b)
 {
 	if (b->maps < 0 || atomic_load(&b->dead))
 		return open_maps(r, b);
-	*r = (struct reader){ .b = b, .fd = b->maps };
+	*r = (struct maps_reader){ .b = b, .fd = b->maps };
 	sys_mutex_lock(lock_of_maps(b));
 	return 0;
 }
 
-static int end_reading(struct reader *r)
+static int end_reading(struct maps_reader *r)
 {
 	if (is_kept(r))
 		sys_mutex_unlock(lock_of_maps(r->b));
@@ -135,7 +135,7 @@ static int end_reading(struct reader *r)
 	return r->err ? -ENOMEM : 0;
 }
 
-static int get_char(struct reader *r)
+static int get_char(struct maps_reader *r)
 {
 	if (r->at == r->have) {
 		ssize_t ret = sys_pread(r->fd, r->buf, sizeof(r->buf), r->pos);
@@ -152,7 +152,7 @@ static int get_char(struct reader *r)
 }
 
 /* A hexadecimal number and the character behind it. */
-static bool get_hex(struct reader *r, uint64_t *ret, int behind)
+static bool get_hex(struct maps_reader *r, uint64_t *ret, int behind)
 {
 	uint64_t v = 0;
 	int c;
@@ -169,7 +169,7 @@ static bool get_hex(struct reader *r, uint64_t *ret, int behind)
 }
 
 /* "start-end perm offset dev inode   name" */
-static bool get_line(struct reader *r, struct uffd_vma *ret)
+static bool get_line(struct maps_reader *r, struct uffd_vma *ret)
 {
 	uint64_t start, end, major, minor, offset, inode;
 	char name[NAME_LEN];
@@ -210,7 +210,7 @@ static bool get_line(struct reader *r, struct uffd_vma *ret)
 
 static int read_maps(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
-	struct reader r;
+	struct maps_reader r;
 	int err = begin_reading(&r, b);
 
 	if (err)
@@ -264,7 +264,7 @@ int uffd_find_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 static int each_line(const struct uffd *b, uffd_vma_fn *fn, void *arg)
 {
 	struct uffd_vma vma;
-	struct reader r;
+	struct maps_reader r;
 	int err = open_maps(&r, b);
 
 	if (err)
@@ -323,21 +323,21 @@ static void each_part(struct uffd *b, const struct uffd_vma *vma,
 	}
 }
 
-struct parts {
+struct vma_parts {
 	struct uffd *b;
 	uffd_part_fn *fn;
 };
 
 static void each_vma_part(const struct uffd_vma *vma, void *arg)
 {
-	const struct parts *p = arg;
+	const struct vma_parts *p = arg;
 
 	each_part(p->b, vma, p->fn);
 }
 
 void uffd_each_part(struct uffd *b, uffd_part_fn *fn)
 {
-	struct parts p = { b, fn };
+	struct vma_parts p = { b, fn };
 
 	uffd_each_vma(b, each_vma_part, &p);
 }

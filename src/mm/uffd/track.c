@@ -11,23 +11,23 @@ enum {
 };
 
 /* The mappings of a range, in order and without gaps, as they were. */
-struct parts {
+struct track_parts {
 	struct mm_extent few[FEW], *many; /* @many: not NULL: they are there */
 	size_t n, max;
 };
 
-static struct mm_extent *first_part(struct parts *p)
+static struct mm_extent *first_part(struct track_parts *p)
 {
 	return p->many ? p->many : p->few;
 }
 
-static void free_parts(struct parts *p)
+static void free_parts(struct track_parts *p)
 {
 	sys_free(p->many, p->max * sizeof(*p->many));
 }
 
 /* Return: -EAGAIN: there is room for more of them; -ENOMEM. */
-static int grow_parts(struct parts *p)
+static int grow_parts(struct track_parts *p)
 {
 	size_t max = 4 * p->max;
 	struct mm_extent *many = sys_alloc(max * sizeof(*many));
@@ -42,7 +42,7 @@ static int grow_parts(struct parts *p)
 }
 
 /* Return: 0; -E2BIG: there are too many; -errno of the survey. */
-static int look_at_parts(struct uffd *b, struct parts *p, uintptr_t start,
+static int look_at_parts(struct uffd *b, struct track_parts *p, uintptr_t start,
 			 uintptr_t end)
 {
 	struct mm_extent *part = first_part(p);
@@ -78,7 +78,7 @@ static int register_part(struct uffd *b, const struct mm_extent *e)
  * own way, which this would end, so it is left out.  Return: 0, -EAGAIN,
  * -ENOMEM: nothing is mapped, or another -errno.
  */
-static int register_parts(struct uffd *b, struct parts *p)
+static int register_parts(struct uffd *b, struct track_parts *p)
 {
 	bool mapped = false;
 	int ret = 0;
@@ -99,7 +99,7 @@ static int register_parts(struct uffd *b, struct parts *p)
  * registered, and no event tells.  So each part must be in one mapping now.
  * When a registered mapping is replaced, an event is under way.
  */
-static bool are_registered(struct uffd *b, struct parts *p)
+static bool are_registered(struct uffd *b, struct track_parts *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct mm_extent *e = &first_part(p)[i];
@@ -114,7 +114,7 @@ static bool are_registered(struct uffd *b, struct parts *p)
  * Tell the client, before any event of the range can be applied.  Caller holds
  * event_lock.
  */
-static int tell_parts(struct uffd *b, struct parts *p)
+static int tell_parts(struct uffd *b, struct track_parts *p)
 {
 	const struct mm_client *c = b->mm.client;
 	int ret = 0;
@@ -154,7 +154,7 @@ static void take_back_tracked(struct uffd *b, uintptr_t start, uintptr_t end)
  * are too many parts.  *@ret_new: the range was told to the client, and was not
  * known before.
  */
-static int track_once(struct uffd *b, struct parts *p, uintptr_t start,
+static int track_once(struct uffd *b, struct track_parts *p, uintptr_t start,
 		      uintptr_t end, bool *ret_new)
 {
 	int ret;
@@ -182,7 +182,7 @@ static int track_once(struct uffd *b, struct parts *p, uintptr_t start,
 int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct uffd *b = to_uffd(mm);
-	struct parts p = { .max = FEW };
+	struct track_parts p = { .max = FEW };
 	int ret = -EAGAIN;
 	bool new = false;
 

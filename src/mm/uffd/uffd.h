@@ -313,7 +313,7 @@ int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 void uffd_stash(struct mm *mm, struct mm_freeze *f);
 bool uffd_try_stash(struct uffd *b);
 /* Make a mapping that came from elsewhere one of our own. */
-void uffd_adopt(struct uffd *b, uintptr_t frame, size_t len);
+void uffd_make_ours(struct uffd *b, uintptr_t frame, size_t len);
 /*
  * Changes whenever a mapping in the block of @va does, or of a few others, and
  * whenever something is discarded there.

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* parts.h - functions shared between the files of the store. */
-#ifndef ZRAM_PARTS_H
-#define ZRAM_PARTS_H
+/*
+ * store_int.h - what the files of the store have between them: chunk.c,
+ * compact.c and store.c.
+ */
+#ifndef ZRAM_STORE_INT_H
+#define ZRAM_STORE_INT_H
 
 #include "store.h"
 
