@@ -60,7 +60,7 @@ bool device_is_full(const struct space *s, unsigned d, uint64_t given_up)
 	       (s->limit[d] && info.used + given_up >= s->limit[d]);
 }
 
-/* One that is there, or NR_DEVICES. */
+/* A device that is there, or NR_DEVICES. */
 static unsigned any_device(struct model *m)
 {
 	unsigned d = (unsigned)model_below(m, NR_DEVICES);

@@ -18,7 +18,7 @@ static int any_file(void)
 	return 3 + (int)below(NFILES);
 }
 
-/* Which of the program's are open. */
+/* Say which of the program's descriptors are open. */
 static void say_open(int ret)
 {
 	uint64_t open = 0;

@@ -139,7 +139,7 @@ static void end_of(pid_t pid)
 	CHECK(status == 0);
 }
 
-/* Which has a child, which has a child, @depth times. */
+/* This child forks, its child forks, and so on, @depth times. */
 static void child(int depth)
 {
 	pid_t pid = 0;

@@ -262,7 +262,7 @@ static void count(int sig, siginfo_t *info, void *context)
 	nr_faults++;
 }
 
-/* One that is sent while it is blocked waits. */
+/* A signal that is sent while it is blocked waits. */
 static void sent_while_blocked(void)
 {
 	static const int sigs[] = { SIGSEGV, SIGQUIT, SIGBUS };

@@ -27,7 +27,7 @@ static void *mover(void *arg)
 	return NULL;
 }
 
-/* One that is under way has begun before. */
+/* Two moves end: the first of them may have begun before this call. */
 static void wait_for_move(void)
 {
 	unsigned now = atomic_load(&moves);
