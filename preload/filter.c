@@ -7,6 +7,7 @@
  * there.  Our other calls have fallbacks when they fail, so those matter only
  * if the filter ends the process.
  */
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -27,6 +28,8 @@
 #endif
 
 #define ANY 4096 /* bytes */
+
+#define NR(list) (sizeof(list) / sizeof(*(list)))
 
 /* @needed: managing memory is impossible without it, also if it only fails */
 static const struct call {
@@ -73,6 +76,14 @@ static const struct call {
 	{ SYS_socket, false, "socket", { 1 } },
 	{ SYS_bind, false, "bind", { 4000 } },
 	{ SYS_listen, false, "listen", { 4000 } },
+};
+
+/* Only --shared=anon makes these. */
+static const struct call shared_list[] = {
+	{ SYS_fcntl, false, "fcntl", { 4000, F_SETLEASE, F_WRLCK } },
+	{ SYS_memfd_create, false, "memfd_create", { 0, 1 } },
+	{ SYS_madvise, false, "madvise", { 0, ANY, MADV_REMOVE } },
+	{ SYS_madvise, true, "madvise", { 0, ANY, MADV_DOFORK } },
 };
 
 /* ---- What a filter says ------------------------------------------------- */
@@ -215,28 +226,42 @@ static bool is_forbidden(const struct sock_fprog *prog, const struct call *c)
 }
 
 /*
- * The program is about to install @prog.  NULL: strict mode, which leaves only
- * read(2) of our calls.
+ * @prog: the filter; NULL: strict mode, which leaves only read(2) of our calls
+ * @name: the first of our calls that is forbidden
+ * @quiet: signals cannot be blocked any more
  */
+struct verdict {
+	const struct sock_fprog *prog;
+	const char *name;
+	bool quiet;
+};
+
+static void judge(struct verdict *v, const struct call *calls, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (v->prog && !is_forbidden(v->prog, &calls[i]))
+			continue;
+		if (!v->name)
+			v->name = calls[i].name;
+		v->quiet = v->quiet || calls[i].nr == SYS_rt_sigprocmask;
+	}
+}
+
+/* The program is about to install @prog. */
 static void before(const struct sock_fprog *prog)
 {
-	const char *name = NULL;
-	bool quiet = false;
+	struct verdict v = { .prog = prog };
 
 	if (!manage_is_on())
 		return;
-	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
-		if (prog && !is_forbidden(prog, &list[i]))
-			continue;
-		if (!name)
-			name = list[i].name;
-		quiet = quiet || list[i].nr == SYS_rt_sigprocmask;
-	}
-	budget_filtered(name);
-	if (!name)
+	judge(&v, list, NR(list));
+	if (settings.shared)
+		judge(&v, shared_list, NR(shared_list));
+	budget_filtered(v.name);
+	if (!v.name)
 		return;
 	arena_keep();
-	manage_stop(name, quiet);
+	manage_stop(v.name, v.quiet);
 }
 
 void filter_prctl(unsigned long op, unsigned long mode, unsigned long prog)

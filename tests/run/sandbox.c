@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * sandbox WAY WHEN: a program that gives up system calls, files or its place in
- * the system, "before" or "after" its memory grew beyond the limit, or
+ * sandbox WAY WHEN [shared]: a program that gives up system calls, files or its
+ * place in the system, "before" or "after" its memory grew beyond the limit, or
  * "between" its halves, and uses the data: by itself, in system calls and in a
- * child.  It prints nothing, as long as all is right.
+ * child.  The data are on the heap, or in shared memory.  It prints nothing, as
+ * long as all is right.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,11 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -34,6 +37,7 @@ static char *data;
 static size_t grown;
 static int file;
 static bool no_child; /* no process can be made */
+static bool is_shared;
 
 static void die(const char *what)
 {
@@ -46,10 +50,23 @@ static char pattern(size_t i)
 	return (char)(i / PAGE * 31 + (i >> 20) + 1);
 }
 
+static char *get_memory(void)
+{
+	void *p;
+
+	if (!is_shared)
+		return malloc(LEN);
+	p = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		 -1, 0);
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
+}
+
 static void grow(size_t to)
 {
 	if (!data)
-		data = malloc(LEN);
+		data = get_memory();
 	for (; grown < to; grown += PAGE)
 		data[grown] = pattern(grown);
 }
@@ -209,6 +226,47 @@ static int harmless(void)
 	return filter(list, NR(list), KILLED, ALLOWED);
 }
 
+/* @nr is allowed, but for calls with @value for the k-th argument. */
+static int kills_one(int nr, size_t k, unsigned value)
+{
+	struct sock_filter f[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 (unsigned)(offsetof(struct seccomp_data, args) +
+				    k * sizeof(uint64_t))),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, KILLED),
+		BPF_STMT(BPF_RET | BPF_K, ALLOWED),
+	};
+	struct sock_fprog prog = { .filter = f, .len = NR(f) };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
+}
+
+static int kills_leases(void)
+{
+	return kills_one(SYS_fcntl, 1, F_SETLEASE);
+}
+
+static int kills_remove(void)
+{
+	return kills_one(SYS_madvise, 2, MADV_REMOVE);
+}
+
+static int kills_dofork(void)
+{
+	return kills_one(SYS_madvise, 2, MADV_DOFORK);
+}
+
+static int kills_memfd(void)
+{
+	static const int list[] = { SYS_memfd_create };
+
+	return filter(list, NR(list), KILLED, ALLOWED);
+}
+
 /* Four calls are left. */
 static int strict(void)
 {
@@ -289,6 +347,10 @@ static const struct {
 	{ "only-few", only_few },
 	{ "only-few-refused", only_few_refused },
 	{ "only-few-sync", only_few_sync },
+	{ "kills-leases", kills_leases },
+	{ "kills-memfd", kills_memfd },
+	{ "kills-remove", kills_remove },
+	{ "kills-dofork", kills_dofork },
 	{ "harmless", harmless },
 	{ "strict", strict },
 	{ "landlock", landlock },
@@ -325,8 +387,9 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
+	is_shared = argc > 3;
 	alarm(20); /* what hangs is a failure */
 	prepare();
 	if (strcmp(argv[2], "after") == 0)

@@ -8,6 +8,8 @@ needs_userfaultfd
 program=$1
 mode=$2
 off=${3:+--features-off $3}
+shared=no
+how=
 mkdir "$tmp/root" && chmod 755 "$tmp" && cd "$tmp/root" || exit 1
 
 # Where it cannot be done without us there is nothing to compare with.
@@ -20,8 +22,8 @@ run()
 {
 	# shellcheck disable=SC2086
 	TMPDIR=/tmp timeout -s KILL 60 "$UHMM" run --mode "$mode" \
-		--resident 2M --device zram:64M $off "$program" "$1" "$2" \
-		>"$tmp/out" 2>&1
+		--resident 2M --device zram:64M --shared="$shared" $off \
+		"$program" "$1" "$2" $how >"$tmp/out" 2>&1
 	status=$?
 }
 
@@ -54,4 +56,10 @@ same own-mounts between
 same mourns after
 same new-mounts between
 same harmless between
+same kills-leases between
+shared=anon how=shared
+said kills-leases between
+said kills-memfd between
+said kills-remove between
+said kills-dofork after
 finish
