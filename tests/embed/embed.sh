@@ -169,6 +169,21 @@ combinations()
 	done
 }
 
+# The static library is machine code, where distributions compile with LTO.
+static_of_lto()
+{
+	rm -rf "$tmp/build"
+	meson setup "$tmp/build" "$UHMM_SOURCE" --cross-file "$tmp/poor.ini" \
+		-Dc_args='-flto -ffat-lto-objects' -Ddefault_library=static \
+		-Dtests=disabled -Dexamples=disabled >"$tmp/log" 2>&1 || {
+		grep -q "cannot be made with LTO" "$tmp/log" && return
+		die "$(tail "$tmp/log")"
+	}
+	quiet ninja -C "$tmp/build" src/libuhmm.a
+	build -I "$UHMM_SOURCE/include" "$tmp/build/src/libuhmm.a" \
+		-lurcu-bp -llz4 -pthread
+}
+
 # says PACKAGE OPTION...: setting up fails, and says to install PACKAGE.
 says()
 {
@@ -221,7 +236,7 @@ library)
 	grep -q '"/opt/py/uhmm"' "$tmp/log" || die "python_dir has no effect"
 	grep -q share/doc "$tmp/log" && die "documents were not wanted"
 	rm -rf "$tmp/build"
-	[ -z "$UHMM_SOAK" ] || combinations
+	[ -z "$UHMM_SOAK" ] || { static_of_lto && combinations; }
 	;;
 missing)
 	poor liblz4
