@@ -14,17 +14,25 @@ enum {
 	MODE = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 };
 
+/* The caller holds the lock of the table. */
+static struct uffd_object *object_at_locked(struct uffd_objects *t,
+					    uintptr_t va)
+{
+	for (unsigned i = 0; i < UFFD_MAX_OBJECTS; i++)
+		if (t->o[i].va && va - t->o[i].va < t->o[i].len)
+			return &t->o[i];
+	return NULL;
+}
+
 struct uffd_object *uffd_object_at(const struct uffd *b, uintptr_t va)
 {
 	struct uffd_objects *t = uffd_objects_of(b);
-	struct uffd_object *found = NULL;
+	struct uffd_object *found;
 
 	if (!t)
 		return NULL;
 	sys_mutex_lock(&t->lock);
-	for (unsigned i = 0; i < UFFD_MAX_OBJECTS && !found; i++)
-		if (t->o[i].va && va - t->o[i].va < t->o[i].len)
-			found = &t->o[i];
+	found = object_at_locked(t, va);
 	sys_mutex_unlock(&t->lock);
 	return found;
 }
@@ -287,11 +295,24 @@ int uffd_punch(const struct uffd_object *o, uintptr_t va, size_t len)
 	return sys_punch(o->fd, va - o->va, len);
 }
 
+/*
+ * Under the lock, so that the object does not end meanwhile: another thread may
+ * get its addresses and its descriptor then.
+ */
 int uffd_object_punch(struct mm *mm, uintptr_t va, size_t npages)
 {
-	const struct uffd_object *o = uffd_object_at(to_uffd(mm), va);
+	struct uffd_objects *t = uffd_objects_of(to_uffd(mm));
+	const struct uffd_object *o;
+	int ret = -EINVAL;
 
-	return o ? uffd_punch(o, va, npages * MM_PAGE_SIZE) : -EINVAL;
+	if (!t)
+		return ret;
+	sys_mutex_lock(&t->lock);
+	o = object_at_locked(t, va);
+	if (o)
+		ret = uffd_punch(o, va, npages * MM_PAGE_SIZE);
+	sys_mutex_unlock(&t->lock);
+	return ret;
 }
 
 /* ---- The end ---- */
