@@ -17,7 +17,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
+#include "sys/call.h"
 #include "sys/cpu.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
@@ -225,12 +227,17 @@ static int grow_own(void)
 	return 0;
 }
 
+/*
+ * Tables are made large and used in part.  Where transparent huge pages are on
+ * for all memory, the first byte of each would take 2 MiB.
+ */
 static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
 {
 	int ret = sys_mmap(0, len, prot, flags, ret_addr);
 
 	if (ret)
 		return ret;
+	call(SYS_madvise, (long)*ret_addr, (long)len, MADV_NOHUGEPAGE, 0, 0, 0);
 	ret = bind_new(*ret_addr, len);
 	if (ret)
 		sys_munmap(*ret_addr, len);
