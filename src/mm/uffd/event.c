@@ -319,7 +319,7 @@ static void serve_event(struct uffd *b, const struct uffd_msg *msg)
 	if (msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
 		flags |= MM_FAULT_WP;
 	uffd_saw_again = false;
-	uffd_poison_begin();
+	uffd_poison_begin(b);
 	atomic_fetch_add(&b->relief.serving, 1);
 	out = uffd_fault(b, va, flags);
 	atomic_fetch_sub(&b->relief.serving, 1);

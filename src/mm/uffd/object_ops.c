@@ -157,10 +157,10 @@ int object_poison(struct mm *mm, uintptr_t va, size_t npages)
 	int ret = uffd_poison(mm, va, npages);
 	struct uffd_view_list list;
 
-	if (!uffd_object_at(b, va))
+	if (!b->has.poison || !uffd_object_at(b, va))
 		return ret;
 	uffd_view_list(b, va, npages * MM_PAGE_SIZE, &list);
-	for (unsigned i = 0; b->has.poison && i < list.nr; i++)
+	for (unsigned i = 0; i < list.nr; i++)
 		for (uintptr_t at = list.v[i].start; at < list.v[i].end;
 		     at += MM_PAGE_SIZE)
 			poison_one(b, at);

@@ -32,6 +32,7 @@
  * serves.
  */
 static _Thread_local bool woken;
+static _Thread_local uint64_t began; /* to serve the fault */
 
 static _Atomic uintptr_t *lost_at(struct uffd *b, uintptr_t va)
 {
@@ -44,7 +45,7 @@ static void emulate(struct uffd *b, uintptr_t va, size_t npages)
 		if (atomic_exchange(lost_at(b, va), va) == va)
 			continue;
 		woken = true;
-		uffd_wake_range(b, va, MM_PAGE_SIZE);
+		b->mm.ops->wake(&b->mm, va, 1);
 	}
 }
 
@@ -75,22 +76,28 @@ int uffd_poison(struct mm *mm, uintptr_t va, size_t npages)
 	return 0;
 }
 
-void uffd_poison_begin(void)
+void uffd_poison_begin(const struct uffd *b)
 {
 	woken = false;
+	if (!b->has.poison)
+		began = sys_now_ns();
 }
 
-/* Was this thread sent a signal for the page a moment ago?  If not, note it. */
+/*
+ * Was @tid sent a signal for the page since the calling thread began to serve
+ * this touch, or a moment before?  If not, note that it is sent one.
+ */
 static bool was_sent(struct uffd *b, uintptr_t va, int tid)
 {
 	struct uffd_sent *s = &b->sent[(unsigned)tid % UFFD_SENT];
-	uint64_t now = sys_now_ns();
 	bool ret;
 
 	sys_mutex_lock(&b->sent_lock);
-	ret = s->tid == tid && s->va == va && now - s->ns < MOMENT_NS;
+	ret = s->tid == tid && s->va == va && s->ns + MOMENT_NS > began;
 	if (!ret)
-		*s = (struct uffd_sent){ .tid = tid, .va = va, .ns = now };
+		*s = (struct uffd_sent){ .tid = tid,
+					 .va = va,
+					 .ns = sys_now_ns() };
 	sys_mutex_unlock(&b->sent_lock);
 	return ret;
 }

@@ -363,7 +363,7 @@ void uffd_hint_small(struct uffd *b, uintptr_t va);
 
 int uffd_poison(struct mm *mm, uintptr_t va, size_t npages);
 /* Around a fault that may end in MM_SIGBUS. */
-void uffd_poison_begin(void);
+void uffd_poison_begin(const struct uffd *b);
 void uffd_poison_signal(struct uffd *b, uintptr_t va, int tid);
 /* The range was discarded or unmapped: its pages are new. */
 void uffd_poison_forget(struct uffd *b, uintptr_t start, uintptr_t end);
