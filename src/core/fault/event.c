@@ -17,6 +17,7 @@
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 
@@ -69,6 +70,8 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	}
 	count_add(&u->count.discarded, 1);
 	block_event(u, b, i, E_DISCARD);
+	if (page_has(w, PAGE_IN_FRAME))
+		kept_copied(u, b, i, 1);
 	return event_owns_dpfn(w) ? w : 0;
 }
 
@@ -104,10 +107,14 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 
 void event_forget_page(struct uhmm *u, struct block *b, unsigned i)
 {
+	bool framed = page_has(block_word(b, i), PAGE_IN_FRAME);
+
 	if (page_state(block_word(b, i)) == P_STASHING)
 		block_overtake(u, b, i, PAGE_GONE);
 	else
 		block_event(u, b, i, E_FORGET);
+	if (framed)
+		kept_copied(u, b, i, 1);
 }
 
 static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
@@ -149,8 +156,37 @@ static bool are_known(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return start >= end;
 }
 
+static bool revoke_block(struct uhmm *u, struct block *b, unsigned first,
+			 unsigned last)
+{
+	bool any = false;
+
+	block_lock(b);
+	for (unsigned i = first; b->table && i < last; i++) {
+		enum page_state s = page_state(block_word(b, i));
+
+		if (s == P_EXCLUSIVE)
+			block_event(u, b, i, E_REVOKE);
+		any = any || s == P_EXCLUSIVE || s == P_REVOKING;
+	}
+	block_unlock(u, b);
+	return any;
+}
+
+void event_revoke(struct uhmm *u, uintptr_t start, uintptr_t end,
+		  enum uhmm_notify why)
+{
+	for (uintptr_t last; block_next(u, &start, end); start = last) {
+		last = block_part_end(start, end);
+		if (revoke_block(u, block_find(u, start), page_index(start),
+				 page_index(last - 1) + 1))
+			mirror_invalidate(u, start, last, why);
+	}
+}
+
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
+	event_revoke(priv, start, end, UHMM_NOTIFY_CLEAR);
 	if (!are_known(priv, start, end))
 		dropped_remember(priv, start, end);
 	event_each_block(priv, start, end, discard_block);
@@ -162,6 +198,7 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 {
 	struct uhmm *u = priv;
 
+	event_revoke(u, start, end, UHMM_NOTIFY_UNMAP);
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
 	event_each_block(u, start, end, unmap_block);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <uhmm/mirror.h>
+
 #include "core/page/page.h"
 
 struct block;
@@ -29,5 +31,12 @@ typedef void event_block_fn(struct uhmm *u, struct block *b, unsigned first,
 /* Call @fn for the part of [start, end) in each block that exists. */
 void event_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 		      event_block_fn *fn);
+
+/*
+ * The devices that have frames of [start, end) to themselves are told, before
+ * the pages go: a frame with old data may soon be used for another page.
+ */
+void event_revoke(struct uhmm *u, uintptr_t start, uintptr_t end,
+		  enum uhmm_notify why);
 
 #endif

@@ -314,22 +314,12 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 			 (unsigned long)from);
 }
 
-/* A frame is about to be copied: its device must not write any more. */
-static void revoke_block(struct uhmm *u, struct block *b, unsigned first,
-			 unsigned last)
-{
-	block_lock(b);
-	for (unsigned i = first; b->nr[P_EXCLUSIVE] && i < last; i++)
-		if (page_state(block_word(b, i)) == P_EXCLUSIVE)
-			block_event(u, b, i, E_REVOKE);
-	block_unlock(u, b);
-}
-
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
-	event_each_block(u, from, from + len, revoke_block);
+	/* a frame is about to be copied: its device must not write any more */
+	event_revoke(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
 		if (!off || !page_index(to + off))
