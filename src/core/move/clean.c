@@ -115,6 +115,7 @@ out:
 struct drop {
 	struct out o;
 	uint64_t word[MM_BLOCK_PAGES];
+	struct mm_set refused;
 	struct mm_set back; /* in frames, and to be at their addresses */
 };
 
@@ -176,6 +177,22 @@ static void dropped(struct drop *d, unsigned i)
 }
 
 /*
+ * The pages that freeze() refused for good: when the child of a fork(2) is
+ * gone, only a write makes a page movable.  Caller holds the block's lock.
+ */
+static struct mm_set refused_pages(const struct out *o)
+{
+	struct mm_set ret;
+
+	set_clear(&ret);
+	set_for_each(&o->f.want, i)
+		if (o->f.why[i] && o->f.why[i] != UHMM_WHY_BUSY &&
+		    o->f.why[i] != UHMM_WHY_POISONED && !set_has(&o->f.left, i))
+			set_add(&ret, i);
+	return ret;
+}
+
+/*
  * Take the pages that can be moved one by one, without unlocking.  Caller holds
  * the block's lock.
  */
@@ -191,6 +208,7 @@ static void drop_by_move(struct drop *d, const struct mm_set *want)
 	}
 	if (out_take_frames(o))
 		return;
+	d->refused = refused_pages(o);
 	set_for_each(&o->f.want, i) {
 		uint64_t w = block_word(o->m.b, i);
 
@@ -221,42 +239,25 @@ static void drop_by_stash_relock(struct drop *d) NOT_GUARDED
 	o->m.b->stash = NULL;
 }
 
-/*
- * The pages that freeze() refused for good: when the child of a fork(2) is
- * gone, only a write makes a page movable.  Caller holds the block's lock.
- */
-static struct mm_set refused_pages(const struct out *o)
-{
-	struct mm_set ret;
-
-	set_clear(&ret);
-	set_for_each(&o->f.want, i)
-		if (o->f.why[i] && o->f.why[i] != UHMM_WHY_BUSY &&
-		    !set_has(&o->f.left, i))
-			set_add(&ret, i);
-	return ret;
-}
-
 /* Pages that cannot be dropped give up their copies. */
 static int drop_clean_pages(struct uhmm *u, struct block *b,
 			    const struct mm_set *want)
 {
-	struct mm_set refused;
 	struct drop d;
 	bool aside;
 
 	out_init(&d.o, u, b, NULL);
+	set_clear(&d.refused);
 	d.o.how = OUT_EVICT;
 	if (out_give_slot(u, b, want))
 		return 0;
 	block_lock(b);
 	drop_by_move(&d, want);
-	refused = refused_pages(&d.o);
 	aside = !set_empty(&d.o.left);
 	if (aside)
 		drop_by_stash_relock(&d);
 	block_release_slot(u, b);
-	clean_break_unlock(u, b, &refused, NULL);
+	clean_break_unlock(u, b, &d.refused, NULL);
 	if (aside)
 		block_settle(u, b, false);
 	out_free_gone(&d.o);
