@@ -23,8 +23,9 @@
 #include "core/page/slot.h"
 #include "sys/shared.h"
 
-#define RETRY_NS (10 * 1000 * 1000)
-#define LOOK_NS	 (1000 * 1000 * 1000)
+#define RETRY_NS  (10 * 1000 * 1000)
+#define OLD_SHARE 64 /* of the limit, in frames with old data */
+#define LOOK_NS	  (1000 * 1000 * 1000)
 
 static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
@@ -50,10 +51,11 @@ void policy_passed(struct uhmm *u)
 	}
 }
 
-/* Nothing can be demoted: give back what takes RAM beside pages. */
-static void trim(struct uhmm *u)
+/* Frames with old data are the cheapest RAM to give back. */
+static void give_up_old(struct uhmm *u, uint64_t least)
 {
-	slot_trim(u, 0);
+	if (atomic_load(&u->slots.old) < least)
+		return;
 	gate_enter(u);
 	kept_shed_all(u);
 	gate_leave(u);
@@ -70,6 +72,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 	int n = 1;
 
 	charge_share_pool(u);
+	give_up_old(u, charge_limit(&u->charge.root) / OLD_SHARE + 1);
 	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = demote_step(u, g);
 		if (n <= 0)
@@ -77,8 +80,10 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 		atomic_store(&g->idle, 0);
 		room_wake(u);
 	}
+	if (!n)
+		give_up_old(u, 1);
 	if (!n && group_is_root(g))
-		trim(u);
+		slot_trim(u, 0);
 	atomic_store(&g->idle, !n && charge_above(g, 0));
 	if (charge_is_passed(g) || atomic_load(&g->idle))
 		note_exceeded(u, g);

@@ -15,6 +15,7 @@
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/page/slot.h"
@@ -228,6 +229,7 @@ static void empty_frames(struct out *o)
 				      last - first);
 	s->stock = set_minus(&s->stock, &left);
 	s->huge = false;
+	kept_dropped(o->m.u, o->m.b, set_count(&left));
 }
 
 static int try_freeze(struct out *o)

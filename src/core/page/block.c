@@ -409,6 +409,7 @@ void block_release_slot(struct uhmm *u, struct block *b)
 	if (slot == NO_SLOT || b->nr_kept || block_nr(b, PAGE_USES_FRAME))
 		return;
 	b->slot = NO_SLOT;
+	kept_none_old(u, b);
 	slot_put(u, slot);
 }
 

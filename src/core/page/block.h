@@ -50,7 +50,8 @@ struct block {
 	_Atomic uint16_t nr_charged; /* pages counted as RAM; a hint */
 	uint16_t nr_pinned;
 	uint16_t nr_kept;	     /* pages with kept frames: kept.c */
-	_Atomic uint16_t spent;	     /* frames with old data; under @lock */
+	_Atomic uint16_t spent;	     /* no longer kept; under @lock */
+	_Atomic uint16_t old;	     /* frames that pages were copied from */
 	_Atomic uint16_t next_fault; /* a stream's next page; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0, not worth it */

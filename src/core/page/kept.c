@@ -24,7 +24,7 @@
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
-#define SHED_PAGES 32 /* fewer frames with old data are not worth a call */
+#define SHED_PAGES 64 /* fewer frames with old data are not worth a call */
 
 static void count_kept(struct uhmm *u, struct block *b, int by)
 {
@@ -85,48 +85,66 @@ static void shed(struct uhmm *u, struct block *b)
 				 last - first);
 	s->huge = s->huge && set_empty(&old);
 	s->stock = set_minus(&s->stock, &old);
+	kept_none_old(u, b);
 }
 
 void kept_shed(struct uhmm *u, struct block *b)
 {
 	block_lock(b);
-	if (b->slot != NO_SLOT)
+	if (b->slot != NO_SLOT) {
 		shed(u, b);
+		block_release_slot(u, b);
+	}
 	block_unlock(u, b);
 }
 
 void kept_shed_all(struct uhmm *u)
 {
 	block_for_each(u, b) {
-		if (!atomic_load(&b->spent) || !block_try_mover(b))
+		if (!atomic_load_explicit(&b->old, memory_order_relaxed) ||
+		    !block_try_mover(b))
 			continue;
-		atomic_store(&b->spent, 0);
 		kept_shed(u, b);
 		block_let_go(u, b);
 	}
 }
 
+void kept_dropped(struct uhmm *u, struct block *b, unsigned n)
+{
+	unsigned old = atomic_load(&b->old);
+
+	n = n < old ? n : old;
+	atomic_store(&b->old, (uint16_t)(old - n));
+	atomic_fetch_sub(&u->slots.old, n);
+}
+
+void kept_none_old(struct uhmm *u, struct block *b)
+{
+	atomic_fetch_sub(&u->slots.old, atomic_exchange(&b->old, 0));
+}
+
 void kept_copied(struct uhmm *u, struct block *b, unsigned first, unsigned n)
 {
 	const struct slot *s = slot_of(u, b->slot);
-	unsigned left = 0;
+	unsigned old = 0;
 
 	for (unsigned i = first; i < first + n; i++)
-		left += set_has(&s->stock, i);
-	atomic_fetch_add_explicit(&b->spent, left, memory_order_relaxed);
+		old += set_has(&s->stock, i);
+	atomic_fetch_add(&b->old, (uint16_t)old);
+	atomic_fetch_add(&u->slots.old, old);
+	if (!b->nr_kept && !block_nr(b, PAGE_USES_FRAME))
+		atomic_store(&b->spent, 1);
 }
 
 void kept_tidy(struct uhmm *u, struct block *b)
 {
-	bool in_use = b->nr_kept || block_nr(b, PAGE_USES_FRAME);
-
-	if (in_use && atomic_load(&b->spent) < SHED_PAGES)
+	if (b->nr_kept && atomic_load(&b->spent) < SHED_PAGES)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!sys_mutex_trylock(&b->mover))
 		return;
 	atomic_store(&b->spent, 0);
-	if (in_use && b->slot != NO_SLOT)
+	if (b->nr_kept)
 		shed(u, b);
 	else
 		block_release_slot(u, b);

@@ -22,19 +22,25 @@ void kept_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 /* The device page is lost: page @i becomes P_FROZEN, its frame has the data. */
 void kept_park(struct uhmm *u, struct block *b, unsigned i);
 /*
- * @n pages from @first are at their addresses again.  Where they were copied
- * there, and not moved, their frames still have memory.
+ * @n pages from @first have left their frames.  Where they were copied, or
+ * discarded, and not moved, the frames still have memory.  That memory counts
+ * as RAM, and the demoter gives it up first; the slot goes when the last page
+ * has left.
  */
 void kept_copied(struct uhmm *u, struct block *b, unsigned first, unsigned n);
+/* @n frames with old data were dropped. */
+void kept_dropped(struct uhmm *u, struct block *b, unsigned n);
+/* No frame of @b has old data any more. */
+void kept_none_old(struct uhmm *u, struct block *b);
 /*
- * Give up frames that are kept no more, or that pages were copied from.
- * block_unlock() calls this.  While a mover holds b->mover, the slot is left
- * alone: block_let_go() calls this again.
+ * Give up frames that are kept no more.  block_unlock() calls this.  While a
+ * mover holds b->mover, the slot is left alone: block_let_go() calls this
+ * again.
  */
 void kept_tidy(struct uhmm *u, struct block *b);
 /*
- * Give up the frames that are kept no more.  The caller holds b->mover and not
- * b->lock.
+ * Give up all frames with old data, and the slot if no other are left.  The
+ * caller holds b->mover and not b->lock.
  */
 void kept_shed(struct uhmm *u, struct block *b);
 /* kept_shed() for all blocks.  The caller is in the gate, without locks. */

@@ -51,6 +51,7 @@ struct slot_pool {
 	struct slot_list thin;	     /* with a little */
 	struct slot_list stocked[2]; /* small pages; huge ones */
 	_Atomic uint64_t pages;	     /* stock of all slots in the pool */
+	_Atomic uint64_t old;	     /* struct block's @old, of all blocks */
 	_Atomic uint64_t limit;	     /* of @pages, now */
 	uint64_t most;		     /* highest value of @limit */
 };
