@@ -9,8 +9,13 @@
  *	exec	children that are programs of their own
  *	io	system calls that use it, and locks in it
  *	many	mapped and unmapped, more often than there can be objects
+ *	remove	madvise(2), MADV_REMOVE of several mappings at once
+ *	beside	one thread maps memory where another one has just unmapped some
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -19,7 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -269,15 +276,120 @@ static void way_many(void)
 	verify(whole, NPAGES, 5);
 }
 
+/* ---- remove ---- */
+
+/* Twice the memory, one behind the other. */
+static struct page *map_twice(size_t npages)
+{
+	struct page *p = map_pool(npages), *room = map_pool(2 * npages), *q;
+	const int how = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+	q = room + npages;
+	CHECK(mremap(p, npages * PAGE, npages * PAGE, how, room) == room);
+	CHECK(mremap(room, 0, npages * PAGE, how, q) == q);
+	return room;
+}
+
+/* The end of one mapping and the beginning of the next: together all of it. */
+static void way_remove(void)
+{
+	struct page *p = map_twice(NPAGES), *other = map_pool(512), *longer;
+	const size_t half = NPAGES / 2;
+
+	fill(p, NPAGES, 1);
+	CHECK(!madvise(p + half, NPAGES * PAGE, MADV_REMOVE));
+	for (size_t i = 0; i < 2 * NPAGES; i++)
+		CHECK(!p[i].number && !p[i].rest[0]);
+
+	/* longer than the memory that it shows */
+	longer = map_pool(512);
+	fill(longer, 512, 2);
+	fill(other, 512, 3);
+	fill(p, NPAGES, 4);
+	longer = mremap(longer, 512 * PAGE, 4096 * PAGE, MREMAP_MAYMOVE);
+	CHECK(longer != MAP_FAILED);
+	madvise(longer, 4096 * PAGE, MADV_REMOVE);
+	for (size_t i = 0; i < 512; i++)
+		CHECK(!longer[i].number);
+	verify(other, 512, 3);
+	verify(p + NPAGES, NPAGES, 4);
+}
+
+/* ---- beside ---- */
+
+/* Under @fd, which is told of unmaps by the kernel, as uhmm is. */
+struct unmapped {
+	void *p;
+	size_t len;
+};
+
+static void *unmap_all(void *arg)
+{
+	const struct unmapped *m = arg;
+
+	CHECK(!munmap(m->p, m->len));
+	return NULL;
+}
+
+/*
+ * Have a thread unmap @npages of shared memory and a page behind, and be held
+ * in munmap(2) until @fd is read: the addresses are free.
+ */
+static pthread_t unmap_held(int fd, struct page *p, size_t npages)
+{
+	static struct unmapped m;
+	struct uffdio_register r = { .range = { (uintptr_t)(p + npages), PAGE },
+				     .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct pollfd held = { .fd = fd, .events = POLLIN };
+	pthread_t t;
+
+	CHECK(mmap(p + npages, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) == p + npages);
+	CHECK(!ioctl(fd, UFFDIO_REGISTER, &r));
+	m = (struct unmapped){ p, (npages + 1) * PAGE };
+	CHECK(!pthread_create(&t, NULL, unmap_all, &m));
+	CHECK(poll(&held, 1, -1) == 1);
+	return t;
+}
+
+static void way_beside(void)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_EVENT_UNMAP };
+	int fd = (int)syscall(SYS_userfaultfd, O_NONBLOCK | 1);
+	struct page *p = map_pool(NPAGES + 1), *q;
+	struct uffd_msg msg;
+	pthread_t t;
+
+	if (fd < 0)
+		return; /* nor does the library get one */
+	CHECK(!ioctl(fd, UFFDIO_API, &api));
+	fill(p, NPAGES, 1);
+	t = unmap_held(fd, p, NPAGES);
+	q = mmap(p, NPAGES * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	CHECK(q == p);
+	CHECK(read(fd, &msg, sizeof(msg)) == sizeof(msg));
+	CHECK(!pthread_join(t, NULL));
+	fill(q, NPAGES, 2);
+	write_and_read(q);
+	verify(q, NPAGES, 2);
+	CHECK(!munmap(q, NPAGES * PAGE));
+	close(fd);
+	way_many();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
 	} ways[] = {
-		{ "pool", way_pool }, { "change", way_change },
-		{ "exec", way_exec }, { "io", way_io },
-		{ "many", way_many },
+		{ "pool", way_pool },	  { "change", way_change },
+		{ "exec", way_exec },	  { "io", way_io },
+		{ "many", way_many },	  { "remove", way_remove },
+		{ "beside", way_beside },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(ways) / sizeof(*ways); i++)

@@ -8,7 +8,7 @@
 mode=${1:-threads}
 off=${2:-}
 shared=${SHARED:-$UHMM_BUILD/tests/run/shared}
-ways="pool change exec io many"
+ways="pool change exec io many remove beside"
 
 if [ "$mode" = bare ]; then
 	for way in $ways; do
