@@ -10,7 +10,9 @@
  * The move raises events of our own; @swap says which.  It is made in the gate,
  * as in stash.c, so the mapping that is replaced is the one that was looked at.
  * If no UNMAP event comes, the program had unmapped the range before: then what
- * was placed is unmapped.
+ * was placed is unmapped.  An UNMAP event of exactly that range cannot be told
+ * from that of the move: the program has to announce such a change, see LIMITS
+ * in uhmm(7).
  *
  * Device memory is tracked where the kernel allows it (memfd_create(2), not
  * devdax): discarding it leaves the page to be mapped again by resume(), after
