@@ -17,6 +17,13 @@
  * the pool when no frame is kept any more.  Before that, many frames with old
  * data are dropped (kept_tidy()).  Both happen with the mover lock held, so
  * that no other thread is working with the slot.
+ *
+ * DOC: Frames that pages were copied from
+ *
+ * A parked page that is touched is copied to its address where moving the frame
+ * would cost more, and a parked page may be discarded.  The frame has old data
+ * then, and takes RAM for as long as the block has the slot: it counts
+ * (@old), and the demoter gives it up before it demotes a page.
  */
 #include "core/page/kept.h"
 #include "core/context/context.h"
