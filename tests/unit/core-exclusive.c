@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A device that has pages to itself is told before they are discarded or
- * unmapped: until then their frames are the device's, and no other page's.
+ * unmapped: until then their frames are the device's, and no other page's.  A
+ * thread that touches such a page meanwhile is woken when the page is gone.
  */
 #include "world.h"
 
@@ -24,8 +25,11 @@ static void invalidate(void *priv, uintptr_t start, uintptr_t end,
 	for (size_t i = 0; i < N; i++) {
 		uintptr_t at = (uintptr_t)world_at(i);
 
-		if (at >= start && at < end)
-			nr_told += world_state(&w, i) == P_REVOKING;
+		if (at < start || at >= end || world_state(&w, i) != P_REVOKING)
+			continue;
+		nr_told++;
+		CHECK_EQ(w.mm->client->fault(w.mm->client->priv, at, 0),
+			 MM_WAIT);
 	}
 }
 
@@ -36,6 +40,8 @@ static void check_told(void (*change)(struct mm *mm, uintptr_t start,
 	nr_told = 0;
 	change(w.mm, (uintptr_t)world_at(first), (uintptr_t)world_at(last));
 	CHECK_EQ(nr_told, last - first);
+	CHECK(!atomic_load(
+		&block_find(w.u, (uintptr_t)world_at(first))->waiting));
 	for (size_t i = first; i < last; i++)
 		CHECK(world_state(&w, i) != P_REVOKING);
 }

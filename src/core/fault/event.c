@@ -75,6 +75,16 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	return event_owns_dpfn(w) ? w : 0;
 }
 
+/*
+ * A toucher may have found a page that was being revoked, and wait: nothing
+ * else ends that wait when the page goes.
+ */
+static void wake_waiting(struct uhmm *u, struct block *b)
+{
+	if (atomic_load(&b->waiting))
+		block_settle(u, b, false);
+}
+
 /* Pages that were unregistered after the event was raised are skipped. */
 static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			  unsigned last)
@@ -98,6 +108,7 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			gone[n++] = w;
 	}
 	block_unlock(u, b);
+	wake_waiting(u, b);
 	device_free_words(u, gone, n);
 	if (!set_empty(&wipe))
 		coherent_wipe(u, b, &wipe);
@@ -134,6 +145,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 	}
 	b->huge = false;
 	block_unlock(u, b);
+	wake_waiting(u, b);
 	device_free_words(u, gone, n);
 }
 
@@ -156,13 +168,18 @@ static bool are_known(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return start >= end;
 }
 
+static bool has_exclusive(const struct block *b)
+{
+	return b->nr[P_EXCLUSIVE] || b->nr[P_REVOKING];
+}
+
 static bool revoke_block(struct uhmm *u, struct block *b, unsigned first,
 			 unsigned last)
 {
 	bool any = false;
 
 	block_lock(b);
-	for (unsigned i = first; b->table && i < last; i++) {
+	for (unsigned i = first; has_exclusive(b) && i < last; i++) {
 		enum page_state s = page_state(block_word(b, i));
 
 		if (s == P_EXCLUSIVE)

@@ -19,6 +19,7 @@
 #include "core/coherent/node.h"
 #include "core/context/context.h"
 #include "core/context/hist.h"
+#include "core/context/kick.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
@@ -178,6 +179,8 @@ static enum mm_outcome frame_fault_unlock(struct uhmm *u, struct block *b,
 
 	block_unlock(u, b);
 	count_add(&u->count.soft_faults, 1);
+	if (is_counted(u) && charge_above(&u->charge.root, 1))
+		policy_kick(u); /* the frame may have memory still */
 	return got > 0 ? MM_RESOLVED : MM_RETRY;
 }
 

@@ -23,6 +23,7 @@
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
+#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/page/slot.h"
@@ -116,6 +117,8 @@ static int move_frame(struct remap *r, const char *data)
 	sys_copy((char *)block_slot_va(r->u, to) + r->k * MM_PAGE_SIZE, data,
 		 MM_PAGE_SIZE);
 	debug_race_ends();
+	if (set_has(&slot_of(r->u, to->slot)->stock, r->k))
+		kept_dropped(r->u, to, 1);
 	set_add(&slot_of(r->u, to->slot)->stock, r->k);
 	block_move_in(r->u, to, r->k, P_FROZEN);
 	return 0;

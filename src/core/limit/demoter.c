@@ -52,9 +52,10 @@ void policy_passed(struct uhmm *u)
 }
 
 /* Frames with old data are the cheapest RAM to give back. */
-static void give_up_old(struct uhmm *u, uint64_t least)
+static void give_up_old(struct uhmm *u, const struct uhmm_group *g,
+			uint64_t least)
 {
-	if (atomic_load(&u->slots.old) < least)
+	if (!group_is_root(g) || atomic_load(&u->slots.old) < least)
 		return;
 	gate_enter(u);
 	kept_shed_all(u);
@@ -72,7 +73,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 	int n = 1;
 
 	charge_share_pool(u);
-	give_up_old(u, charge_limit(&u->charge.root) / OLD_SHARE + 1);
+	give_up_old(u, g, charge_limit(g) / OLD_SHARE + 1);
 	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = demote_step(u, g);
 		if (n <= 0)
@@ -81,7 +82,7 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 		room_wake(u);
 	}
 	if (!n)
-		give_up_old(u, 1);
+		give_up_old(u, g, 1);
 	if (!n && group_is_root(g))
 		slot_trim(u, 0);
 	atomic_store(&g->idle, !n && charge_above(g, 0));

@@ -145,13 +145,15 @@ void kept_copied(struct uhmm *u, struct block *b, unsigned first, unsigned n)
 
 void kept_tidy(struct uhmm *u, struct block *b)
 {
-	if (b->nr_kept && atomic_load(&b->spent) < SHED_PAGES)
+	bool in_use = b->nr_kept || block_nr(b, PAGE_USES_FRAME);
+
+	if (in_use && atomic_load(&b->spent) < SHED_PAGES)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!sys_mutex_trylock(&b->mover))
 		return;
 	atomic_store(&b->spent, 0);
-	if (b->nr_kept)
+	if (in_use && b->slot != NO_SLOT)
 		shed(u, b);
 	else
 		block_release_slot(u, b);
