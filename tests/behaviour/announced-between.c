@@ -71,8 +71,9 @@ int __wrap_sys_mremap(uintptr_t from, uintptr_t to, size_t len, int flags)
 static void race(bool (*fn)(void), struct uhmm_device *to)
 {
 	between = fn;
-	CHECK(uhmm_migrate(u, area + FIRST * PAGE, NMOVED * PAGE, to) >= 0);
-	CHECK(!between);
+	CHECK_SOON(uhmm_migrate(u, area + FIRST * PAGE, NMOVED * PAGE, to) >=
+			   0 &&
+		   !between);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 

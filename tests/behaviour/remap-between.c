@@ -114,8 +114,7 @@ static void verify_rest(void)
 static void race(void (*start)(void), size_t npages)
 {
 	between = start;
-	CHECK(uhmm_migrate(u, area, npages * PAGE, dev) >= 0);
-	CHECK(!between);
+	CHECK_SOON(uhmm_migrate(u, area, npages * PAGE, dev) >= 0 && !between);
 	let_go();
 	pthread_join(thread, NULL);
 }
