@@ -313,11 +313,6 @@ static int64_t route(struct uhmm *u, const struct request *req)
 	return execute(u, req);
 }
 
-/*
- * Do @req by @way, as a call of the library: a signal handler of the
- * application may make public calls too, and never interrupts a thread that
- * holds a lock of the library.
- */
 /* Where the range of *@r is in a view, point *@r at the object's request. */
 static int turn_to_object(struct uhmm *u, const struct request **r,
 			  struct request *copy)
@@ -329,6 +324,11 @@ static int turn_to_object(struct uhmm *u, const struct request **r,
 	return object_request(u, r, copy, flags & OPERATION_NO_OBJECTS);
 }
 
+/*
+ * Do @req by @way, as a call of the library: a signal handler of the
+ * application may make public calls too, and never interrupts a thread that
+ * holds a lock of the library.
+ */
 static int64_t do_request(struct uhmm *u, const struct request *req,
 			  int64_t (*way)(struct uhmm *u,
 					 const struct request *req))
