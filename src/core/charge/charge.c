@@ -79,8 +79,7 @@ uint64_t charge_pages(const struct uhmm_group *g, unsigned tier)
 		return root_pages_on(u, tier);
 	if (u->charge.keep) /* the limit is for pages, not for our frames */
 		return positive(atomic_load(&u->ram));
-	return positive(atomic_load(&u->ram)) + atomic_load(&u->slots.pages) +
-	       atomic_load(&u->slots.old);
+	return positive(atomic_load(&u->ram)) + slot_idle_pages(&u->slots);
 }
 
 uint64_t charge_all(const struct uhmm_group *g)

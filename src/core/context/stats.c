@@ -50,9 +50,8 @@ static void add_ram(struct uhmm *u, int delta)
 		return;
 	note_total(u);
 	limit = charge_limit(&u->charge.root);
-	if (limit && (uint64_t)now + atomic_load(&u->slots.pages) +
-				     atomic_load(&u->slots.old) + limit / 32 >
-			     limit)
+	if (limit &&
+	    (uint64_t)now + slot_idle_pages(&u->slots) + limit / 32 > limit)
 		policy_kick(u);
 }
 

@@ -52,10 +52,9 @@ void policy_passed(struct uhmm *u)
 }
 
 /* Frames with old data are the cheapest RAM to give back. */
-static void give_up_old(struct uhmm *u, const struct uhmm_group *g,
-			uint64_t least)
+static void give_up_old(struct uhmm *u, uint64_t least)
 {
-	if (!group_is_root(g) || atomic_load(&u->slots.old) < least)
+	if (atomic_load(&u->slots.old) < least)
 		return;
 	gate_enter(u);
 	kept_shed_all(u);
@@ -70,10 +69,12 @@ static void give_up_old(struct uhmm *u, const struct uhmm_group *g,
  */
 static void make_room(struct uhmm *u, struct uhmm_group *g)
 {
+	bool is_root = group_is_root(g);
 	int n = 1;
 
 	charge_share_pool(u);
-	give_up_old(u, g, charge_limit(g) / OLD_SHARE + 1);
+	if (is_root)
+		give_up_old(u, charge_limit(g) / OLD_SHARE + 1);
 	while (n && charge_above(g, 2) && !u->policy.stop) {
 		n = demote_step(u, g);
 		if (n <= 0)
@@ -81,10 +82,10 @@ static void make_room(struct uhmm *u, struct uhmm_group *g)
 		atomic_store(&g->idle, 0);
 		room_wake(u);
 	}
-	if (!n)
-		give_up_old(u, g, 1);
-	if (!n && group_is_root(g))
+	if (!n && is_root) {
+		give_up_old(u, 1);
 		slot_trim(u, 0);
+	}
 	atomic_store(&g->idle, !n && charge_above(g, 0));
 	if (charge_is_passed(g) || atomic_load(&g->idle))
 		note_exceeded(u, g);

@@ -56,6 +56,12 @@ struct slot_pool {
 	uint64_t most;		     /* highest value of @limit */
 };
 
+/* Pages of RAM that frames take beside those that pages are in. */
+static inline uint64_t slot_idle_pages(const struct slot_pool *p)
+{
+	return atomic_load(&p->pages) + atomic_load(&p->old);
+}
+
 /* Single pages for lone faults.  A fault claims one by its bit in @used. */
 #define NR_BOUNCE 64
 struct bounce {
