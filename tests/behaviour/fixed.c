@@ -9,6 +9,7 @@
 #include <uhmm/alloc.h>
 #include <uhmm/provider.h>
 
+#include "../fixed.h"
 #include "../mirror.h"
 
 #define NPAGES 16 /* of the device */
@@ -17,36 +18,6 @@ static struct uhmm *u;
 static struct uhmm_device *dev;
 static int fd;
 static char *p;
-
-static int no_copy(void *priv, const struct uhmm_segment *seg, size_t nr)
-{
-	(void)priv;
-	(void)seg;
-	(void)nr;
-	return -EIO;
-}
-
-static const struct uhmm_device_ops ops = {
-	.size = sizeof(ops),
-	.copy_to_devmem = no_copy,
-	.copy_to_ram = no_copy,
-};
-
-static void add_device(void)
-{
-	struct uhmm_device_desc desc = {
-		.size = sizeof(desc),
-		.name = "pmem",
-		.type = UHMM_MEMORY_DEVICE_COHERENT,
-		.flags = UHMM_DEVICE_FIXED,
-		.npages = NPAGES,
-		.ops = &ops,
-		.fd = fd,
-		.offset = 2 * PAGE,
-	};
-
-	CHECK_EQ(uhmm_device_add(u, &desc, NULL, &dev), 0);
-}
 
 /* Pages 4 to 11 of the device. */
 static void map(void)
@@ -153,7 +124,7 @@ static void check_end(void)
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 	CHECK_EQ(test_stats(u).device_pages, 0);
 	test_verify(p, 8, 1); /* the mapping was and is the program's */
-	add_device();
+	dev = test_fixed(u, fd, 2 * PAGE, NPAGES);
 	CHECK_EQ(uhmm_device_map(dev, p, 8 * PAGE, 4), 0);
 	CHECK_EQ(uhmm_device_remove(dev), 0);
 	CHECK_EQ(test_stats(u).device_pages, 0);
@@ -166,7 +137,7 @@ int main(void)
 	CHECK_EQ(ftruncate(fd, (NPAGES + 2) * PAGE), 0);
 	u = test_open();
 	uhmm_set_log(u, test_no_log, NULL);
-	add_device();
+	dev = test_fixed(u, fd, 2 * PAGE, NPAGES);
 	map();
 	check_refused_maps();
 	check_counted();

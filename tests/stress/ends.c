@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include "../fixed.h"
 #include "../mirror.h"
 #include "../object.h"
 
@@ -184,39 +185,13 @@ static void race_placed(void)
 	CHECK_EQ(munmap(area, BLOCK), 0);
 }
 
-static int no_copy(void *priv, const struct uhmm_segment *seg, size_t nr)
-{
-	(void)priv;
-	(void)seg;
-	(void)nr;
-	return -EIO;
-}
-
-static void add_fixed(void)
-{
-	static const struct uhmm_device_ops ops = {
-		.size = sizeof(ops),
-		.copy_to_devmem = no_copy,
-		.copy_to_ram = no_copy,
-	};
-	struct uhmm_device_desc desc = { .size = sizeof(desc),
-					 .name = "fixed",
-					 .type = UHMM_MEMORY_DEVICE_COHERENT,
-					 .flags = UHMM_DEVICE_FIXED,
-					 .npages = NPAGES,
-					 .ops = &ops,
-					 .fd = fd };
-
-	CHECK_EQ(uhmm_device_add(u, &desc, NULL, &dev), 0);
-}
-
 /* The program has mapped its memory by itself. */
 static void race_fixed(void)
 {
 	area = mmap(NULL, NPAGES * PAGE, RW, MAP_SHARED, fd, 0);
 	CHECK(area != MAP_FAILED);
 	test_fill(area, NPAGES, 5);
-	add_fixed();
+	dev = test_fixed(u, fd, 0, NPAGES);
 	CHECK_EQ(uhmm_device_map(dev, area, NPAGES * PAGE, 0), 0);
 	test_mirror(u, &table, area, NULL);
 	change = UHMM_NOTIFY_UNMAP;

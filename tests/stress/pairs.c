@@ -10,6 +10,8 @@
  */
 #include "pairs.h"
 
+#include "../fixed.h"
+
 enum {
 	ROUNDS = 2,
 	SOAK_ROUNDS = 100,
@@ -203,33 +205,6 @@ static void run_threads(void)
 
 /* ---- The context of a pair --------------------------------------------- */
 
-/* Never called: its pages do not move. */
-static int no_copy(void *priv, const struct uhmm_segment *seg, size_t nr)
-{
-	(void)priv;
-	(void)seg;
-	(void)nr;
-	return -EIO;
-}
-
-static void add_fixed(void)
-{
-	static const struct uhmm_device_ops ops = {
-		.size = sizeof(ops),
-		.copy_to_devmem = no_copy,
-		.copy_to_ram = no_copy,
-	};
-	struct uhmm_device_desc desc = { .size = sizeof(desc),
-					 .name = "fixed",
-					 .type = UHMM_MEMORY_DEVICE_COHERENT,
-					 .flags = UHMM_DEVICE_FIXED,
-					 .npages = 2 * RUN,
-					 .ops = &ops,
-					 .fd = world.fd };
-
-	CHECK_EQ(uhmm_device_add(world.u, &desc, NULL, &world.fixed), 0);
-}
-
 static void open_world(void)
 {
 	static const char *const specs[] = { "ram:512K", "zram:512K",
@@ -248,7 +223,7 @@ static void open_world(void)
 	world.is_placed = what == 2;
 	world.dev = test_device(world.u, specs[what]);
 	world.victim = test_device(world.u, "ram:512K");
-	add_fixed();
+	world.fixed = test_fixed(world.u, world.fd, 0, 2 * RUN);
 	CHECK_EQ(uhmm_group_create(world.u, NULL, "shared", &world.group), 0);
 	test_mirror(world.u, &world.table, world.area, world.dev);
 	if (test_below(&seed, 2))
