@@ -38,8 +38,7 @@ static inline void world_check_node(struct world *w, uintptr_t va,
 
 	/* protected: that could not be undone, and a write undoes it */
 	CHECK(there == FAKE_PRESENT || there == FAKE_PROTECTED);
-	CHECK_EQ(fake_node(w->mm, va),
-		 w->u->devices[page_dev(word)]->desc.node);
+	CHECK_EQ(fake_node(w->mm, va), w->u->devices[page_dev(word)]->site);
 }
 
 /* The CPU maps the very page. */

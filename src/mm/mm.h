@@ -29,6 +29,7 @@
 #include <sys/types.h>
 
 #include "mm/set.h"
+#include "mm/sites.h"
 
 struct mm;
 
@@ -150,26 +151,6 @@ struct mm_place {
 	uint32_t stamp;
 	uint64_t offset;
 	bool watched, announced_too;
-};
-
-/*
- * A look at pages of one block, or a move of them, between NUMA nodes.  They
- * keep their address, and can be used all the while.
- * @va: its first byte
- * @set: which pages
- * @to: the node to move them to, or MM_NODE_HOME
- * @on: the node on which each was when one looked, or below 0: no page is
- *	there, or that of zeroes
- * @why: enum uhmm_why for each that was not moved
- */
-#define MM_NODE_HOME (-1) /* one that memory may come from; see avoid() */
-#define MM_NODE_NONE (-1)
-struct mm_nodes {
-	uintptr_t va;
-	struct mm_set set;
-	int to;
-	int16_t on[MM_BLOCK_PAGES];
-	uint8_t why[MM_BLOCK_PAGES];
 };
 
 /* The client is to stop managing [start, end).  Return: 0, -errno. */
@@ -369,7 +350,7 @@ struct mm_ops {
 	 */
 	int (*resume)(struct mm *mm, uintptr_t va, size_t npages);
 
-	/* ---- Nodes.  All NULL: not supported ---- */
+	/* ---- Sites.  All NULL: not supported ---- */
 
 	/*
 	 * @on: from now on neither the library's own memory, nor memory of a
@@ -386,13 +367,13 @@ struct mm_ops {
 	 */
 	int (*isolate)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/* Fill in @on.  The block may be locked. */
-	int (*node_look)(struct mm *mm, struct mm_nodes *n);
+	int (*site_look)(struct mm *mm, struct mm_sites *n);
 	/*
 	 * Move the pages that can be moved, and set @why for the others.  Pages
 	 * of a huge page that moves only in part are split off first.  Called
 	 * without locks.
 	 */
-	void (*node_move)(struct mm *mm, struct mm_nodes *n);
+	void (*site_move)(struct mm *mm, struct mm_sites *n);
 
 	/*
 	 * ---- Objects: memory that several mappings, its views, share ----
@@ -401,7 +382,7 @@ struct mm_ops {
 	 * are MM_ANON to survey() and are tracked like other addresses.  An op
 	 * there acts on all views.  A fault in a view is delivered as a fault
 	 * at the object's own address.  Pages of an object are never left to
-	 * stash(), never placed, and never on a node.  All NULL: there are
+	 * stash(), never placed, and never at a site.  All NULL: there are
 	 * none.
 	 */
 

@@ -32,7 +32,7 @@ static const char *name(enum sys_rank rank)
 		[RANK_GATE] = "the gate",
 		[RANK_OBJECTS] = "the lock of objects",
 		[RANK_MOVER] = "a mover lock",
-		[RANK_NODES] = "the lock of nodes",
+		[RANK_SITES] = "the lock of sites",
 		[RANK_KEEPER] = "the keeper's lock",
 		[RANK_EVENT] = "the lock of events",
 		[RANK_CHARGE] = "the lock of groups",

@@ -66,7 +66,7 @@ static void rank_locks(struct uhmm *u)
 	sys_mutex_set_rank(&u->regions.lock, RANK_REGIONS);
 	sys_mutex_set_rank(&u->charge.lock, RANK_CHARGE);
 	sys_mutex_set_rank(&u->dropped.lock, RANK_LEAF);
-	sys_mutex_set_rank(&u->nodes_lock, RANK_NODES);
+	sys_mutex_set_rank(&u->sites_lock, RANK_SITES);
 	sys_mutex_set_rank(&u->devices_lock, RANK_DEVICES);
 	sys_mutex_set_rank(&u->block_slab.lock, RANK_LEAF);
 	sys_mutex_set_rank(&u->table_slab.lock, RANK_LEAF);

@@ -10,7 +10,7 @@
  *	objects		the list of objects; held over events and block locks
  *	mover		one a block: the right to take pages from it.  Held over
  *			copies
- *	nodes		devices that are nodes come and go, one at a time
+ *	sites		devices that are sites come and go, one at a time
  *	(keeper)	the backend's: one mapping moves at a time
  *	(event)		the backend's: events are applied one at a time
  *	charge		the tree of groups, and which one a block is of
@@ -94,8 +94,8 @@ struct uhmm {
 	struct sys_mutex devices_lock;
 	_Atomic(struct uhmm_device *) devices[MAX_DEVICES];
 	struct uhmm_device *removed; /* list; freed at close */
-	struct sys_mutex nodes_lock; /* devices that are nodes come and go */
-	_Atomic uint32_t nr_nodes;
+	struct sys_mutex sites_lock; /* devices that are sites come and go */
+	_Atomic uint32_t nr_sites;
 	_Atomic int64_t ram; /* pages */
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t device_ram;  /* bytes: see device_note_ram() */

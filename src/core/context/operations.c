@@ -5,7 +5,7 @@
 #include "core/context/operations.h"
 #include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
@@ -60,7 +60,7 @@ static int64_t unregister(struct uhmm *u, const struct request *r)
 
 static int64_t attach_device(struct uhmm *u, const struct request *r)
 {
-	return node_attach(r->dev);
+	return site_attach(r->dev);
 }
 
 static int64_t remove_device(struct uhmm *u, const struct request *r)
@@ -123,7 +123,7 @@ static int64_t close_all(struct uhmm *u, const struct request *r)
 {
 	int err = home_all(u, NULL, HOME_RESCUE);
 
-	node_detach_all(u);
+	site_detach_all(u);
 	return err;
 }
 

@@ -74,8 +74,9 @@ struct uhmm_device {
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
 	_Atomic int64_t fixed; /* pages of fixed mappings */
 	struct pagemap pagemap;
-	bool is_node; /* the kernel puts no page there; by nodes_lock */
-	_Atomic bool has_strays; /* may have strays: see node.c */
+	bool is_site;		 /* by sites_lock: attached, see site.c */
+	int site;		 /* of struct mm_sites */
+	_Atomic bool has_strays; /* may have strays: see site.c */
 	_Atomic bool watched;	 /* CPU mappings of it raise events */
 	_Atomic bool tier;	 /* pages may be demoted there */
 	_Atomic uint64_t pages_in, pages_out, errors;
@@ -125,8 +126,8 @@ bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
 /* How many pages may still be handed out. */
 uint64_t pagemap_room(const struct pagemap *pm);
 
-/* Is the device a NUMA node? */
-static inline bool device_is_node(const struct uhmm_device *dev)
+/* Is the device a site (mm.h): does the kernel move its pages? */
+static inline bool device_is_site(const struct uhmm_device *dev)
 {
 	return dev->desc.flags & UHMM_DEVICE_NODE;
 }
@@ -139,7 +140,7 @@ static inline bool device_is_fixed(const struct uhmm_device *dev)
 static inline bool device_is_mapped(const struct uhmm_device *dev)
 {
 	return dev->desc.type == UHMM_MEMORY_DEVICE_COHERENT &&
-	       !device_is_node(dev);
+	       !device_is_site(dev);
 }
 
 /*

@@ -2,7 +2,7 @@
 /*
  * move.h - what all moves of pages of one block have in common.
  *
- * A struct of one kind of move (struct out, fetch, back, peer, drop, node_move,
+ * A struct of one kind of move (struct out, fetch, back, peer, drop, site_move,
  * swap, loss of a block) has a struct move in it and adds what that kind needs.
  */
 #ifndef UHMM_DEVICE_MOVE_H

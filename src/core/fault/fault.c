@@ -16,7 +16,7 @@
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
 #include "core/coherent/coherent.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/hist.h"
 #include "core/context/kick.h"
@@ -231,10 +231,10 @@ static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
 }
 
 /*
- * A page of a node is not at its address any more: the kernel dropped it.  The
+ * A page of a site is not at its address any more: the kernel dropped it.  The
  * page that takes its place is a new one.
  */
-static enum mm_outcome node_fault_unlock(struct uhmm *u, struct block *b,
+static enum mm_outcome site_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned i, unsigned flags)
 	LETS_GO(b->lock)
 {
@@ -316,8 +316,8 @@ static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 		return home_fault_unlock(u, b, i, fault_window(u, b, i),
 					 flags & MM_FAULT_WRITE);
 	case P_COHERENT:
-		if (node_has(u, w))
-			return node_fault_unlock(u, b, i, flags);
+		if (site_has(u, w))
+			return site_fault_unlock(u, b, i, flags);
 		if (w & PAGE_DROP)
 			return wait_fault_unlock(u, b, flags);
 		return coherent_fault_unlock(u, b, i);

@@ -13,8 +13,8 @@
 
 #include "core/charge/charge.h"
 #include "core/coherent/coherent.h"
-#include "core/coherent/node.h"
 #include "core/coherent/placed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
@@ -69,8 +69,8 @@ static uint64_t beside_mover(struct remap *r, uint64_t w)
 	case P_CLEAN:
 		r->gone = w;
 		return mark | PAGE_CHARGED | PAGE_MARKED;
-	case P_COHERENT: /* a page of a node moves like RAM */
-		if (!node_has(r->u, w))
+	case P_COHERENT: /* a page of a site moves like RAM */
+		if (!site_has(r->u, w))
 			return w;
 		r->gone = w;
 		return mark | PAGE_CHARGED;

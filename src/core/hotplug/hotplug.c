@@ -7,7 +7,7 @@
 
 #include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/kick.h"
@@ -91,6 +91,7 @@ static int device_init(struct uhmm_device *dev)
 	if (err)
 		return err;
 	sys_mutex_set_rank(&dev->lock, RANK_DEVICE);
+	dev->site = dev->desc.node;
 	dev->tier = dev->desc.type == UHMM_MEMORY_DEVICE_PRIVATE;
 	strncpy(dev->name, dev->desc.name, sizeof(dev->name) - 1);
 	return pagemap_init(&dev->pagemap, dev->desc.npages);
@@ -100,7 +101,7 @@ static int number_device(struct uhmm_device *dev)
 {
 	struct request req = { .op = REQ_ATTACH, .dev = dev };
 
-	return device_is_node(dev) ? (int)request_run(dev->u, &req) :
+	return device_is_site(dev) ? (int)request_run(dev->u, &req) :
 				     device_take_number(dev);
 }
 
@@ -252,7 +253,7 @@ int do_remove(struct uhmm_device *dev)
 		return -EBUSY;
 	fixed_device_gone(dev);
 	mirror_device_gone(dev);
-	node_detach(dev);
+	site_detach(dev);
 	retire(dev);
 	return 0;
 }

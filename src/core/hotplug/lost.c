@@ -288,7 +288,7 @@ int uhmm_device_lost(struct uhmm_device *dev)
 
 	if (!dev)
 		return -EINVAL;
-	return device_is_node(dev) ? -EOPNOTSUPP :
+	return device_is_site(dev) ? -EOPNOTSUPP :
 				     (int)request_run(dev->u, &req);
 }
 
@@ -301,6 +301,6 @@ int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)
 	if (!dev || !n || dpfn >= dev->desc.npages ||
 	    n > dev->desc.npages - dpfn)
 		return -EINVAL;
-	return device_is_node(dev) ? -EOPNOTSUPP :
+	return device_is_site(dev) ? -EOPNOTSUPP :
 				     (int)request_run(dev->u, &req);
 }

@@ -28,8 +28,8 @@
 #include "core/limit/demote.h"
 #include "core/move/clean.h"
 #include "core/move/fits.h"
-#include "core/move/node_out.h"
 #include "core/move/out.h"
+#include "core/move/site_out.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/kept.h"
@@ -98,7 +98,7 @@ static int send_demoted(struct uhmm *u, struct block *b,
 	if (!move_fits(u, b, dev))
 		return 0;
 	block_take_mover(u, b);
-	n = device_is_node(dev) ? node_demote(u, b, want, dev, how) :
+	n = device_is_site(dev) ? site_demote(u, b, want, dev, how) :
 				  out_block(u, b, want, dev, how, NULL);
 	kept_shed(u, b); /* other pages may stay in the slot */
 	block_let_go(u, b);

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/mirror/mirror_api.h"
 #include "core/mirror/walk.h"
@@ -62,7 +62,7 @@ static uhmm_pfn_t device_entry(uint64_t word, uint16_t look, bool writable)
  * Like the kernel's entry of device-coherent memory: the page's address, and
  * for the page's own device also the device's number.
  */
-static uhmm_pfn_t node_entry(uintptr_t va, uint64_t word, uint16_t look)
+static uhmm_pfn_t site_entry(uintptr_t va, uint64_t word, uint16_t look)
 {
 	uhmm_pfn_t pfn = ram_entry(va, word, look);
 
@@ -86,7 +86,7 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 	case P_COHERENT:
 		if (!m->dev || page_dev(word) != m->dev->id)
 			return ram_entry(va, word, look);
-		return node_has(m->u, word) ? node_entry(va, word, look) :
+		return site_has(m->u, word) ? site_entry(va, word, look) :
 					      device_entry(word, look, true);
 	case P_EXCLUSIVE:
 		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;

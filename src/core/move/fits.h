@@ -20,7 +20,7 @@ static inline bool move_is_shared(struct uhmm *u, const struct block *b)
 static inline bool move_fits(struct uhmm *u, const struct block *b,
 			     const struct uhmm_device *dev)
 {
-	return !(device_is_node(dev) || device_is_mapped(dev)) ||
+	return !(device_is_site(dev) || device_is_mapped(dev)) ||
 	       !move_is_shared(u, b);
 }
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "core/charge/charge.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
@@ -52,7 +52,7 @@ static int untrack_range(struct uhmm *u, uintptr_t start, uintptr_t end,
 }
 
 /*
- * Forget the words of @want.  Pages that are on a node stay there, and are not
+ * Forget the words of @want.  Pages that are at a site stay there, and are not
  * counted any more.
  */
 static void forget_words(struct uhmm *u, struct block *b,
@@ -63,7 +63,7 @@ static void forget_words(struct uhmm *u, struct block *b,
 
 	block_lock(b);
 	set_for_each(want, i) {
-		if (node_has(u, block_word(b, i)))
+		if (site_has(u, block_word(b, i)))
 			stay[n++] = block_word(b, i);
 		if (block_word(b, i))
 			block_event(u, b, i, E_FORGET);
@@ -99,7 +99,7 @@ static struct mm_set pages_of(uintptr_t start, uintptr_t end)
 
 static bool is_at_home(struct uhmm *u, uint64_t w)
 {
-	return page_is_settled(w) || node_has(u, w);
+	return page_is_settled(w) || site_has(u, w);
 }
 
 /*
@@ -189,7 +189,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 	block_let_go(u, b);
 	if (err)
 		return err == -EAGAIN ? -EBUSY : err;
-	return home == -EBUSY ? 0 : home; /* pages may stay on a node */
+	return home == -EBUSY ? 0 : home; /* pages may stay at a site */
 }
 
 /* Give up a part of a block that does not exist: no page there ever moved. */

@@ -9,8 +9,8 @@
 #include <errno.h>
 
 #include "core/coherent/coherent.h"
-#include "core/coherent/node.h"
 #include "core/coherent/placed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/callback.h"
@@ -207,7 +207,7 @@ static bool is_home(struct uhmm *u, struct block *b, const struct mm_set *want)
 	     away && home && i < MM_BLOCK_PAGES;
 	     i = set_find(want, i + 1, true))
 		home = page_is_settled(block_word(b, i)) ||
-		       node_has(u, block_word(b, i)); /* stays on its node */
+		       site_has(u, block_word(b, i)); /* stays at its site */
 	block_unlock(u, b);
 	return home;
 }
@@ -246,7 +246,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct sys_wait w = { .all = &u->waits,
 			      .what = "pages to come home to the block at",
 			      .at = b->va };
-	int ret = 1, err = node_home(u, b, want, only, why);
+	int ret = 1, err = site_home(u, b, want, only, why);
 
 	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);

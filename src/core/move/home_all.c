@@ -17,7 +17,7 @@ int home_all(struct uhmm *u, struct uhmm_device *only, enum home_how how)
 	block_for_each(u, b) {
 		int e = home_block(u, b, &all, only, how, NULL);
 
-		if (e && e != -EBUSY) /* what stays on a node is not lost */
+		if (e && e != -EBUSY) /* what stays at a site is not lost */
 			err = e;
 	}
 	return err;

@@ -11,8 +11,8 @@
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
 #include "core/coherent/fixed.h"
-#include "core/coherent/node.h"
 #include "core/coherent/placed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
@@ -20,10 +20,10 @@
 #include "core/move/fits.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
-#include "core/move/node_out.h"
 #include "core/move/out.h"
 #include "core/move/peer_copy.h"
 #include "core/move/range.h"
+#include "core/move/site_out.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
@@ -135,7 +135,7 @@ static int send_block(struct uhmm *u, struct block *b,
 	struct steps steps;
 	int err = 0;
 
-	node_home(u, b, want, NULL, NULL);
+	site_home(u, b, want, NULL, NULL);
 	coherent_fit(u, b, &fit, dev, why);
 	steps = look_for_steps(u, b, &fit, dev);
 	if (steps.clean)
@@ -172,8 +172,8 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		return 0;
 	}
 	dropped_wait(u, b, want);
-	if (device_is_node(dev))
-		return node_out(u, b, want, dev, why);
+	if (device_is_site(dev))
+		return site_out(u, b, want, dev, why);
 	block_take_mover(u, b);
 	err = send_block(u, b, want, dev, why);
 	block_let_go(u, b);

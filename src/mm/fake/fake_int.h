@@ -81,8 +81,8 @@ int fake_populate(struct mm *mm, uintptr_t start, size_t npages, bool write);
 /* node.c */
 int fake_avoid(struct mm *mm, int node, bool on);
 int fake_isolate(struct mm *mm, uintptr_t start, uintptr_t end);
-int fake_node_look(struct mm *mm, struct mm_nodes *n);
-void fake_node_move(struct mm *mm, struct mm_nodes *n);
+int fake_node_look(struct mm *mm, struct mm_sites *n);
+void fake_node_move(struct mm *mm, struct mm_sites *n);
 int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret);
 /* place.c; the first with @f locked */

@@ -37,7 +37,7 @@ int fake_isolate(struct mm *mm, uintptr_t start, uintptr_t end)
 	return sys_should_fail("fake isolate") ? -ENOMEM : 0;
 }
 
-int fake_node_look(struct mm *mm, struct mm_nodes *n)
+int fake_node_look(struct mm *mm, struct mm_sites *n)
 {
 	const struct fake_page *page;
 	struct fake *f = fake_of(mm);
@@ -47,7 +47,7 @@ int fake_node_look(struct mm *mm, struct mm_nodes *n)
 	page = fake_lock_page(f, n->va);
 	set_for_each(&n->set, i)
 		n->on[i] = (int16_t)(has_place(&page[i]) ? page[i].node :
-							   MM_NODE_NONE);
+							   MM_SITE_NONE);
 	sys_mutex_unlock(&f->lock);
 	return 0;
 }
@@ -64,9 +64,9 @@ static uint8_t node_refusal(struct fake *f, const struct fake_page *page,
 	return fake_refuses(f) ? UHMM_WHY_BUSY : UHMM_WHY_OK;
 }
 
-void fake_node_move(struct mm *mm, struct mm_nodes *n)
+void fake_node_move(struct mm *mm, struct mm_sites *n)
 {
-	int to = n->to == MM_NODE_HOME ? 0 : n->to;
+	int to = n->to == MM_SITE_HOME ? 0 : n->to;
 	bool fails = sys_should_fail("fake node move");
 	struct fake *f = fake_of(mm);
 	struct fake_page *page = fake_lock_page(f, n->va);
@@ -115,7 +115,7 @@ int fake_node(struct mm *mm, uintptr_t addr)
 {
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page = fake_lock_page(f, addr);
-	int node = has_place(page) ? page->node : MM_NODE_NONE;
+	int node = has_place(page) ? page->node : MM_SITE_NONE;
 
 	sys_mutex_unlock(&f->lock);
 	return node;

@@ -45,7 +45,7 @@ struct job {
 
 /* ---- Where pages are -------------------------------------------------- */
 
-static void job_init(struct job *j, const struct mm_nodes *n,
+static void job_init(struct job *j, const struct mm_sites *n,
 		     const struct mm_set *set)
 {
 	j->nr = 0;
@@ -55,7 +55,7 @@ static void job_init(struct job *j, const struct mm_nodes *n,
 	}
 }
 
-int uffd_node_look(struct mm *mm, struct mm_nodes *n)
+int uffd_node_look(struct mm *mm, struct mm_sites *n)
 {
 	struct job j;
 	long ret;
@@ -69,7 +69,7 @@ int uffd_node_look(struct mm *mm, struct mm_nodes *n)
 		return (int)ret;
 	for (unsigned k = 0; k < j.nr; k++)
 		n->on[j.index[k]] =
-			(int16_t)(j.status[k] < 0 ? MM_NODE_NONE : j.status[k]);
+			(int16_t)(j.status[k] < 0 ? MM_SITE_NONE : j.status[k]);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static void move_to(struct job *j, int node)
 }
 
 /* Leave the huge page that others are a part of, too. */
-static void split(const struct mm_nodes *n)
+static void split(const struct mm_sites *n)
 {
 	unsigned first = set_find(&n->set, 0, true);
 
@@ -169,7 +169,7 @@ static void split(const struct mm_nodes *n)
 }
 
 /* Pages for which the node that was tried had no room. */
-static struct mm_set without_room(const struct mm_nodes *n)
+static struct mm_set without_room(const struct mm_sites *n)
 {
 	struct mm_set ret;
 
@@ -181,7 +181,7 @@ static struct mm_set without_room(const struct mm_nodes *n)
 }
 
 /* The node of this CPU, then any other. */
-static void move_home(struct uffd *b, struct mm_nodes *n, struct job *j)
+static void move_home(struct uffd *b, struct mm_sites *n, struct job *j)
 {
 	struct sys_nodes others;
 	int near = sys_nodes_current();
@@ -202,14 +202,14 @@ static void move_home(struct uffd *b, struct mm_nodes *n, struct job *j)
 	}
 }
 
-void uffd_node_move(struct mm *mm, struct mm_nodes *n)
+void uffd_node_move(struct mm *mm, struct mm_sites *n)
 {
 	struct job j;
 
 	split(n);
 	job_init(&j, n, &n->set);
 	j.why = n->why;
-	if (n->to == MM_NODE_HOME)
+	if (n->to == MM_SITE_HOME)
 		move_home(to_uffd(mm), n, &j);
 	else
 		move_to(&j, n->to);

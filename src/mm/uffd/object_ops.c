@@ -190,7 +190,7 @@ ssize_t object_place(struct mm *mm, struct mm_place *p)
 						    uffd_place(mm, p);
 }
 
-int object_node_look(struct mm *mm, struct mm_nodes *n)
+int object_site_look(struct mm *mm, struct mm_sites *n)
 {
 	if (!uffd_object_at(to_uffd(mm), n->va))
 		return uffd_node_look(mm, n);
@@ -199,13 +199,13 @@ int object_node_look(struct mm *mm, struct mm_nodes *n)
 	return 0;
 }
 
-void object_node_move(struct mm *mm, struct mm_nodes *n)
+void object_site_move(struct mm *mm, struct mm_sites *n)
 {
 	if (!uffd_object_at(to_uffd(mm), n->va)) {
 		uffd_node_move(mm, n);
 		return;
 	}
-	object_node_look(mm, n);
+	object_site_look(mm, n);
 	set_for_each(&n->set, i)
 		n->why[i] = UHMM_WHY_UNSUPPORTED;
 }

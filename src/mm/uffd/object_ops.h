@@ -21,8 +21,8 @@ ssize_t object_zero(struct mm *mm, uintptr_t va, size_t npages, bool write);
 void object_wake(struct mm *mm, uintptr_t va, size_t npages);
 int object_poison(struct mm *mm, uintptr_t va, size_t npages);
 ssize_t object_place(struct mm *mm, struct mm_place *p);
-int object_node_look(struct mm *mm, struct mm_nodes *n);
-void object_node_move(struct mm *mm, struct mm_nodes *n);
+int object_site_look(struct mm *mm, struct mm_sites *n);
+void object_site_move(struct mm *mm, struct mm_sites *n);
 void object_fork_hide(struct mm *mm, uintptr_t start, uintptr_t end, bool hide);
 
 #endif

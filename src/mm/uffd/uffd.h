@@ -459,8 +459,8 @@ int uffd_isolate(struct mm *mm, uintptr_t start, uintptr_t end);
 int uffd_bind_new(struct uffd *b, uintptr_t start, size_t len);
 /* The range is the application's alone: its memory may come from anywhere. */
 void uffd_release(struct uffd *b, uintptr_t start, uintptr_t end);
-int uffd_node_look(struct mm *mm, struct mm_nodes *n);
-void uffd_node_move(struct mm *mm, struct mm_nodes *n);
+int uffd_node_look(struct mm *mm, struct mm_sites *n);
+void uffd_node_move(struct mm *mm, struct mm_sites *n);
 
 /* ---- inline.c: SIGBUS ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * node_out.c - pages of one block go to a device that is a NUMA node.
+ * site_out.c - pages of one block go to a device that is a site.
  *
  * DOC: Steps
  *
@@ -18,15 +18,15 @@
 #include <errno.h>
 
 #include "core/charge/charge.h"
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/device/move.h"
 #include "core/fork/gate.h"
 #include "core/move/home.h"
-#include "core/move/node_out.h"
 #include "core/move/out.h"
+#include "core/move/site_out.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
@@ -36,23 +36,23 @@
 
 /*
  * @managed: pages of the block that are managed
- * @before: the nodes of the pages before the move; @n: the move and its pages
+ * @before: the sites of the pages before the move; @n: the move and its pages
  * @zero: holes
  * @again: pages in swap, or mapped to the shared page of zeroes: to be written
  * @strays: pages that moved and should not have
  */
-struct node_move {
+struct site_move {
 	struct mm_set managed, zero, again, strays;
-	struct mm_nodes before, n;
+	struct mm_sites before, n;
 	struct booking booking;
 	uint64_t room; /* charge=keep: pages that may be added */
 	struct move m; /* from its @dpfn on not initialized; @spare is used */
 };
 
-static void node_move_init(struct node_move *m, struct uhmm *u, struct block *b,
+static void site_move_init(struct site_move *m, struct uhmm *u, struct block *b,
 			   struct uhmm_device *dev, uint8_t *why)
 {
-	memset(m, 0, offsetof(struct node_move, m));
+	memset(m, 0, offsetof(struct site_move, m));
 	move_init(&m->m, u, b, dev);
 	m->m.why = why;
 }
@@ -60,7 +60,7 @@ static void node_move_init(struct node_move *m, struct uhmm *u, struct block *b,
 /* ---- 1, 2: select ----------------------------------------------------- */
 
 /* charge=keep: would the page be one more, and is there no room for it? */
-static bool is_too_much(struct node_move *m, uint64_t w)
+static bool is_too_much(struct site_move *m, uint64_t w)
 {
 	if (page_in_ram(w))
 		return false;
@@ -70,7 +70,7 @@ static bool is_too_much(struct node_move *m, uint64_t w)
 	return false;
 }
 
-static void select_node_ram(struct node_move *m, unsigned i, bool there)
+static void select_site_ram(struct site_move *m, unsigned i, bool there)
 {
 	uint64_t w = block_word(m->m.b, i);
 
@@ -86,7 +86,7 @@ static void select_node_ram(struct node_move *m, unsigned i, bool there)
 		m->m.why[i] = UHMM_WHY_BUSY;
 }
 
-static void select_node_page(struct node_move *m, unsigned i, bool there)
+static void select_site_page(struct site_move *m, unsigned i, bool there)
 {
 	uint64_t w = block_word(m->m.b, i);
 
@@ -94,7 +94,7 @@ static void select_node_page(struct node_move *m, unsigned i, bool there)
 	case P_RAM:
 	case P_EMPTY:
 	case P_DROPPED:
-		select_node_ram(m, i, there);
+		select_site_ram(m, i, there);
 		break;
 	case P_COHERENT:
 		m->m.why[i] = page_dev(w) == m->m.dev->id ? UHMM_WHY_OK :
@@ -124,7 +124,7 @@ static void keep_first(struct mm_set *set, unsigned *room, uint8_t *why)
 }
 
 /* A dpfn for each page, or the pages for which there is none stay. */
-static void take_dpfns(struct node_move *m)
+static void take_dpfns(struct site_move *m)
 {
 	unsigned n = set_count(&m->n.set) + set_count(&m->zero), room;
 
@@ -139,7 +139,7 @@ static void take_dpfns(struct node_move *m)
  * Fill holes [i, last) with zeroes.  Return: how many pages are present now,
  * -errno.
  */
-static int fill_run(struct node_move *m, unsigned i, unsigned last)
+static int fill_run(struct site_move *m, unsigned i, unsigned last)
 {
 	ssize_t n = m->m.u->mm->ops->zero(
 		m->m.u->mm, m->m.b->va + i * MM_PAGE_SIZE, last - i, true);
@@ -153,7 +153,7 @@ static int fill_run(struct node_move *m, unsigned i, unsigned last)
 	return (int)n;
 }
 
-static int fill_all(struct node_move *m)
+static int fill_all(struct site_move *m)
 {
 	set_for_each_run(&m->zero, first, last) {
 		for (unsigned i = first; i < last;) {
@@ -173,7 +173,7 @@ static int fill_all(struct node_move *m)
  * Caller holds the block's lock.  Return: 0, -EAGAIN when the address space is
  * changing, -errno.
  */
-static int select_node_pages(struct node_move *m, const struct mm_set *want)
+static int select_site_pages(struct site_move *m, const struct mm_set *want)
 {
 	const struct mm_ops *ops = m->m.u->mm->ops;
 	struct mm_set there, mine;
@@ -190,21 +190,21 @@ static int select_node_pages(struct node_move *m, const struct mm_set *want)
 	set_for_each(want, i)
 		m->m.why[i] = UHMM_WHY_UNMAPPED;
 	set_for_each(&mine, i)
-		select_node_page(m, i, set_has(&there, i));
+		select_site_page(m, i, set_has(&there, i));
 	take_dpfns(m);
 	err = fill_all(m);
 	m->before.va = m->m.b->va;
 	m->before.set = m->managed;
-	return err ? err : ops->node_look(m->m.u->mm, &m->before);
+	return err ? err : ops->site_look(m->m.u->mm, &m->before);
 }
 
-static void drop_dpfns(struct node_move *m)
+static void drop_dpfns(struct site_move *m)
 {
 	move_free_spare(&m->m);
 	charge_booked(m->m.dev, &m->booking);
 }
 
-static int prepare_node_move(struct node_move *m, const struct mm_set *want)
+static int prepare_site_move(struct site_move *m, const struct mm_set *want)
 {
 	int err = -EAGAIN;
 
@@ -215,7 +215,7 @@ static int prepare_node_move(struct node_move *m, const struct mm_set *want)
 		set_clear(&m->n.set);
 		set_clear(&m->zero);
 		block_lock(m->m.b);
-		err = select_node_pages(m, want);
+		err = select_site_pages(m, want);
 		block_unlock(m->m.u, m->m.b);
 	}
 	return err;
@@ -223,19 +223,19 @@ static int prepare_node_move(struct node_move *m, const struct mm_set *want)
 
 /* ---- 4: arrive -------------------------------------------------------- */
 
-static bool is_on_node(const struct node_move *m, const struct mm_nodes *n,
+static bool is_on_site(const struct site_move *m, const struct mm_sites *n,
 		       unsigned i)
 {
-	return n->on[i] == m->m.dev->desc.node;
+	return n->on[i] == m->m.dev->site;
 }
 
-static void arrive_page(struct node_move *m, const struct mm_nodes *now,
+static void arrive_page(struct site_move *m, const struct mm_sites *now,
 			unsigned i)
 {
 	uint64_t w = block_word(m->m.b, i);
 	bool ours = page_state(w) == P_RAM && !page_pins(w);
 
-	if (is_on_node(m, now, i) && ours) {
+	if (is_on_site(m, now, i) && ours) {
 		block_arrive(m->m.u, m->m.b, i, m->m.dev->id,
 			     m->m.spare[--m->m.nspare], E_PLACE);
 		m->m.why[i] = UHMM_WHY_OK;
@@ -251,7 +251,7 @@ static void arrive_page(struct node_move *m, const struct mm_nodes *now,
  * Find pages that the application unmapped or moved while the kernel moved
  * them.
  */
-static void find_gone(struct node_move *m, const struct mm_nodes *now)
+static void find_gone(struct site_move *m, const struct mm_sites *now)
 {
 	set_for_each(&m->n.set, i)
 		if (m->before.on[i] >= 0 &&
@@ -259,18 +259,18 @@ static void find_gone(struct node_move *m, const struct mm_nodes *now)
 			atomic_store(&m->m.dev->has_strays, true);
 }
 
-/* Find pages that are on the node now, were not before, and should not be. */
-static void find_node_strays(struct node_move *m, const struct mm_nodes *now)
+/* Find pages that are at the site now, were not before, and should not be. */
+static void find_site_strays(struct site_move *m, const struct mm_sites *now)
 {
 	set_for_each(&now->set, i)
-		if (is_on_node(m, now, i) && !is_on_node(m, &m->before, i) &&
+		if (is_on_site(m, now, i) && !is_on_site(m, &m->before, i) &&
 		    page_state(block_word(m->m.b, i)) != P_COHERENT)
 			set_add(&m->strays, i);
 }
 
-static void arrive_on_node(struct node_move *m)
+static void arrive_on_site(struct site_move *m)
 {
-	struct mm_nodes now = { .va = m->m.b->va };
+	struct mm_sites now = { .va = m->m.b->va };
 	struct mm_set left;
 
 	block_lock(m->m.b);
@@ -282,10 +282,10 @@ static void arrive_on_node(struct node_move *m)
 	left = set_and(&m->n.set, &m->managed);
 	/* block_unlock() frees a plain table: so ensure it again. */
 	if (!block_ensure_table(m->m.u, m->m.b) &&
-	    !m->m.u->mm->ops->node_look(m->m.u->mm, &now)) {
+	    !m->m.u->mm->ops->site_look(m->m.u->mm, &now)) {
 		set_for_each(&left, i)
 			arrive_page(m, &now, i);
-		find_node_strays(m, &now);
+		find_site_strays(m, &now);
 		find_gone(m, &now);
 	}
 	block_unlock(m->m.u, m->m.b);
@@ -294,7 +294,7 @@ static void arrive_on_node(struct node_move *m)
 }
 
 /* Pages that came home with a stray have not arrived: correct @why, @went. */
-static void unsay(struct node_move *m)
+static void unsay(struct site_move *m)
 {
 	block_lock(m->m.b);
 	set_for_each(&m->n.set, i) {
@@ -308,23 +308,23 @@ static void unsay(struct node_move *m)
 }
 
 /* Send strays back.  Other pages of the same huge page may go along. */
-static void send_back(struct node_move *m)
+static void send_back(struct site_move *m)
 {
-	struct mm_nodes back = { .va = m->m.b->va, .to = MM_NODE_HOME };
+	struct mm_sites back = { .va = m->m.b->va, .to = MM_SITE_HOME };
 	struct mm_set none;
 
 	if (set_empty(&m->strays))
 		return;
 	set_clear(&none);
 	back.set = m->strays;
-	m->m.u->mm->ops->node_move(m->m.u->mm, &back);
-	node_recount(m->m.u, m->m.b, &none, m->m.dev, NULL);
+	m->m.u->mm->ops->site_move(m->m.u->mm, &back);
+	site_recount(m->m.u, m->m.b, &none, m->m.dev, NULL);
 	unsay(m);
 }
 
 /* ---- The whole -------------------------------------------------------- */
 
-static void fetch_others(struct node_move *m, const struct mm_set *want)
+static void fetch_others(struct site_move *m, const struct mm_set *want)
 {
 	struct mm_set others = *want;
 
@@ -339,7 +339,7 @@ static void fetch_others(struct node_move *m, const struct mm_set *want)
 	home_block(m->m.u, m->m.b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
-static int move_to_node_once(struct node_move *m, const struct mm_set *want)
+static int move_to_site_once(struct site_move *m, const struct mm_set *want)
 {
 	int err;
 
@@ -348,14 +348,14 @@ static int move_to_node_once(struct node_move *m, const struct mm_set *want)
 	set_clear(&m->again);
 	set_clear(&m->strays);
 	m->m.went = 0;
-	err = prepare_node_move(m, want);
+	err = prepare_site_move(m, want);
 	if (!err && !set_empty(&m->n.set)) {
 		m->n.va = m->m.b->va;
-		m->n.to = m->m.dev->desc.node;
+		m->n.to = m->m.dev->site;
 		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
 				      UHMM_NOTIFY_MIGRATE);
-		m->m.u->mm->ops->node_move(m->m.u->mm, &m->n);
-		arrive_on_node(m);
+		m->m.u->mm->ops->site_move(m->m.u->mm, &m->n);
+		arrive_on_site(m);
 		send_back(m);
 		/* A mirror fault may have entered the old place. */
 		mirror_invalidate_set(m->m.u, m->m.b, &m->n.set,
@@ -370,7 +370,7 @@ static int move_to_node_once(struct node_move *m, const struct mm_set *want)
  * may wait until the demoter makes room: so this thread holds neither gate nor
  * mover lock.
  */
-static void write_outside_gate(struct node_move *m)
+static void write_outside_gate(struct site_move *m)
 {
 	gate_leave(m->m.u);
 	set_for_each_run(&m->again, first, last)
@@ -380,7 +380,7 @@ static void write_outside_gate(struct node_move *m)
 	gate_enter(m->m.u);
 }
 
-static void count_refused(struct node_move *m, const struct mm_set *want)
+static void count_refused(struct site_move *m, const struct mm_set *want)
 {
 	unsigned n = 0;
 
@@ -389,18 +389,18 @@ static void count_refused(struct node_move *m, const struct mm_set *want)
 	count_add(&m->m.u->count.refused, n);
 }
 
-int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
+int site_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	     struct uhmm_device *dev, uint8_t *why)
 {
-	struct node_move m;
+	struct site_move m;
 	int err = 0;
 
-	node_move_init(&m, u, b, dev, why);
+	site_move_init(&m, u, b, dev, why);
 	for (int pass = 0; pass < 2 && !err; pass++) {
 		if (pass)
 			write_outside_gate(&m);
 		block_take_mover(u, b);
-		err = move_to_node_once(&m, want);
+		err = move_to_site_once(&m, want);
 		block_let_go(u, b);
 		if (set_empty(&m.again))
 			break;
@@ -409,23 +409,23 @@ int node_out(struct uhmm *u, struct block *b, const struct mm_set *want,
 	return err == -EAGAIN ? 0 : err; /* kept changing: busy */
 }
 
-int node_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
+int site_demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 		struct uhmm_device *dev, enum out_how how)
 {
 	uint8_t why[MM_BLOCK_PAGES];
 	struct mm_set set = *want;
-	struct node_move m;
+	struct site_move m;
 	unsigned full = 0;
 	int err;
 
-	node_move_init(&m, u, b, dev, why);
+	site_move_init(&m, u, b, dev, why);
 	block_lock(b);
 	set_for_each(want, i)
 		if (how == OUT_DEMOTE &&
 		    page_state(block_word(b, i)) != P_FROZEN)
 			set_del(&set, i);
 	block_unlock(u, b);
-	err = move_to_node_once(&m, &set);
+	err = move_to_site_once(&m, &set);
 	set_for_each(&set, i)
 		full += why[i] == UHMM_WHY_NO_ROOM;
 	if (!err)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * node.c - devices that are NUMA nodes: added and removed, and their pages
- * brought home.
+ * site.c - devices that are sites, as NUMA nodes are: added and removed, and
+ * their pages brought home.
  *
  * A page on such a device is P_COHERENT, and otherwise like a page of RAM: it
  * keeps its address, the CPU uses it there, and no touch faults.  The kernel
- * moves the page, by move_pages(2), so no state says that a move is under way:
- * the page is at its address before and after.  The mover looks on which node
- * each page is, under the block's lock, and sets the words accordingly.
+ * moves the page, so no state says that a move is under way: the page is at its
+ * address before and after.  The mover looks at which site each page is, under
+ * the block's lock, and sets the words accordingly.
  *
- * A dpfn of such a device serves only to count pages; which page of the node it
+ * A dpfn of such a device serves only to count pages; which page of the site it
  * is, the kernel alone knows.
  */
-#include "core/coherent/node.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
@@ -24,30 +24,30 @@
 
 #include <errno.h>
 
-/* ---- Strays: pages that a race left on a node -------------------------- */
+/* ---- Strays: pages that a race left at a site -------------------------- */
 
 /*
- * The block's managed pages that are on @dev's node although their words do not
+ * The block's managed pages that are at @dev's site although their words do not
  * say so.
  */
 static void find_untold(struct uhmm_device *dev, struct block *b,
-			struct mm_nodes *n)
+			struct mm_sites *n)
 {
 	struct uhmm *u = dev->u;
 
 	block_lock(b);
 	block_managed(u, b, &n->set);
-	if (u->mm->ops->node_look(u->mm, n))
+	if (u->mm->ops->site_look(u->mm, n))
 		set_clear(&n->set);
 	set_for_each(&n->set, i)
-		if (n->on[i] != dev->desc.node || node_has(u, block_word(b, i)))
+		if (n->on[i] != dev->site || site_has(u, block_word(b, i)))
 			set_del(&n->set, i);
 	block_unlock(u, b);
 }
 
 static void sweep_block(struct uhmm_device *dev, struct block *b)
 {
-	struct mm_nodes n = { .va = b->va, .to = MM_NODE_HOME };
+	struct mm_sites n = { .va = b->va, .to = MM_SITE_HOME };
 	struct uhmm *u = dev->u;
 
 	gate_enter(u);
@@ -55,7 +55,7 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 	find_untold(dev, b, &n);
 	if (!set_empty(&n.set)) {
 		mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
-		u->mm->ops->node_move(u->mm, &n);
+		u->mm->ops->site_move(u->mm, &n);
 	}
 	block_let_go(u, b);
 	gate_leave(u);
@@ -63,10 +63,10 @@ static void sweep_block(struct uhmm_device *dev, struct block *b)
 
 /*
  * If the application moves a page by mremap(2) while the kernel moves it to the
- * node, the page is on the node and its word does not say so.  Bring such
+ * site, the page is there and its word does not say so.  Bring such
  * strays home before the device is removed.
  */
-static void sweep_node(struct uhmm_device *dev)
+static void sweep_site(struct uhmm_device *dev)
 {
 	const uintptr_t end = (uintptr_t)1 << VA_BITS;
 	struct uhmm *u = dev->u;
@@ -88,7 +88,7 @@ static void sweep_node(struct uhmm_device *dev)
 static bool is_node_taken(const struct uhmm_device *dev)
 {
 	device_for_each(dev->u, other)
-		if (other->is_node && device_is_node(other) &&
+		if (other->is_site && device_is_site(other) &&
 		    other->desc.node == dev->desc.node)
 			return true;
 	return false;
@@ -131,32 +131,32 @@ static int avoid_device_node(struct uhmm_device *dev)
 }
 
 /* Nothing can be moved to the node before the device has its number. */
-static int attach_node(struct uhmm_device *dev)
+static int attach_site(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 	int err = is_node_taken(dev) ? -EBUSY : avoid_device_node(dev);
 
 	if (err)
 		return err;
-	atomic_fetch_add(&u->nr_nodes, 1);
-	dev->is_node = true;
+	atomic_fetch_add(&u->nr_sites, 1);
+	dev->is_site = true;
 	err = device_take_number(dev);
 	if (!err)
 		return 0;
-	dev->is_node = false;
-	atomic_fetch_sub(&u->nr_nodes, 1);
+	dev->is_site = false;
+	atomic_fetch_sub(&u->nr_sites, 1);
 	allow_device_node(dev);
 	return err;
 }
 
-int node_attach(struct uhmm_device *dev)
+int site_attach(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 	int err;
 
-	sys_mutex_lock(&u->nodes_lock);
-	err = attach_node(dev);
-	sys_mutex_unlock(&u->nodes_lock);
+	sys_mutex_lock(&u->sites_lock);
+	err = attach_site(dev);
+	sys_mutex_unlock(&u->sites_lock);
 	if (err)
 		sys_logf(&u->log, SYS_ERR, "device %s: node %d %s", dev->name,
 			 dev->desc.node,
@@ -165,25 +165,25 @@ int node_attach(struct uhmm_device *dev)
 	return err;
 }
 
-void node_detach(struct uhmm_device *dev)
+void site_detach(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 
-	if (dev->is_node)
-		sweep_node(dev);
-	sys_mutex_lock(&u->nodes_lock);
-	if (dev->is_node) {
+	if (dev->is_site)
+		sweep_site(dev);
+	sys_mutex_lock(&u->sites_lock);
+	if (dev->is_site) {
 		allow_device_node(dev);
-		atomic_fetch_sub(&u->nr_nodes, 1);
-		dev->is_node = false;
+		atomic_fetch_sub(&u->nr_sites, 1);
+		dev->is_site = false;
 	}
-	sys_mutex_unlock(&u->nodes_lock);
+	sys_mutex_unlock(&u->sites_lock);
 }
 
-void node_detach_all(struct uhmm *u)
+void site_detach_all(struct uhmm *u)
 {
 	device_for_each(u, dev)
-		node_detach(dev);
+		site_detach(dev);
 }
 
 /* ---- Home ------------------------------------------------------------- */
@@ -206,7 +206,7 @@ struct recount {
 static bool is_word_on(struct uhmm *u, uint64_t w,
 		       const struct uhmm_device *only)
 {
-	return node_has(u, w) && (!only || page_dev(w) == only->id);
+	return site_has(u, w) && (!only || page_dev(w) == only->id);
 }
 
 static void came(struct recount *r, unsigned i)
@@ -222,9 +222,9 @@ static void came(struct recount *r, unsigned i)
 }
 
 /*
- * @on: the node where page @i is, or below 0 if the kernel does not see it.  A
+ * @on: the site where page @i is, or below 0 if the kernel does not see it.  A
  *	page outside of @want may be unseen because the kernel is just moving it
- *	within the node: it stays as it is.
+ *	within the site: it stays as it is.
  */
 static void recount_page(struct recount *r, unsigned i, int on)
 {
@@ -232,7 +232,7 @@ static void recount_page(struct recount *r, unsigned i, int on)
 		device_get(r->u, page_dev(block_word(r->b, i)));
 	bool wanted = set_has(r->want, i);
 
-	if (on == dev->desc.node) {
+	if (on == dev->site) {
 		r->left += wanted;
 		return;
 	}
@@ -245,13 +245,13 @@ static void recount_page(struct recount *r, unsigned i, int on)
 
 static void recount_locked(struct recount *r)
 {
-	struct mm_nodes n = { .va = r->b->va };
+	struct mm_sites n = { .va = r->b->va };
 	int err;
 
 	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
 		if (is_word_on(r->u, block_word(r->b, i), r->only))
 			set_add(&n.set, i);
-	err = r->u->mm->ops->node_look(r->u->mm, &n);
+	err = r->u->mm->ops->site_look(r->u->mm, &n);
 	set_for_each(&n.set, i) {
 		if (!err)
 			recount_page(r, i, n.on[i]);
@@ -260,7 +260,7 @@ static void recount_locked(struct recount *r)
 	}
 }
 
-unsigned node_recount(struct uhmm *u, struct block *b,
+unsigned site_recount(struct uhmm *u, struct block *b,
 		      const struct mm_set *want, const struct uhmm_device *only,
 		      uint8_t *why)
 {
@@ -279,7 +279,7 @@ unsigned node_recount(struct uhmm *u, struct block *b,
 	return r.left;
 }
 
-/* Pages discarded by MADV_FREE may still be on the node, so they go along. */
+/* Pages discarded by MADV_FREE may still be there, so they go along. */
 static void select_home(struct uhmm *u, struct block *b,
 			const struct mm_set *want,
 			const struct uhmm_device *only, struct mm_set *ret)
@@ -295,23 +295,23 @@ static void select_home(struct uhmm *u, struct block *b,
 	block_unlock(u, b);
 }
 
-int node_home(struct uhmm *u, struct block *b, const struct mm_set *want,
+int site_home(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      const struct uhmm_device *only, uint8_t *why)
 {
-	struct mm_nodes n = { .va = b->va, .to = MM_NODE_HOME };
+	struct mm_sites n = { .va = b->va, .to = MM_SITE_HOME };
 	unsigned left;
 
-	if (!atomic_load(&u->nr_nodes) || (only && !device_is_node(only)))
+	if (!atomic_load(&u->nr_sites) || (only && !device_is_site(only)))
 		return 0;
 	select_home(u, b, want, only, &n.set);
 	if (set_empty(&n.set))
 		return 0;
 	mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
-	u->mm->ops->node_move(u->mm, &n);
+	u->mm->ops->site_move(u->mm, &n);
 	if (why)
 		set_for_each(&n.set, i)
 			why[i] = n.why[i] == UHMM_WHY_NO_ROOM ? UHMM_WHY_BUSY :
 								n.why[i];
-	left = node_recount(u, b, &n.set, only, why);
+	left = site_recount(u, b, &n.set, only, why);
 	return left ? -EBUSY : 0;
 }
