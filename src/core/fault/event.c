@@ -21,6 +21,47 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 
+/* ---- Pages that a device has to itself ---------------------------------- */
+
+/*
+ * Revoke the exclusive pages.  Return: whether a device is still to be told of
+ * one.  A page in @mine stays P_REVOKING until its event is applied; that of
+ * another thread may be taken again before that thread told of it.
+ */
+static bool revoke_pages(struct uhmm *u, struct block *b, unsigned first,
+			 unsigned last, struct mm_set *mine)
+{
+	bool any = false;
+
+	if (!b->nr[P_EXCLUSIVE] && !b->nr[P_REVOKING])
+		return false;
+	for (unsigned i = first; i < last; i++) {
+		enum page_state s = page_state(block_word(b, i));
+
+		if (set_has(mine, i) || (s != P_EXCLUSIVE && s != P_REVOKING))
+			continue;
+		any = true;
+		if (s == P_REVOKING)
+			continue;
+		block_event(u, b, i, E_REVOKE);
+		set_add(mine, i);
+	}
+	return any;
+}
+
+void event_lock_revoked(struct uhmm *u, struct block *b, unsigned first,
+			unsigned last, enum uhmm_notify why,
+			struct mm_set *mine)
+{
+	block_lock(b);
+	while (revoke_pages(u, b, first, last, mine)) {
+		block_unlock(u, b);
+		mirror_invalidate(u, block_addr(b, first), block_addr(b, last),
+				  why);
+		block_lock(b);
+	}
+}
+
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */
 
 /* A page that is used in place stays mapped, and is wiped to zeroes. */
@@ -90,11 +131,12 @@ static void discard_block(struct uhmm *u, struct block *b, unsigned first,
 			  unsigned last)
 {
 	uint64_t gone[MM_BLOCK_PAGES];
-	struct mm_set managed, wipe;
+	struct mm_set managed, mine, wipe;
 	unsigned n = 0;
 
+	set_clear(&mine);
 	set_clear(&wipe);
-	block_lock(b);
+	event_lock_revoked(u, b, first, last, UHMM_NOTIFY_CLEAR, &mine);
 	if (block_ensure_table(u, b)) {
 		dropped_remember(u, block_addr(b, first), block_addr(b, last));
 		block_unlock(u, b);
@@ -132,9 +174,11 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 			unsigned last)
 {
 	uint64_t gone[MM_BLOCK_PAGES];
+	struct mm_set mine;
 	unsigned n = 0;
 
-	block_lock(b);
+	set_clear(&mine);
+	event_lock_revoked(u, b, first, last, UHMM_NOTIFY_UNMAP, &mine);
 	for (unsigned i = first; b->table && i < last; i++) {
 		uint64_t w = block_word(b, i);
 
@@ -168,42 +212,8 @@ static bool are_known(struct uhmm *u, uintptr_t start, uintptr_t end)
 	return start >= end;
 }
 
-static bool has_exclusive(const struct block *b)
-{
-	return b->nr[P_EXCLUSIVE] || b->nr[P_REVOKING];
-}
-
-static bool revoke_block(struct uhmm *u, struct block *b, unsigned first,
-			 unsigned last)
-{
-	bool any = false;
-
-	block_lock(b);
-	for (unsigned i = first; has_exclusive(b) && i < last; i++) {
-		enum page_state s = page_state(block_word(b, i));
-
-		if (s == P_EXCLUSIVE)
-			block_event(u, b, i, E_REVOKE);
-		any = any || s == P_EXCLUSIVE || s == P_REVOKING;
-	}
-	block_unlock(u, b);
-	return any;
-}
-
-void event_revoke(struct uhmm *u, uintptr_t start, uintptr_t end,
-		  enum uhmm_notify why)
-{
-	for (uintptr_t last; block_next(u, &start, end); start = last) {
-		last = block_part_end(start, end);
-		if (revoke_block(u, block_find(u, start), page_index(start),
-				 page_index(last - 1) + 1))
-			mirror_invalidate(u, start, last, why);
-	}
-}
-
 void core_discard(void *priv, uintptr_t start, uintptr_t end)
 {
-	event_revoke(priv, start, end, UHMM_NOTIFY_CLEAR);
 	if (!are_known(priv, start, end))
 		dropped_remember(priv, start, end);
 	event_each_block(priv, start, end, discard_block);
@@ -215,7 +225,6 @@ void core_unmap(void *priv, uintptr_t start, uintptr_t end)
 {
 	struct uhmm *u = priv;
 
-	event_revoke(u, start, end, UHMM_NOTIFY_UNMAP);
 	if (region_del(u, start, end))
 		sys_logf(&u->log, SYS_ERR, "no memory to forget a range");
 	event_each_block(u, start, end, unmap_block);

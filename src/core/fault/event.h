@@ -9,6 +9,8 @@
 #include <uhmm/mirror.h>
 
 #include "core/page/page.h"
+#include "mm/set.h"
+#include "sys/guard.h"
 
 struct block;
 struct uhmm;
@@ -33,10 +35,12 @@ void event_each_block(struct uhmm *u, uintptr_t start, uintptr_t end,
 		      event_block_fn *fn);
 
 /*
- * The devices that have frames of [start, end) to themselves are told, before
- * the pages go: a frame with old data may soon be used for another page.
+ * Lock the block.  Devices that have pages of it to themselves are told before,
+ * and write to none of their frames any more: a frame with old data may soon be
+ * used for another page.  @mine: the pages that this event has revoked so far.
  */
-void event_revoke(struct uhmm *u, uintptr_t start, uintptr_t end,
-		  enum uhmm_notify why);
+void event_lock_revoked(struct uhmm *u, struct block *b, unsigned first,
+			unsigned last, enum uhmm_notify why,
+			struct mm_set *mine) TAKES(b->lock);
 
 #endif

@@ -35,13 +35,15 @@ struct remap {
 	struct uhmm *u;
 	struct block *from, *to;
 	unsigned i, k;
-	uint64_t gone; /* the word of a device page to be freed, or 0 */
+	uint64_t gone;	    /* the word of a device page to be freed, or 0 */
+	struct mm_set mine; /* has @i once it was revoked, see event.h */
 };
 
 /* No other code holds two blocks' locks, and events run one at a time. */
-static void lock_both(const struct remap *r) NOT_GUARDED
+static void lock_both(struct remap *r) NOT_GUARDED
 {
-	block_lock(r->from);
+	event_lock_revoked(r->u, r->from, r->i, r->i + 1, UHMM_NOTIFY_UNMAP,
+			   &r->mine);
 	if (r->to != r->from)
 		sys_mutex_lock_second(&r->to->lock);
 }
@@ -321,8 +323,6 @@ void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
-	/* a frame is about to be copied: its device must not write any more */
-	event_revoke(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
 		if (!off || !page_index(to + off))
