@@ -18,7 +18,7 @@ PROGRAM, MODE = sys.argv[1:]
 LIMIT = 16
 DATA = 2 * LIMIT
 ON_THE_WAY = 2
-OURS = 4  # uhmm-run(1), LIMITS
+OURS = 3  # uhmm-run(1), LIMITS
 failures = 0
 
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The library's own memory takes what it uses: no page of it is huge, also
- * where transparent huge pages are on for all memory.
+ * where transparent huge pages are on for all memory, and the stack of a thread
+ * has the pages that threads use.
  */
 #include <stdio.h>
 #include <string.h>
@@ -41,12 +42,34 @@ static bool is_told(void)
 	return flags_at(p, line, sizeof(line)) && strstr(line, " nh");
 }
 
+static void do_nothing(void *arg)
+{
+}
+
+static void check_stack(void)
+{
+	unsigned char there[1024];
+	struct sys_thread t = { 0 };
+	size_t n, nr = 0;
+
+	CHECK_EQ(sys_thread_start(&t, do_nothing, NULL, -1, "stack"), 0);
+	n = t.stack_len / 4096;
+	CHECK(n <= sizeof(there));
+	CHECK_EQ(mincore(t.stack, t.stack_len, there), 0);
+	for (size_t i = 0; i < n; i++)
+		nr += there[i] & 1;
+	CHECK(nr >= 16); /* touched beforehand */
+	CHECK(nr <= 24);
+	sys_thread_join(&t);
+}
+
 int main(void)
 {
 	char *p = sys_alloc((size_t)64 << 20);
 	char line[512];
 
 	CHECK(p);
+	check_stack();
 	if (!is_told())
 		return 77;
 	CHECK(flags_at(p, line, sizeof(line)));
