@@ -231,6 +231,30 @@ static void test_least(const char *rung)
 	finish(&w);
 }
 
+/*
+ * Where a device below does not store pages in RAM, the packed pages take a
+ * part of the limit only, and the limit holds.
+ */
+static void test_device_below(const char *rung)
+{
+	struct world w;
+	struct uhmm_device *dev = setup(&w, UHMM_OPEN_LIMIT_ALL, rung), *low;
+	struct store below;
+
+	low = store_add(w.u, &below, STORE_PLAIN, 2 * N);
+	fill(&w, 0, N, 191);
+	CHECK_EQ(world_move(&w, 0, N, dev), N);
+	verify(&w, 0, N / 64, 191);
+	demote_all(&w);
+	verify(&w, N / 2, N / 4, 191);
+	demote_all(&w);
+	CHECK(charge_total(w.u) <= LIMIT);
+	CHECK(device_used(dev) > 0);
+	CHECK(device_used(low) > 0);
+	verify(&w, 0, N, 191);
+	finish(&w);
+}
+
 /* A page that came home to be read is there twice: only few may be. */
 static void test_copies(const char *rung)
 {
@@ -258,6 +282,7 @@ int main(void)
 		test_does_not_pack(rungs[i]);
 		test_some_packs(rungs[i]);
 		test_least(rungs[i]);
+		test_device_below(rungs[i]);
 		test_copies(rungs[i]);
 	}
 	return 0;

@@ -185,8 +185,8 @@ static uint64_t root_room(const struct uhmm_device *dev)
 	return used < limit ? limit - used : 0;
 }
 
-bool charge_has_room(struct uhmm *u, const struct block *b,
-		     const struct uhmm_device *dev)
+struct uhmm_group *charge_full(struct uhmm *u, const struct block *b,
+			       const struct uhmm_device *dev)
 {
 	struct uhmm_group *g;
 
@@ -195,9 +195,15 @@ bool charge_has_room(struct uhmm *u, const struct block *b,
 		uint64_t limit = atomic_load(&t->limit);
 
 		if (limit && positive(atomic_load(&t->pages)) >= limit)
-			return false;
+			return g;
 	}
-	return root_room(dev) > 0;
+	return root_room(dev) > 0 ? NULL : g;
+}
+
+bool charge_has_room(struct uhmm *u, const struct block *b,
+		     const struct uhmm_device *dev)
+{
+	return !charge_full(u, b, dev);
 }
 
 /* ---- Booking ---------------------------------------------------------- */

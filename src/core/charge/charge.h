@@ -129,6 +129,17 @@ bool charge_is_limited(struct uhmm *u, const struct block *b, unsigned tier);
 /* charge=keep: pages that may still be added to @b; UINT64_MAX: any number */
 uint64_t charge_room(struct uhmm *u, const struct block *b);
 
+/*
+ * May @dev take more RAM to store pages, when another device has room for them?
+ * False if the limit of the root is for all RAM, and @dev has its share of it.
+ */
+bool charge_affords_store(const struct uhmm_device *dev);
+/*
+ * The group of @b, or one above, with a limit that allows no other page on
+ * @dev; or NULL.
+ */
+struct uhmm_group *charge_full(struct uhmm *u, const struct block *b,
+			       const struct uhmm_device *dev);
 /* Do the limits of the groups of @b allow another page on @dev? */
 bool charge_has_room(struct uhmm *u, const struct block *b,
 		     const struct uhmm_device *dev);

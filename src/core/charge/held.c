@@ -19,6 +19,7 @@
 #define LEAST_SHARE 8 /* of the limit, for pages */
 #define MIN_MARGIN  64
 #define COPY_SHARE  32 /* of the limit, for copies of pages in RAM */
+#define STORE_SHARE 2  /* of the limit, for one device that stores in RAM */
 
 static bool is_for_all(const struct uhmm_group *g)
 {
@@ -100,6 +101,15 @@ bool charge_affords_copy(const struct uhmm_device *dev)
 		return true;
 	return copies * (ram / used) <
 	       group_limit_of(root) * MM_PAGE_SIZE / COPY_SHARE;
+}
+
+bool charge_affords_store(const struct uhmm_device *dev)
+{
+	const struct uhmm_group *root = &dev->u->charge.root;
+
+	return !is_for_all(root) ||
+	       atomic_load(&dev->ram) <
+		       group_limit_of(root) * MM_PAGE_SIZE / STORE_SHARE;
 }
 
 /* The demoter starts at so many pages below @limit, and frees twice as many. */

@@ -6,8 +6,8 @@
  * and parks them: their pages are frozen into frames, where the pages still
  * take RAM, but a touch is noticed and cheap.  Parked blocks are queued.  Pages
  * that are still frozen when their block is the oldest were not used, and are
- * demoted to the first device with room.  Where pages cannot be frozen into
- * frames the hand demotes at once.
+ * demoted to the first device with room (tier.c).  Where pages cannot be frozen
+ * into frames the hand demotes at once.
  *
  * The demoter starts before the limit is reached, so that a fault finds room; a
  * fault that finds none waits for the next step (room.c).  If no page can be
@@ -65,17 +65,6 @@ static struct block *dequeue(struct uhmm *u)
 }
 
 /* ---- Steps ------------------------------------------------------------ */
-
-/* The first device that takes pages of @b now. */
-static struct uhmm_device *device_with_room(struct uhmm *u,
-					    const struct block *b)
-{
-	device_for_each(u, dev)
-		if (device_takes(dev) && charge_has_room(u, b, dev) &&
-		    gain_expected(b, dev))
-			return dev;
-	return NULL;
-}
 
 /* RAM pages of a block that may go. */
 static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
@@ -146,7 +135,7 @@ static int demote(struct uhmm *u, struct block *b, const struct mm_set *want,
 static int demote_now(struct uhmm *u, struct block *b,
 		      const struct mm_set *want)
 {
-	struct uhmm_device *dev = device_with_room(u, b);
+	struct uhmm_device *dev = tier_make_room(u, b);
 	int n = dev ? demote(u, b, want, dev, OUT_EVICT) : 0;
 
 	return n > 0 ? n : 0;
@@ -169,13 +158,15 @@ static unsigned nr_in(struct uhmm *u, struct block *b, enum page_state s)
 static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 {
 	struct block *b = dequeue(u);
-	struct uhmm_device *dev = device_with_room(u, b);
+	struct uhmm_device *dev = NULL;
 	struct mm_set all;
 	unsigned left;
 	int n = 0;
 
 	set_fill(&all);
-	if (dev && charge_covers(g, b))
+	if (charge_covers(g, b))
+		dev = tier_make_room(u, b);
+	if (dev)
 		n = demote(u, b, &all, dev, OUT_DEMOTE);
 	left = nr_in(u, b, P_FROZEN);
 	if (left) /* the device did not take all; another device may */
@@ -233,7 +224,7 @@ static int park_or_demote(struct uhmm *u, struct block *b, int *ret_freed)
 	if (*ret_freed && !u->mm->can_move)
 		return *ret_freed;
 	demotable(u, b, &want);
-	if (set_empty(&want) || !device_with_room(u, b))
+	if (set_empty(&want) || !tier_with_room(u, b))
 		return *ret_freed;
 	n = u->mm->can_move ? park(u, b, &want) : 0;
 	if (n > 0 && u->policy.queue_len < u->policy.queue_size)

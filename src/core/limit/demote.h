@@ -33,6 +33,8 @@ struct policy {
 	uint32_t queue_head, queue_len, queue_size;
 	uint64_t parked;	   /* pages parked, about */
 	uint32_t poor, poor_until; /* gain.c */
+	uint32_t sink_hand;	   /* tier.c: next of uhmm.blocks to look at */
+	uint64_t sink_after;	   /* tier.c: ns */
 	struct uhmm_budget *budget;
 	uint64_t born_with; /* pages of a child that count for its parent */
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */
@@ -64,6 +66,13 @@ bool balance_begin(struct uhmm *u);
 bool balance_end(struct uhmm *u);
 /* Set the total of the budget; 0: no limit. */
 void balance_total(struct uhmm *u, uint64_t pages);
+/*
+ * tier.c, only for the demoter: the first device that takes pages of @b now, or
+ * NULL.  tier_make_room() sends pages of a full device to one below for that;
+ * the caller is in the gate, and holds no lock.
+ */
+struct uhmm_device *tier_with_room(struct uhmm *u, const struct block *b);
+struct uhmm_device *tier_make_room(struct uhmm *u, const struct block *b);
 /* gain.c, only for the demoter.  Would sending pages of @b to @dev free RAM? */
 bool gain_expected(const struct block *b, const struct uhmm_device *dev);
 /* Should a few pages of @b go first? */
