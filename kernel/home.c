@@ -20,6 +20,10 @@ unsigned long uhmmk_page_copy_home(struct page *to, struct page *from)
 {
 	if (!to)
 		return 0;
+	if (READ_ONCE(uhmmk_page_pagemap(from)->lost)) {
+		__free_page(to);
+		return 0;
+	}
 	lock_page(to);
 	copy_highpage(to, uhmmk_page_store(from));
 	return migrate_pfn(page_to_pfn(to));
@@ -42,7 +46,7 @@ vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf)
 	};
 	vm_fault_t ret = 0;
 
-	if (migrate_vma_setup(&args))
+	if (READ_ONCE(pm->lost) || migrate_vma_setup(&args))
 		return VM_FAULT_SIGBUS;
 	if (src & MIGRATE_PFN_MIGRATE) {
 		struct page *to =
@@ -77,6 +81,8 @@ unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm)
 {
 	unsigned long i;
 
+	if (READ_ONCE(pm->lost))
+		return READ_ONCE(pm->nr_used);
 	for_each_set_bit(i, pm->used, pm->npages)
 		evict(pm, i);
 	return READ_ONCE(pm->nr_used);

@@ -176,6 +176,17 @@ static long evict(struct uhmmk_file *f, void *arg)
 	return 0;
 }
 
+static long lose(struct uhmmk_file *f, void *arg)
+{
+	struct uhmmk_lose *l = arg;
+
+	if (!f->is_owner)
+		return -EPERM;
+	if (l->flags)
+		return -EINVAL;
+	return uhmmk_pagemap_lose(&device_of(f)->pm);
+}
+
 static long stat(struct uhmmk_file *f, void *arg)
 {
 	struct uhmmk_device *d = device_of(f);
@@ -212,6 +223,7 @@ static const struct call {
 	{ UHMMK_LOOK, 32, sizeof(struct uhmmk_look), true, look },
 	{ UHMMK_EVICT, 16, sizeof(struct uhmmk_evict), true, evict },
 	{ UHMMK_STAT, 64, sizeof(struct uhmmk_stat), true, stat },
+	{ UHMMK_LOSE, 8, sizeof(struct uhmmk_lose), true, lose },
 };
 
 union argument {
@@ -222,6 +234,7 @@ union argument {
 	struct uhmmk_look look;
 	struct uhmmk_evict evict;
 	struct uhmmk_stat stat;
+	struct uhmmk_lose lose;
 };
 
 static const struct call *find_call(unsigned int cmd)

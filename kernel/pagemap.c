@@ -50,11 +50,13 @@ EXPORT_SYMBOL_GPL(uhmmk_page_store);
 static unsigned long take(struct uhmmk_pagemap *pm)
 {
 	unsigned long i = pm->npages;
+	bool open;
 
 	spin_lock_irq(&pm->lock);
-	if (!pm->closed)
+	open = !pm->closed && !READ_ONCE(pm->lost);
+	if (open)
 		i = find_next_zero_bit(pm->used, pm->npages, pm->hint);
-	if (i >= pm->npages && !pm->closed)
+	if (i >= pm->npages && open)
 		i = find_first_zero_bit(pm->used, pm->npages);
 	if (i < pm->npages) {
 		__set_bit(i, pm->used);
@@ -197,6 +199,15 @@ void uhmmk_pagemap_close(struct uhmmk_pagemap *pm)
 		pm->idle(pm);
 }
 EXPORT_SYMBOL_GPL(uhmmk_pagemap_close);
+
+int uhmmk_pagemap_lose(struct uhmmk_pagemap *pm)
+{
+	if (pm->pgmap.type != MEMORY_DEVICE_PRIVATE)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(pm->lost, true);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(uhmmk_pagemap_lose);
 
 void uhmmk_pagemap_remove(struct uhmmk_pagemap *pm)
 {

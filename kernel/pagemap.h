@@ -41,6 +41,10 @@ struct uhmmk_pagemap {
 	 * Not unloaded while a page is used; NULL, or a module other than uhmm.
 	 */
 	struct module *module;
+	/*
+	 * The data are gone: set once, and then no store is read any more.
+	 */
+	bool lost;
 	atomic64_t faults, retries;
 };
 
@@ -63,6 +67,13 @@ int uhmmk_pagemap_add(struct uhmmk_pagemap *pm, enum uhmmk_type type,
 
 /* Hand out no more pages.  May sleep; calls @idle if no page is used. */
 void uhmmk_pagemap_close(struct uhmmk_pagemap *pm);
+
+/*
+ * The data of private pages are gone: a touch raises SIGBUS, no page goes out
+ * or home.  Pages that are on their way may still arrive.  -EOPNOTSUPP: the CPU
+ * uses coherent pages in place.
+ */
+int uhmmk_pagemap_lose(struct uhmmk_pagemap *pm);
 
 /* The caller knows that no page is used.  May sleep. */
 void uhmmk_pagemap_remove(struct uhmmk_pagemap *pm);

@@ -78,6 +78,14 @@ struct uhmmk_evict {
 	__u64 left; /* out: pages that could not go home */
 };
 
+/*
+ * The data of the device's private pages are gone: a touch raises SIGBUS, and
+ * no page moves any more.  Only the owner may.  -EOPNOTSUPP: it is coherent.
+ */
+struct uhmmk_lose {
+	__u32 size, flags;
+};
+
 struct uhmmk_stat {
 	__u32 size, flags;
 	__u32 id, type;
@@ -93,5 +101,6 @@ struct uhmmk_stat {
 #define UHMMK_LOOK   _IO('u', 0x53)
 #define UHMMK_EVICT  _IO('u', 0x54)
 #define UHMMK_STAT   _IO('u', 0x55)
+#define UHMMK_LOSE   _IO('u', 0x56)
 
 #endif
