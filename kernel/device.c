@@ -144,6 +144,7 @@ void uhmmk_device_close(struct uhmmk_device *d)
 	if (uhmmk_pagemap_evict(&d->pm))
 		pr_info("uhmm%u: closed, and pages of it are in use\n", d->id);
 	uhmmk_device_put(d);
+	flush_workqueue(ends);
 }
 
 int uhmmk_devices_init(void)

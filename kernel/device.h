@@ -44,7 +44,8 @@ void uhmmk_device_put(struct uhmmk_device *d);
 
 /*
  * End a device: uhmmk_device_find() no longer finds it, and its pages go home.
- * Drops the reference of uhmmk_device_add().
+ * Drops the reference of uhmmk_device_add().  Unless pages or files of it are
+ * left, its memory can be added again at once.
  */
 void uhmmk_device_close(struct uhmmk_device *d);
 
