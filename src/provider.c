@@ -24,11 +24,12 @@
 
 extern const struct uhmm_provider provider_ram, provider_zram, provider_error,
 	provider_delay, provider_trace, provider_dax, provider_file,
-	provider_numa;
+	provider_numa, provider_kmod;
 
 static const struct uhmm_provider *const builtin[] = {
-	&provider_ram,	 &provider_zram, &provider_error, &provider_delay,
-	&provider_trace, &provider_dax,	 &provider_file,  &provider_numa,
+	&provider_ram,	 &provider_zram,  &provider_error,
+	&provider_delay, &provider_trace, &provider_dax,
+	&provider_file,	 &provider_numa,  &provider_kmod,
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
@@ -294,7 +295,7 @@ static bool desc_is_valid(const struct uhmm_device_desc *desc)
 {
 	if (!desc->npages || !desc->ops || desc->ops->size < sizeof(*desc->ops))
 		return false;
-	return desc->flags & UHMM_DEVICE_NODE ||
+	return desc->flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_KMOD) ||
 	       (desc->ops->copy_to_devmem && desc->ops->copy_to_ram);
 }
 

@@ -32,8 +32,8 @@ extern "C" {
  * enum uhmm_memory_type - can the CPU address it?
  * @UHMM_MEMORY_DEVICE_PRIVATE: no; a CPU touch brings the page home
  * @UHMM_MEMORY_DEVICE_COHERENT: yes; a page that is moved there stays mapped at
- *	its address.  Either by a file that maps it (desc.fd), or as a NUMA node
- *	(UHMM_DEVICE_NODE)
+ *	its address.  Either by a file that maps it (desc.fd), as a NUMA node
+ *	(UHMM_DEVICE_NODE), or by the kernel module (UHMM_DEVICE_KMOD)
  *
  * Numbered from 1, so that a forgotten field shows.
  */
@@ -60,6 +60,10 @@ enum uhmm_memory_type {
  *	UHMM_FAULT_WRITE has entered it, with UHMM_PFN_WRITE, in a mirror of
  *	this device: the frame of a page that is only read is kept, and the page
  *	comes home without a copy
+ * @UHMM_DEVICE_KMOD: memory of either type that is pages of the kernel: the
+ *	file desc.fd is of /dev/uhmm and has a device.  The kernel module moves
+ *	pages there and back, and no callback copies.  No other flag but
+ *	UHMM_DEVICE_CONCURRENT
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
@@ -68,6 +72,7 @@ enum uhmm_device_flags {
 	UHMM_DEVICE_SHARED = 1u << 3,
 	UHMM_DEVICE_FORKS = 1u << 4,
 	UHMM_DEVICE_TELLS_WRITES = 1u << 5,
+	UHMM_DEVICE_KMOD = 1u << 6,
 };
 
 /**
@@ -202,8 +207,8 @@ struct uhmm_device_ops {
  * @npages: dpfn 0..npages-1 will be handed out
  * @ops: must outlive the device
  * @fd: of coherent memory that is no node: mmap(2) with MAP_SHARED, at
- *	@offset + dpfn * uhmm_page_size(), maps device page dpfn.  Stays the
- *	provider's
+ *	@offset + dpfn * uhmm_page_size(), maps device page dpfn.  Or the file
+ *	of UHMM_DEVICE_KMOD.  Stays the provider's
  * @node: of UHMM_DEVICE_NODE
  * @offset: bytes
  * @gone: NULL, or a futex word that becomes 1 when the device is lost: a call

@@ -374,6 +374,7 @@ struct mm_ops {
 	 * without locks.
 	 */
 	void (*site_move)(struct mm *mm, struct mm_sites *n);
+	const struct mm_kmod_ops *kmod; /* NULL: not supported */
 
 	/*
 	 * ---- Objects: memory that several mappings, its views, share ----

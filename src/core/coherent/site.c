@@ -14,6 +14,7 @@
  */
 #include "core/coherent/site.h"
 #include "core/context/context.h"
+#include "core/context/dispatch.h"
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
@@ -88,8 +89,8 @@ static void sweep_site(struct uhmm_device *dev)
 static bool is_node_taken(const struct uhmm_device *dev)
 {
 	device_for_each(dev->u, other)
-		if (other->is_site && device_is_site(other) &&
-		    other->desc.node == dev->desc.node)
+		if (other->is_site && !device_is_kmod(other) &&
+		    other->site == dev->site)
 			return true;
 	return false;
 }
@@ -107,45 +108,64 @@ static int isolate_all(struct uhmm *u)
 	return ret;
 }
 
-static void allow_device_node(struct uhmm_device *dev)
+static void close_site(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 
+	if (device_is_kmod(dev)) {
+		u->mm->ops->kmod->detach(u->mm, dev->site);
+		return;
+	}
 	u->mm->ops->avoid(u->mm, dev->desc.node, false);
 	isolate_all(u);
 }
 
-static int avoid_device_node(struct uhmm_device *dev)
+static int open_site(struct uhmm_device *dev)
 {
 	struct uhmm *u = dev->u;
 	int err = -ENODEV;
 
+	if (device_is_kmod(dev))
+		return u->mm->ops->kmod ?
+			       u->mm->ops->kmod->attach(u->mm, dev->desc.fd,
+							&dev->site) :
+			       -ENODEV;
 	if (u->mm->ops->avoid)
 		err = u->mm->ops->avoid(u->mm, dev->desc.node, true);
 	if (err)
 		return err;
 	err = isolate_all(u);
 	if (err)
-		allow_device_node(dev);
+		close_site(dev);
 	return err;
 }
 
-/* Nothing can be moved to the node before the device has its number. */
+static void count_site(struct uhmm_device *dev, int by)
+{
+	atomic_fetch_add(&dev->u->nr_sites, (uint32_t)by);
+	if (device_is_kmod(dev))
+		atomic_fetch_add(&dev->u->nr_kmods, (uint32_t)by);
+	dev->is_site = by > 0;
+}
+
+static void drop_site(struct uhmm_device *dev)
+{
+	count_site(dev, -1);
+	close_site(dev);
+}
+
+/* Nothing can be moved to the site before the device has its number. */
 static int attach_site(struct uhmm_device *dev)
 {
-	struct uhmm *u = dev->u;
-	int err = is_node_taken(dev) ? -EBUSY : avoid_device_node(dev);
+	int err = !device_is_kmod(dev) && is_node_taken(dev) ? -EBUSY :
+							       open_site(dev);
 
 	if (err)
 		return err;
-	atomic_fetch_add(&u->nr_sites, 1);
-	dev->is_site = true;
+	count_site(dev, 1);
 	err = device_take_number(dev);
-	if (!err)
-		return 0;
-	dev->is_site = false;
-	atomic_fetch_sub(&u->nr_sites, 1);
-	allow_device_node(dev);
+	if (err)
+		drop_site(dev);
 	return err;
 }
 
@@ -157,7 +177,11 @@ int site_attach(struct uhmm_device *dev)
 	sys_mutex_lock(&u->sites_lock);
 	err = attach_site(dev);
 	sys_mutex_unlock(&u->sites_lock);
-	if (err)
+	if (err && device_is_kmod(dev))
+		sys_logf(&u->log, SYS_ERR,
+			 "device %s: its file has no device of /dev/uhmm: %s",
+			 dev->name, sys_error(err));
+	else if (err)
 		sys_logf(&u->log, SYS_ERR, "device %s: node %d %s", dev->name,
 			 dev->desc.node,
 			 err == -EBUSY ? "is that of another device" :
@@ -165,19 +189,19 @@ int site_attach(struct uhmm_device *dev)
 	return err;
 }
 
+void site_forget(struct uhmm_device *dev)
+{
+	sys_mutex_lock(&dev->u->sites_lock);
+	if (dev->is_site)
+		drop_site(dev);
+	sys_mutex_unlock(&dev->u->sites_lock);
+}
+
 void site_detach(struct uhmm_device *dev)
 {
-	struct uhmm *u = dev->u;
-
 	if (dev->is_site)
 		sweep_site(dev);
-	sys_mutex_lock(&u->sites_lock);
-	if (dev->is_site) {
-		allow_device_node(dev);
-		atomic_fetch_sub(&u->nr_sites, 1);
-		dev->is_site = false;
-	}
-	sys_mutex_unlock(&u->sites_lock);
+	site_forget(dev);
 }
 
 void site_detach_all(struct uhmm *u)
@@ -279,16 +303,25 @@ unsigned site_recount(struct uhmm *u, struct block *b,
 	return r.left;
 }
 
+/* Can a child of fork(2) use the page as its parent does? */
+static bool is_shared_on(struct uhmm *u, uint64_t w)
+{
+	return device_is_kmod(device_get(u, page_dev(w)));
+}
+
 /* Pages discarded by MADV_FREE may still be there, so they go along. */
 static void select_home(struct uhmm *u, struct block *b,
 			const struct mm_set *want,
-			const struct uhmm_device *only, struct mm_set *ret)
+			const struct uhmm_device *only, bool fork,
+			struct mm_set *ret)
 {
 	set_clear(ret);
 	block_lock(b);
 	set_for_each(want, i) {
 		uint64_t w = block_word(b, i);
 
+		if (fork && site_has(u, w) && is_shared_on(u, w))
+			continue;
 		if (is_word_on(u, w, only) || page_state(w) == P_DROPPED)
 			set_add(ret, i);
 	}
@@ -296,14 +329,14 @@ static void select_home(struct uhmm *u, struct block *b,
 }
 
 int site_home(struct uhmm *u, struct block *b, const struct mm_set *want,
-	      const struct uhmm_device *only, uint8_t *why)
+	      const struct uhmm_device *only, bool fork, uint8_t *why)
 {
 	struct mm_sites n = { .va = b->va, .to = MM_SITE_HOME };
 	unsigned left;
 
 	if (!atomic_load(&u->nr_sites) || (only && !device_is_site(only)))
 		return 0;
-	select_home(u, b, want, only, &n.set);
+	select_home(u, b, want, only, fork, &n.set);
 	if (set_empty(&n.set))
 		return 0;
 	mirror_invalidate_set(u, b, &n.set, UHMM_NOTIFY_MIGRATE);
@@ -314,4 +347,60 @@ int site_home(struct uhmm *u, struct block *b, const struct mm_set *want,
 								n.why[i];
 	left = site_recount(u, b, &n.set, only, why);
 	return left ? -EBUSY : 0;
+}
+
+/* ---- Pages that came home by themselves -------------------------------- */
+
+/* Return: whether pages came home from @dev since this was asked last. */
+static bool has_come(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	uint64_t came;
+
+	if (!device_is_kmod(dev) || !atomic_load(&dev->pagemap.nused) ||
+	    u->mm->ops->kmod->came(u->mm, dev->site, &came))
+		return false;
+	return atomic_exchange(&dev->came, came) != came;
+}
+
+static void look_at_all(struct uhmm *u)
+{
+	struct mm_set none;
+
+	set_clear(&none);
+	block_for_each(u, b)
+		site_recount(u, b, &none, NULL, NULL);
+}
+
+void site_look_again(struct uhmm *u)
+{
+	bool any = false;
+
+	if (!atomic_load(&u->nr_kmods))
+		return;
+	device_for_each(u, dev)
+		any |= has_come(dev);
+	if (any)
+		look_at_all(u);
+}
+
+void site_ask_again(struct uhmm *u)
+{
+	struct request req = { .op = REQ_LOOK_AGAIN };
+
+	if (atomic_load(&u->nr_kmods))
+		request_run(u, &req);
+}
+
+int site_lose(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	int err;
+
+	if (!device_is_kmod(dev))
+		return 0;
+	err = u->mm->ops->kmod->lose(u->mm, dev->site);
+	if (!err)
+		look_at_all(u);
+	return err;
 }

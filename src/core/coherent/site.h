@@ -19,16 +19,30 @@ static inline bool site_has(struct uhmm *u, uint64_t w)
  */
 int site_attach(struct uhmm_device *dev);
 void site_detach(struct uhmm_device *dev);
+/*
+ * The kernel module brings pages home by itself: words that are behind become
+ * P_RAM.  Costs little if no page came.  Called without locks.
+ * site_ask_again(): likewise, on any stack.
+ */
+void site_look_again(struct uhmm *u);
+void site_ask_again(struct uhmm *u);
+/*
+ * The data at the device's site are gone.  From then on no page comes home, and
+ * no word says that a page is there that came home earlier.
+ */
+int site_lose(struct uhmm_device *dev);
+/* The lost device's provider is about to be released. */
+void site_forget(struct uhmm_device *dev);
 /* site_detach() for all devices: the context is about to be closed. */
 void site_detach_all(struct uhmm *u);
 
 /*
  * Bring pages of @want home that are at a site, or at that of @only.  Locks as
- * for home_block().  @why may be NULL.  Return: 0, or -EBUSY: some are still at
- * a site.
+ * for home_block().  @fork: pages that a child shares stay.  @why may be NULL.
+ * Return: 0, or -EBUSY: some are still at a site.
  */
 int site_home(struct uhmm *u, struct block *b, const struct mm_set *want,
-	      const struct uhmm_device *only, uint8_t *why);
+	      const struct uhmm_device *only, bool fork, uint8_t *why);
 
 /*
  * After a move: pages of the block that are not at their site any more become

@@ -95,8 +95,8 @@ struct uhmm {
 	_Atomic(struct uhmm_device *) devices[MAX_DEVICES];
 	struct uhmm_device *removed; /* list; freed at close */
 	struct sys_mutex sites_lock; /* devices that are sites come and go */
-	_Atomic uint32_t nr_sites;
-	_Atomic int64_t ram; /* pages */
+	_Atomic uint32_t nr_sites, nr_kmods; /* of them the kernel module's */
+	_Atomic int64_t ram;		     /* pages */
 	_Atomic int64_t ram_peak;
 	_Atomic int64_t device_ram;  /* bytes: see device_note_ram() */
 	_Atomic uint64_t total_peak; /* pages: see charge_total() */

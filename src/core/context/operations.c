@@ -162,6 +162,12 @@ static int64_t range_pages(struct uhmm *u, const struct request *r)
 	return do_range_pages(u, r->addr, r->len, tier_of(r));
 }
 
+static int64_t look_at_sites(struct uhmm *u, const struct request *r)
+{
+	site_look_again(u);
+	return 0;
+}
+
 static int64_t object_create(struct uhmm *u, const struct request *r)
 {
 	return do_object_create(r->object);
@@ -237,6 +243,7 @@ const struct operation operations[] = {
 	[REQ_RANGES] = { "uhmm_ranges()", ranges, 0 },
 	[REQ_RANGE_PAGES] = { "uhmm_range_pages()", range_pages,
 			      OPERATION_OBJECTS },
+	[REQ_LOOK_AGAIN] = { "uhmm_stats()", look_at_sites, 0 },
 	[REQ_OBJECT_CREATE] = { "uhmm_object_create()", object_create, 0 },
 	[REQ_OBJECT_ADOPT] = { "uhmm_object_adopt()", object_adopt, 0 },
 	[REQ_OBJECT_IS_MAPPED] = { "uhmm_object_is_mapped()", object_is_mapped,

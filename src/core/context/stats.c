@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/charge/charge.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/hist.h"
 #include "core/context/kick.h"
@@ -117,6 +118,7 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *ret_stats)
 	if (err)
 		return err;
 	size = ret_stats->size;
+	site_ask_again(u);
 	read_counters(u, &s);
 	s.pool_pages = atomic_load(&u->slots.pages);
 	s.ram_pages = pages(&u->ram) + s.pool_pages;

@@ -76,6 +76,7 @@ struct uhmm_device {
 	struct pagemap pagemap;
 	bool is_site;		 /* by sites_lock: attached, see site.c */
 	int site;		 /* of struct mm_sites */
+	_Atomic uint64_t came;	 /* mm_kmod_ops.came() of the last look */
 	_Atomic bool has_strays; /* may have strays: see site.c */
 	_Atomic bool watched;	 /* CPU mappings of it raise events */
 	_Atomic bool tier;	 /* pages may be demoted there */
@@ -129,7 +130,15 @@ uint64_t pagemap_room(const struct pagemap *pm);
 /* Is the device a site (mm.h): does the kernel move its pages? */
 static inline bool device_is_site(const struct uhmm_device *dev)
 {
-	return dev->desc.flags & UHMM_DEVICE_NODE;
+	return dev->desc.flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_KMOD);
+}
+/*
+ * Is the device the kernel module's?  Then the kernel brings pages home by
+ * itself as well.
+ */
+static inline bool device_is_kmod(const struct uhmm_device *dev)
+{
+	return dev->desc.flags & UHMM_DEVICE_KMOD;
 }
 /* Is the device memory that the program maps and that never migrates? */
 static inline bool device_is_fixed(const struct uhmm_device *dev)

@@ -143,7 +143,7 @@ static void rescue_all(void *arg)
 {
 	struct uhmm *u = arg;
 
-	home_all(u, NULL, HOME_RESCUE);
+	home_all(u, NULL, HOME_FORK);
 	policy_passed(u);
 	mirror_invalidate(u, 0, UINTPTR_MAX, UHMM_NOTIFY_PROTECT);
 }
@@ -180,7 +180,7 @@ static void settle_for_fork(void *arg)
 
 	device_for_each(u, dev)
 		if (!(dev->desc.flags & UHMM_DEVICE_FORKS))
-			home_all(u, dev, HOME_RESCUE);
+			home_all(u, dev, HOME_FORK);
 	object_settle(u);
 	thaw_all(u);
 }

@@ -23,6 +23,16 @@
 
 /* ---- Adding ------------------------------------------------------------- */
 
+static int check_kmod(const struct uhmm_device_desc *d)
+{
+	const uint32_t with = UHMM_DEVICE_KMOD | UHMM_DEVICE_CONCURRENT;
+
+	if (d->type != UHMM_MEMORY_DEVICE_PRIVATE &&
+	    d->type != UHMM_MEMORY_DEVICE_COHERENT)
+		return -EINVAL;
+	return d->flags & ~with || d->fd < 0 ? -EINVAL : 0;
+}
+
 /*
  * A device is addressable by the CPU or not, and its pages migrate or not.  A
  * device that is neither is refused: no thread could reach data on it.
@@ -31,10 +41,13 @@ static int check_kind(const struct uhmm_device_desc *d)
 {
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
 			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
-			       UHMM_DEVICE_FORKS | UHMM_DEVICE_TELLS_WRITES;
+			       UHMM_DEVICE_FORKS | UHMM_DEVICE_TELLS_WRITES |
+			       UHMM_DEVICE_KMOD;
 
 	if (d->flags & ~known)
 		return -EINVAL;
+	if (d->flags & UHMM_DEVICE_KMOD)
+		return check_kmod(d);
 	switch (d->type) {
 	case UHMM_MEMORY_DEVICE_PRIVATE:
 		return d->flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_FIXED) ?
@@ -61,7 +74,7 @@ static int check_desc(const struct uhmm_device_desc *d)
 		return -EINVAL;
 	if (ops->size < sizeof(size_t) + 2 * sizeof(void (*)(void)))
 		return -EINVAL;
-	if (!(d->flags & UHMM_DEVICE_NODE) &&
+	if (!(d->flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_KMOD)) &&
 	    (!ops->copy_to_devmem || !ops->copy_to_ram))
 		return -EINVAL;
 	return check_kind(d);
@@ -73,8 +86,8 @@ static int check_file(const struct uhmm_device *dev)
 	const struct uhmm_device_desc *d = &dev->desc;
 	struct mm *mm = dev->u->mm;
 
-	if (d->type != UHMM_MEMORY_DEVICE_COHERENT ||
-	    d->flags & UHMM_DEVICE_NODE || !mm->ops->can_place)
+	if (d->type != UHMM_MEMORY_DEVICE_COHERENT || device_is_site(dev) ||
+	    !mm->ops->can_place)
 		return 0;
 	return mm->ops->can_place(mm, d->fd, d->offset, d->npages);
 }
@@ -310,6 +323,7 @@ int uhmm_device_query(struct uhmm_device *dev,
 		return -EINVAL;
 	if (context_is_dead(dev->u))
 		return -ENODEV;
+	site_ask_again(dev->u);
 	err = check_struct(ret_info, sizeof(i), ret_info->size);
 	if (err)
 		return err;

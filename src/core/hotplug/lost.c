@@ -19,6 +19,7 @@
 
 #include "core/coherent/coherent.h"
 #include "core/coherent/placed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/stats.h"
@@ -84,7 +85,7 @@ static void sort_page(struct loss *l, struct block *b, unsigned i,
 	switch (page_state(w)) {
 	case P_COHERENT:
 	case P_DEVICE:
-		if (page_state(w) == P_COHERENT)
+		if (coherent_is_mapped(l->dev->u, w))
 			set_add(&ret->m.set, i);
 		ret->m.dpfn[i] = page_dpfn(w);
 		ret->dpfn[ret->nr++] = page_dpfn(w);
@@ -242,20 +243,23 @@ static bool set_lost(struct uhmm_device *dev)
 int do_lost(struct uhmm_device *dev)
 {
 	uint64_t n;
+	int err;
 
 	if (!call_hold(dev))
 		return 0; /* @dev is being removed, and has no pages */
-	if (set_lost(dev)) {
+	err = device_is_lost(dev) ? 0 : site_lose(dev);
+	if (!err && set_lost(dev)) {
 		n = lost_sweep(dev);
 		sys_logf(&dev->u->log, SYS_ERR,
 			 "device %s is lost, and %ju pages with it", dev->name,
 			 (uintmax_t)n);
 		mirror_device_gone(dev);
+		site_forget(dev);
 	}
 	call_drop(dev);
-	if (!call_any(dev)) /* else the watchdog does it */
+	if (!err && !call_any(dev)) /* else the watchdog does it */
 		device_release(dev);
-	return 0;
+	return err;
 }
 
 /* ---- Some of its pages ------------------------------------------------ */
@@ -288,8 +292,9 @@ int uhmm_device_lost(struct uhmm_device *dev)
 
 	if (!dev)
 		return -EINVAL;
-	return device_is_site(dev) ? -EOPNOTSUPP :
-				     (int)request_run(dev->u, &req);
+	return device_is_site(dev) && !device_is_kmod(dev) ?
+		       -EOPNOTSUPP :
+		       (int)request_run(dev->u, &req);
 }
 
 int uhmm_device_failed(struct uhmm_device *dev, uint64_t dpfn, uint64_t n)

@@ -11,6 +11,7 @@
 #include "core/budget/budget.h"
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/kick.h"
 #include "core/context/stats.h"
@@ -26,6 +27,7 @@
 #define RETRY_NS  (10 * 1000 * 1000)
 #define OLD_SHARE 64 /* of the limit, in frames with old data */
 #define LOOK_NS	  (1000 * 1000 * 1000)
+#define KMOD_NS	  (100 * 1000 * 1000)
 
 static void count_exceeded(struct uhmm *u, struct uhmm_group *g)
 {
@@ -129,6 +131,18 @@ static void sleep_until_kicked(struct policy *p, uint64_t patience)
 	atomic_store(bell, 0);
 }
 
+/*
+ * Pages that the kernel module has brought home take RAM, and no fault tells of
+ * them.  Return: when to look for such pages again, ns, @patience at most.
+ */
+static uint64_t look_at_kmods(struct uhmm *u, uint64_t patience)
+{
+	if (!atomic_load(&u->nr_kmods))
+		return patience;
+	site_look_again(u);
+	return patience && patience < KMOD_NS ? patience : KMOD_NS;
+}
+
 static void policy_main(void *arg)
 {
 	struct uhmm *u = arg;
@@ -139,7 +153,7 @@ static void policy_main(void *arg)
 		bool again;
 
 		sleep_until_kicked(p, patience);
-		patience = dropped_look(u);
+		patience = look_at_kmods(u, dropped_look(u));
 		again = balance_begin(u);
 		again |= serve_all(u);
 		again |= balance_end(u);

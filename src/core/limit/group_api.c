@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "core/charge/charge.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/kick.h"
@@ -175,6 +176,7 @@ int uhmm_group_query(struct uhmm_group *g, struct uhmm_device *dev,
 		err = (int)request_run(g->u, &req);
 	if (err)
 		return err;
+	site_ask_again(g->u);
 	i.size = ret_info->size;
 	i.pages = charge_pages(g, tier);
 	i.all_pages = charge_all(g);

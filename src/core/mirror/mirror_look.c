@@ -86,8 +86,11 @@ static uhmm_pfn_t entry_of(const struct uhmm_mirror *m, uintptr_t va,
 	case P_COHERENT:
 		if (!m->dev || page_dev(word) != m->dev->id)
 			return ram_entry(va, word, look);
-		return site_has(m->u, word) ? site_entry(va, word, look) :
-					      device_entry(word, look, true);
+		if (!site_has(m->u, word))
+			return device_entry(word, look, true);
+		return m->dev->desc.flags & UHMM_DEVICE_NODE ?
+			       site_entry(va, word, look) :
+			       ram_entry(va, word, look);
 	case P_EXCLUSIVE:
 		return page_dev(word) == m->id ? frame_entry(m->u, va) : 0;
 	case P_POISONED:

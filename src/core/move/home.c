@@ -178,8 +178,8 @@ static int home_round(struct fetch *f, struct mm_set *want,
 		return 1;
 	f->m.dev = NULL;
 	if (!fetch_get_frames(f, want))
-		return f->how == HOME_RESCUE ? rescue_one(f, want, only) :
-					       -ENOMEM;
+		return f->how != HOME_MIGRATE ? rescue_one(f, want, only) :
+						-ENOMEM;
 	block_lock(f->m.b);
 	again = !only && !thaw_wanted(f->m.u, f->m.b, want, f->m.why);
 	fetch_mark(f, want, only);
@@ -246,13 +246,13 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	struct sys_wait w = { .all = &u->waits,
 			      .what = "pages to come home to the block at",
 			      .at = b->va };
-	int ret = 1, err = site_home(u, b, want, only, why);
+	int ret = 1, err = site_home(u, b, want, only, how == HOME_FORK, why);
 
 	while (ret > 0 && !is_home(u, b, &todo)) {
 		fetch_init(&f, u, b);
 		f.how = how;
 		f.may_unplace = true;
-		f.must = how == HOME_RESCUE || only;
+		f.must = how != HOME_MIGRATE || only;
 		f.m.why = why;
 		ret = home_round(&f, &todo, only);
 		forget_gone(&f);
@@ -264,7 +264,7 @@ int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 			sys_wait_note(&w);
 	}
 	sys_wait_end(&w);
-	if (how == HOME_RESCUE)
+	if (how != HOME_MIGRATE)
 		block_poison_lost(u, b, want);
 	return ret < 0 ? ret : err;
 }

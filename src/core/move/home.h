@@ -23,6 +23,7 @@ struct uhmm_device;
 enum home_how {
 	HOME_MIGRATE, /* pages that cannot be read stay on the device */
 	HOME_RESCUE,  /* pages that cannot be read are lost: poison */
+	HOME_FORK,    /* likewise; pages that a child shares stay */
 };
 int home_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	       struct uhmm_device *only, enum home_how how, uint8_t *why);

@@ -135,7 +135,7 @@ static int send_block(struct uhmm *u, struct block *b,
 	struct steps steps;
 	int err = 0;
 
-	site_home(u, b, want, NULL, NULL);
+	site_home(u, b, want, NULL, false, NULL);
 	coherent_fit(u, b, &fit, dev, why);
 	steps = look_for_steps(u, b, &fit, dev);
 	if (steps.clean)

@@ -229,6 +229,12 @@ static bool is_on_site(const struct site_move *m, const struct mm_sites *n,
 	return n->on[i] == m->m.dev->site;
 }
 
+/* The kernel module does not tell the shared page of zeroes from others. */
+static bool may_be_zeroes(const struct site_move *m, unsigned i)
+{
+	return device_is_kmod(m->m.dev) && m->m.why[i] == UHMM_WHY_BUSY;
+}
+
 static void arrive_page(struct site_move *m, const struct mm_sites *now,
 			unsigned i)
 {
@@ -243,7 +249,7 @@ static void arrive_page(struct site_move *m, const struct mm_sites *now,
 		return;
 	}
 	m->m.why[i] = m->n.why[i] ? m->n.why[i] : UHMM_WHY_BUSY;
-	if (ours && now->on[i] < 0)
+	if (ours && (now->on[i] < 0 || may_be_zeroes(m, i)))
 		set_add(&m->again, i);
 }
 
@@ -339,11 +345,22 @@ static void fetch_others(struct site_move *m, const struct mm_set *want)
 	home_block(m->m.u, m->m.b, &others, NULL, HOME_MIGRATE, NULL);
 }
 
+/* Pages that the kernel module has brought home are to go again. */
+static void correct_words(struct site_move *m)
+{
+	struct mm_set none;
+
+	set_clear(&none);
+	if (device_is_kmod(m->m.dev))
+		site_recount(m->m.u, m->m.b, &none, m->m.dev, NULL);
+}
+
 static int move_to_site_once(struct site_move *m, const struct mm_set *want)
 {
 	int err;
 
 	memset(m->m.why, UHMM_WHY_BUSY, MM_BLOCK_PAGES);
+	correct_words(m);
 	fetch_others(m, want);
 	set_clear(&m->again);
 	set_clear(&m->strays);

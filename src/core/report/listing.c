@@ -9,6 +9,7 @@
 
 #include "core/charge/charge.h"
 #include "core/coherent/fixed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/context/structs.h"
@@ -143,6 +144,7 @@ ssize_t do_ranges(struct uhmm *u, uintptr_t from, struct uhmm_range *ret,
 	size_t n = 0;
 	int err;
 
+	site_look_again(u);
 	while (n < max && listing_next(u, from, &s, &e)) {
 		struct uhmm_range one;
 
@@ -164,6 +166,7 @@ ssize_t do_range_pages(struct uhmm *u, uintptr_t addr, size_t len,
 	ssize_t n = 0;
 	int err = 0;
 
+	site_look_again(u);
 	while (!err && at < end && listing_next(u, at, &s, &e) && s < end) {
 		e = e < end ? e : end;
 		err = listing_count(u, s, e, &l);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/coherent/fixed.h"
+#include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
@@ -93,6 +94,7 @@ int do_snapshot(struct uhmm *u, uintptr_t addr, size_t len, uhmm_pfn_t *ret)
 	uintptr_t end = addr + len;
 	int err = check_all_mapped(u, addr, end);
 
+	site_look_again(u);
 	while (addr < end && !err) {
 		uintptr_t last = block_part_end(addr, end);
 

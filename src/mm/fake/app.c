@@ -235,6 +235,8 @@ static int try_access(struct fake *f, const struct access *a,
 		*ret_flags |= MM_FAULT_WP;
 		return ACCESS_FAULTS;
 	}
+	if (!fake_kmod_touch(f, page))
+		return -EIO;
 	touch(f, page, a);
 	return 0;
 }

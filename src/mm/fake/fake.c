@@ -372,6 +372,7 @@ static const struct mm_ops fake_ops = {
 	.isolate = fake_isolate,
 	.site_look = fake_node_look,
 	.site_move = fake_node_move,
+	.kmod = &fake_kmod_ops,
 	.stamp = fake_stamp,
 	.place = fake_place,
 	.unplace = fake_unplace,

@@ -69,7 +69,7 @@ enum fake_state {
 enum fake_state fake_state(struct mm *mm, uintptr_t addr);
 bool fake_is_tracked(struct mm *mm, uintptr_t addr);
 
-/* The node of a page that is there. */
+/* The site of a page that is there. */
 int fake_node(struct mm *mm, uintptr_t addr);
 /* ---- Device memory that can be placed ---- */
 
@@ -86,6 +86,11 @@ void fake_file_close(int fd);
 #define FAKE_NODES 4 /* node 0 has processors, and room without end */
 /* Pages that another node has room for.  Default: none at all. */
 void fake_set_node(struct mm *mm, int node, size_t room);
+/*
+ * A file of the kernel module with a device that has room for @room pages.
+ * @coherent: a touch leaves the page there.
+ */
+int fake_kmod_file(struct mm *mm, size_t room, bool coherent);
 /* The kernel moves a page that is there, as a part of a huge one perhaps. */
 void fake_drag(struct mm *mm, uintptr_t addr, int node);
 /* @fn runs in each move between nodes, when the pages are where they go. */

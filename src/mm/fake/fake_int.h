@@ -21,11 +21,20 @@ struct fake_page {
 	uint8_t kind;  /* enum mm_kind, 0: unmapped */
 	uint8_t state; /* enum fake_state; FAKE_EMPTY where unmapped too */
 	uint8_t marks; /* enum fake_mark */
-	uint8_t node;  /* of a page that is there */
+	uint8_t node;  /* of a page that is there; from FAKE_NODES on: kmods */
 	bool is_tracked;
 	int fd;		 /* of the device memory that is placed there, or 0 */
 	uint64_t offset; /* in that file, bytes */
 };
+
+/* A device of the kernel module. */
+struct fake_kmod {
+	bool attached, lost, coherent;
+	uint64_t came;
+};
+
+#define FAKE_KMODS  2
+#define FAKE_PLACES (FAKE_NODES + FAKE_KMODS)
 
 struct fake {
 	struct mm mm;
@@ -34,10 +43,11 @@ struct fake {
 	struct fake_page *pages; /* by lock */
 	unsigned char *home;
 	unsigned char *slots;
-	size_t nr_slots, slots_used; /* by lock */
-	unsigned one_in;	     /* by lock */
-	uint64_t avoided;	     /* by lock: nodes */
-	size_t room[FAKE_NODES];     /* by lock: pages that still fit */
+	size_t nr_slots, slots_used;	   /* by lock */
+	unsigned one_in;		   /* by lock */
+	uint64_t avoided;		   /* by lock: nodes */
+	size_t room[FAKE_PLACES];	   /* by lock: pages that still fit */
+	struct fake_kmod kmod[FAKE_KMODS]; /* by lock */
 	void (*on_node_move)(struct mm *mm);
 	uint64_t random;   /* by lock */
 	uint32_t mappings; /* by lock; changes when a mapping does */
@@ -85,6 +95,14 @@ int fake_node_look(struct mm *mm, struct mm_sites *n);
 void fake_node_move(struct mm *mm, struct mm_sites *n);
 int fake_resident(struct mm *mm, uintptr_t va, unsigned first, unsigned last,
 		  struct mm_set *ret);
+/*
+ * kmod.c, with @f locked: a touch brings the page home.  Return: false if its
+ * data are gone.
+ */
+extern const struct mm_kmod_ops fake_kmod_ops;
+int fake_site(const struct fake_page *page);
+int fake_place_of_site(int site);
+bool fake_kmod_touch(struct fake *f, struct fake_page *page);
 /* place.c; the first with @f locked */
 unsigned char *fake_file_bytes(const struct fake_page *page, uintptr_t va);
 uint32_t fake_stamp(struct mm *mm, uintptr_t va);

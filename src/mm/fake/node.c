@@ -46,7 +46,7 @@ int fake_node_look(struct mm *mm, struct mm_sites *n)
 		return -ENOMEM;
 	page = fake_lock_page(f, n->va);
 	set_for_each(&n->set, i)
-		n->on[i] = (int16_t)(has_place(&page[i]) ? page[i].node :
+		n->on[i] = (int16_t)(has_place(&page[i]) ? fake_site(&page[i]) :
 							   MM_SITE_NONE);
 	sys_mutex_unlock(&f->lock);
 	return 0;
@@ -59,6 +59,8 @@ static uint8_t node_refusal(struct fake *f, const struct fake_page *page,
 		return UHMM_WHY_PINNED;
 	if (page->marks & FAKE_SHARED)
 		return UHMM_WHY_SHARED;
+	if (page->node >= FAKE_NODES && f->kmod[page->node - FAKE_NODES].lost)
+		return UHMM_WHY_BUSY;
 	if (to && !f->room[to])
 		return UHMM_WHY_NO_ROOM;
 	return fake_refuses(f) ? UHMM_WHY_BUSY : UHMM_WHY_OK;
@@ -66,7 +68,7 @@ static uint8_t node_refusal(struct fake *f, const struct fake_page *page,
 
 void fake_node_move(struct mm *mm, struct mm_sites *n)
 {
-	int to = n->to == MM_SITE_HOME ? 0 : n->to;
+	int to = n->to == MM_SITE_HOME ? 0 : fake_place_of_site(n->to);
 	bool fails = sys_should_fail("fake node move");
 	struct fake *f = fake_of(mm);
 	struct fake_page *page = fake_lock_page(f, n->va);
@@ -80,6 +82,8 @@ void fake_node_move(struct mm *mm, struct mm_sites *n)
 			continue;
 		f->room[page[i].node]++;
 		f->room[to]--;
+		if (page[i].node >= FAKE_NODES)
+			f->kmod[page[i].node - FAKE_NODES].came++;
 		page[i].node = (uint8_t)to;
 	}
 	sys_mutex_unlock(&f->lock);
@@ -115,7 +119,7 @@ int fake_node(struct mm *mm, uintptr_t addr)
 {
 	struct fake *f = fake_of(mm);
 	const struct fake_page *page = fake_lock_page(f, addr);
-	int node = has_place(page) ? page->node : MM_SITE_NONE;
+	int node = has_place(page) ? fake_site(page) : MM_SITE_NONE;
 
 	sys_mutex_unlock(&f->lock);
 	return node;

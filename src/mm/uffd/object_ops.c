@@ -193,7 +193,7 @@ ssize_t object_place(struct mm *mm, struct mm_place *p)
 int object_site_look(struct mm *mm, struct mm_sites *n)
 {
 	if (!uffd_object_at(to_uffd(mm), n->va))
-		return uffd_node_look(mm, n);
+		return uffd_site_look(mm, n);
 	set_for_each(&n->set, i)
 		n->on[i] = -1;
 	return 0;
@@ -202,7 +202,7 @@ int object_site_look(struct mm *mm, struct mm_sites *n)
 void object_site_move(struct mm *mm, struct mm_sites *n)
 {
 	if (!uffd_object_at(to_uffd(mm), n->va)) {
-		uffd_node_move(mm, n);
+		uffd_site_move(mm, n);
 		return;
 	}
 	object_site_look(mm, n);

@@ -110,6 +110,7 @@ static const struct mm_ops ops = {
 	.isolate = uffd_isolate,
 	.site_look = object_site_look,
 	.site_move = object_site_move,
+	.kmod = &uffd_kmod_ops,
 	.object_create = uffd_object_create,
 	.object_destroy = uffd_object_destroy,
 	.object_adopt = uffd_object_adopt,

@@ -140,6 +140,12 @@ struct uffd_nodes {
 	struct sys_nodes before; /* and were before the last change */
 };
 
+/* Devices of the kernel module; see kmod.c. */
+struct uffd_kmods {
+	_Atomic unsigned nr;
+	_Atomic uint64_t entry[MM_MAX_KMODS];
+};
+
 /* A mapping that replaces another one; see place.c. */
 struct uffd_swap {
 	uintptr_t from, to;
@@ -200,6 +206,7 @@ struct uffd {
 	_Atomic(struct uffd_objects *) objects; /* object.h; NULL: none yet */
 	struct uffd_keeper keeper;
 	struct uffd_nodes nodes;
+	struct uffd_kmods kmods;
 	_Atomic bool has_placed;       /* place() was called, ever */
 	struct uffd_swap swap;	       /* by keeper.lock, as what follows */
 	uintptr_t fences[UFFD_FENCES]; /* see place.c */
@@ -461,6 +468,19 @@ int uffd_bind_new(struct uffd *b, uintptr_t start, size_t len);
 void uffd_release(struct uffd *b, uintptr_t start, uintptr_t end);
 int uffd_node_look(struct mm *mm, struct mm_sites *n);
 void uffd_node_move(struct mm *mm, struct mm_sites *n);
+
+/* ---- kmod.c, site.c ---- */
+
+extern const struct mm_kmod_ops uffd_kmod_ops;
+bool uffd_has_kmod(const struct uffd *b);
+/*
+ * Fill in @on for pages that are on a device; and for the others in RAM, if
+ * @all.
+ */
+int uffd_kmod_look(struct uffd *b, struct mm_sites *n, bool all);
+void uffd_kmod_move(struct uffd *b, struct mm_sites *n);
+int uffd_site_look(struct mm *mm, struct mm_sites *n);
+void uffd_site_move(struct mm *mm, struct mm_sites *n);
 
 /* ---- inline.c: SIGBUS ---- */
 
