@@ -34,13 +34,13 @@ def known_tests():
 
 def ran(path):
     """Names of the tests that ran: not those that were skipped, but for want
-    of a second NUMA node."""
+    of a second NUMA node, or of the kernel module."""
     with open(path, encoding='utf-8') as log:
         results = [json.loads(line) for line in log]
     names = [(re.split(r'[ /]+', test['name'])[-1], test['result'])
              for test in results]
     return [name for name, result in names
-            if result != 'SKIP' or name.startswith('node-')]
+            if result != 'SKIP' or name.startswith(('node-', 'kmod-'))]
 
 
 def is_among(test, names):
