@@ -211,9 +211,9 @@ int uhmm_register(struct uhmm *u, void *addr, size_t len);
  *
  * Parts that were never managed are skipped.  May block on a device.
  *
- * Return: 0; -EINVAL; -EBUSY when pages are pinned there; -EIO when pages had
- * to be poisoned; -ENOMEM when a range could not be split: it stays managed,
- * with those behind it.
+ * Return: 0; -EINVAL; -EBUSY when pages are pinned there, or mappings keep
+ * changing; -EIO when pages had to be poisoned; -ENOMEM when a range could not
+ * be split: it stays managed, with those behind it.
  */
 int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
 

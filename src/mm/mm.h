@@ -216,11 +216,11 @@ struct mm_ops {
 	 */
 	int (*track)(struct mm *mm, uintptr_t start, uintptr_t end);
 	/*
-	 * End what track() began.  All pages are home and unprotected.
-	 * Unmapped parts are skipped.  @forget, if not NULL, is called first.
-	 * No track() runs between @forget and the end of this call: it would
-	 * track the range anew, and this call would undo that.  Return: the
-	 * result of @forget; if that is not 0, the range is still tracked.
+	 * End what track() began.  All pages are home and unprotected; parts
+	 * may be unmapped.  Events are delivered, then @forget, if not NULL, is
+	 * called; once more if an event comes up.  No track() runs between that
+	 * and the end.  Return: the result of @forget, or -EBUSY: events kept
+	 * coming.  If that is not 0, the range is still tracked.
 	 */
 	int (*untrack)(struct mm *mm, uintptr_t start, uintptr_t end,
 		       mm_forget_fn *forget, void *priv);

@@ -25,33 +25,6 @@ static int del_unborn(void *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * @err: the result of @forget, which untrack() returns; other results of the
- *	backend are ignored.  If @err is not 0, the range is still managed.
- */
-struct forgetting {
-	struct uhmm *u;
-	mm_forget_fn *forget;
-	int err;
-};
-
-static int forget_first(void *priv, uintptr_t start, uintptr_t end)
-{
-	struct forgetting *f = priv;
-
-	f->err = f->forget(f->u, start, end);
-	return f->err;
-}
-
-static int untrack_range(struct uhmm *u, uintptr_t start, uintptr_t end,
-			 mm_forget_fn *forget)
-{
-	struct forgetting f = { .u = u, .forget = forget };
-
-	u->mm->ops->untrack(u->mm, start, end, forget_first, &f);
-	return f.err;
-}
-
-/*
  * Forget the words of @want.  Pages that are at a site stay there, and are not
  * counted any more.
  */
@@ -139,7 +112,7 @@ static int untrack_part(struct uhmm *u, struct block *b, uintptr_t start,
 {
 	region_for_each(u, start, end, s, e) {
 		struct mm_set want = pages_of(s, e);
-		int err = untrack_range(u, s, e, del_block);
+		int err = u->mm->ops->untrack(u->mm, s, e, del_block, u);
 
 		if (err)
 			return err;
@@ -195,7 +168,7 @@ static int forget_block(struct uhmm *u, struct block *b, uintptr_t start,
 /* Give up a part of a block that does not exist: no page there ever moved. */
 static int forget_unborn(struct uhmm *u, uintptr_t start, uintptr_t end)
 {
-	return untrack_range(u, start, end, del_unborn);
+	return u->mm->ops->untrack(u->mm, start, end, del_unborn, u);
 }
 
 /*

@@ -208,7 +208,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 }
 
 /* Holds event_lock. */
-static int untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
+static void untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
 {
 	int ret;
 
@@ -221,17 +221,66 @@ static int untrack_locked(struct uffd *b, uintptr_t start, uintptr_t end)
 		struct uffd_vma vma;
 
 		if (uffd_find_vma(b, start, &vma) || vma.start >= end)
-			return 0;
+			break;
 		if (vma.start > start)
 			start = vma.start;
 		if (vma.end > end)
 			vma.end = end;
 		uffd_unregister(b->u, start, vma.end - start);
 		start = vma.end;
-		if (start == end)
-			ret = 0;
 	}
-	return ret;
+}
+
+/*
+ * Track the range as it is mapped now.  Holds event_lock.  A part that fails is
+ * not tracked, which is what the caller wants.
+ */
+static void track_again(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	const struct mm_client *c = b->mm.client;
+	struct mm_extent e;
+
+	uffd_inline_changed(b);
+	for (; start < end; start = e.end) {
+		if (uffd_survey(&b->mm, start, end, &e, 1) != 1)
+			break;
+		if (e.kind != MM_ANON || register_part(b, &e))
+			continue;
+		uffd_ranges_add(b, e.start, e.end);
+		c->tracked(c->priv, e.start, e.end);
+		uffd_hide_new(b, e.start, e.end);
+	}
+	uffd_inline_changed(b);
+}
+
+/*
+ * The event of a mapping that mremap(2) has moved into the range would make the
+ * client believe that it is tracked, perhaps with pages that are away.  So no
+ * such event may be in flight when the range is unregistered.  If one came up
+ * just then, the range is tracked again before the event is read, and before
+ * the thread that moved the mapping goes on.  Return: false: try again.
+ */
+static bool untrack_once(struct uffd *b, uintptr_t start, uintptr_t end,
+			 mm_forget_fn *forget, void *priv, int *ret)
+{
+	uffd_drain(b);
+	if (uffd_is_changing(b))
+		return false;
+	*ret = forget(priv, start, end);
+	if (*ret)
+		return true;
+	untrack_locked(b, start, end);
+	if (!uffd_is_changing(b))
+		return true;
+	track_again(b, start, end);
+	return false;
+}
+
+static void untrack_surely(struct uffd *b, uintptr_t start, uintptr_t end)
+{
+	sys_mutex_lock(&b->event_lock);
+	untrack_locked(b, start, end);
+	sys_mutex_unlock(&b->event_lock);
 }
 
 /*
@@ -242,12 +291,17 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 		 mm_forget_fn *forget, void *priv)
 {
 	struct uffd *b = to_uffd(mm);
-	int ret;
+	bool done = !forget;
+	int ret = 0;
 
-	sys_mutex_lock(&b->event_lock);
-	ret = forget ? forget(priv, start, end) : 0;
-	if (!ret)
-		ret = untrack_locked(b, start, end);
-	sys_mutex_unlock(&b->event_lock);
-	return ret;
+	if (done)
+		untrack_surely(b, start, end);
+	for (unsigned i = 0; i < TRIES && !done; i++) {
+		if (i)
+			sys_rest(i, SLEEP_NS);
+		sys_mutex_lock(&b->event_lock);
+		done = untrack_once(b, start, end, forget, priv, &ret);
+		sys_mutex_unlock(&b->event_lock);
+	}
+	return done ? ret : -EBUSY;
 }
