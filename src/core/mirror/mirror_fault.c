@@ -131,6 +131,8 @@ static int fault_in_pages(struct mirror_walk *w)
 		return fault_managed(w, va);
 	if (write && !(w->look[w->n] & MM_LOOK_WRITABLE))
 		return populate(w, va, 1);
+	if (!(w->flags & UHMM_FAULT_EXCLUSIVE)) /* about to be replaced */
+		return fault_managed(w, va);
 	return take_exclusive(w);
 }
 
