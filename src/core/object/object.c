@@ -13,6 +13,8 @@
 #include "core/page/page.h"
 #include "core/page/region.h"
 
+#define STILL_TRIES 1000
+
 /* ---- All of a context -------------------------------------------------- */
 
 static void enlist_object(struct uhmm_object *o)
@@ -79,6 +81,23 @@ static bool overlaps_own(struct uhmm *u, uintptr_t start, size_t len)
 	return false;
 }
 
+/*
+ * The view that the range is in.  A view that another thread is unmapping is
+ * none any more, and the program may have other memory there by now: so what is
+ * found counts only when no event is under way.
+ */
+static int find_view(struct uhmm *u, uintptr_t addr, size_t len, uintptr_t *va)
+{
+	const struct mm_ops *ops = u->mm->ops;
+	int err = ops->object_find(u->mm, addr, len, va);
+
+	if ((!err && !*va) || !ops->is_still)
+		return err;
+	for (int i = 0; i < STILL_TRIES && !ops->is_still(u->mm); i++)
+		;
+	return ops->object_find(u->mm, addr, len, va);
+}
+
 int object_request(struct uhmm *u, const struct request **r,
 		   struct request *copy, bool refused)
 {
@@ -90,7 +109,7 @@ int object_request(struct uhmm *u, const struct request **r,
 		return 0;
 	if (u->mm->ops->sync) /* what moved a view before this call is known */
 		u->mm->ops->sync(u->mm);
-	err = u->mm->ops->object_find(u->mm, was->addr, was->len, &va);
+	err = find_view(u, was->addr, was->len, &va);
 	if (refused)
 		return err || va || overlaps_own(u, was->addr, was->len) ?
 			       -EOPNOTSUPP :
