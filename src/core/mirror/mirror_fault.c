@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "core/context/context.h"
+#include "core/device/device.h"
 #include "core/fault/fault.h"
 #include "core/fork/gate.h"
 #include "core/mirror/mirror_api.h"
@@ -53,6 +54,20 @@ static int populate(struct mirror_walk *w, uintptr_t va, size_t npages)
 	return err == -ENOMEM || err == -EFAULT || err == -EAGAIN ? 0 : err;
 }
 
+/* Lost, or somewhere else by now? */
+static bool has_moved_on(const struct mirror_walk *w)
+{
+	struct uhmm *u = w->m->u;
+	struct block *b = block_find(u, w->start);
+	uint64_t word;
+
+	block_lock(b);
+	word = block_word(b, page_index(w->start) + w->n);
+	block_unlock(u, b);
+	return word != w->word ||
+	       device_has_lost(device_get(u, page_dev(word)), page_dpfn(word));
+}
+
 /* Bring home a page that others can use in place, to make it exclusive. */
 static int bring_home(struct mirror_walk *w)
 {
@@ -68,7 +83,7 @@ static int bring_home(struct mirror_walk *w)
 	err = home_block(u, b, &want, NULL, HOME_MIGRATE, NULL);
 	block_let_go(u, b);
 	gate_leave(u);
-	return err;
+	return err == -EIO && has_moved_on(w) ? 0 : err; /* look again */
 }
 
 static int try_exclusive(struct mirror_walk *w, struct block *b,
