@@ -25,6 +25,7 @@
 
 #define MAX_EXTENTS 32
 #define TRACK_TRIES 10000
+#define LOOK_TRIES  8
 #define WHOLE	    ((uintptr_t)64 << 20)
 
 /* ---- Looking ---------------------------------------------------------- */
@@ -60,6 +61,21 @@ static int check_extent(struct uhmm *u, const struct mm_extent *e, void *arg)
 		return 0;
 	/* Where device memory is mapped, it is managed already. */
 	return region_covers(u, e->start, e->end) ? 0 : -EOPNOTSUPP;
+}
+
+/*
+ * Device memory that was there at the look may be unmapped by the program, and
+ * managed no more, before the region is asked.  The next look finds what is
+ * there instead.
+ */
+static int check_range(struct uhmm *u, uintptr_t start, uintptr_t end,
+		       bool strict)
+{
+	int err = -EOPNOTSUPP;
+
+	for (int i = 0; err == -EOPNOTSUPP && i < LOOK_TRIES; i++)
+		err = for_each_extent(u, start, end, check_extent, &strict);
+	return err;
 }
 
 /* ---- Taking in -------------------------------------------------------- */
@@ -201,7 +217,7 @@ int range_take_in(struct uhmm *u, uintptr_t start, uintptr_t end, bool strict)
 
 	if (region_covers(u, start, end))
 		return 0;
-	err = for_each_extent(u, start, end, check_extent, &strict);
+	err = check_range(u, start, end, strict);
 	if (err)
 		return err;
 	if (!strict && !u->mm->is_inline)
