@@ -11,12 +11,16 @@
 
 #include "pairs.h"
 
+/* Often all of it, so that both calls are about the very same range. */
 static size_t any_range(struct caller *c, size_t *ret_n)
 {
 	size_t i = caller_below(c, NPAGES);
 
 	*ret_n = 1 + caller_below(c, NPAGES - i);
-	return i;
+	if (caller_below(c, 4))
+		return i;
+	*ret_n = NPAGES;
+	return 0;
 }
 
 /* ---- Ranges ------------------------------------------------------------ */
@@ -59,6 +63,20 @@ static void migrate(struct caller *c, struct uhmm_device *dev)
 
 	EXPECT("uhmm_migrate", uhmm_migrate(world.u, at(i), n * PAGE, dev),
 	       HOLE, pair_flags & LOSES ? ENODEV : NONE, 0);
+}
+
+/* Taken in and given up, with moves that need the range to be known. */
+static void do_take(struct caller *c)
+{
+	size_t n, i = any_range(c, &n);
+
+	EXPECT("uhmm_unregister", uhmm_unregister(world.u, at(i), n * PAGE),
+	       EBUSY, pair_flags & LOSES ? EIO : NONE, 0);
+	EXPECT("uhmm_register", uhmm_register(world.u, at(i), n * PAGE), HOLE,
+	       0);
+	migrate(c, world.dev);
+	EXPECT("uhmm_unregister", uhmm_unregister(world.u, at(i), n * PAGE),
+	       EBUSY, pair_flags & LOSES ? EIO : NONE, 0);
 }
 
 static void do_out(struct caller *c)
@@ -375,6 +393,7 @@ static void do_notify(struct caller *c)
 const struct call calls[] = {
 	{ "register", do_register, 0 },
 	{ "unregister", do_unregister, 0 },
+	{ "take", do_take, 0 },
 	{ "ram-limit", do_limit, 0 },
 	{ "log", do_set_log, 0 },
 	{ "out", do_out, 0 },
@@ -405,6 +424,13 @@ const struct call calls[] = {
 	{ "fault-write", do_fault_write, 0 },
 	{ "fault-exclusive", do_fault_exclusive, 0 },
 	{ "notify", do_notify, 0 },
+	{ "object-move", call_object_move, 0 },
+	{ "object-discard", call_object_discard, 0 },
+	{ "object-view", call_object_view, 0 },
+	{ "object-own", call_object_own, 0 },
+	{ "object-adopt", call_object_adopt, 0 },
+	{ "budget", call_budget, 0 },
+	{ "look", call_look, 0 },
 	{ "map-over", kernel_map_over, CHANGES },
 	{ "discard", kernel_discard, CHANGES },
 	{ "remap", kernel_remap, CHANGES },

@@ -103,9 +103,13 @@ _Noreturn static void child(struct caller *c)
 
 void kernel_fork(struct caller *c)
 {
-	pid_t pid = fork();
+	pid_t pid;
 	int status;
 
+	pthread_mutex_lock(&no_fork);
+	pid = fork();
+	if (pid)
+		pthread_mutex_unlock(&no_fork);
 	CHECK(pid >= 0);
 	if (!pid)
 		child(c);

@@ -30,7 +30,7 @@ static _Atomic unsigned long nr_made, nr_lost;
 
 /* ---- Messages ---------------------------------------------------------- */
 
-static void print_pair(void)
+void print_pair(void)
 {
 	fprintf(stderr, "%s beside %s\n", pair[0]->name, pair[1]->name);
 }
@@ -45,6 +45,7 @@ static void on_alarm(int sig)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (write(2, parts[i], strlen(parts[i])) < 0)
 			break;
+	unlink(world.budget_path);
 	_exit(1);
 }
 
@@ -90,7 +91,7 @@ bool get_word(const void *p, uint64_t *ret_word)
 	return true;
 }
 
-static bool put_word(void *p, uint64_t word)
+bool put_word(void *p, uint64_t word)
 {
 	if (sigsetjmp(lost, 0))
 		return is_lost_here();
@@ -117,10 +118,21 @@ void fill_page(size_t i, uint64_t tag)
 			return;
 }
 
-/* A page that is lost and is managed no more: see uhmm(7), LIMITS. */
-static bool may_be_forgotten(void)
+/*
+ * A page that is lost and is managed no more reads as zeroes: see uhmm(7),
+ * LIMITS.
+ */
+bool may_be_forgotten(void)
 {
-	return pair_flags & LOSES && test_mode_is("inline");
+	return pair_flags & LOSES &&
+	       (test_mode_is("inline") || !test_has(world.u, "poison"));
+}
+
+/* The counter of such a page begins at 0 again. */
+static bool is_forgotten(size_t k, uint64_t is, uint64_t wanted)
+{
+	return may_be_forgotten() &&
+	       (!is || (k == PAGE_WORDS - 1 && is < wanted));
 }
 
 /* False where it is lost. */
@@ -130,7 +142,7 @@ static bool verify_word(size_t i, size_t k, uint64_t wanted)
 
 	if (!get_word(at(i) + k * 8, &is))
 		return false;
-	if (is == wanted || (!is && may_be_forgotten()))
+	if (is == wanted || is_forgotten(k, is, wanted))
 		return true;
 	print_pair();
 	fprintf(stderr, "page %zu, word %zu: %#jx, not %#jx\n", i, k,
@@ -168,6 +180,8 @@ static void *touch(void *arg)
 			continue;
 		world.added[i] += add_word(at(i) + PAGE - 8);
 		verify_page(i);
+		if (i < NSHARED)
+			touch_shared(i, test_random(&s));
 		if (!test_below(&s, 8))
 			usleep(20);
 	}
@@ -216,25 +230,33 @@ static void open_world(void)
 				 .charge = (uint32_t)test_below(&seed, 2) };
 	size_t what;
 
+	world.budget = NULL;
+	if (!p.charge && !test_below(&seed, 3))
+		CHECK_EQ(uhmm_budget_attach(world.budget_path, &world.budget),
+			 0);
+	p.budget = world.budget;
 	world.u = test_open_with(p);
 	world.forks = p.flags & UHMM_OPEN_FORK;
 	uhmm_set_log(world.u, test_no_log, NULL);
 	what = test_below(&seed, 3);
+	open_shared();
 	world.is_placed = what == 2;
 	world.dev = test_device(world.u, specs[what]);
 	world.victim = test_device(world.u, "ram:512K");
 	world.fixed = test_fixed(world.u, world.fd, 0, 2 * RUN);
 	CHECK_EQ(uhmm_group_create(world.u, NULL, "shared", &world.group), 0);
 	test_mirror(world.u, &world.table, world.area, world.dev);
-	if (test_below(&seed, 2))
+	if (!p.budget && test_below(&seed, 2))
 		CHECK_EQ(uhmm_set_ram_limit(world.u, NPAGES / 2 * PAGE), 0);
 }
 
 static void close_world(void)
 {
 	verify_all();
+	close_shared();
 	CHECK_EQ(uhmm_mirror_remove(world.table.mirror), 0);
 	CHECK_EQ(uhmm_close(world.u), 0);
+	uhmm_budget_detach(world.budget);
 	verify_all();
 }
 
@@ -262,12 +284,20 @@ static void wait_completed(void)
 	}
 }
 
-/* A new mapping replaces lost pages, and a new device the lost one. */
+/* New memory replaces lost pages, and a new device the lost one. */
 static void renew(void)
 {
 	map_area();
+	close_shared();
+	open_shared();
 	EXPECT("uhmm_device_remove", uhmm_device_remove(world.victim), 0);
 	world.victim = test_device(world.u, "ram:512K");
+}
+
+static void move_all(void)
+{
+	EXPECT("uhmm_migrate",
+	       uhmm_migrate(world.u, world.area, NPAGES * PAGE, world.dev), 0);
 }
 
 static void run_pair(const struct call *a, const struct call *b)
@@ -277,7 +307,10 @@ static void run_pair(const struct call *a, const struct call *b)
 	pair_flags = a->flags | b->flags;
 	alarm(HANGS + rounds);
 	fill_all();
+	move_all();
 	run_threads();
+	verify_all();
+	move_all(); /* loses what is managed, but not in the kernel */
 	verify_all();
 	wait_completed();
 	if (pair_flags & LOSES)
@@ -293,6 +326,19 @@ static const char *env_or(const char *name, const char *other)
 	return value && *value ? value : other;
 }
 
+static void drop_budget(void)
+{
+	unlink(world.budget_path);
+}
+
+static void make_budget(void)
+{
+	snprintf(world.budget_path, sizeof(world.budget_path),
+		 "/dev/shm/uhmm-pairs-%d", (int)getpid());
+	CHECK_EQ(uhmm_budget_create(world.budget_path, 2 * NPAGES * PAGE), 0);
+	CHECK_EQ(atexit(drop_budget), 0);
+}
+
 static void prepare(void)
 {
 	struct sigaction bus = { .sa_handler = on_sigbus,
@@ -304,6 +350,7 @@ static void prepare(void)
 	world.fd = memfd_create("fixed", MFD_CLOEXEC);
 	CHECK(world.fd >= 0);
 	CHECK_EQ(ftruncate(world.fd, (off_t)(2 * RUN * PAGE)), 0);
+	make_budget();
 	world.area = (char *)test_map_blocks(2) + BLOCK - NPAGES / 2 * PAGE;
 }
 
