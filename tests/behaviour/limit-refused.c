@@ -77,13 +77,13 @@ static void refuses_some(const char *spec)
 	test_close(u);
 }
 
-/* The device takes pages after 2000 refusals: the limit holds in the end. */
+/* The device takes pages after 60 refusals: the limit holds in the end. */
 static void recovers(void)
 {
 	struct uhmm *u = open_limited();
 	char *p;
 
-	test_device(u, "error(op=to_dev,errno=ENOSPC,nth=1,count=2000)/"
+	test_device(u, "error(op=to_dev,errno=ENOSPC,nth=1,count=60)/"
 		       "ram:24M");
 	p = fill(u);
 	CHECK_SOON(test_stats(u).ram_pages * PAGE <= LIMIT);

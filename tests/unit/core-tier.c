@@ -135,6 +135,42 @@ static void test_above_fails(const char *rung)
 	finish();
 }
 
+static struct uhmm_device_ops small_ops;
+static long refused;
+
+/* A device that is full with B pages, whatever it said. */
+static int take_few(void *priv, const struct uhmm_segment *seg, size_t nr)
+{
+	struct store *store = priv;
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < store->npages; i++)
+		n += atomic_load(&store->full[i]);
+	for (size_t i = 0; i < nr; i++)
+		n += seg[i].npages;
+	if (n > B) {
+		refused++;
+		return -ENOSPC;
+	}
+	return store_in(priv, seg, nr);
+}
+
+/* A device that is full sooner than it said is a tier as others. */
+static void test_full_sooner(const char *rung)
+{
+	setup(rung, (const size_t[]){ 2 * N, 2 * N, 0 });
+	small_ops = dev[0]->ops;
+	small_ops.copy_to_devmem = take_few;
+	dev[0]->ops = small_ops;
+	refused = 0;
+	fill_in_order();
+	CHECK(world_stats(&w).ram_pages <= LIMIT);
+	CHECK(on(dev[0], N - B, B) + on(dev[0], N - 2 * B, B) >= B / 2);
+	CHECK_EQ(on(dev[0], 0, B), 0);
+	CHECK(refused < 50);
+	finish();
+}
+
 /* Where a group's limit is reached, pages of that group go. */
 static void test_group(const char *rung)
 {
@@ -169,6 +205,7 @@ int main(void)
 		test_comes_straight_home(rungs[i]);
 		test_below_refuses(rungs[i]);
 		test_above_fails(rungs[i]);
+		test_full_sooner(rungs[i]);
 		test_group(rungs[i]);
 	}
 	return 0;

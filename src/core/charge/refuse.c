@@ -22,6 +22,7 @@
 #define PAUSE_MAX  (UINT64_C(1000) * 1000 * 1000)
 #define LASTING_NS (UINT64_C(20) * 1000 * 1000)
 #define MAX_IN_ROW 64 /* pages refused, none taken: the device refuses */
+#define FULL_NS	   (UINT64_C(1000) * 1000 * 1000)
 #define FREED_MIN  64 /* freed device pages that end the pause */
 #define HELD_SHARE 8  /* of the limit: less is not named as the cause */
 
@@ -38,11 +39,19 @@ static void begin_pause(struct refusal *r, uint64_t used)
 	atomic_store(&r->until, sys_now_ns() + pause);
 }
 
+static void note_full(struct refusal *r, uint64_t used)
+{
+	atomic_store(&r->full_at, used);
+	atomic_store(&r->full_until, sys_now_ns() + FULL_NS);
+}
+
 void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
 		     bool full)
 {
 	struct refusal *r = &dev->refusal;
 
+	if (full)
+		note_full(r, atomic_load(&dev->pagemap.nused));
 	if (took)
 		atomic_store(&r->in_row, 0);
 	if (took && !(full && refused > took)) {
@@ -65,6 +74,17 @@ static bool refuses_now(const struct uhmm_device *dev)
 	return until &&
 	       atomic_load(&dev->pagemap.nused) + FREED_MIN >
 		       atomic_load(&r->used) &&
+	       sys_now_ns() < until;
+}
+
+bool device_was_full(const struct uhmm_device *dev)
+{
+	const struct refusal *r = &dev->refusal;
+	uint64_t until = atomic_load(&r->full_until);
+
+	return until &&
+	       atomic_load(&dev->pagemap.nused) + MM_BLOCK_PAGES >
+		       atomic_load(&r->full_at) &&
 	       sys_now_ns() < until;
 }
 

@@ -45,9 +45,12 @@ struct pagemap {
  * @pause: ns, the last pause
  * @used: device pages in use when the pause began
  * @in_row: pages that were refused since one was taken
+ * @full_at: device pages in use when the device was full last
+ * @full_until: ns; until then as many pages count as its capacity; 0: none do
  */
 struct refusal {
 	_Atomic uint64_t until, pause, used;
+	_Atomic uint64_t full_at, full_until;
 	_Atomic uint32_t in_row;
 };
 
@@ -171,6 +174,11 @@ int device_copy_out(struct uhmm_device *dev, const struct uhmm_segment *seg,
  */
 void device_answered(struct uhmm_device *dev, unsigned took, unsigned refused,
 		     bool full);
+/*
+ * Was it full a moment ago, with free device pages, and would be again with the
+ * pages of another block?
+ */
+bool device_was_full(const struct uhmm_device *dev);
 /* May the demoter give it pages now? */
 bool device_takes(const struct uhmm_device *dev);
 /* May the demoter give pages to any device now? */

@@ -51,7 +51,8 @@ static bool has_room(struct uhmm *u, const struct block *b,
 		     const struct uhmm_device *dev)
 {
 	return may_store(u, b, dev) &&
-	       (charge_affords_store(dev) || !device_below(u, b, dev));
+	       ((charge_affords_store(dev) && !device_was_full(dev)) ||
+		!device_below(u, b, dev));
 }
 
 struct uhmm_device *tier_with_room(struct uhmm *u, const struct block *b)

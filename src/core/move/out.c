@@ -37,9 +37,12 @@
 
 /* ---- 3: copy ---------------------------------------------------------- */
 
+#define MOST_FULL 4
+
 /*
  * Copy the pages of @set in [first, last).  When that fails, by halves: one
  * bad page, or a device that is nearly full, must not hold back the others.
+ * When the device had no room for MOST_FULL single pages, no other is tried.
  */
 static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
 		       unsigned last)
@@ -52,6 +55,10 @@ static void copy_pages(struct out *o, const struct mm_set *set, unsigned first,
 
 	if (!nr)
 		return;
+	if (set_count(&o->full) >= MOST_FULL) {
+		o->full = set_or(&o->full, set);
+		return;
+	}
 	err = device_copy_in(o->m.dev, o->seg, nr, move_first(&o->m, set));
 	if (!err) {
 		o->done = set_or(&o->done, set);
