@@ -39,6 +39,14 @@ grep -qE '^move +ok ' "$tmp/report" &&
 	check "rings" said io_uring "$served"
 check "privilege" said privilege "$served"
 check "calls" said 'system calls' "$served"
+# Where the module is not loaded, the report says what the kernel could do.
+if [ -e /dev/uhmm ]; then
+	check "module" grep -qE '^kernel module +[a-z ]+ loaded: ' "$tmp/report"
+else
+	check "no module" said 'kernel module' 'could be better'
+	grep -qE '(private and|coherent devices, no|neither private)' "$tmp/report" &&
+		check "a remedy" grep -qE 'apt install|uhmm-kernel' "$tmp/report"
+fi
 check "providers" grep -qE '^providers +ok +ram, zram' "$tmp/report"
 
 doctor env UHMM_FEATURES_OFF=move,procmap

@@ -8,6 +8,9 @@
 needs_userfaultfd
 cd "$tmp" || exit 1
 
+"$UHMM" doctor >report
+check "doctor" grep -qE '^kernel module +ok +loaded: private and coherent ' report
+
 # job LIMIT...: in 64 MiB of memory, and in a child of the process
 job()
 {

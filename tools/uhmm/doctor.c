@@ -110,6 +110,7 @@ int cmd_doctor(int argc, char **argv)
 	say_system();
 	doctor_privilege();
 	doctor_features();
+	doctor_kernel_module();
 	doctor_surroundings();
 	doctor_providers();
 	return something_is_missing ? EXIT_FAILURE : EXIT_SUCCESS;

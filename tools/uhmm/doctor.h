@@ -28,6 +28,8 @@ __attribute__((format(printf, 3, 5))) void finding(enum finding how,
 void doctor_privilege(void);
 /* The features that the kernel offers, in use or not. */
 void doctor_features(void);
+/* The kernel module: loaded, or possible on this kernel. */
+void doctor_kernel_module(void);
 /* Container, seccomp, cgroup, number of mappings. */
 void doctor_surroundings(void);
 /* The preload library, providers and their devices. */
