@@ -74,8 +74,7 @@ static uint64_t results[512];
 static void shape_move(struct uhmmk_move *move)
 {
 	move->npages %= 1000;
-	if (move->why % 4)
-		move->why = (uintptr_t)results;
+	move->why = move->why % 4 ? (uintptr_t)results : 0;
 	if (draw() % 2)
 		*move = (struct uhmmk_move){
 			.size = sizeof(*move),
