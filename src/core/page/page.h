@@ -15,7 +15,7 @@
  *
  * P_COHERENT is P_DEVICE with the device's memory mapped at the page's address.
  * E_PLACE leads there, from P_COMING, or from P_RAM where the kernel moves the
- * page (a NUMA node); E_FETCH leads back.  The table in page.c has every state
+ * page (at a site); E_FETCH leads back.  The table in page.c has every state
  * and event.
  */
 #ifndef UHMM_PAGE_PAGE_H
