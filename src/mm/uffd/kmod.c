@@ -16,8 +16,9 @@
 #include "mm/uffd/uffd.h"
 #include "sys/kmod.h"
 
-#define TRIES	3 /* of a page that is busy for a moment */
-#define UNTRIED 0xff
+#define TRIES	   3   /* of a page that is busy for a moment */
+#define HOME_TRIES 100 /* as it is on its way home, by a touch perhaps */
+#define UNTRIED	   0xff
 
 static uint64_t to_entry(int fd, uint32_t id)
 {
@@ -163,17 +164,20 @@ static struct mm_set still_busy(const struct mm_sites *n,
 
 void uffd_kmod_move(struct uffd *b, struct mm_sites *n)
 {
+	int most = n->to == MM_SITE_HOME ? HOME_TRIES : TRIES;
 	struct mm_set left = n->set;
 
 	set_for_each(&left, i)
 		n->why[i] = UHMM_WHY_BUSY;
-	for (int tries = 0; tries < TRIES && !set_empty(&left); tries++) {
+	for (int tries = 0; tries < most && !set_empty(&left); tries++) {
 		uint64_t entry = n->to == MM_SITE_HOME ?
 					 any_entry(b) :
 					 entry_of_site(b, n->to);
 
 		if (!entry)
 			return;
+		if (tries)
+			sys_yield();
 		set_for_each_run(&left, first, last)
 			for (unsigned i = first; i < last;)
 				i = move_part(n, entry, i, last);
