@@ -140,7 +140,7 @@ static void note(struct changer *c, const struct op *op, size_t i, size_t n)
 	c->past[k].n = n;
 }
 
-static void verify(const struct changer *c, size_t i, size_t last)
+void verify(const struct changer *c, size_t i, size_t last)
 {
 	for (; i < last; i++) {
 		uint64_t got = word_at(at(i));
@@ -150,6 +150,8 @@ static void verify(const struct changer *c, size_t i, size_t last)
 		fprintf(stderr, "page %zu has %#jx, not %#jx; the calls:\n", i,
 			(uintmax_t)got, (uintmax_t)want[i]);
 		print_past(c);
+		if (getenv("UHMM_TEST_STOP"))
+			pause();
 		test_fail();
 	}
 }

@@ -79,6 +79,8 @@ static inline uint64_t word_at(const char *p)
 
 void open_spare_file(void);
 void fill(struct changer *c, size_t i, size_t n);
+/* Pages from @i to @last have the data that they should. */
+void verify(const struct changer *c, size_t i, size_t last);
 void map_anon(char *p, size_t n, int flags);
 /* The others get on, or do not. */
 void pause_at_random(struct changer *c);

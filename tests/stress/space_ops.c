@@ -153,12 +153,20 @@ static size_t beside(size_t i, size_t *n)
 	return i - *n;
 }
 
+/* The pages from @to on have what those from @i on had. */
+static void note_moved(struct changer *c, size_t i, size_t to, size_t n)
+{
+	memmove(want + to, want + i, n * sizeof(*want));
+	if (test_below(&c->seed, 2))
+		verify(c, to, to + n);
+}
+
 static bool remap_onto(struct changer *c, size_t i, size_t n)
 {
 	size_t to = beside(i, &n);
 
 	remap(at(i), at(to), n, 0);
-	memmove(want + to, want + i, n * sizeof(*want));
+	note_moved(c, i, to, n);
 	return map_over(c, i, n);
 }
 
@@ -166,9 +174,8 @@ static bool remap_empty(struct changer *c, size_t i, size_t n)
 {
 	size_t to = beside(i, &n);
 
-	(void)c;
 	remap(at(i), at(to), n, MREMAP_DONTUNMAP);
-	memmove(want + to, want + i, n * sizeof(*want));
+	note_moved(c, i, to, n);
 	expect_zero(i, n);
 	return true;
 }
