@@ -152,6 +152,20 @@ static void test_over_clean(void)
 	CHECK_EQ(uhmm_set_ram_limit(u, 0), 0);
 }
 
+/* The pages were discarded, and written at once, so count as discarded. */
+static void test_over_freed(void)
+{
+	set_up();
+	test_fill(other, NMOVED, 2);
+	test_move(u, other, NMOVED, dev);
+	test_verify(other, NMOVED, 2);
+	CHECK_EQ(madvise(other, NMOVED * PAGE, MADV_FREE), 0);
+	test_fill(other, NMOVED, 3);
+	race(start_move_over, NMOVED);
+	test_verify(area, NMOVED, 3);
+	verify_rest();
+}
+
 static void test_away(void)
 {
 	set_up();
@@ -170,6 +184,7 @@ int main(void)
 	dev = test_device(u, "ram:16M");
 	test_over();
 	test_over_clean();
+	test_over_freed();
 	test_away();
 	test_close(u);
 	return 0;

@@ -55,6 +55,30 @@ static void unlock_both(const struct remap *r) NOT_GUARDED
 	block_unlock(r->u, r->from);
 }
 
+/* Is page @i of the block or slot at @va there?  1, 0 or -errno. */
+static int is_there(struct uhmm *u, uintptr_t va, unsigned i)
+{
+	struct mm_set there;
+	int err = u->mm->ops->resident(u->mm, va, i, i + 1, &there);
+
+	return err ? err : set_has(&there, i);
+}
+
+static int has_arrived(const struct remap *r)
+{
+	return is_there(r->u, r->to->va, r->k);
+}
+
+/*
+ * A page that counts as discarded was moved: it may be in use again, and what
+ * was discarded is not at the new address.
+ */
+static uint64_t freed_beside_mover(const struct remap *r, uint64_t w)
+{
+	return page_pins(w) << PAGE_PIN_SHIFT |
+	       (has_arrived(r) > 0 ? PAGE_CHARGED : 0);
+}
+
 /*
  * A page with word @w was moved over one that a mover is taking.  Return: the
  * word for the mover, see was_replaced() in out_stash.c.
@@ -67,7 +91,7 @@ static uint64_t beside_mover(struct remap *r, uint64_t w)
 	case P_RAM:
 		return mark | w;
 	case P_DROPPED:
-		return mark | PAGE_DROP;
+		return mark | freed_beside_mover(r, w);
 	case P_CLEAN:
 		r->gone = w;
 		return mark | PAGE_CHARGED | PAGE_MARKED;
@@ -131,23 +155,9 @@ static const char *frame_of(const struct remap *r)
 	return (char *)block_slot_va(r->u, r->from) + r->i * MM_PAGE_SIZE;
 }
 
-/* Is page @i of the block or slot at @va there?  1, 0 or -errno. */
-static int is_there(struct uhmm *u, uintptr_t va, unsigned i)
-{
-	struct mm_set there;
-	int err = u->mm->ops->resident(u->mm, va, i, i + 1, &there);
-
-	return err ? err : set_has(&there, i);
-}
-
 static bool is_in_frame(const struct remap *r)
 {
 	return is_there(r->u, block_slot_va(r->u, r->from), r->i) > 0;
-}
-
-static int has_arrived(const struct remap *r)
-{
-	return is_there(r->u, r->to->va, r->k);
 }
 
 /* Did the page that @w describes move into the frame after its mapping? */
