@@ -55,6 +55,12 @@ int sys_fds_hold(void);
  * the number had been closed and is open again: repeat the call.
  */
 bool sys_fd_mend(int fd, int err);
+/*
+ * Call @fn by the holder, where the descriptors that it opens and closes have
+ * no numbers that the application could see; by the caller where there is no
+ * holder.  @fn takes no lock.
+ */
+void sys_fds_apart(void (*fn)(void *arg), void *arg);
 /* sys_fd_mend() for all kept descriptors; a thread calls this periodically. */
 void sys_fds_look(void);
 /* False: another file is there, and the process can do without ours. */

@@ -7,6 +7,10 @@
  * second holder is started and replaces the first.  When a kept descriptor is
  * closed the holder is told, or the file would stay open.
  *
+ * The holder also opens files that are read only once, like those of /proc: at
+ * the lowest free number of the process's table another thread of the program,
+ * or a child that is made in that moment, would see them.
+ *
  * To put a descriptor back, a thread takes the holder's copy by pidfd_getfd(2)
  * and a pidfd of the holder itself, which Linux 6.9 has.
  */
@@ -28,6 +32,7 @@
 /*
  * @asked, @done: counts of requests to close what is no longer kept; futexes
  * @held: the serial of the descriptor that it has, by place of the record
+ * @errand, @arg: of sys_fds_apart(), or NULL
  */
 struct holder {
 	struct sys_thread thread;
@@ -35,6 +40,8 @@ struct holder {
 	_Atomic uint32_t asked, done;
 	_Atomic bool stop;
 	bool failed;
+	void (*errand)(void *arg);
+	void *arg;
 	struct {
 		int fd;
 		uint32_t serial;
@@ -117,12 +124,15 @@ static void hold(void *arg)
 			continue;
 		}
 		drop_old(h);
+		if (h->errand)
+			h->errand(h->arg);
+		h->errand = NULL;
 		atomic_store(&h->done, asked);
 		sys_futex_wake(&h->done, 1);
 	}
 }
 
-/* Wait until the holder has closed its copies of what is no longer kept. */
+/* Wait until the holder has closed what is no longer kept, and did @errand. */
 static void ask(struct holder *h)
 {
 	uint32_t want = atomic_fetch_add(&h->asked, 1) + 1, done;
@@ -198,6 +208,24 @@ void sys_holder_drop(size_t place, uint32_t serial)
 	if (holder && holder->held[place].serial == serial &&
 	    sys_is_marked_process())
 		ask(holder);
+}
+
+void sys_fds_apart(void (*fn)(void *arg), void *arg)
+{
+	bool done = false;
+
+	if (sys_is_marked_process()) {
+		sys_mutex_lock(&sys_kept_lock);
+		if (holder) {
+			holder->errand = fn;
+			holder->arg = arg;
+			ask(holder);
+			done = true;
+		}
+		sys_mutex_unlock(&sys_kept_lock);
+	}
+	if (!done)
+		fn(arg);
 }
 
 static bool has_no_fds(void)

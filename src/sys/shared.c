@@ -17,6 +17,7 @@
 #include "sys/call.h"
 #include "sys/cpu.h"
 #include "sys/fail.h"
+#include "sys/fds.h"
 #include "sys/format.h"
 #include "sys/kernel.h"
 #include "sys/shared.h"
@@ -154,6 +155,29 @@ static bool read_began(const char *path, uint64_t *ret)
 	return at[2] != 'Z' && at[2] != 'X';
 }
 
+struct look {
+	const char *path;
+	uint64_t began;
+	bool runs;
+};
+
+static void look_at_process(void *arg)
+{
+	struct look *l = arg;
+
+	l->runs = read_began(l->path, &l->began);
+}
+
+/* read_began() at no number of the program's. */
+static bool read_began_apart(const char *path, uint64_t *ret)
+{
+	struct look l = { .path = path };
+
+	sys_fds_apart(look_at_process, &l);
+	*ret = l.began;
+	return l.runs;
+}
+
 struct sys_process sys_process_self(void)
 {
 	struct sys_process p = { .pid = (uint32_t)getpid() };
@@ -177,10 +201,11 @@ bool sys_process_ended(const struct sys_process *p,
 	if (!self->began || !self->space || p->space != self->space)
 		return false;
 	sys_format(path, sizeof(path), "/proc/%u/stat", p->pid);
-	if (read_began(path, &began))
+	if (read_began_apart(path, &began))
 		return began && began != p->began;
 	/* an unreadable file means an end only while /proc is there */
-	return read_began("/proc/self/stat", &ours) && ours == self->began;
+	return read_began_apart("/proc/self/stat", &ours) &&
+	       ours == self->began;
 }
 
 /* ---- Futexes ---- */
