@@ -130,12 +130,11 @@ static int populate(void *addr, size_t len, int advice)
 	return ret;
 }
 
-EXPORT int madvise(void *addr, size_t len, int advice)
+int advise(void *addr, size_t len, int advice)
 {
 	uintptr_t start = (uintptr_t)addr;
 
-	if (!map_is_watched(__builtin_return_address(0)) ||
-	    !is_page_range(addr, len))
+	if (!is_page_range(addr, len))
 		return sys_madvise(addr, len, advice);
 	switch (advice) {
 	case MADV_DONTNEED:
@@ -161,6 +160,13 @@ EXPORT int madvise(void *addr, size_t len, int advice)
 	default:
 		return sys_madvise(addr, len, advice);
 	}
+}
+
+EXPORT int madvise(void *addr, size_t len, int advice)
+{
+	if (!map_is_watched(__builtin_return_address(0)))
+		return sys_madvise(addr, len, advice);
+	return advise(addr, len, advice);
 }
 
 /* ---- Locks -------------------------------------------------------------- */

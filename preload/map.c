@@ -181,14 +181,12 @@ static void shared_gone(uintptr_t start, uintptr_t end)
 	errno = err;
 }
 
-EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
-		  off_t offset)
+static void *map_watched(void *addr, size_t len, int prot, int flags, int fd,
+			 off_t offset)
 {
 	uintptr_t end;
 	void *p;
 
-	if (!map_is_watched(__builtin_return_address(0)))
-		return sys_mmap(addr, len, prot, flags, fd, offset);
 	if (prot != PROT_NONE && is_candidate(len, flags))
 		return map_managed(addr, len, prot, flags, fd, offset);
 	if (!(flags & MAP_FIXED) && shared_is_candidate(len, flags))
@@ -210,10 +208,18 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 	return p;
 }
 
+EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd,
+		  off_t offset)
+{
+	if (!map_is_watched(__builtin_return_address(0)))
+		return sys_mmap(addr, len, prot, flags, fd, offset);
+	return map_watched(addr, len, prot, flags, fd, offset);
+}
+
 EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd,
 		    off_t offset) __attribute__((alias("mmap")));
 
-EXPORT int munmap(void *addr, size_t len)
+static int unmap_watched(void *addr, size_t len)
 {
 	uintptr_t start = (uintptr_t)addr;
 	struct shared_parts views;
@@ -223,8 +229,7 @@ EXPORT int munmap(void *addr, size_t len)
 	 * Before the call: afterwards another thread may get the addresses.
 	 * Arguments that the kernel refuses change nothing.
 	 */
-	if (!map_is_watched(__builtin_return_address(0)) || start % PAGE ||
-	    !len || len > SIZE_MAX - PAGE - start)
+	if (start % PAGE || !len || len > SIZE_MAX - PAGE - start)
 		return sys_munmap(addr, len);
 	manage_unmapping(start, start + page_up(len));
 	nofork_forget(start, start + page_up(len));
@@ -234,6 +239,13 @@ EXPORT int munmap(void *addr, size_t len)
 	shared_unmapped(&views, !ret);
 	errno = err;
 	return ret;
+}
+
+EXPORT int munmap(void *addr, size_t len)
+{
+	if (!map_is_watched(__builtin_return_address(0)))
+		return sys_munmap(addr, len);
+	return unmap_watched(addr, len);
 }
 
 static void *remap_managed(void *old, size_t old_len, size_t len, int flags,
@@ -296,6 +308,14 @@ static void *remap_other(void *old, size_t old_len, size_t len, int flags,
 	return p;
 }
 
+static void *remap_watched(void *old, size_t old_len, size_t len, int flags,
+			   void *target)
+{
+	if (has_managed_part(old, old_len))
+		return remap_managed(old, old_len, len, flags, target);
+	return remap_other(old, old_len, len, flags, target);
+}
+
 EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 {
 	void *target = NULL;
@@ -308,15 +328,12 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	if (!map_is_watched(__builtin_return_address(0)))
 		return (void *)syscall(SYS_mremap, old, old_len, len, flags,
 				       target);
-	if (has_managed_part(old, old_len))
-		return remap_managed(old, old_len, len, flags, target);
-	return remap_other(old, old_len, len, flags, target);
+	return remap_watched(old, old_len, len, flags, target);
 }
 
 /* A device's memory that comes there now would have the old protection. */
-EXPORT int mprotect(void *addr, size_t len, int prot)
+static int protect_mapping(void *addr, size_t len, int prot, bool watched)
 {
-	bool watched = len && map_is_watched(__builtin_return_address(0));
 	int announced = watched ? manage_protects(addr, page_up(len)) : -ENODEV;
 	uintptr_t start = (uintptr_t)addr;
 	int ret = (int)syscall(SYS_mprotect, addr, len, prot);
@@ -329,4 +346,36 @@ EXPORT int mprotect(void *addr, size_t len, int prot)
 		errno = err;
 	}
 	return ret;
+}
+
+EXPORT int mprotect(void *addr, size_t len, int prot)
+{
+	return protect_mapping(
+		addr, len, prot,
+		len && map_is_watched(__builtin_return_address(0)));
+}
+
+bool map_syscall(long number, const long *a, const void *caller, long *ret)
+{
+	bool is_one = number == SYS_mmap || number == SYS_munmap ||
+		      number == SYS_mremap || number == SYS_mprotect ||
+		      number == SYS_madvise;
+	void *p = (void *)a[0];
+	size_t len = (size_t)a[1];
+
+	if (!is_one || !map_is_watched(caller))
+		return false;
+	if (number == SYS_mmap)
+		*ret = (long)map_watched(p, len, (int)a[2], (int)a[3],
+					 (int)a[4], a[5]);
+	else if (number == SYS_munmap)
+		*ret = unmap_watched(p, len);
+	else if (number == SYS_mremap)
+		*ret = (long)remap_watched(p, len, (size_t)a[2], (int)a[3],
+					   (void *)a[4]);
+	else if (number == SYS_mprotect)
+		*ret = protect_mapping(p, len, (int)a[2], len);
+	else
+		*ret = advise(p, len, (int)a[2]);
+	return true;
 }

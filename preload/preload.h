@@ -321,6 +321,8 @@ bool map_is_own(const void *caller);
 bool map_is_watched(const void *caller);
 /* Is @caller in libuhmm? */
 bool map_is_library(const void *caller);
+/* syscall(2) by @caller with arguments @a.  Return: whether it was served. */
+bool map_syscall(long number, const long *a, const void *caller, long *ret);
 
 /* ---- shared.c: shared anonymous memory ----------------------------------- */
 
@@ -406,6 +408,8 @@ void present_end(const struct present *p);
 
 /* madvise(2) with MADV_DONTNEED, MADV_DONTNEED_LOCKED or MADV_FREE. */
 int advise_discard(void *addr, size_t len, int advice);
+/* madvise(2) by the program */
+int advise(void *addr, size_t len, int advice);
 
 /* ---- nofork.c: what is kept from children -------------------------------- */
 

@@ -81,7 +81,7 @@ void settings_read(void)
 	if (has_sanitizer())
 		settings.ram = 0;
 	if (settings.min_size < PAGE)
-		settings.min_size = (size_t)1 << 20;
+		settings.min_size = (size_t)64 << 10;
 }
 
 const char *settings_space(int err)

@@ -14,6 +14,7 @@
 #include "preload.h"
 
 #define MAX_OBJECTS 128
+#define LEAST	    ((size_t)1 << 20) /* objects are few */
 
 /* Under manage.c's lock: */
 static struct uhmm_object *objects[MAX_OBJECTS];
@@ -129,8 +130,8 @@ bool shared_is_candidate(size_t len, int flags)
 	const int unwanted = MAP_HUGETLB | MAP_LOCKED | MAP_GROWSDOWN;
 	int type = flags & MAP_TYPE;
 
-	return len >= settings.min_size && flags & MAP_ANONYMOUS &&
-	       !(flags & unwanted) &&
+	return len >= settings.min_size && len >= LEAST &&
+	       flags & MAP_ANONYMOUS && !(flags & unwanted) &&
 	       (type == MAP_SHARED || type == MAP_SHARED_VALIDATE);
 }
 

@@ -107,6 +107,8 @@ EXPORT long syscall(long number, ...)
 		return -1;
 	}
 	filter_syscall(number, a);
+	if (map_syscall(number, a, __builtin_return_address(0), &ret))
+		return ret;
 	if (unlikely(calls_may_be_direct()) &&
 	    !map_is_own(__builtin_return_address(0)) &&
 	    aio_syscall(number, a, &ret))

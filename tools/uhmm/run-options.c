@@ -14,7 +14,7 @@
 #include "tool.h"
 
 #define MIB		 (UINT64_C(1) << 20)
-#define DEFAULT_MIN_SIZE MIB
+#define DEFAULT_MIN_SIZE (UINT64_C(64) << 10)
 /* Defaults of --ram, of the available RAM, and of the device's size. */
 #define DEFAULT_RAM_PERCENT 75
 #define DEFAULT_DEVICE_SIZE 4 /* times the limit or the RAM */
@@ -49,7 +49,7 @@ static void help_run(void)
 	       "                       (default: zram, large enough; see "
 	       "\"uhmm providers\")\n"
 	       "  --min-size SIZE      least anonymous mapping to manage "
-	       "(default: 1M)\n"
+	       "(default: 64K)\n"
 	       "  --mode MODE          who serves faults: threads, inline or "
 	       "auto (default: auto)\n"
 	       "  --per-process        the limit is for each process, not for "
