@@ -52,19 +52,25 @@ void calls_leave(const struct quiet *old)
 
 /* ---- Bringing home ----------------------------------------------------- */
 
+/* Bytes that one attempt brings home: more would drive the first out again. */
+static size_t most_home(void)
+{
+	return settings.ram / 4 > WINDOW ? settings.ram / 4 : WINDOW;
+}
+
 /*
  * Bring a part of the buffer home that doubles with each attempt @n.  Pages at
  * home are not read again, so a longer buffer costs nothing as long as its
- * first pages stay meanwhile.
+ * first pages stay meanwhile.  @room: what the attempt may bring still
  */
-static ssize_t bring(unsigned n, const struct buf *b)
+static ssize_t bring(unsigned n, const struct buf *b, size_t *room)
 {
-	size_t most = settings.ram / 4 > WINDOW ? settings.ram / 4 : WINDOW;
 	size_t len = calls_least(
-		b->len, calls_least(WINDOW << calls_least(n, 12), most));
+		b->len, calls_least(WINDOW << calls_least(n, 12), *room));
 
 	if (!b->p || !len)
 		return 0;
+	*room -= len;
 	/* shorter if the string or its mapping ends */
 	return manage_fault_in(b->p, len, b->write);
 }
@@ -91,7 +97,7 @@ static bool is_worth_it(unsigned n, size_t brought, bool is_bad)
 
 bool calls_again(unsigned n, const struct buf *bufs, size_t nr)
 {
-	size_t brought = 0;
+	size_t brought = 0, room = most_home();
 	bool is_bad = false, worth;
 	struct quiet old;
 
@@ -101,7 +107,7 @@ bool calls_again(unsigned n, const struct buf *bufs, size_t nr)
 	if (n)
 		sched_yield();
 	for (size_t i = 0; i < nr; i++) {
-		ssize_t got = bring(n, &bufs[i]);
+		ssize_t got = bring(n, &bufs[i], &room);
 
 		brought += got > 0 ? (size_t)got : 0;
 		is_bad = is_bad || got < 0;
@@ -121,13 +127,14 @@ bool calls_window(unsigned n, const void *p, size_t len, bool write)
 
 bool calls_stopped(const void *p, size_t len, bool write)
 {
+	size_t room = most_home();
 	ssize_t brought;
 	struct quiet old;
 
 	if (!calls_on() || !calls_may_be_away(p, len))
 		return false;
 	calls_enter(&old);
-	brought = bring(0, &(struct buf){ p, len, write });
+	brought = bring(0, &(struct buf){ p, len, write }, &room);
 	calls_leave(&old);
 	return brought > 0;
 }
@@ -154,8 +161,11 @@ bool calls_again_vector(unsigned n, char *const *vector)
 	if (!calls_on() || !vector || !some)
 		return some;
 	calls_enter(&old);
-	for (; *vector; vector++)
-		bring(n, &(struct buf)STR(*vector));
+	for (; *vector; vector++) {
+		size_t room = STRING;
+
+		bring(n, &(struct buf)STR(*vector), &room);
+	}
 	calls_leave(&old);
 	errno = 0;
 	return true;

@@ -200,6 +200,8 @@ ssize_t calls_go_on(struct transfer *t, bool whole);
 size_t calls_vec_rest(const struct iovec *vec, size_t nr, size_t done,
 		      struct iovec *ret, size_t room);
 size_t calls_vec_bytes(const struct iovec *vec, size_t nr);
+/* Keep the first @room bytes.  Return: how many entries they are. */
+size_t calls_vec_cut(struct iovec *vec, size_t nr, size_t room);
 /* Bring home the array itself.  False: it cannot be read. */
 bool calls_vec_home(const struct iovec *vec, size_t nr);
 /* calls_again() for a vector. */

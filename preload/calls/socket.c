@@ -172,11 +172,46 @@ static bool hold_message(struct hold *h, struct msghdr *m)
 }
 
 FIND(recvmsg);
+
+/* @part: of @m; WINDOW bytes at most are asked for. */
+APART ssize_t receive_part(int fd, struct msghdr *m, struct msghdr part,
+			   int flags)
+{
+	struct iovec vec[NR_REST];
+	ssize_t ret;
+	size_t nr;
+	HOLD_NOTHING;
+
+	nr = calls_vec_rest(part.msg_iov, part.msg_iovlen, 0, vec, NR_REST);
+	part.msg_iov = vec;
+	part.msg_iovlen = calls_vec_cut(vec, nr, WINDOW);
+	hold_message(&hold, &part);
+	ret = REAL(recvmsg)(fd, &part, flags);
+	if (ret < 0)
+		return ret;
+	m->msg_namelen = part.msg_namelen;
+	m->msg_controllen = part.msg_controllen;
+	m->msg_flags = part.msg_flags;
+	return ret;
+}
+
+/* All of a large message may not fit in RAM; a stream may give less. */
+static bool may_give_part(int fd, const struct msghdr *m, int flags,
+			  struct msghdr *ret)
+{
+	return !(flags & MSG_WAITALL) && gives_all(fd, flags) &&
+	       copy_header(m, ret) &&
+	       calls_vec_bytes(ret->msg_iov, ret->msg_iovlen) > WINDOW;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
+	struct msghdr part;
 	HOLD_NOTHING;
 
 	PLAIN(ssize_t, REAL(recvmsg)(fd, m, flags));
+	if (may_give_part(fd, m, flags, &part))
+		return receive_part(fd, m, part, flags);
 	hold_message(&hold, m);
 	return REAL(recvmsg)(fd, m, flags);
 }

@@ -9,6 +9,10 @@
  *
  * A short read of a file, and any short write, is continued if the page at
  * which it stopped may have been away.
+ *
+ * After a failure only the first part is asked for, WINDOW bytes that were
+ * brought home: all of a large transfer may not fit in RAM at once, and TCP
+ * copies what arrived as one piece, which may be any size, whole or not at all.
  */
 /* pread() and pread64(), say, are two functions in this file. */
 #undef _FILE_OFFSET_BITS
@@ -17,6 +21,9 @@
 #include "calls/calls.h"
 
 #define NR_REST 32 /* entries of one call: stacks may be small */
+#ifndef RWF_ATOMIC
+#define RWF_ATOMIC 0x40
+#endif
 
 enum kind calls_kind_of_socket(int fd)
 {
@@ -63,44 +70,57 @@ static bool has_stopped(const struct transfer *t)
 }
 
 /*
- * The @n-th attempt.  If RAM is smaller than the buffer, pages that were
- * brought home may leave again before the kernel uses them.  So after PATIENCE
- * attempts the first of them are pinned.
+ * The @n-th attempt, for the first @len bytes.  Pages that were brought home
+ * may leave again before the kernel uses them, so after PATIENCE attempts the
+ * first ones are pinned.
  */
-static ssize_t transfer_once(const struct transfer *t, unsigned n)
+static ssize_t transfer_once(const struct transfer *t, size_t len, unsigned n)
 {
-	const struct buf first = {
-		t->p,
-		t->len < WINDOW ? t->len : WINDOW,
-		!t->writes,
-	};
+	struct transfer part = *t;
+	const struct buf first = { t->p, calls_least(len, WINDOW), !t->writes };
 
+	part.len = len;
 	if (likely(n < PATIENCE))
-		return t->real(t);
+		return part.real(&part);
 	HOLD(first);
-	return t->real(t);
+	return part.real(&part);
+}
+
+/* How many bytes are asked for after a failure. */
+static size_t first_bytes(const struct transfer *t)
+{
+	if (t->len <= WINDOW || calls_kind_of(t->fd) == TAKES_KIND)
+		return t->len;
+	return WINDOW;
 }
 
 ssize_t calls_go_on(struct transfer *t, bool whole)
 {
+	size_t asked = t->len;
 	ssize_t done = 0;
 	unsigned n = 0;
 
 	for (;;) {
-		ssize_t ret = transfer_once(t, n);
+		ssize_t ret = transfer_once(t, asked, n);
 
 		if (ret > 0) {
+			bool is_short = (size_t)ret < asked;
+
 			done += ret;
 			t->p += ret;
 			t->len -= (size_t)ret;
 			t->at += t->at < 0 ? 0 : ret;
-			n = 0;
-			if (!t->len || !whole || !has_stopped(t))
+			if (!t->len || !whole || (is_short && !has_stopped(t)))
 				return done;
-		} else if (ret == 0 || errno != EFAULT ||
-			   !calls_window(n++, t->p, t->len, !t->writes)) {
-			return done ? done : ret;
+			asked = t->len;
+			n = 0;
+			continue;
 		}
+		if (ret == 0 || errno != EFAULT)
+			return done ? done : ret;
+		asked = first_bytes(t);
+		if (!calls_window(n++, t->p, asked, !t->writes))
+			return done ? done : ret;
 	}
 }
 
@@ -217,6 +237,17 @@ size_t calls_vec_bytes(const struct iovec *vec, size_t nr)
 	return bytes;
 }
 
+size_t calls_vec_cut(struct iovec *vec, size_t nr, size_t room)
+{
+	size_t n = 0;
+
+	for (; n < nr && room; n++) {
+		vec[n].iov_len = calls_least(vec[n].iov_len, room);
+		room -= vec[n].iov_len;
+	}
+	return n;
+}
+
 bool calls_vec_home(const struct iovec *vec, size_t nr)
 {
 	return nr && nr <= MAX_VEC && calls_can_read(vec, nr * sizeof(*vec));
@@ -294,26 +325,46 @@ APART ssize_t transfer_first(const struct vec_transfer *t, unsigned n)
 	return t->real(t);
 }
 
+/* The entries that are asked for after a failure.  @part: of NR_REST */
+static struct vec_transfer first_entries(const struct vec_transfer *t,
+					 struct iovec *part)
+{
+	struct vec_transfer ret = *t;
+	size_t nr = (size_t)t->nr;
+
+	if (t->flags & RWF_ATOMIC || !calls_vec_home(t->vec, nr) ||
+	    calls_vec_bytes(t->vec, nr) <= WINDOW ||
+	    calls_kind_of(t->fd) == TAKES_KIND)
+		return ret;
+	nr = calls_vec_rest(t->vec, nr, 0, part, NR_REST);
+	ret.vec = part;
+	ret.nr = (int)calls_vec_cut(part, nr, WINDOW);
+	return ret;
+}
+
 /*
  * Make the call, then continue with the rest, up to NR_REST entries at a time.
  */
 static ssize_t go_on_vec(const struct vec_transfer *all)
 {
-	struct iovec rest[NR_REST];
-	struct vec_transfer t = *all;
+	struct iovec rest[NR_REST], part[NR_REST];
+	struct vec_transfer t = *all, asked = t;
 	size_t done = 0, given, nr;
 	unsigned n = 0;
 
 	for (;;) {
-		ssize_t ret = transfer_first(&t, n);
+		ssize_t ret = transfer_first(&asked, n);
 
-		if (ret <= 0 &&
-		    (ret == 0 || errno != EFAULT ||
-		     !calls_vec_again(n++, t.vec, (size_t)t.nr, !t.writes)))
+		if (ret == 0 || (ret < 0 && errno != EFAULT))
 			return done ? (ssize_t)done : ret;
-		if (ret < 0)
-			continue;
-		given = calls_vec_bytes(t.vec, (size_t)t.nr);
+		if (ret < 0) {
+			asked = first_entries(&t, part);
+			if (calls_vec_again(n++, asked.vec, (size_t)asked.nr,
+					    !t.writes))
+				continue;
+			return done ? (ssize_t)done : ret;
+		}
+		given = calls_vec_bytes(asked.vec, (size_t)asked.nr);
 		done += (size_t)ret;
 		t.at += t.at < 0 ? 0 : ret;
 		nr = calls_vec_rest(all->vec, (size_t)all->nr, done, rest,
@@ -323,6 +374,7 @@ static ssize_t go_on_vec(const struct vec_transfer *all)
 			return (ssize_t)done;
 		t.vec = rest;
 		t.nr = (int)nr;
+		asked = t;
 		n = 0;
 	}
 }

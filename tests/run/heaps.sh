@@ -11,7 +11,8 @@ for how in pieces raw; do
 		"$1" "$how"
 	check "$how: exit status $?" [ $? -eq 0 ]
 	check "$how: managed" grep -q 'peak managed RAM' "$tmp/summary"
-	moved=$(sed -n 's/.*moved to devices *\([0-9]*\)\..* MiB.*/\1/p' "$tmp/summary")
+	moved=$(sed -n 's/.*moved to devices *\([0-9]*\)\..* MiB.*/\1/p' \
+		"$tmp/summary")
 	check "$how: ${moved:-0} MiB left" [ "${moved:-0}" -ge 24 ]
 	cat "$tmp/summary" >&2
 done
