@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Calls with unknown arguments: ioctl(2) and its kin, and syscall(2). */
+/* Calls with unknown arguments: ioctl(2), semctl(2), their kin, syscall(2). */
 /* fcntl() and fcntl64() are two functions in this file. */
 #undef _FILE_OFFSET_BITS
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 
 #include "calls/calls.h"
 
@@ -52,6 +53,21 @@ EXPORT int ioctl(int fd, unsigned long cmd, ...)
 
 FCNTL(fcntl)
 FCNTL(fcntl64)
+
+FIND(semctl);
+EXPORT int semctl(int id, int nr, int op, ...)
+{
+	va_list ap;
+	void *arg;
+	int ret;
+
+	va_start(ap, op);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	REPEAT(ret, IS_MINUS_1, REAL(semctl)(id, nr, op, arg),
+	       GUESSED(arg, GUESS));
+	return ret;
+}
 
 FIND(prctl);
 EXPORT int prctl(int op, ...)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -15,8 +16,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysinfo.h>
@@ -192,6 +197,69 @@ static void check_numbers(void)
 	CHECK_EQ(errno, EFAULT);
 	close(fd[0]);
 	close(fd[1]);
+}
+
+/* ---- Threads and messages ----------------------------------------------- */
+
+static void check_threads(void)
+{
+	pthread_t self = pthread_self();
+	char *name = room(PAGE, true);
+	cpu_set_t *set = NEW(cpu_set_t);
+	struct timespec *t = NEW(struct timespec);
+
+	CHECK_EQ(pthread_setname_np(self, away_string("away")), 0);
+	CHECK_EQ(pthread_getname_np(self, name, 16), 0);
+	CHECK_STR(name, "away");
+	CHECK_EQ(pthread_getaffinity_np(self, sizeof(*set), set), 0);
+	CHECK(CPU_COUNT(set) > 0);
+	send_away(set, PAGE);
+	CHECK_EQ(pthread_setaffinity_np(self, sizeof(*set), set), 0);
+	CHECK_EQ(sched_rr_get_interval(0, t), 0);
+}
+
+static void check_queue(void)
+{
+	struct mq_attr want = { .mq_maxmsg = 4, .mq_msgsize = 64 };
+	struct mq_attr *now = NEW(struct mq_attr), *old = NEW(struct mq_attr);
+	char name[32];
+	mqd_t q;
+
+	snprintf(name, sizeof(name), "/uhmm-%d", (int)getpid());
+	q = mq_open(name, O_CREAT | O_RDWR, 0600, &want);
+	if (q == (mqd_t)-1) /* the system has none */
+		return;
+	CHECK_EQ(mq_getattr(q, now), 0);
+	CHECK_EQ(now->mq_msgsize, 64);
+	send_away(now, PAGE);
+	CHECK_EQ(mq_setattr(q, now, old), 0);
+	CHECK_EQ(old->mq_msgsize, 64);
+	CHECK_EQ(mq_close(q), 0);
+	CHECK_EQ(mq_unlink(away_string(name)), 0);
+}
+
+static void check_ipc(void)
+{
+	int shm = shmget(IPC_PRIVATE, PAGE, 0600);
+	int sem = semget(IPC_PRIVATE, 3, 0600);
+	int msg = msgget(IPC_PRIVATE, 0600);
+	struct shmid_ds *memory = NEW(struct shmid_ds);
+	struct msqid_ds *queue = NEW(struct msqid_ds);
+	unsigned short three[] = { 7, 8, 9 }, *all = AWAY(three);
+
+	CHECK(shm >= 0 && sem >= 0 && msg >= 0);
+	CHECK_EQ(shmctl(shm, IPC_STAT, memory), 0);
+	CHECK_EQ(memory->shm_segsz, PAGE);
+	CHECK_EQ(msgctl(msg, IPC_STAT, queue), 0);
+	CHECK_EQ(queue->msg_qnum, 0);
+	CHECK_EQ(semctl(sem, 0, SETALL, all), 0);
+	memset(all, 0, sizeof(three));
+	send_away(all, PAGE);
+	CHECK_EQ(semctl(sem, 0, GETALL, all), 0);
+	CHECK_EQ(all[2], 9);
+	CHECK_EQ(shmctl(shm, IPC_RMID, NULL), 0);
+	CHECK_EQ(semctl(sem, 0, IPC_RMID), 0);
+	CHECK_EQ(msgctl(msg, IPC_RMID, NULL), 0);
 }
 
 /* ---- Programs ---------------------------------------------------------- */
@@ -396,6 +464,9 @@ int main(int argc, char **argv)
 	check_waiting();
 	check_structures();
 	check_numbers();
+	check_threads();
+	check_queue();
+	check_ipc();
 	check_programs();
 	check_locks();
 	check_cancel(wait_for_ever);
