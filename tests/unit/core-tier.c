@@ -135,6 +135,29 @@ static void test_above_fails(const char *rung)
 	finish();
 }
 
+/* However much has to sink, a step ends soon. */
+static void test_much_too_full(const char *rung)
+{
+	uint64_t before, now;
+	int steps = 0;
+
+	setup(rung, (const size_t[]){ 2 * N, 2 * N, 0 });
+	world_fill(&w, 0, N - B, 1);
+	CHECK_EQ(world_move(&w, 0, N - B, dev[0]), N - B);
+	CHECK_EQ(uhmm_group_set_limit(uhmm_group_root(w.u), dev[0], PAGE), 0);
+	world_fill(&w, N - B, B, 1);
+	do {
+		before = device_used(dev[0]);
+		CHECK(policy_step(w.u));
+		now = device_used(dev[0]);
+		CHECK(before - now <= 2 * B);
+		CHECK(steps++ < MOST);
+	} while (before == now);
+	demote_all();
+	CHECK(world_stats(&w).ram_pages <= LIMIT);
+	finish();
+}
+
 static struct uhmm_device_ops small_ops;
 static long refused;
 
@@ -205,6 +228,7 @@ int main(void)
 		test_comes_straight_home(rungs[i]);
 		test_below_refuses(rungs[i]);
 		test_above_fails(rungs[i]);
+		test_much_too_full(rungs[i]);
 		test_full_sooner(rungs[i]);
 		test_group(rungs[i]);
 	}

@@ -7,7 +7,8 @@
  * to the next one below with room: pages that are on a device were not touched
  * since they left RAM, so they are colder than pages that leave RAM now.  A
  * second hand goes round the blocks for that, and *sinks* all pages of a block
- * that are on the full device.  A page that is touched comes straight to RAM,
+ * that are on the full device.  If that does not make enough room at once, the
+ * pages go to the device below.  A page that is touched comes straight to RAM,
  * from any tier.
  *
  * A device is full when it has no free device page, when a limit is reached, or
@@ -26,8 +27,9 @@
 #include "core/page/block.h"
 #include "core/page/page.h"
 
-#define SINK_PAGES 128 /* moved at once: a fault on one of them waits */
-#define PAUSE_NS   (100 * 1000 * 1000) /* after no page could sink */
+#define SINK_PAGES  128 /* moved at once: a fault on one of them waits */
+#define SINK_BLOCKS 2 /* for one block that leaves RAM: forks and faults wait */
+#define PAUSE_NS    (100 * 1000 * 1000) /* after no page could sink */
 
 static bool may_store(struct uhmm *u, const struct block *b,
 		      const struct uhmm_device *dev)
@@ -134,20 +136,21 @@ static bool sink(struct uhmm *u, const struct block *b, struct uhmm_device *dev)
 	const struct uhmm_group *g = charge_full(u, b, dev);
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	struct policy *p = &u->policy;
-	bool any = false;
+	unsigned sunk = 0;
 
 	if (sys_now_ns() < p->sink_after)
 		return false;
-	for (uint32_t k = 0; k < nr; k++) {
+	for (uint32_t k = 0; k < nr && sunk < SINK_BLOCKS; k++) {
 		struct block *at = u->blocks[p->sink_hand++ % nr];
 
 		if (g && !charge_covers(g, at))
 			continue;
-		any |= sink_block(u, at, dev);
-		if (any && has_room(u, b, dev))
+		sunk += sink_block(u, at, dev);
+		if (sunk && has_room(u, b, dev))
 			return true;
 	}
-	p->sink_after = sys_now_ns() + PAUSE_NS;
+	if (!sunk)
+		p->sink_after = sys_now_ns() + PAUSE_NS;
 	return false;
 }
 
