@@ -22,13 +22,15 @@ if os.fork() == 0:
 print(len(x), x.count(b"0123456789abcdef"), os.wait()[1])' >out 2>err
 	check "$*: exit status" [ $? -eq 0 ]
 	check "$*: output: $(cat out)" [ "$(cat out)" = "67108864 4194304 0" ]
-	check "$*: nothing on standard error: $(cat err)" [ ! -s err ]
 	moved=$(sed -n 's/.*moved to devices *\([0-9.]*\).*/\1/p' report)
 	check "$*: moved to the device: $moved" [ "${moved%.*}" -gt 0 ]
 }
 
 job --resident 16M
+check "nothing on standard error: $(cat err)" [ ! -s err ]
 job --resident 16M --follow-fork=no
-# The module keeps the data in RAM, so nothing is gained, and nothing breaks.
+check "nothing on standard error: $(cat err)" [ ! -s err ]
+# The module keeps the data in RAM, so nothing is gained, and one is told so.
 job --ram 16M
+check "it is told" grep -q 'or a device that is not RAM' err
 finish

@@ -284,6 +284,24 @@ static void recount_locked(struct recount *r)
 	}
 }
 
+void site_note_ram(struct uhmm_device *dev)
+{
+	struct call_what what = { .op = CALL_STORED };
+	struct call *c = dev->ops.usage ? call_begin(dev, &what) : NULL;
+
+	if (!c)
+		return;
+	device_note_ram(dev);
+	call_end(dev, c);
+}
+
+static void note_ram_of_all(struct uhmm *u)
+{
+	device_for_each(u, dev)
+		if (device_is_kmod(dev))
+			site_note_ram(dev);
+}
+
 unsigned site_recount(struct uhmm *u, struct block *b,
 		      const struct mm_set *want, const struct uhmm_device *only,
 		      uint8_t *why)
@@ -300,6 +318,8 @@ unsigned site_recount(struct uhmm *u, struct block *b,
 		mirror_invalidate_set(u, b, &r.set, UHMM_NOTIFY_MIGRATE);
 	count_add(&u->count.to_ram, r.came);
 	device_free_words(u, r.word, r.came);
+	if (r.came && atomic_load(&u->nr_kmods))
+		note_ram_of_all(u);
 	return r.left;
 }
 

@@ -31,6 +31,8 @@ void site_ask_again(struct uhmm *u);
  * no word says that a page is there that came home earlier.
  */
 int site_lose(struct uhmm_device *dev);
+/* No callback copies: ask how much RAM the device takes.  Without locks. */
+void site_note_ram(struct uhmm_device *dev);
 /* The lost device's provider is about to be released. */
 void site_forget(struct uhmm_device *dev);
 /* site_detach() for all devices: the context is about to be closed. */

@@ -379,6 +379,7 @@ static int move_to_site_once(struct site_move *m, const struct mm_set *want)
 				      UHMM_NOTIFY_MIGRATE);
 	}
 	drop_dpfns(m);
+	site_note_ram(m->m.dev);
 	return err;
 }
 
