@@ -204,7 +204,7 @@ static void test_registry(void)
 	static char names[70][8];
 	static const char *const builtin[] = { "ram",	"zram",	 "error",
 					       "delay", "trace", "dax",
-					       "file",	"numa" };
+					       "file",	"numa",	 "kmod" };
 	const size_t nr = sizeof(builtin) / sizeof(*builtin);
 	const struct uhmm_provider *p = NULL;
 	struct uhmm_provider bad = test_provider;
