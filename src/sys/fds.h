@@ -57,10 +57,11 @@ int sys_fds_hold(void);
 bool sys_fd_mend(int fd, int err);
 /*
  * Call @fn by the holder, where the descriptors that it opens and closes have
- * no numbers that the application could see; by the caller where there is no
- * holder.  @fn takes no lock.
+ * no numbers that the application could see.  @fn takes no lock, and works on a
+ * copy of the @size bytes at @arg, which may lie on a managed stack.  False:
+ * there is no holder, and nothing was done.
  */
-void sys_fds_apart(void (*fn)(void *arg), void *arg);
+bool sys_fds_apart(void (*fn)(void *arg), void *arg, size_t size);
 /* sys_fd_mend() for all kept descriptors; a thread calls this periodically. */
 void sys_fds_look(void);
 /* False: another file is there, and the process can do without ours. */

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -210,22 +211,27 @@ void sys_holder_drop(size_t place, uint32_t serial)
 		ask(holder);
 }
 
-void sys_fds_apart(void (*fn)(void *arg), void *arg)
+bool sys_fds_apart(void (*fn)(void *arg), void *arg, size_t size)
 {
+	static _Alignas(max_align_t) char copy[256];
 	bool done = false;
+	uint64_t signals;
 
-	if (sys_is_marked_process()) {
-		sys_mutex_lock(&sys_kept_lock);
-		if (holder) {
-			holder->errand = fn;
-			holder->arg = arg;
-			ask(holder);
-			done = true;
-		}
-		sys_mutex_unlock(&sys_kept_lock);
+	if (size > sizeof(copy) || !sys_is_marked_process())
+		return false;
+	sys_signals_block(&signals);
+	sys_mutex_lock(&sys_kept_lock);
+	if (holder) {
+		memcpy(copy, arg, size);
+		holder->errand = fn;
+		holder->arg = copy;
+		ask(holder);
+		memcpy(arg, copy, size);
+		done = true;
 	}
-	if (!done)
-		fn(arg);
+	sys_mutex_unlock(&sys_kept_lock);
+	sys_signals_restore(signals);
+	return done;
 }
 
 static bool has_no_fds(void)

@@ -156,7 +156,7 @@ static bool read_began(const char *path, uint64_t *ret)
 }
 
 struct look {
-	const char *path;
+	char path[PATH];
 	uint64_t began;
 	bool runs;
 };
@@ -171,9 +171,11 @@ static void look_at_process(void *arg)
 /* read_began() at no number of the program's. */
 static bool read_began_apart(const char *path, uint64_t *ret)
 {
-	struct look l = { .path = path };
+	struct look l = { .runs = false };
 
-	sys_fds_apart(look_at_process, &l);
+	sys_format(l.path, sizeof(l.path), "%s", path);
+	if (!sys_fds_apart(look_at_process, &l, sizeof(l)))
+		look_at_process(&l);
 	*ret = l.began;
 	return l.runs;
 }
