@@ -130,7 +130,7 @@ bool pagemap_is_bad(struct pagemap *pm, uint64_t dpfn);
 /* How many pages may still be handed out. */
 uint64_t pagemap_room(const struct pagemap *pm);
 
-/* Is the device a site (mm.h): does the kernel move its pages? */
+/* Is the device a site (mm/sites.h): does the kernel move its pages? */
 static inline bool device_is_site(const struct uhmm_device *dev)
 {
 	return dev->desc.flags & (UHMM_DEVICE_NODE | UHMM_DEVICE_KMOD);

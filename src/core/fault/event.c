@@ -53,13 +53,19 @@ void event_lock_revoked(struct uhmm *u, struct block *b, unsigned first,
 			unsigned last, enum uhmm_notify why,
 			struct mm_set *mine)
 {
+	struct sys_wait w = { .all = &u->waits,
+			      .what = "a device to let go of pages at",
+			      .at = block_addr(b, first) };
+
 	block_lock(b);
 	while (revoke_pages(u, b, first, last, mine)) {
 		block_unlock(u, b);
 		mirror_invalidate(u, block_addr(b, first), block_addr(b, last),
 				  why);
+		sys_wait_note(&w);
 		block_lock(b);
 	}
+	sys_wait_end(&w);
 }
 
 /* ---- Discard: MADV_DONTNEED, MADV_FREE -------------------------------- */

@@ -7,7 +7,8 @@
  * the mover's frame: move_stashing() finds out.  If a mover is at the place
  * where the page came to, beside_mover() leaves word for that mover.
  *
- * A remap waits only for a copy home (wait_while_coming_unlock()).
+ * A remap waits for a copy home (wait_while_coming_unlock()), and for devices to
+ * let go of what they have to themselves (event_lock_revoked()).
  */
 #include <errno.h>
 
@@ -210,6 +211,20 @@ static void lose_moved(struct remap *r, uint64_t w)
 		r->gone = w;
 }
 
+/*
+ * A range that was to be given up has lost the protection of its pages, and of
+ * those that came there meanwhile: a write to this page may go unseen.
+ */
+static void move_clean(struct remap *r, uint64_t w)
+{
+	if (!r->u->mm->was_unprotected) {
+		put_moved(r, w);
+		return;
+	}
+	r->gone = w;
+	put_moved(r, P_RAM | (w & PAGE_CHARGED) | PAGE_MARKED);
+}
+
 /* Make the page what it was, at its new address.  Return: 0, -ENOMEM. */
 static int arrive_moved(struct remap *r, uint64_t w)
 {
@@ -230,6 +245,9 @@ static int arrive_moved(struct remap *r, uint64_t w)
 			coherent_move_lost(r->u, r->to, r->k, w);
 		else
 			block_move_in(r->u, r->to, r->k, w);
+		break;
+	case P_CLEAN:
+		move_clean(r, w);
 		break;
 	default:
 		put_moved(r, w);
@@ -300,6 +318,15 @@ static bool is_plain(struct uhmm *u, struct block *b, unsigned i)
 	return plain;
 }
 
+/* A page that is lost is not revoked any more: its unmap would wait. */
+static void give_up_page(struct uhmm *u, struct block *b, unsigned i)
+{
+	block_lock(b);
+	if (page_state(block_word(b, i)) == P_REVOKING)
+		block_event(u, b, i, E_PARK);
+	block_unlock(u, b);
+}
+
 static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 {
 	struct remap r = { .u = u, .i = page_index(from), .k = page_index(to) };
@@ -323,10 +350,11 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 		sys_yield();
 	}
 	sys_wait_end(&w);
-	if (err)
-		sys_logf(&u->log, SYS_ERR,
-			 "page %#lx is lost: no memory to move it",
-			 (unsigned long)from);
+	if (!err)
+		return;
+	give_up_page(u, r.from, r.i);
+	sys_logf(&u->log, SYS_ERR, "page %#lx is lost: no memory to move it",
+		 (unsigned long)from);
 }
 
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)

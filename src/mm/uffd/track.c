@@ -270,7 +270,8 @@ static bool untrack_once(struct uffd *b, uintptr_t start, uintptr_t end,
 	if (*ret)
 		return true;
 	untrack_locked(b, start, end);
-	if (!uffd_is_changing(b))
+	b->mm.was_unprotected = uffd_is_changing(b);
+	if (!b->mm.was_unprotected)
 		return true;
 	track_again(b, start, end);
 	return false;
