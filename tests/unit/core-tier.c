@@ -135,6 +135,21 @@ static void test_above_fails(const char *rung)
 	finish();
 }
 
+/* The device below is not blamed for what cannot be read. */
+static void test_much_of_above_fails(const char *rung)
+{
+	setup(rung, (const size_t[]){ 2 * B, 2 * N, 0 });
+	world_fill(&w, 0, 2 * B, 1);
+	CHECK_EQ(world_move(&w, 0, 2 * B, dev[0]), 2 * B);
+	atomic_store(&s[0].broken[STORE_OUT], true);
+	world_fill(&w, 2 * B, 2 * B, 1);
+	demote_all();
+	CHECK_EQ(on(dev[0], 0, 2 * B), 2 * B);
+	CHECK(device_used(dev[1]) >= 2 * B - LIMIT);
+	atomic_store(&s[0].broken[STORE_OUT], false);
+	finish();
+}
+
 /* However much has to sink, a step ends soon. */
 static void test_much_too_full(const char *rung)
 {
@@ -228,6 +243,7 @@ int main(void)
 		test_comes_straight_home(rungs[i]);
 		test_below_refuses(rungs[i]);
 		test_above_fails(rungs[i]);
+		test_much_of_above_fails(rungs[i]);
 		test_much_too_full(rungs[i]);
 		test_full_sooner(rungs[i]);
 		test_group(rungs[i]);

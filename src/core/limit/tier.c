@@ -109,8 +109,8 @@ static bool sink_some(struct uhmm *u, struct block *b, struct uhmm_device *dev)
 	if (!n)
 		return false;
 	err = peer_block(u, b, &set, to);
-	if (err)
-		device_answered(to, 0, n, err == -ENOSPC);
+	if (err == -ENOSPC) /* another error may be that of @dev */
+		device_answered(to, 0, n, true);
 	return !err && atomic_load(&dev->pagemap.nused) < used;
 }
 
