@@ -45,6 +45,7 @@ vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf)
 		.fault_page = vmf->page,
 	};
 	vm_fault_t ret = 0;
+	bool comes;
 
 	if (READ_ONCE(pm->lost) || migrate_vma_setup(&args))
 		return VM_FAULT_SIGBUS;
@@ -56,8 +57,10 @@ vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf)
 		ret = to ? 0 : VM_FAULT_OOM;
 	}
 	migrate_vma_pages(&args);
-	atomic64_inc(src & MIGRATE_PFN_MIGRATE ? &pm->faults : &pm->retries);
+	comes = src & MIGRATE_PFN_MIGRATE;
 	migrate_vma_finalize(&args);
+	/* not before: whoever sees the count looks where the page is */
+	atomic64_inc(comes ? &pm->faults : &pm->retries);
 	return ret;
 }
 
