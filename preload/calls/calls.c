@@ -61,16 +61,17 @@ static size_t most_home(void)
 /*
  * Bring a part of the buffer home that doubles with each attempt @n.  Pages at
  * home are not read again, so a longer buffer costs nothing as long as its
- * first pages stay meanwhile.  @room: what the attempt may bring still
+ * first pages stay meanwhile.  @room: what the attempt may bring still; a page
+ * of each buffer comes all the same.
  */
 static ssize_t bring(unsigned n, const struct buf *b, size_t *room)
 {
-	size_t len = calls_least(
-		b->len, calls_least(WINDOW << calls_least(n, 12), *room));
+	size_t most = calls_least(WINDOW << calls_least(n, 12), *room);
+	size_t len = calls_least(b->len, most > PAGE ? most : PAGE);
 
 	if (!b->p || !len)
 		return 0;
-	*room -= len;
+	*room -= calls_least(len, *room);
 	/* shorter if the string or its mapping ends */
 	return manage_fault_in(b->p, len, b->write);
 }

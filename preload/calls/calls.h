@@ -209,6 +209,8 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr,
 		     bool write);
 /* calls_hold() for a vector. */
 bool calls_vec_hold(struct hold *h, const struct iovec *vec, size_t nr);
+/* calls_may_be_away() for a vector. */
+bool calls_vec_may_be_away(const struct iovec *vec, size_t nr);
 /* calls_stopped() for a vector that is written from. */
 bool calls_vec_stopped(const struct iovec *rest, size_t nr);
 

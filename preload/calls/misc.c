@@ -10,7 +10,8 @@
 
 #include "calls/calls.h"
 
-#define GUESS 4096 /* bytes, unless the call encodes a size */
+#define GUESS	     4096      /* bytes, unless the call encodes a size */
+#define ALL_OF_A_SET (1 << 16) /* semaphores; a shorter buffer does no harm */
 
 /*
  * An argument that may be a buffer.  Its pages come home for reading, and for
@@ -65,7 +66,8 @@ EXPORT int semctl(int id, int nr, int op, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	REPEAT(ret, IS_MINUS_1, REAL(semctl)(id, nr, op, arg),
-	       GUESSED(arg, GUESS));
+	       GUESSED(arg,
+		       op == GETALL || op == SETALL ? ALL_OF_A_SET : GUESS));
 	return ret;
 }
 

@@ -41,15 +41,16 @@ static ssize_t do_sendto(const struct transfer *t)
 			    t->addr_len);
 }
 
+/* A peek that stopped at an away page would stop there each time. */
 static bool gives_all(int fd, int flags)
 {
-	return !(flags & (MSG_OOB | MSG_ERRQUEUE)) &&
+	return !(flags & (MSG_OOB | MSG_ERRQUEUE | MSG_PEEK)) &&
 	       calls_kind_of_socket(fd) == STREAM_KIND;
 }
 
 APART ssize_t recv_on(struct transfer *t)
 {
-	bool whole = (t->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+	bool whole = t->flags & MSG_WAITALL;
 
 	if (!calls_may_be_away(t->p, t->len) || gives_all(t->fd, t->flags))
 		return calls_go_on(t, whole);
@@ -199,9 +200,10 @@ APART ssize_t receive_part(int fd, struct msghdr *m, struct msghdr part,
 static bool may_give_part(int fd, const struct msghdr *m, int flags,
 			  struct msghdr *ret)
 {
-	return !(flags & MSG_WAITALL) && gives_all(fd, flags) &&
-	       copy_header(m, ret) &&
-	       calls_vec_bytes(ret->msg_iov, ret->msg_iovlen) > WINDOW;
+	return !(flags & MSG_WAITALL) && copy_header(m, ret) &&
+	       calls_vec_bytes(ret->msg_iov, ret->msg_iovlen) > WINDOW &&
+	       calls_vec_may_be_away(ret->msg_iov, ret->msg_iovlen) &&
+	       gives_all(fd, flags);
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)

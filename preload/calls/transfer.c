@@ -10,9 +10,9 @@
  * A short read of a file, and any short write, is continued if the page at
  * which it stopped may have been away.
  *
- * After a failure only the first part is asked for, WINDOW bytes that were
- * brought home: all of a large transfer may not fit in RAM at once, and TCP
- * copies what arrived as one piece, which may be any size, whole or not at all.
+ * After a failure only the first part of a read is asked for, WINDOW bytes that
+ * were brought home: all of it may not fit in RAM at once, and TCP copies what
+ * arrived as one piece, which may be any size, whole or not at all.
  */
 /* pread() and pread64(), say, are two functions in this file. */
 #undef _FILE_OFFSET_BITS
@@ -21,9 +21,6 @@
 #include "calls/calls.h"
 
 #define NR_REST 32 /* entries of one call: stacks may be small */
-#ifndef RWF_ATOMIC
-#define RWF_ATOMIC 0x40
-#endif
 
 enum kind calls_kind_of_socket(int fd)
 {
@@ -86,10 +83,13 @@ static ssize_t transfer_once(const struct transfer *t, size_t len, unsigned n)
 	return part.real(&part);
 }
 
-/* How many bytes are asked for after a failure. */
+/*
+ * How many bytes are asked for after a failure.  A write is never cut: it goes
+ * as far as memory is home, and may be one message.
+ */
 static size_t first_bytes(const struct transfer *t)
 {
-	if (t->len <= WINDOW || calls_kind_of(t->fd) == TAKES_KIND)
+	if (t->writes || t->len <= WINDOW || calls_kind_of(t->fd) == TAKES_KIND)
 		return t->len;
 	return WINDOW;
 }
@@ -268,6 +268,14 @@ bool calls_vec_again(unsigned n, const struct iovec *vec, size_t nr, bool write)
 	return calls_again(n, bufs, i);
 }
 
+bool calls_vec_may_be_away(const struct iovec *vec, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (calls_may_be_away(vec[i].iov_base, vec[i].iov_len))
+			return true;
+	return false;
+}
+
 bool calls_vec_stopped(const struct iovec *rest, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
@@ -332,7 +340,7 @@ static struct vec_transfer first_entries(const struct vec_transfer *t,
 	struct vec_transfer ret = *t;
 	size_t nr = (size_t)t->nr;
 
-	if (t->flags & RWF_ATOMIC || !calls_vec_home(t->vec, nr) ||
+	if (t->writes || !calls_vec_home(t->vec, nr) ||
 	    calls_vec_bytes(t->vec, nr) <= WINDOW ||
 	    calls_kind_of(t->fd) == TAKES_KIND)
 		return ret;

@@ -136,6 +136,27 @@ static void from_stream(char *p, int how, uint64_t seed)
 	verify((uint64_t *)p, seed);
 }
 
+/* Who peeks until a whole message is there is shown all of it. */
+static void peek(char *p)
+{
+	struct iovec vec = { p, LEN };
+	struct msghdr m = { .msg_iov = &vec, .msg_iovlen = 1 };
+	int size = 1 << 20, pair[2];
+	ssize_t there = 0, n;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	while ((n = send(pair[1], sent, SENT / 2, MSG_DONTWAIT)) > 0)
+		there += n;
+	CHECK(there > 0);
+	fill((uint64_t *)p, 10);
+	CHECK_EQ(recvmsg(pair[0], &m, MSG_PEEK), there);
+	fill((uint64_t *)p, 11);
+	CHECK_EQ(recv(pair[0], p, LEN, MSG_PEEK), there);
+	CHECK_EQ(close(pair[0]), 0);
+	CHECK_EQ(close(pair[1]), 0);
+}
+
 int main(int argc, char **argv)
 {
 	int fd = argc > 1 ? open(argv[1], O_CREAT | O_RDWR, 0600) : -1;
@@ -150,6 +171,7 @@ int main(int argc, char **argv)
 	make_stream();
 	for (int how = 0; how < 3; how++)
 		from_stream(p, how, 9);
+	peek(p);
 	free(p);
 	return 0;
 }
