@@ -59,7 +59,7 @@ vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf)
 	migrate_vma_pages(&args);
 	comes = src & MIGRATE_PFN_MIGRATE;
 	migrate_vma_finalize(&args);
-	/* not before: whoever sees the count looks where the page is */
+	/* The page is home before the library sees the count. */
 	atomic64_inc(comes ? &pm->faults : &pm->retries);
 	return ret;
 }

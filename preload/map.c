@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Anonymous private mappings of the program are managed, but for small ones.  All
- * others go straight to the kernel.
+ * Anonymous private mappings of the program are managed, but for small ones.
+ * All others go straight to the kernel.
  *
  * The list of mappings is for counting before the context is open, and for
  * mremap(2).  Once the context is open the kernel tells libuhmm of unmapped

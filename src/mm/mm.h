@@ -463,7 +463,7 @@ struct mm {
 	bool is_inline;	     /* faults are resolved by the faulting thread */
 	bool threads_first;  /* start all before memory is managed */
 	bool can_fork;	     /* fork_take() gives a descriptor */
-	/* what the next remap brings may have lost its protection; for events */
+	/* what the next remap brings may have lost its protection */
 	bool was_unprotected;
 };
 

@@ -136,7 +136,7 @@ static void from_stream(char *p, int how, uint64_t seed)
 	verify((uint64_t *)p, seed);
 }
 
-/* Who peeks until a whole message is there is shown all of it. */
+/* A program that peeks until a whole message is there sees all of it. */
 static void peek(char *p)
 {
 	struct iovec vec = { p, LEN };

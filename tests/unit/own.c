@@ -58,7 +58,7 @@ static void check_stack(void)
 	CHECK_EQ(mincore(t.stack, t.stack_len, there), 0);
 	for (size_t i = 0; i < n; i++)
 		nr += there[i] & 1;
-	CHECK(nr >= 16); /* touched beforehand */
+	CHECK(nr >= 16);    /* touched beforehand */
 #ifndef __SANITIZE_THREAD__ /* has much there itself */
 	CHECK(nr <= 24);
 #endif

@@ -7,8 +7,8 @@
  * the mover's frame: move_stashing() finds out.  If a mover is at the place
  * where the page came to, beside_mover() leaves word for that mover.
  *
- * A remap waits for a copy home (wait_while_coming_unlock()), and for devices to
- * let go of what they have to themselves (event_lock_revoked()).
+ * A remap waits for a copy home (wait_while_coming_unlock()), and for devices
+ * to let go of what they have to themselves (event_lock_revoked()).
  */
 #include <errno.h>
 
