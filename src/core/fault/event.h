@@ -8,11 +8,11 @@
 
 #include <uhmm/mirror.h>
 
+#include "core/page/block.h"
 #include "core/page/page.h"
 #include "mm/set.h"
 #include "sys/guard.h"
 
-struct block;
 struct uhmm;
 
 /* Does the page have a device page that no mover is at work on? */
