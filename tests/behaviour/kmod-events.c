@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "../kmod.h"
+#include "../site.h"
 
 #define NPAGES 1200
 
@@ -30,23 +31,6 @@ static void test_discard(void)
 		test_verify(p, 300, round);
 	}
 	munmap(p, NPAGES * PAGE);
-	CHECK_SOON(test_info(dev).used == 0);
-}
-
-static void test_unmap(void)
-{
-	char *p = test_map(NPAGES);
-
-	test_fill(p, NPAGES, 2);
-	test_move(u, p, NPAGES, dev);
-	CHECK_EQ(munmap(p + 200 * PAGE, 500 * PAGE), 0);
-	CHECK_SOON(test_info(dev).used == NPAGES - 500);
-	test_verify(p, 200, 2);
-	CHECK(mmap(p + 200 * PAGE, 500 * PAGE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		   0) == p + 200 * PAGE);
-	test_verify_zero(p + 200 * PAGE, 500);
-	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
 	CHECK_SOON(test_info(dev).used == 0);
 }
 
@@ -116,7 +100,7 @@ static void test_all(void)
 	u = test_open();
 	dev = test_kmod(u, is_coherent);
 	test_discard();
-	test_unmap();
+	test_site_unmap(u, dev);
 	test_remap();
 	test_fork();
 	test_close(u);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "../node.h"
+#include "../site.h"
 
 #define NPAGES 1200
 
@@ -51,23 +52,6 @@ static void test_discard_lazily(void)
 	test_fill(p, 100, 1);
 	test_verify(p, NPAGES, 1);
 	munmap(p, NPAGES * PAGE);
-}
-
-static void test_unmap(void)
-{
-	char *p = test_map(NPAGES);
-
-	test_fill(p, NPAGES, 2);
-	test_move(u, p, NPAGES, dev);
-	CHECK_EQ(munmap(p + 200 * PAGE, 500 * PAGE), 0);
-	CHECK_SOON(test_info(dev).used == NPAGES - 500);
-	test_verify(p, 200, 2);
-	CHECK(mmap(p + 200 * PAGE, 500 * PAGE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		   0) == p + 200 * PAGE);
-	test_verify_zero(p + 200 * PAGE, 500);
-	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
-	CHECK_SOON(test_info(dev).used == 0);
 }
 
 static void test_remap(void)
@@ -155,7 +139,7 @@ int main(void)
 	dev = test_node_device(u, "64M");
 	test_discard();
 	test_discard_lazily();
-	test_unmap();
+	test_site_unmap(u, dev);
 	test_remap();
 	test_fork();
 	test_shared();
