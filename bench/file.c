@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory above a file on a disk: how many pages go with one system call, and
+ * what a touch costs.
+ *
+ * The patterns dirty every page while RAM is limited to a quarter of the
+ * memory: in sequence, and in a random order that repeats.  The bare primitive
+ * is one pwritev(2) and one preadv(2) of a page, past the page cache.  The
+ * program is sort(1) with half of the RAM that it takes.
+ *
+ * The kernel counts the calls: /proc/PID/io.  Faults are served inline, as a
+ * thread that reads faults would count, too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <uhmm/stats.h>
+
+#include "harness.h"
+
+#define SPEC "file:256M,path=/var/tmp"
+
+extern char **environ;
+
+/* System calls that read and write. */
+struct calls {
+	uint64_t reads, writes;
+};
+
+static struct calls calls_of(pid_t pid)
+{
+	struct calls c = { 0, 0 };
+	char path[40], line[80];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "syscr: %lu", &c.reads);
+		sscanf(line, "syscw: %lu", &c.writes);
+	}
+	if (f)
+		fclose(f);
+	return c;
+}
+
+/* ---- One page, bare --------------------------------------------------- */
+
+struct bare_file {
+	int fd;
+	char *page;
+	uint64_t npages;
+};
+
+static int bare_file_open(struct bare_file *b, uint64_t npages)
+{
+	b->fd = open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC | O_DIRECT,
+		     0600);
+	if (b->fd < 0)
+		return -EOPNOTSUPP;
+	b->npages = npages;
+	b->page = map_pages(BLOCK, false);
+	if (!ftruncate(b->fd, (off_t)(npages * PAGE)))
+		return 0;
+	close(b->fd);
+	return -errno;
+}
+
+static void bare_file_close(struct bare_file *b)
+{
+	close(b->fd);
+	munmap(b->page, BLOCK);
+}
+
+/* A page goes and another comes.  Return: us, on average. */
+static double bare_swap(const struct bare_file *b, const uint32_t *order,
+			size_t n)
+{
+	uint64_t start = now_ns();
+
+	for (size_t i = 0; i < n; i++) {
+		off_t out = (off_t)(order[i] * PAGE);
+		off_t in = (off_t)(order[i / 2] * PAGE);
+
+		*b->page = (char)i;
+		if (pwrite(b->fd, b->page, PAGE, out) != (ssize_t)PAGE ||
+		    pread(b->fd, b->page, PAGE, in) != (ssize_t)PAGE)
+			bench_die("a direct write or read", EIO);
+	}
+	return (double)(now_ns() - start) / 1e3 / (double)n;
+}
+
+/* ---- Patterns --------------------------------------------------------- */
+
+struct filed {
+	struct ours ours;
+	struct bare_file bare;
+	char *mem;
+	uint32_t *order;
+	size_t len, npages;
+};
+
+static int filed_open(struct filed *l, const struct bench_run *run)
+{
+	struct uhmm_params p = { .fault_mode = UHMM_FAULTS_INLINE };
+	int err;
+
+	l->len = (bench_quick(run) ? 16 : 64) * MIB;
+	l->npages = l->len / PAGE;
+	p.ram_limit = l->len / 4;
+	err = bare_file_open(&l->bare, l->npages);
+	if (err)
+		return err;
+	err = ours_open(&l->ours, &p, SPEC);
+	if (err) {
+		bare_file_close(&l->bare);
+		return err;
+	}
+	l->mem = map_pages(l->len, false);
+	l->order = shuffled(l->npages);
+	err = uhmm_register(l->ours.u, l->mem, l->len);
+	if (err)
+		bench_die("uhmm_register", err);
+	return 0;
+}
+
+static void filed_close(struct filed *l)
+{
+	ours_close(&l->ours);
+	bare_file_close(&l->bare);
+	munmap(l->mem, l->len);
+	free(l->order);
+}
+
+static struct uhmm_stats stats_of(struct uhmm *u)
+{
+	struct uhmm_stats s = { .size = sizeof(s) };
+	int err = uhmm_stats(u, &s);
+
+	if (err)
+		bench_die("uhmm_stats", err);
+	return s;
+}
+
+static double pages_a_call(uint64_t pages, uint64_t calls)
+{
+	return calls ? (double)pages / (double)calls : 0;
+}
+
+/* Dirty each page once.  @order: NULL: in sequence. */
+static void dirty_round(struct filed *l, const uint32_t *order,
+			struct result *ret_us, struct result *ret_out,
+			struct result *ret_in)
+{
+	double bare = bare_swap(&l->bare, l->order, l->npages / 16);
+	struct uhmm_stats s = stats_of(l->ours.u), e;
+	struct calls c = calls_of(getpid()), d;
+	uint64_t start = now_ns();
+
+	for (size_t i = 0; i < l->npages; i++)
+		l->mem[(order ? order[i] : i) * PAGE]++;
+	result_add(ret_us, (double)(now_ns() - start) / 1e3 / l->npages, bare);
+	d = calls_of(getpid());
+	e = stats_of(l->ours.u);
+	result_add(ret_out,
+		   pages_a_call(e.to_device - s.to_device, d.writes - c.writes),
+		   0);
+	result_add(ret_in, pages_a_call(e.to_ram - s.to_ram, d.reads - c.reads),
+		   0);
+}
+
+static void pattern(struct bench_run *run, const char *what, bool in_sequence,
+		    struct filed *l)
+{
+	struct result us = { 0 }, out = { 0 }, in = { 0 };
+	const uint32_t *order = in_sequence ? NULL : l->order;
+	char name[64];
+
+	company_begin(ALONE);
+	for (size_t i = 0; i < l->npages; i++)
+		l->mem[(order ? order[i] : i) * PAGE] = 1;
+	for (unsigned r = 0; r < rounds(run, 5); r++)
+		dirty_round(l, order, &us, &out, &in);
+	company_end();
+	snprintf(name, sizeof(name), "file-%s-touch", what);
+	at_most(run, name, ALONE, "us", 1, &us);
+	snprintf(name, sizeof(name), "file-%s-write", what);
+	at_least(run, name, ALONE, "pages/call", 16, &out);
+	snprintf(name, sizeof(name), "file-%s-read", what);
+	at_least(run, name, ALONE, "pages/call", in_sequence ? 16 : 1, &in);
+}
+
+/* ---- sort(1) ---------------------------------------------------------- */
+
+static char input[] = "/var/tmp/uhmm-bench-XXXXXX";
+
+static int write_sort_input(size_t lines)
+{
+	uint64_t x = 88172645463325252;
+	int fd = mkstemp(input);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f)
+		return -errno;
+	while (lines--) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		fprintf(f, "%016jx %014zu\n", (uintmax_t)x, lines);
+	}
+	return fclose(f) ? -errno : 0;
+}
+
+/* How a run of a program went; @peak: KiB. */
+struct outcome {
+	struct calls calls;
+	double s;
+	long peak;
+};
+
+static int run_program(const char *const *argv, struct outcome *ret)
+{
+	posix_spawn_file_actions_t fa;
+	uint64_t start = now_ns();
+	struct rusage use;
+	siginfo_t si;
+	int status, err;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+	err = posix_spawnp(&pid, argv[0], &fa, NULL, (char *const *)argv,
+			   environ);
+	posix_spawn_file_actions_destroy(&fa);
+	if (err)
+		return -EOPNOTSUPP;
+	waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT);
+	ret->s = (double)(now_ns() - start) / 1e9;
+	ret->calls = calls_of(pid);
+	if (wait4(pid, &status, 0, &use) != pid || status)
+		return -EOPNOTSUPP;
+	ret->peak = use.ru_maxrss;
+	return 0;
+}
+
+static int sort_rounds(struct bench_run *run)
+{
+	const char *plain[] = { "sort",		"-S",  "256M",
+				"--parallel=1", input, NULL };
+	char ram[32];
+	const char *us[] = { "/proc/self/exe", "run",	"--mode",
+			     "inline",	       "--ram", ram,
+			     "--device",       SPEC,	"--",
+			     "sort",	       "-S",	"256M",
+			     "--parallel=1",   input,	NULL };
+	struct result wall = { 0 }, out = { 0 }, in = { 0 };
+	struct outcome a, b;
+	int err = 0;
+
+	for (unsigned r = 0; !err && r < rounds(run, 3); r++) {
+		err = run_program(plain, &a);
+		snprintf(ram, sizeof(ram), "%ldK", a.peak / 2);
+		if (!err)
+			err = run_program(us, &b);
+		if (err)
+			return err;
+		result_add(&wall, b.s, a.s);
+		result_add(&out, (double)(b.calls.writes - a.calls.writes), 0);
+		result_add(&in, (double)(b.calls.reads - a.calls.reads), 0);
+	}
+	at_most(run, "file-sort", ALONE, "s", 0, &wall);
+	at_most(run, "file-sort-write", ALONE, "calls", 0, &out);
+	at_most(run, "file-sort-read", ALONE, "calls", 0, &in);
+	return err;
+}
+
+static int sort(struct bench_run *run)
+{
+	int err = write_sort_input(bench_quick(run) ? 100000 : 1000000);
+
+	setenv("LC_ALL", "C", 1);
+	if (!err)
+		err = sort_rounds(run);
+	unlink(input);
+	return err;
+}
+
+/* ---- All -------------------------------------------------------------- */
+
+static int file(struct bench_run *run)
+{
+	struct filed l;
+	int err = filed_open(&l, run);
+
+	if (err)
+		return err;
+	pattern(run, "stream", true, &l);
+	pattern(run, "random", false, &l);
+	filed_close(&l);
+	return sort(run);
+}
+
+const struct bench bench_file = {
+	"file",
+	"memory above a file: pages a system call, and the cost of a touch",
+	file,
+};
