@@ -64,6 +64,9 @@ enum uhmm_memory_type {
  *	file desc.fd is of /dev/uhmm and has a device.  The kernel module moves
  *	pages there and back, and no callback copies.  No other flag but
  *	UHMM_DEVICE_CONCURRENT
+ * @UHMM_DEVICE_RUNS: a long run is cheaper to copy than its pages one by one:
+ *	pages that leave together get device pages in long runs, though free
+ *	ones in between stay unused for a while
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
@@ -73,6 +76,7 @@ enum uhmm_device_flags {
 	UHMM_DEVICE_FORKS = 1u << 4,
 	UHMM_DEVICE_TELLS_WRITES = 1u << 5,
 	UHMM_DEVICE_KMOD = 1u << 6,
+	UHMM_DEVICE_RUNS = 1u << 7,
 };
 
 /**

@@ -2,6 +2,7 @@
 /*
  * Data in a file come back.  A file that is not meant to be written is left
  * alone.  A file that is not there any more is an error, never other data.
+ * Pages that follow each other in the file go with few calls.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -151,6 +152,80 @@ static void test_threads(void)
 	close_provider(&shared);
 }
 
+/* ---- Pages that are apart in RAM ---- */
+
+#define PARTS 300
+
+/* System calls that read and write; 0 where the kernel does not count them. */
+static uint64_t nr_calls(void)
+{
+	FILE *f = fopen("/proc/self/io", "r");
+	unsigned long reads = 0, writes = 0;
+	char line[80];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "syscr: %lu", &reads);
+		sscanf(line, "syscw: %lu", &writes);
+	}
+	if (f)
+		fclose(f);
+	return reads + writes;
+}
+
+/* Every second page of @buf, in runs of 1 and 2 pages; dpfns from @first on. */
+static size_t apart(struct uhmm_segment *seg, unsigned char *buf,
+		    uint64_t first)
+{
+	uint64_t dpfn = first;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		seg[i].dpfn = dpfn;
+		seg[i].ram = buf + 3 * i * PAGE;
+		seg[i].npages = 1 + i % 2;
+		dpfn += seg[i].npages;
+	}
+	return (size_t)(dpfn - first);
+}
+
+static void test_apart(const char *direct)
+{
+	struct test_device d =
+		open_provider("file", NPAGES, PAIRS(folder_value, direct));
+	struct uhmm_segment seg[PARTS];
+	unsigned char *buf = pages(3 * PARTS), *whole = pages(2 * PARTS),
+		      want[PAGE];
+	size_t n = apart(seg, buf, 100);
+	uint64_t before, counting = nr_calls();
+
+	for (size_t i = 0; i < PARTS; i++)
+		for (size_t k = 0; k < seg[i].npages; k++)
+			fill((unsigned char *)seg[i].ram + k * PAGE,
+			     seg[i].dpfn + k);
+	before = nr_calls();
+	CHECK_EQ(d.desc.ops->copy_to_devmem(d.priv, seg, PARTS), 0);
+	/* and what reading the counter takes */
+	CHECK(!counting || nr_calls() - before <= 3 + before - counting);
+	CHECK_EQ(get_pages(&d, 100, whole, n), 0);
+	for (size_t k = 0; k < n; k++) {
+		fill(want, 100 + k);
+		CHECK_MEM(whole + k * PAGE, want, PAGE);
+	}
+	memset(buf, 0, 3 * PARTS * PAGE);
+	before = nr_calls();
+	CHECK_EQ(d.desc.ops->copy_to_ram(d.priv, seg, PARTS), 0);
+	CHECK(!counting || nr_calls() - before <= 3 + before - counting);
+	for (size_t k = 0; k < 2; k++) {
+		fill(want, seg[PARTS - 1].dpfn + k);
+		CHECK_MEM((unsigned char *)seg[PARTS - 1].ram + k * PAGE, want,
+			  PAGE);
+	}
+	fill(want, seg[6].dpfn);
+	CHECK_MEM(seg[6].ram, want, PAGE);
+	uhmm_provider_free(buf, 3 * PARTS * PAGE);
+	uhmm_provider_free(whole, 2 * PARTS * PAGE);
+	close_provider(&d);
+}
+
 /* ---- What is refused ---- */
 
 static void test_names(void)
@@ -229,6 +304,8 @@ int main(void)
 	snprintf(folder_value, sizeof(folder_value), "path=%s", folder);
 	test_data("direct=auto");
 	test_data("direct=no");
+	test_apart("direct=auto");
+	test_apart("direct=no");
 	test_threads();
 	test_names();
 	test_limit();

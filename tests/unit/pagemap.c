@@ -2,6 +2,9 @@
 /*
  * A device page is handed out once at a time, all of them can be, and in long
  * runs while there are any; a block's number of them in one that is aligned.
+ *
+ * A device that asks for runs gets them from a map with many holes, and hardly
+ * more of the device is used for that.
  */
 #include "core/context/context.h"
 #include "core/device/device.h"
@@ -10,7 +13,7 @@
 #define MAX 2000
 
 /* Takes and frees pages at random, against an array of booleans. */
-static void test_model(uint64_t *seed, uint64_t npages)
+static void test_model(uint64_t *seed, uint64_t npages, bool runs)
 {
 	static bool used[MAX];
 	struct pagemap pm = { 0 };
@@ -18,6 +21,7 @@ static void test_model(uint64_t *seed, uint64_t npages)
 
 	memset(used, 0, sizeof(used));
 	CHECK_EQ(pagemap_init(&pm, npages), 0);
+	pm.runs = runs;
 	for (int i = 0; i < 3000; i++) {
 		unsigned n = 1 + (unsigned)test_below(seed, 100);
 		uint64_t at = test_below(seed, npages);
@@ -89,6 +93,90 @@ static void test_blocks(void)
 	pagemap_destroy(&pm);
 }
 
+/* ---- UHMM_DEVICE_RUNS ---- */
+
+#define LARGE ((uint64_t)1 << 20)
+
+static unsigned nr_runs(const uint64_t *dpfn, unsigned n)
+{
+	unsigned runs = 0;
+
+	for (unsigned i = 0; i < n; i = dpfn_run_end(dpfn, i, n))
+		runs++;
+	return runs;
+}
+
+/* Every second page is free, and then there are runs. */
+static void test_holes(void)
+{
+	struct pagemap pm = { .runs = true };
+	uint64_t got[MAX];
+
+	CHECK_EQ(pagemap_init(&pm, LARGE), 0);
+	CHECK_EQ(pagemap_alloc(&pm, 1000, got), 1000);
+	CHECK_EQ(nr_runs(got, 1000), 1);
+	for (unsigned i = 0; i < 1000; i += 2)
+		pagemap_free(&pm, got[i], 1);
+	for (unsigned i = 0; i < 10; i++) {
+		CHECK_EQ(pagemap_alloc(&pm, 100, got), 100);
+		CHECK_EQ(nr_runs(got, 100), 1);
+	}
+	pagemap_destroy(&pm);
+}
+
+/* Only short runs are free: the longest come first, and none is lost. */
+static void test_short(void)
+{
+	struct pagemap pm = { .runs = true };
+	uint64_t got[MAX];
+
+	CHECK_EQ(pagemap_init(&pm, 1024), 0);
+	CHECK_EQ(pagemap_alloc(&pm, 1024, got), 1024);
+	for (uint64_t p = 0; p < 512; p += 2)
+		pagemap_free(&pm, p, 1);
+	for (uint64_t p = 512; p < 1024; p += 64)
+		pagemap_free(&pm, p, 20);
+	CHECK_EQ(pagemap_alloc(&pm, 100, got), 100);
+	CHECK_EQ(nr_runs(got, 100), 5);
+	CHECK_EQ(pagemap_alloc(&pm, 1000, got), 8 * 20 - 100 + 256);
+	CHECK_EQ(atomic_load(&pm.nused), 1024);
+	pagemap_destroy(&pm);
+}
+
+static void free_some(struct pagemap *pm, uint64_t *seed, uint64_t *used,
+		      unsigned *n, unsigned by)
+{
+	while (by--) {
+		uint64_t k = test_below(seed, *n);
+
+		pagemap_free(pm, used[k], 1);
+		used[k] = used[--*n];
+	}
+}
+
+/* Batches come, single pages go: few runs, and a small part of the device. */
+static void test_churn(uint64_t *seed)
+{
+	static uint64_t used[20000];
+	struct pagemap pm = { .runs = true };
+	unsigned n = 0, runs = 0;
+	uint64_t most = 0;
+
+	CHECK_EQ(pagemap_init(&pm, LARGE), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		CHECK_EQ(pagemap_alloc(&pm, 100, used + n), 100);
+		runs += nr_runs(used + n, 100);
+		for (unsigned k = n; k < n + 100; k++)
+			most = used[k] > most ? used[k] : most;
+		n += 100;
+		if (n > 16000)
+			free_some(&pm, seed, used, &n, 100);
+	}
+	CHECK(most <= 2 * 16100 + 8192);
+	CHECK(runs <= 2000 * 100 / 8);
+	pagemap_destroy(&pm);
+}
+
 static void test_closed(void)
 {
 	struct pagemap pm = { 0 };
@@ -111,8 +199,14 @@ int main(void)
 	test_blocks();
 	test_closed();
 	for (uint64_t n = 1; n < MAX; n = n * 3 / 2 + 1)
-		test_model(&seed, n);
-	test_model(&seed, 64);
-	test_model(&seed, 128);
+		test_model(&seed, n, n % 2);
+	for (unsigned runs = 0; runs < 2; runs++) {
+		test_model(&seed, 64, runs);
+		test_model(&seed, 128, runs);
+		test_model(&seed, MAX - 1, runs);
+	}
+	test_holes();
+	test_short();
+	test_churn(&seed);
 	return 0;
 }

@@ -25,11 +25,17 @@ struct uhmm_group;
 
 /* ---- Device pages (pagemap.c) ---- */
 
+/*
+ * @runs: long runs come first (UHMM_DEVICE_RUNS)
+ * @next: @runs: the page where the next run is looked for
+ */
 struct pagemap {
 	struct sys_mutex lock;
+	bool runs;
 	uint64_t *used; /* a bit a page */
 	uint64_t npages;
 	uint64_t cursor; /* no word before it has a free page */
+	uint64_t next;
 	_Atomic uint64_t nused;
 	_Atomic bool closed; /* hand out no more pages */
 	uint64_t *bad;	     /* like @used; NULL: no page is bad */

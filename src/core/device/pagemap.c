@@ -9,6 +9,12 @@
  * A request for as many pages as a block has gets one aligned run, if one is
  * near: a device may map such a run by one entry.
  *
+ * Where the provider asks for runs (UHMM_DEVICE_RUNS), free pages between used
+ * ones are passed over as long as there are longer runs.  These are looked for
+ * among the first pages of the device only, twice as many as are in use and
+ * SLACK more, so that a file hardly grows beyond that.  The search goes on
+ * where the last one ended: what leaves in turn lies together.
+ *
  * Pages that failed are marked in a second map, and stay taken for ever.
  */
 #include <errno.h>
@@ -108,6 +114,104 @@ static unsigned take_block(struct pagemap *pm, uint64_t *ret)
 	return 0;
 }
 
+/* ---- Runs --------------------------------------------------------------- */
+
+#define SLACK ((uint64_t)8192)	    /* pages: 32 MiB */
+#define LOOK  ((uint64_t)1024 * 64) /* pages that one search may pass */
+
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The first free page in [@p, @end), or @end. */
+static uint64_t next_free(const struct pagemap *pm, uint64_t p, uint64_t end)
+{
+	for (; p < end; p = (p | 63) + 1) {
+		uint64_t free = ~pm->used[p / 64] >> p % 64;
+
+		if (free)
+			return least_of(p + (unsigned)__builtin_ctzll(free),
+					end);
+	}
+	return end;
+}
+
+/* How many free pages follow each other from @p on, at most up to @end. */
+static unsigned free_run(const struct pagemap *pm, uint64_t p, uint64_t end)
+{
+	uint64_t first = p;
+
+	while (p < end) {
+		uint64_t used = pm->used[p / 64] >> p % 64;
+
+		if (used) {
+			p += (unsigned)__builtin_ctzll(used);
+			break;
+		}
+		p = (p | 63) + 1;
+	}
+	return (unsigned)(least_of(p, end) - first);
+}
+
+static void mark_run(struct pagemap *pm, uint64_t p, unsigned n, uint64_t *ret)
+{
+	for (; n; n--, p++) {
+		pm->used[p / 64] |= UINT64_C(1) << p % 64;
+		*ret++ = p;
+	}
+}
+
+/* One search, for @n pages in runs of @least.  The last run may be shorter. */
+static unsigned take_runs_of(struct pagemap *pm, unsigned least, unsigned n,
+			     uint64_t *ret)
+{
+	uint64_t end =
+		least_of(2 * atomic_load(&pm->nused) + SLACK, pm->npages);
+	uint64_t left = least_of(end, LOOK), p = pm->next < end ? pm->next : 0;
+	unsigned got = 0;
+
+	while (got < n && left) {
+		uint64_t stop = least_of(end, p + left);
+		uint64_t at = next_free(pm, p, stop);
+		unsigned run = free_run(pm, at, least_of(at + (n - got), stop));
+
+		if (run && run >= least_of(least, n - got)) {
+			mark_run(pm, at, run, ret + got);
+			got += run;
+			pm->next = at + run;
+		}
+		left -= at + run - p;
+		p = at + run < end ? at + run : 0;
+	}
+	return got;
+}
+
+/* Pages that no search finds are taken as they come. */
+static unsigned take_runs(struct pagemap *pm, unsigned n, uint64_t *ret)
+{
+	static const unsigned least[] = { 64, 16, 4 };
+	unsigned got = 0;
+
+	for (size_t i = 0; i < sizeof(least) / sizeof(*least); i++)
+		got += take_runs_of(pm, least[i], n - got, ret + got);
+	return got + take_pages(pm, n - got, ret + got);
+}
+
+/* ---- Handing out -------------------------------------------------------- */
+
+/* At most as many as are free. */
+static unsigned take(struct pagemap *pm, unsigned n, uint64_t *ret)
+{
+	unsigned got = 0;
+
+	if (pm->runs)
+		return take_runs(pm, n, ret);
+	if (n == MM_BLOCK_PAGES)
+		got = take_block(pm, ret);
+	return got ? got : take_pages(pm, n, ret);
+}
+
 unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 {
 	unsigned got = 0;
@@ -117,10 +221,7 @@ unsigned pagemap_alloc(struct pagemap *pm, unsigned n, uint64_t *ret)
 		uint64_t left = pagemap_room(pm);
 
 		n = n < left ? n : (unsigned)left;
-		if (n == MM_BLOCK_PAGES)
-			got = take_block(pm, ret);
-		if (!got)
-			got = take_pages(pm, n, ret);
+		got = take(pm, n, ret);
 		atomic_fetch_add(&pm->nused, got);
 	}
 	sys_mutex_unlock(&pm->lock);

@@ -42,7 +42,7 @@ static int check_kind(const struct uhmm_device_desc *d)
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
 			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
 			       UHMM_DEVICE_FORKS | UHMM_DEVICE_TELLS_WRITES |
-			       UHMM_DEVICE_KMOD;
+			       UHMM_DEVICE_KMOD | UHMM_DEVICE_RUNS;
 
 	if (d->flags & ~known)
 		return -EINVAL;
@@ -107,6 +107,7 @@ static int device_init(struct uhmm_device *dev)
 	dev->site = dev->desc.node;
 	dev->tier = dev->desc.type == UHMM_MEMORY_DEVICE_PRIVATE;
 	strncpy(dev->name, dev->desc.name, sizeof(dev->name) - 1);
+	dev->pagemap.runs = dev->desc.flags & UHMM_DEVICE_RUNS;
 	return pagemap_init(&dev->pagemap, dev->desc.npages);
 }
 
