@@ -145,6 +145,15 @@ static inline struct uhmm_stats world_stats(struct world *w)
 	return s;
 }
 
+/* Park the block of @page.  Return: as out_park() */
+static inline int world_park(struct world *w, size_t page)
+{
+	struct mm_set all;
+
+	set_fill(&all);
+	return out_park(w->u, block_get(w->u, FAKE_BASE + page * PAGE), &all);
+}
+
 /* A limit without the thread that holds it: tests call policy_step(). */
 static inline void world_set_limit(struct world *w, uint64_t npages)
 {

@@ -149,7 +149,7 @@ static void test_counted(void)
 	CHECK_EQ(block_ensure_table(w.u, b), 0);
 	block_home(w.u, b, 0, E_HOME);
 	block_unlock(w.u, b);
-	CHECK_EQ(out_park(w.u, b), 0);
+	CHECK_EQ(world_park(&w, 0), 0);
 	let_demote();
 	world_verify(&w, 0, NPAGES, 1);
 	block_lock(b);

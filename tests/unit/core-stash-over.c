@@ -205,7 +205,7 @@ static void be_left(void)
 static void be_frozen(void)
 {
 	be_ram();
-	CHECK_EQ(out_park(w.u, block_get(w.u, FAKE_BASE + FROM * PAGE)), NPAGE);
+	CHECK_EQ(world_park(&w, FROM), NPAGE);
 }
 
 static void be_on_node(void)

@@ -196,7 +196,11 @@ static int drop_clean(struct uhmm *u, struct block *b)
  */
 static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
-	int n = out_park(u, b);
+	struct mm_set all;
+	int n;
+
+	set_fill(&all);
+	n = out_park(u, b, &all);
 
 	if (n || !u->mm->ops->unshare)
 		return n;
@@ -204,7 +208,7 @@ static int park(struct uhmm *u, struct block *b, const struct mm_set *want)
 	room_wake(u);
 	u->mm->ops->unshare(u->mm, b->va, want);
 	atomic_store(&u->room.faulting, 0);
-	return out_park(u, b);
+	return out_park(u, b, &all);
 }
 
 /*

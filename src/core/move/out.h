@@ -22,7 +22,10 @@ enum out_how {
 /* Return: pages that went, or -errno when no page could be tried. */
 int out_block(struct uhmm *u, struct block *b, const struct mm_set *want,
 	      struct uhmm_device *dev, enum out_how how, uint8_t *why);
-/* Freeze pages in RAM, to see if they are touched.  Return: pages, -errno */
-int out_park(struct uhmm *u, struct block *b);
+/*
+ * Freeze pages of @want in RAM, to see if they are touched.  Return: pages,
+ * -errno
+ */
+int out_park(struct uhmm *u, struct block *b, const struct mm_set *want);
 
 #endif

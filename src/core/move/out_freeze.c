@@ -420,11 +420,14 @@ int out_take_frames(struct out *o)
 
 /* ---- Parking ---------------------------------------------------------- */
 
-static void select_parkable(struct block *b, struct mm_set *want)
+static struct mm_set parkable(struct block *b, const struct mm_set *want)
 {
-	for (unsigned i = 0; i < MM_BLOCK_PAGES; i++)
-		if (page_is_demotable(block_word(b, i)))
-			set_add(want, i);
+	struct mm_set ret = *want;
+
+	set_for_each(want, i)
+		if (!page_is_demotable(block_word(b, i)))
+			set_del(&ret, i);
+	return ret;
 }
 
 static void park_frozen(struct out *o)
@@ -435,21 +438,19 @@ static void park_frozen(struct out *o)
 		block_event(o->m.u, o->m.b, i, E_HOLE);
 }
 
-int out_park(struct uhmm *u, struct block *b)
+int out_park(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
-	struct mm_set all;
 	struct out o;
 	int err;
 
 	out_init(&o, u, b, NULL);
-	set_fill(&all);
 	if (!block_try_mover(b))
 		return -EBUSY;
-	err = out_give_slot(u, b, &all);
+	err = out_give_slot(u, b, want);
 	if (err)
 		goto out;
 	block_lock(b);
-	select_parkable(b, &o.f.want);
+	o.f.want = parkable(b, want);
 	err = out_take_frames(&o);
 	if (!err)
 		park_frozen(&o);
