@@ -6,6 +6,7 @@
  */
 #include <sys/wait.h>
 
+#include <uhmm/advise.h>
 #include <uhmm/alloc.h>
 #include <uhmm/charge.h>
 #include <uhmm/object.h>
@@ -39,6 +40,8 @@ static void check_memory(void)
 	DEAD(uhmm_pin(u, p, PAGE));
 	DEAD(uhmm_unpin(u, p, PAGE));
 	DEAD(uhmm_fault_in(u, p, PAGE, false));
+	DEAD(uhmm_advise(u, p, PAGE, UHMM_ADVICE_COLD));
+	DEAD(uhmm_advise(u, p, PAGE, UHMM_ADVICE_WILLNEED));
 	DEAD(uhmm_snapshot(u, p, PAGE, &pfn));
 	DEAD(uhmm_ranges(u, NULL, &range, 1));
 	DEAD(uhmm_range_pages(u, p, PAGE, dev));

@@ -159,6 +159,16 @@ static void do_fault_in(struct caller *c)
 	       pair_flags & (LOSES | CHANGES) ? EFAULT : NONE, 0);
 }
 
+static void do_advise(struct caller *c)
+{
+	size_t n, i = any_range(c, &n);
+
+	EXPECT("uhmm_advise",
+	       uhmm_advise(world.u, at(i), n * PAGE,
+			   (enum uhmm_advice)caller_below(c, 6)),
+	       0);
+}
+
 static void do_prefer(struct caller *c)
 {
 	size_t n, i = any_range(c, &n);
@@ -404,6 +414,7 @@ const struct call calls[] = {
 	{ "complete", do_complete, 0 },
 	{ "pin", do_pin, 0 },
 	{ "fault-in", do_fault_in, 0 },
+	{ "advise", do_advise, 0 },
 	{ "prefer", do_prefer, 0 },
 	{ "alloc", do_alloc, 0 },
 	{ "charge", do_charge, 0 },

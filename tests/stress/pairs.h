@@ -11,6 +11,7 @@
 
 #include "../mirror.h"
 
+#include <uhmm/advise.h>
 #include <uhmm/alloc.h>
 #include <uhmm/budget.h>
 #include <uhmm/charge.h>

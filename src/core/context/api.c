@@ -2,6 +2,7 @@
 /* api.c - the public calls: arguments checked, then a request. */
 #include <errno.h>
 
+#include <uhmm/advise.h>
 #include <uhmm/alloc.h>
 
 #include "core/context/context.h"
@@ -137,6 +138,30 @@ int uhmm_migrate_start(struct uhmm *u, void *addr, size_t len,
 	if (!err && is_foreign_device(u, dev))
 		err = -EINVAL;
 	return err ? err : request_start(u, &req);
+}
+
+/* A hint that cannot be followed is no error. */
+static int hint_result(int64_t err)
+{
+	return err == -EAGAIN || err == -ENOMEM ? 0 : (int)err;
+}
+
+int uhmm_advise(struct uhmm *u, void *addr, size_t len, enum uhmm_advice advice)
+{
+	struct request req = { .op = REQ_ADVISE, .flags = advice };
+	int err = range_check(u, addr, len);
+
+	if (err || (unsigned)advice > UHMM_ADVICE_PAGEOUT)
+		return err ? err : -EINVAL;
+	if (advice != UHMM_ADVICE_WILLNEED)
+		return hint_result(run_range(u, addr, len, &req));
+	req = (struct request){ .op = REQ_WILLNEED,
+				.addr = (uintptr_t)addr,
+				.len = len,
+				.cookie = UINT64_MAX,
+				.background = true,
+				.quiet = true };
+	return hint_result(request_start(u, &req));
 }
 
 int uhmm_fd(struct uhmm *u)

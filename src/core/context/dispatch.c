@@ -34,7 +34,8 @@ static int64_t execute(struct uhmm *u, const struct request *r)
 
 static const char *name_of(const struct request *r)
 {
-	return r->background ? "uhmm_migrate_start()" : operations[r->op].name;
+	return r->background && !r->quiet ? "uhmm_migrate_start()" :
+					    operations[r->op].name;
 }
 
 static int64_t execute_named(struct uhmm *u, const struct request *r)
@@ -54,9 +55,11 @@ static uint32_t take_slot(struct requests *q, const struct request *req)
 {
 	uint32_t slot = q->free;
 
-	if (!slot || (req->background && q->nr_background == NR_BACKGROUND))
+	if (!slot || (req->background && q->nr_background == NR_BACKGROUND) ||
+	    (req->quiet && q->nr_quiet == NR_QUIET))
 		return 0;
 	q->nr_background += req->background;
+	q->nr_quiet += req->quiet;
 	q->free = q->slot[slot - 1].next;
 	q->slot[slot - 1] = *req;
 	q->slot[slot - 1].next = 0;
@@ -66,6 +69,7 @@ static uint32_t take_slot(struct requests *q, const struct request *req)
 static void free_slot(struct requests *q, uint32_t slot)
 {
 	q->nr_background -= q->slot[slot - 1].background;
+	q->nr_quiet -= q->slot[slot - 1].quiet;
 	q->slot[slot - 1].next = q->free;
 	q->free = slot;
 	atomic_fetch_add(&q->freed, 1);
@@ -103,7 +107,9 @@ static void finish(struct requests *q, uint32_t slot, int64_t result)
 
 	sys_mutex_lock(&q->lock);
 	r->result = result;
-	if (r->background) {
+	if (r->quiet) {
+		free_slot(q, slot);
+	} else if (r->background) {
 		append(q, &q->done_head, &q->done_tail, slot);
 		sys_eventfd_set(q->fd);
 	} else {
@@ -363,6 +369,15 @@ int request_start(struct uhmm *u, const struct request *req)
 	if (slot < 0)
 		return (int)slot;
 	return slot ? 0 : -EAGAIN;
+}
+
+void request_quietly(struct uhmm *u, const struct request *req)
+{
+	struct request copy = *req;
+
+	copy.background = true;
+	copy.quiet = true;
+	submit(u, &copy);
 }
 
 ssize_t uhmm_complete(struct uhmm *u, struct uhmm_completion *ret_done,

@@ -22,6 +22,7 @@ struct uhmm_object;
 
 #define NR_REQUESTS   64
 #define NR_BACKGROUND 48 /* of these; the rest is for callers that wait */
+#define NR_QUIET      8	 /* of those in the background */
 
 enum request_op {
 	REQ_MIGRATE = 1,
@@ -29,6 +30,8 @@ enum request_op {
 	REQ_UNPIN,
 	REQ_FAULT_IN,
 	REQ_PREFER,
+	REQ_ADVISE,
+	REQ_WILLNEED,
 	REQ_REGISTER,
 	REQ_UNREGISTER,
 	REQ_ATTACH,
@@ -80,6 +83,7 @@ struct request {
 	uint64_t dpfn;
 	int64_t result;
 	bool background;
+	bool quiet;	       /* in the background, without a completion */
 	_Atomic uint32_t done; /* futex */
 	uint32_t next;	       /* of its list, + 1 */
 };
@@ -89,6 +93,7 @@ struct requests {
 	struct request slot[NR_REQUESTS];
 	uint32_t free, head, tail, done_head, done_tail; /* + 1 */
 	uint32_t nr_background; /* until their completion is read */
+	uint32_t nr_quiet;	/* of these */
 	_Atomic uint32_t kick;
 	_Atomic uint32_t freed; /* futex: a slot became free */
 	struct sys_thread thread;
@@ -100,6 +105,8 @@ int request_start_worker(struct uhmm *u);
 int request_init(struct uhmm *u);
 int64_t request_run(struct uhmm *u, const struct request *req);
 int request_start(struct uhmm *u, const struct request *req);
+/* In the body of a request: do @req later, or never if too many are waiting. */
+void request_quietly(struct uhmm *u, const struct request *req);
 void request_drain(struct uhmm *u);
 void request_stop(struct uhmm *u);
 void request_destroy(struct uhmm *u);

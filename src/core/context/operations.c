@@ -10,6 +10,7 @@
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
 #include "core/hotplug/hotplug.h"
+#include "core/limit/advise.h"
 #include "core/limit/group_api.h"
 #include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
@@ -46,6 +47,16 @@ static int64_t fault_in_range(struct uhmm *u, const struct request *r)
 static int64_t prefer(struct uhmm *u, const struct request *r)
 {
 	return do_prefer(u, r->addr, r->len, r->dev);
+}
+
+static int64_t advise_range(struct uhmm *u, const struct request *r)
+{
+	return do_advise(u, r->addr, r->len, (enum uhmm_advice)r->flags);
+}
+
+static int64_t will_need(struct uhmm *u, const struct request *r)
+{
+	return do_willneed(u, r->addr, r->len, r->cookie);
 }
 
 static int64_t take_in(struct uhmm *u, const struct request *r)
@@ -215,6 +226,8 @@ const struct operation operations[] = {
 	[REQ_FAULT_IN] = { "uhmm_fault_in()", fault_in_range,
 			   OPERATION_OBJECTS },
 	[REQ_PREFER] = { "uhmm_prefer()", prefer, OPERATION_OBJECTS },
+	[REQ_ADVISE] = { "uhmm_advise()", advise_range, OPERATION_OBJECTS },
+	[REQ_WILLNEED] = { "uhmm_advise()", will_need, OPERATION_OBJECTS },
 	[REQ_REGISTER] = { "uhmm_register()", take_in, OPERATION_OBJECTS },
 	[REQ_UNREGISTER] = { "uhmm_unregister()", unregister,
 			     OPERATION_NO_OBJECTS },

@@ -194,6 +194,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 			event_forget_page(u, b, i);
 	}
 	b->huge = false;
+	hint_clear(&b->order, first, last);
 	block_unlock(u, b);
 	wake_waiting(u, b);
 	device_free_words(u, gone, n);

@@ -9,9 +9,12 @@
  *
  * A fault where the last one ended is a stream: its window, the pages that are
  * resolved at once, doubles up to 256 KiB and is carried on to the next block;
- * any other fault begins anew with one page.
+ * any other fault begins anew with one page.  Advice of the program (advise.c)
+ * goes before what the faults tell.
  */
 #include <errno.h>
+
+#include <uhmm/advise.h>
 
 #include "core/charge/charge.h"
 #include "core/charge/room.h"
@@ -57,10 +60,20 @@ static unsigned inherited_window(struct uhmm *u, const struct block *b)
 	return last_window(prev);
 }
 
+/*
+ * The advice of the program decides first.  Memory that no thread has
+ * touched is not there yet: it comes as if nothing was said.
+ */
 static unsigned next_window(struct uhmm *u, const struct block *b, unsigned i)
 {
+	enum uhmm_advice order = hint_at(&b->order, i);
 	unsigned window = 1;
 
+	if (order == UHMM_ADVICE_RANDOM)
+		return 1;
+	if (order == UHMM_ADVICE_SEQUENTIAL &&
+	    !page_has(block_word(b, i), PAGE_PLAIN))
+		return MAX_WINDOW;
 	if (i == 0)
 		window = inherited_window(u, b);
 	else if (i == next_fault(b))

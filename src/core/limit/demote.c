@@ -11,7 +11,8 @@
  *
  * The demoter starts before the limit is reached, so that a fault finds room; a
  * fault that finds none waits for the next step (room.c).  If no page can be
- * demoted, the limit is passed, and that is counted.
+ * demoted, the limit is passed, and that is counted.  Pages that the program
+ * calls cold (advise.c) are parked at once, and go before all others.
  *
  * Each charge group has its limit.  The demoter works for one group at a time
  * that is above its limit, and takes pages of that group and of the groups
@@ -25,6 +26,7 @@
 #include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/fork/gate.h"
+#include "core/limit/advise.h"
 #include "core/limit/demote.h"
 #include "core/move/clean.h"
 #include "core/move/fits.h"
@@ -174,6 +176,44 @@ static int demote_oldest(struct uhmm *u, const struct uhmm_group *g)
 	return n > 0 ? n : 0;
 }
 
+/*
+ * Demote the pages of @b that the program has called cold, and that no thread
+ * has touched since.  Where pages cannot be parked no touch is noticed.
+ */
+static int demote_cold(struct uhmm *u, struct block *b, struct uhmm_device *dev)
+{
+	enum out_how how = u->mm->can_move ? OUT_DEMOTE : OUT_EVICT;
+	struct mm_set cold = advise_take_cold(u, b);
+	int n = demote(u, b, &cold, dev, how);
+	unsigned left = nr_in(u, b, P_FROZEN);
+
+	if (left && !b->parked)
+		enqueue(u, b, left);
+	return n > 0 ? n : 0;
+}
+
+static int coldest(struct uhmm *u, const struct uhmm_group *g)
+{
+	struct policy *p = &u->policy;
+	int n = 0;
+
+	for (uint32_t k = 0;
+	     !n && atomic_load(&p->nr_cold) && k < atomic_load(&u->nr_blocks);
+	     k++) {
+		struct block *b =
+			u->blocks[p->cold_hand++ % atomic_load(&u->nr_blocks)];
+		struct uhmm_device *dev;
+
+		if (!atomic_load(&b->is_cold) || !charge_covers(g, b))
+			continue;
+		gate_enter(u);
+		dev = tier_make_room(u, b);
+		n = dev ? demote_cold(u, b, dev) : 0;
+		gate_leave(u);
+	}
+	return n;
+}
+
 /* Clean pages already have their device page, so they need no room there. */
 static int drop_clean(struct uhmm *u, struct block *b)
 {
@@ -318,8 +358,12 @@ int demote_step(struct uhmm *u, const struct uhmm_group *g)
 {
 	bool room = devices_take(u);
 	bool enough = room && enough_parked(u, g);
-	int freed = 0, n = 0, turned;
+	int freed = 0, n = room ? coldest(u, g) : 0, turned;
 
+	if (n) {
+		count_add(&u->count.evicted, (uint64_t)n);
+		return n;
+	}
 	if (!enough && turn_hand(u, g, &freed)) {
 		count_add(&u->count.evicted, (uint64_t)freed);
 		return freed ? freed : -EAGAIN;

@@ -35,6 +35,8 @@ struct policy {
 	uint32_t poor, poor_until; /* gain.c */
 	uint32_t sink_hand;	   /* tier.c: next of uhmm.blocks to look at */
 	uint64_t sink_after;	   /* tier.c: ns */
+	_Atomic uint32_t nr_cold;  /* blocks with cold pages: advise.c */
+	uint32_t cold_hand;	   /* next of uhmm.blocks to look at */
 	struct uhmm_budget *budget;
 	uint64_t born_with; /* pages of a child that count for its parent */
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */

@@ -25,14 +25,14 @@ static int del_unborn(void *u, uintptr_t start, uintptr_t end)
 }
 
 /*
- * Forget the words of @want.  Pages that are at a site stay there, and are not
- * counted any more.
+ * Forget the words of @want, which is one run.  Pages that are at a site stay
+ * there, and are not counted any more.
  */
 static void forget_words(struct uhmm *u, struct block *b,
 			 const struct mm_set *want)
 {
+	unsigned first = set_find(want, 0, true), n = 0;
 	uint64_t stay[MM_BLOCK_PAGES];
-	unsigned n = 0;
 
 	block_lock(b);
 	set_for_each(want, i) {
@@ -41,6 +41,7 @@ static void forget_words(struct uhmm *u, struct block *b,
 		if (block_word(b, i))
 			block_event(u, b, i, E_FORGET);
 	}
+	hint_clear(&b->order, first, set_find(want, first, false));
 	block_release_slot(u, b);
 	block_unlock(u, b);
 	device_free_words(u, stay, n);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/page/hint.h"
 #include "core/page/page.h"
 #include "mm/mm.h"
 #include "sys/lock.h"
@@ -61,6 +62,9 @@ struct block {
 	uint32_t poor_until;
 	_Atomic uint16_t accessed; /* by devices, recently; a hint */
 	_Atomic bool huge;	   /* left as one huge page; a hint */
+	struct hint order;	   /* enum uhmm_advice, of touches; @lock */
+	struct hint cold;	   /* limit/advise.c; @lock */
+	_Atomic bool is_cold;	   /* has @cold; a hint */
 	uint32_t index;		   /* in uhmm.blocks */
 };
 
