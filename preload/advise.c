@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "hints.h"
 #include "preload.h"
 
 #ifndef MADV_POPULATE_READ
@@ -158,6 +159,7 @@ int advise(void *addr, size_t len, int advice)
 	case MADV_POPULATE_WRITE:
 		return populate(addr, len, advice);
 	default:
+		hint_range(addr, len, advice);
 		return sys_madvise(addr, len, advice);
 	}
 }

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "hints.h"
 #include "preload.h"
 
 #define MAX_OWN 4
@@ -363,7 +364,8 @@ bool map_syscall(long number, const long *a, const void *caller, long *ret)
 	void *p = (void *)a[0];
 	size_t len = (size_t)a[1];
 
-	if (!is_one || !map_is_watched(caller))
+	if ((!is_one && number != SYS_process_madvise) ||
+	    !map_is_watched(caller))
 		return false;
 	if (number == SYS_mmap)
 		*ret = (long)map_watched(p, len, (int)a[2], (int)a[3],
@@ -375,7 +377,9 @@ bool map_syscall(long number, const long *a, const void *caller, long *ret)
 					   (void *)a[4]);
 	else if (number == SYS_mprotect)
 		*ret = protect_mapping(p, len, (int)a[2], len);
-	else
+	else if (number == SYS_madvise)
 		*ret = advise(p, len, (int)a[2]);
+	else
+		*ret = hint_process(a);
 	return true;
 }

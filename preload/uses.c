@@ -8,6 +8,7 @@
 #include <uhmm/mirror.h>
 #include <uhmm/object.h>
 
+#include "hints.h"
 #include "preload.h"
 
 #define PATIENCE_MS 10000
@@ -96,6 +97,16 @@ void manage_changed(const void *p, size_t len, int announced)
 	if (!announced)
 		use_for(uhmm_notify_end, p, len);
 	errno = err;
+}
+
+void manage_advise(void *p, size_t len, enum uhmm_advice advice)
+{
+	struct uhmm *u = use();
+
+	if (!u)
+		return;
+	uhmm_advise(u, p, len, advice);
+	unuse();
 }
 
 int manage_remove(void *p, size_t len)

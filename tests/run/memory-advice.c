@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/uio.h>
 
 #include "memory.h"
 
@@ -104,6 +105,114 @@ static void harmless(void)
 			verify(p, LEN, 5);
 	}
 	verify(p, LEN, 5);
+	CHECK(!munmap(p, LEN));
+}
+
+/* ---- Hints that are followed ---- */
+
+static size_t nr_there(void *p, size_t len)
+{
+	unsigned char there[LEN / PAGE];
+	size_t n = 0;
+
+	CHECK(!mincore(p, len, there));
+	for (size_t i = 0; i < len / PAGE; i++)
+		n += there[i] & 1;
+	return n;
+}
+
+/* Nothing leaves RAM without us, but for a system's own swap. */
+static bool is_managed(void)
+{
+	return getenv("MEMORY_LIMITED") != NULL;
+}
+
+static void expect_away(char *p, size_t len)
+{
+	if (is_managed())
+		CHECK(nr_there(p, len) == 0);
+}
+
+static void page_out(void)
+{
+	char *p = map(LEN);
+
+	fill(p, LEN / 2, 20);
+	CHECK(!madvise(p, LEN, MADV_PAGEOUT));
+	expect_away(p, LEN);
+	verify(p, LEN / 2, 20);
+	CHECK(!munmap(p + LEN / 2, PAGE));
+	CHECK(madvise(p, LEN, MADV_PAGEOUT) && errno == ENOMEM);
+	expect_away(p, LEN / 4);
+	verify(p, LEN / 2, 20);
+	CHECK(madvise(p + 1, LEN, MADV_PAGEOUT) && errno == EINVAL);
+	CHECK(!munmap(p, LEN));
+}
+
+/* Some of it comes home by itself. */
+static void will_need(void)
+{
+	char *p = map(LEN);
+
+	fill(p, LEN / 4, 21);
+	CHECK(!madvise(p, LEN / 4, MADV_PAGEOUT));
+	CHECK(!madvise(p, LEN / 4, MADV_WILLNEED));
+	for (int i = 0; i < 5000 && !nr_there(p, LEN / 4); i++)
+		usleep(1000);
+	CHECK(nr_there(p, LEN / 4) > 0);
+	verify(p, LEN / 4, 21);
+	CHECK(!munmap(p, LEN));
+}
+
+/* How many pages a touch of the middle brings home. */
+static size_t brought(char *p, int advice)
+{
+	CHECK(!posix_madvise(p, LEN / 4, advice));
+	CHECK(!madvise(p, LEN / 4, MADV_PAGEOUT));
+	touch(p + LEN / 8, false);
+	return nr_there(p, LEN / 4);
+}
+
+static void order(void)
+{
+	char *p = map(LEN);
+
+	fill(p, LEN / 4, 22);
+	if (is_managed()) {
+		CHECK(brought(p, POSIX_MADV_RANDOM) == 1);
+		CHECK(brought(p, POSIX_MADV_SEQUENTIAL) == 64);
+		CHECK(brought(p, POSIX_MADV_NORMAL) == 1);
+	}
+	errno = 77;
+	CHECK(posix_madvise(p, LEN / 4, 1 << 20) == EINVAL);
+	CHECK(posix_madvise(p + 1, LEN / 4, POSIX_MADV_NORMAL) == EINVAL);
+	CHECK(!posix_madvise(p, LEN / 4, POSIX_MADV_DONTNEED));
+	CHECK(errno == 77);
+	verify(p, LEN / 4, 22);
+	CHECK(!munmap(p, LEN));
+}
+
+/* Before Linux 6.13 this wants privilege. */
+static void of_itself(void)
+{
+	char *p = map(LEN);
+	struct iovec v[2] = { { p, MIB }, { p + 2 * MIB, MIB } };
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	long n;
+
+	fill(p, LEN / 2, 23);
+	CHECK(fd >= 0);
+	n = process_madvise(fd, v, 2, MADV_PAGEOUT, 0);
+	if (n == (long)(2 * MIB)) {
+		expect_away(p, MIB);
+		n = syscall(SYS_process_madvise, fd, v, 1L, MADV_WILLNEED, 0L);
+		CHECK(n == (long)MIB);
+	}
+	CHECK(process_madvise(fd, v, 1, MADV_PAGEOUT, 1) == -1);
+	CHECK(process_madvise(-1, v, 1, MADV_PAGEOUT, 0) == -1);
+	CHECK(process_madvise(fd, NULL, 1, MADV_PAGEOUT, 0) == -1);
+	CHECK(!close(fd));
+	verify(p, LEN / 2, 23);
 	CHECK(!munmap(p, LEN));
 }
 
@@ -345,6 +454,10 @@ static const struct part parts[] = {
 	{ "protect-read", protect_read },
 	{ "protect-untouched", protect_untouched },
 	{ "harmless", harmless },
+	{ "page-out", page_out },
+	{ "will-need", will_need },
+	{ "order", order },
+	{ "of-itself", of_itself },
 	{ "populate", populate },
 	{ "discard", discard },
 	{ "freed", freed },
