@@ -89,11 +89,27 @@ static void test_row(void)
 	world_close(&w);
 }
 
+/* Pages that were filled again in the meantime go all the same. */
+static void test_filled_again(void)
+{
+	struct store s = { 0 };
+	struct uhmm_device *dev;
+
+	setup();
+	dev = store_add(w.u, &s, STORE_PLAIN, MM_BLOCK_PAGES);
+	world_fill(&w, 0, 4, 1);
+	tell(1, 2);
+	CHECK_EQ(world_move(&w, 0, 4, dev), 4);
+	world_verify(&w, 0, 4, 1);
+	world_close(&w);
+}
+
 int main(void)
 {
 	test_one();
 	test_across();
 	test_many();
 	test_row();
+	test_filled_again();
 	return 0;
 }

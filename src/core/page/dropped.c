@@ -74,6 +74,23 @@ bool dropped_settle(struct uhmm *u, struct block *b, const struct mm_set *want)
 	return settled;
 }
 
+/*
+ * Also where a table is yet to be made: without one, the discards that were
+ * remembered would be found by the mover, which cannot wait.
+ */
+static bool settle_or_recall(struct uhmm *u, struct block *b,
+			     const struct mm_set *want)
+{
+	bool settled;
+
+	block_lock(b);
+	settled = (!atomic_load(&u->dropped.unknown) ||
+		   !block_ensure_table(u, b)) &&
+		  dropped_settle(u, b, want);
+	block_unlock(u, b);
+	return settled;
+}
+
 void dropped_wait(struct uhmm *u, struct block *b, const struct mm_set *want)
 {
 	const uint64_t end = sys_now_ns() + ((SECOND + UINT64_C(1)) << 28);
@@ -82,9 +99,7 @@ void dropped_wait(struct uhmm *u, struct block *b, const struct mm_set *want)
 	do {
 		uint32_t seen = atomic_load(&b->settled);
 
-		block_lock(b);
-		settled = dropped_settle(u, b, want);
-		block_unlock(u, b);
+		settled = settle_or_recall(u, b, want);
 		if (!settled)
 			sys_futex_wait(&b->settled, seen, LOOK_NS);
 	} while (!settled && sys_now_ns() < end);
