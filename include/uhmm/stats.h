@@ -58,6 +58,7 @@ void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
  * @total_pages: all RAM that managed memory takes now: ram_pages, what devices
  *	keep in RAM, and the library's tables; in pages
  * @total_peak: the most it ever was
+ * @sunk: pages that went from a full device to one below
  * @blocked_ns: time the application's threads spent in faults; needs threads
  *	mode to count system calls too
  * @fault_p50_ns, @fault_p99_ns, @fault_max_ns: to resolve one fault, from
@@ -100,6 +101,7 @@ struct uhmm_stats {
 	uint64_t kept_pages;
 	uint64_t total_pages;
 	uint64_t total_peak;
+	uint64_t sunk;
 };
 
 /**

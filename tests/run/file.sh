@@ -35,6 +35,14 @@ for mode in threads inline; do
 	done
 done
 
+# Compressed pages go down to the file.
+timeout 60 "$UHMM" run --resident 4M --device zram:4M --device \
+	"file:64M,path=$tmp/folder" --summary="$tmp/sum" \
+	/usr/bin/python3 "$tmp/data.py" >"$tmp/got"
+check "two tiers: data" cmp -s "$tmp/want" "$tmp/got"
+check "two tiers: $(cat "$tmp/sum")" \
+	grep -Eq 'sank to lower tiers +[0-9.]*[1-9]' "$tmp/sum"
+
 echo precious >"$tmp/file"
 "$UHMM" run --resident 4M --device "file:64M,path=$tmp/file" true 2>"$tmp/err"
 check "there already: status $?" [ $? -ne 0 ]

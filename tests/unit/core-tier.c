@@ -76,6 +76,8 @@ static void test_cold_pages_sink(const char *rung)
 	CHECK_EQ(on(dev[1], 0, B), B);
 	CHECK_EQ(on(dev[0], 0, B), 0);
 	CHECK(on(dev[0], N - B, B) + on(dev[0], N - 2 * B, B) >= B / 2);
+	CHECK(world_stats(&w).sunk >= B);
+	CHECK(world_stats(&w).sunk <= on(dev[1], 0, N));
 	finish();
 }
 
@@ -114,6 +116,7 @@ static void test_below_refuses(const char *rung)
 	atomic_store(&s[1].broken[STORE_IN], true);
 	fill_in_order();
 	CHECK_EQ(device_used(dev[1]), 0);
+	CHECK_EQ(world_stats(&w).sunk, 0);
 	CHECK(device_used(dev[0]) > 0);
 	world_verify(&w, 0, N, 1);
 	atomic_store(&s[1].broken[STORE_IN], false);

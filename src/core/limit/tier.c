@@ -20,6 +20,7 @@
 
 #include "core/charge/charge.h"
 #include "core/context/context.h"
+#include "core/context/stats.h"
 #include "core/device/device.h"
 #include "core/limit/demote.h"
 #include "core/move/fits.h"
@@ -98,7 +99,7 @@ static bool may_sink(const struct uhmm_device *dev)
 static bool sink_some(struct uhmm *u, struct block *b, struct uhmm_device *dev)
 {
 	struct uhmm_device *to = device_below(u, b, dev);
-	uint64_t used = atomic_load(&dev->pagemap.nused);
+	uint64_t used = atomic_load(&dev->pagemap.nused), left;
 	struct mm_set set;
 	unsigned n;
 	int err;
@@ -111,7 +112,10 @@ static bool sink_some(struct uhmm *u, struct block *b, struct uhmm_device *dev)
 	err = peer_block(u, b, &set, to);
 	if (err == -ENOSPC) /* another error may be that of @dev */
 		device_answered(to, 0, n, true);
-	return !err && atomic_load(&dev->pagemap.nused) < used;
+	left = atomic_load(&dev->pagemap.nused);
+	if (left < used) /* touched pages may have left, too */
+		count_add(&u->count.sunk, used - left < n ? used - left : n);
+	return !err && left < used;
 }
 
 static bool sink_block(struct uhmm *u, struct block *b, struct uhmm_device *dev)

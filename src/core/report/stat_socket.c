@@ -81,6 +81,7 @@ static const struct {
 	STAT(pool_pages),   STAT(blocked_ns),	  STAT(fault_p50_ns),
 	STAT(fault_p99_ns), STAT(fault_max_ns),	  STAT(unwritten),
 	STAT(kept_pages),   STAT(total_pages),	  STAT(total_peak),
+	STAT(sunk),
 };
 
 static unsigned long long at(const void *s, size_t offset)
