@@ -123,19 +123,30 @@ static bool is_counted(struct uhmm *u)
 	return atomic_load_explicit(&u->charge.on, memory_order_relaxed);
 }
 
-/*
- * mremap(2) with MREMAP_DONTUNMAP takes along a page that was used in place,
- * and leaves the device's memory mapped at the old address.  The kernel offers
- * no way to put zeroes there.  Other addresses that are not managed can be
- * filled, or have a page.
- */
-static bool is_left_behind(struct uhmm *u, uintptr_t va)
+/* Not managed, and of a kind that cannot be. */
+static bool is_other(struct uhmm *u, uintptr_t va)
 {
 	struct mm_extent e;
 
 	return !region_covers(u, va, va + MM_PAGE_SIZE) &&
 	       u->mm->ops->survey(u->mm, va, va + MM_PAGE_SIZE, &e, 1) == 1 &&
 	       e.kind == MM_UNSUPPORTED;
+}
+
+/*
+ * mremap(2) with MREMAP_DONTUNMAP takes along a page that was used in place,
+ * and leaves the device's memory mapped at the old address.  The kernel offers
+ * no way to put zeroes there.  Other addresses that are not managed can be
+ * filled, or have a page.
+ *
+ * A file that the program has just mapped at the address looks the same, but is
+ * not registered: the kernel refuses zeroes for another reason.
+ */
+static bool is_left_behind(struct uhmm *u, uintptr_t va)
+{
+	return is_other(u, va) &&
+	       u->mm->ops->zero(u->mm, va, 1, false) == -EEXIST &&
+	       is_other(u, va);
 }
 
 /* Zeroes could not be put at @va, for -EEXIST or another error.  Unlocked. */
