@@ -9,7 +9,6 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -80,7 +79,16 @@ EXPORT int posix_madvise(void *addr, size_t len, int advice)
 
 /* ---- process_madvise ----------------------------------------------------- */
 
-/* The process that /proc/self/fdinfo names for @fd, -1: none */
+static long digits(const char *at)
+{
+	long n = 0;
+
+	for (; *at >= '0' && *at <= '9'; at++)
+		n = n * 10 + (*at - '0');
+	return n;
+}
+
+/* The process that /proc/self/fdinfo names for @fd, 0: none */
 static long pid_of(int fd)
 {
 	static const char field[] = "\nPid:\t";
@@ -91,12 +99,12 @@ static long pid_of(int fd)
 	uhmm_format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	info = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (info < 0)
-		return -1;
+		return 0;
 	n = syscall(SYS_read, info, text, sizeof(text) - 1);
 	syscall(SYS_close, info);
 	text[n > 0 ? n : 0] = 0;
 	at = strstr(text, field);
-	return at ? strtol(at + sizeof(field) - 1, NULL, 10) : -1;
+	return at ? digits(at + sizeof(field) - 1) : 0;
 }
 
 /* Negative numbers that the kernel took mean the caller: PIDFD_SELF_THREAD */
