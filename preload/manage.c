@@ -90,9 +90,9 @@ static void pin_stack(uintptr_t start, uintptr_t end)
 	pin_range(start, end);
 }
 
-static void exclude(uintptr_t start, uintptr_t end)
+static void exclude(const struct range *r)
 {
-	uhmm_unregister(context, (void *)start, end - start);
+	uhmm_unregister(context, (void *)r->start, r->end - r->start);
 }
 
 static bool may_start(void)
@@ -129,7 +129,7 @@ static void start(void)
 	for (size_t i = 0; i < mappings.nr; i++)
 		register_range(mappings.list[i].start, mappings.list[i].end);
 	for (size_t i = 0; i < excluded.nr; i++)
-		exclude(excluded.list[i].start, excluded.list[i].end);
+		exclude(&excluded.list[i]);
 	atomic_store_explicit(&state, STARTED, memory_order_release);
 }
 
@@ -158,7 +158,7 @@ void manage_with(void (*fn)(struct uhmm *u, const struct range *r),
 
 static size_t counted(void)
 {
-	return reserve_bytes() + mappings.bytes;
+	return reserve_bytes() + mappings.bytes + shared_counted();
 }
 
 /* Memory was counted, and the program does not have it yet. */
@@ -170,6 +170,13 @@ static void check_limit(void)
 		start_quietly();
 	else if (counted() > peak)
 		peak = counted();
+}
+
+void manage_check(void)
+{
+	acquire_manage();
+	check_limit();
+	release_manage();
 }
 
 /* ---- Memory of arenas -------------------------------------------------- */
@@ -343,7 +350,7 @@ void manage_exclude(uintptr_t start_, uintptr_t end)
 	if (!ranges_add(&excluded, start_, end))
 		why_unmanaged = -ENOMEM;
 	if (manage_is_started())
-		exclude(start_, end);
+		exclude(&(struct range){ start_, end });
 	release_manage();
 }
 

@@ -169,12 +169,12 @@ void manage_init(void);
 bool manage_is_on(void);
 /* Is the context open, so that faults are served? */
 bool manage_is_started(void);
-
 /* A part of the reserve for an arena; NULL when there is none. */
 void *manage_extent(size_t len, size_t align, bool commit);
 void manage_commit(uintptr_t start, uintptr_t end);
 void manage_decommit(uintptr_t start, uintptr_t end);
-
+/* Memory is counted that is not managed. */
+void manage_check(void);
 /* May @len more bytes be populated unmanaged, within the limit? */
 bool manage_may_populate(size_t len);
 /* The kernel has made a mapping; the program was not told of it yet. */
@@ -228,7 +228,6 @@ int manage_protects(const void *p, size_t len);
 void manage_changed(const void *p, size_t len, int announced);
 /* uhmm_object_remove() */
 int manage_remove(void *p, size_t len);
-
 struct manage_state {
 	bool started;
 	int error;	  /* why the context could not be opened */
@@ -357,6 +356,8 @@ bool shared_remove(void *addr, size_t len);
 void shared_closed(void);
 /* In a forked child: what the parent manages is not managed here. */
 void shared_forked(void);
+/* Bytes mapped now that are not managed, and count; not for --resident. */
+size_t shared_counted(void);
 /* Bytes mapped and not managed.  *@ret_why: -errno, or 0: --shared=no */
 size_t shared_unmanaged(int *ret_why);
 

@@ -77,7 +77,7 @@ void settings_read(void)
 		.pid = (pid_t)number("UHMM_RUN_PID"),
 	};
 	settings.flags = (settings.follow_fork ? UHMM_OPEN_FORK : 0) |
-			 (settings.resident ? 0 : UHMM_OPEN_LIMIT_ALL);
+			 (settings.resident ? 0 : UHMM_OPEN_LIMIT_PROCESS);
 	if (has_sanitizer())
 		settings.ram = 0;
 	if (settings.min_size < PAGE)

@@ -22,7 +22,9 @@ static size_t nr_objects;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ranges views;	 /* under the lock */
-static _Atomic bool is_used;	 /* there ever was a view */
+static struct ranges others;	 /* mapped and not managed; under the lock */
+static _Atomic size_t counted;	 /* bytes of @others */
+static _Atomic bool is_used;	 /* there ever was a view, or one of @others */
 static _Atomic size_t unmanaged; /* bytes, of all mappings so far */
 static _Atomic int why;		 /* the last refusal, -errno */
 
@@ -48,7 +50,7 @@ static bool add_view(uintptr_t start, uintptr_t end)
 	return added;
 }
 
-/* Return: whether there was any. */
+/* Return: whether there was any view. */
 static bool remove_views(uintptr_t start, uintptr_t end)
 {
 	struct range first;
@@ -60,6 +62,8 @@ static bool remove_views(uintptr_t start, uintptr_t end)
 	any = ranges_next(&views, start, &first) && first.start < end;
 	if (any)
 		ranges_remove(&views, start, end);
+	ranges_remove(&others, start, end);
+	atomic_store(&counted, others.bytes);
 	mutex_unlock_quiet(&lock, &old);
 	return any;
 }
@@ -87,6 +91,26 @@ static void note_unmanaged(size_t bytes, int err)
 	atomic_fetch_add(&unmanaged, bytes);
 	if (err)
 		atomic_store(&why, err);
+}
+
+/* The kernel's count takes over when the context is open. */
+static void count_other(uintptr_t start, uintptr_t end)
+{
+	sigset_t old;
+
+	if (settings.resident)
+		return;
+	atomic_store(&is_used, true);
+	acquire_views(&old);
+	ranges_add(&others, start, end);
+	atomic_store(&counted, others.bytes);
+	mutex_unlock_quiet(&lock, &old);
+	manage_check();
+}
+
+size_t shared_counted(void)
+{
+	return atomic_load(&counted);
 }
 
 static void adopt_range(struct uhmm *u, const struct range *r)
@@ -139,10 +163,12 @@ void shared_mapped(uintptr_t start, uintptr_t end)
 {
 	struct range r = { start, end };
 
-	if (settings.shared)
+	if (settings.shared) {
 		manage_with(adopt_range, &r, true);
-	else
-		note_unmanaged(end - start, 0);
+		return;
+	}
+	note_unmanaged(end - start, 0);
+	count_other(start, end);
 }
 
 void shared_replaced(uintptr_t start, uintptr_t end)
@@ -158,8 +184,7 @@ void shared_unmapping(uintptr_t start, uintptr_t end, struct shared_parts *ret)
 				   shared_next(at, end, &ret->part[ret->nr]);
 	     at = ret->part[ret->nr - 1].end)
 		ret->nr++;
-	if (ret->nr)
-		remove_views(start, end);
+	remove_views(start, end);
 }
 
 void shared_unmapped(const struct shared_parts *parts, bool done)
@@ -201,10 +226,13 @@ void shared_closed(void)
 
 void shared_forked(void)
 {
+	if (!mutex_trylock(&lock))
+		others = (struct ranges){ .nr = 0 };
 	mutex_reset(&lock);
 	views = (struct ranges){ .nr = 0 };
 	nr_objects = 0;
-	atomic_store(&is_used, false);
+	atomic_store(&counted, others.bytes);
+	atomic_store(&is_used, others.nr);
 	atomic_store(&unmanaged, 0);
 	atomic_store(&why, 0);
 }

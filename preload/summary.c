@@ -133,6 +133,14 @@ static void add_trouble(struct text *t, const struct uhmm_stats *s,
 		add(t, "  device errors       %10llu, pages lost %llu\n",
 		    (unsigned long long)s->errors,
 		    (unsigned long long)s->poisoned);
+	if (s->unmanaged_peak)
+		add(t,
+		    "  not managed, in RAM %10.1f MiB at most: shared %.1f, "
+		    "huge pages %.1f, others %.1f\n",
+		    mib(s->unmanaged_peak), mib(s->unmanaged_shared),
+		    mib(s->unmanaged_huge),
+		    mib(s->unmanaged_peak - s->unmanaged_shared -
+			s->unmanaged_huge));
 	if (m->unmanaged)
 		add(t, "  not managed         %10.1f MiB: %s\n",
 		    (double)m->unmanaged / MIB, strerrordesc_np(-m->why));

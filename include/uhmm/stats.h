@@ -56,8 +56,12 @@ void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
  * @frozen_pages: pages in frames now
  * @pool_pages: empty frames kept
  * @total_pages: all RAM that managed memory takes now: ram_pages, what devices
- *	keep in RAM, and the library's tables; in pages
+ *	keep in RAM, and the library's tables; in pages.  With
+ *	UHMM_OPEN_LIMIT_PROCESS what is not managed, but for 3 MiB
  * @total_peak: the most it ever was
+ * @unmanaged_peak: the most pages in RAM that were not managed, as far as that
+ *	can be seen; 0 without UHMM_OPEN_LIMIT_PROCESS
+ * @unmanaged_shared, @unmanaged_huge: shared memory, and huge pages, of these
  * @sunk: pages that went from a full device to one below
  * @blocked_ns: time the application's threads spent in faults; needs threads
  *	mode to count system calls too
@@ -102,6 +106,9 @@ struct uhmm_stats {
 	uint64_t total_pages;
 	uint64_t total_peak;
 	uint64_t sunk;
+	uint64_t unmanaged_peak;
+	uint64_t unmanaged_shared;
+	uint64_t unmanaged_huge;
 };
 
 /**

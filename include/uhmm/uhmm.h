@@ -67,8 +67,9 @@ enum uhmm_fault_mode {
  * @UHMM_OPEN_FORK: pages may stay away during a fork(2), see uhmm_inherit().
  *	malloc(3) must not lie in managed memory.
  * @UHMM_OPEN_RESCUE: a thread waits for uhmm_rescue().
- * @UHMM_OPEN_LIMIT_ALL: the limit on RAM is for all RAM that managed memory
- *	takes: for what devices keep in RAM and for the library's tables, too
+ * @UHMM_OPEN_LIMIT_ALL: the limit on RAM is for what devices keep in RAM and
+ *	for the library's tables, too
+ * @UHMM_OPEN_LIMIT_PROCESS: and for RAM of the process that is not managed
  */
 enum uhmm_open_flags {
 	UHMM_OPEN_NO_RECYCLE = 1u << 0,
@@ -76,6 +77,7 @@ enum uhmm_open_flags {
 	UHMM_OPEN_FORK = 1u << 2,
 	UHMM_OPEN_RESCUE = 1u << 3,
 	UHMM_OPEN_LIMIT_ALL = 1u << 4,
+	UHMM_OPEN_LIMIT_PROCESS = 1u << 5,
 };
 
 /**
@@ -225,8 +227,7 @@ int uhmm_unregister(struct uhmm *u, void *addr, size_t len);
  * thread of its own.  A CPU fault never fails for the limit: when nothing can
  * be demoted the limit is exceeded, which the statistics show.
  *
- * With UHMM_OPEN_LIMIT_ALL what devices keep in RAM and the library's tables
- * count, too.  A page is then demoted only where that frees RAM.
+ * With UHMM_OPEN_LIMIT_ALL a page is demoted only where that frees RAM.
  * @bytes: 0 means no limit
  *
  * Return: 0; -EINVAL when not page aligned; -ENOMEM.
@@ -349,7 +350,6 @@ int uhmm_fd(struct uhmm *u);
 
 /**
  * uhmm_complete() - take finished background moves, oldest first
- *
  * @ret_done: @max entries
  *
  * Does not block.  On error nothing is taken.

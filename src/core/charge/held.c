@@ -8,6 +8,9 @@
  * limit for the others by the RAM that the device takes to store it, until
  * pages and held RAM together are at the limit.
  *
+ * With UHMM_OPEN_LIMIT_PROCESS, memory that is not managed is held, too
+ * (limit/unmanaged.c).
+ *
  * A few pages are left to the program however much is held, so that the program
  * goes on; the limit is passed then.
  */
@@ -56,7 +59,9 @@ uint64_t charge_held(const struct uhmm *u)
 
 	if (devices > 0)
 		bytes += (uint64_t)devices;
-	return (bytes + MM_PAGE_SIZE - 1) >> MM_PAGE_SHIFT;
+	return ((bytes + MM_PAGE_SIZE - 1) >> MM_PAGE_SHIFT) +
+	       atomic_load_explicit(&u->policy.unmanaged.counts,
+				    memory_order_relaxed);
 }
 
 uint64_t charge_total(const struct uhmm *u)

@@ -47,7 +47,7 @@ static int check_params(const struct uhmm_params *p)
 {
 	const uint32_t flags = UHMM_OPEN_NO_RECYCLE | UHMM_OPEN_STAT |
 			       UHMM_OPEN_FORK | UHMM_OPEN_RESCUE |
-			       UHMM_OPEN_LIMIT_ALL;
+			       UHMM_OPEN_LIMIT_ALL | UHMM_OPEN_LIMIT_PROCESS;
 
 	if (p->fault_mode > UHMM_FAULTS_INLINE || p->flags & ~flags)
 		return -EINVAL;
@@ -207,6 +207,8 @@ static void note_params(struct uhmm *u, const struct uhmm_params *p, int fd)
 	const char *off = p->features_off;
 
 	u->flags = p->flags;
+	if (u->flags & UHMM_OPEN_LIMIT_PROCESS)
+		u->flags |= UHMM_OPEN_LIMIT_ALL;
 	u->fork.fd = fd;
 	u->fork.params = *p;
 	u->fork.params.features_off = off ? u->fork.features_off : NULL;

@@ -132,6 +132,9 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *ret_stats)
 	s.fault_max_ns = atomic_load(&u->fault_ns.max);
 	s.total_pages = charge_total(u);
 	s.total_peak = atomic_load(&u->total_peak);
+	s.unmanaged_peak = atomic_load(&u->policy.unmanaged.most);
+	s.unmanaged_shared = atomic_load(&u->policy.unmanaged.shared);
+	s.unmanaged_huge = atomic_load(&u->policy.unmanaged.huge);
 	ask_watchdog(u, &s);
 	s.size = size;
 	memcpy(ret_stats, &s, size < sizeof(s) ? size : sizeof(s));

@@ -147,13 +147,14 @@ static void policy_main(void *arg)
 {
 	struct uhmm *u = arg;
 	struct policy *p = &u->policy;
-	uint64_t patience = 0; /* for ever */
+	uint64_t patience = unmanaged_look(u, 0); /* 0: for ever */
 
 	while (!p->stop) {
 		bool again;
 
 		sleep_until_kicked(p, patience);
 		patience = look_at_kmods(u, dropped_look(u));
+		patience = unmanaged_look(u, patience);
 		again = balance_begin(u);
 		again |= serve_all(u);
 		again |= balance_end(u);

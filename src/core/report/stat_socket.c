@@ -72,16 +72,17 @@ static const struct {
 	const char *name;
 	size_t at;
 } stat_names[] = {
-	STAT(faults),	    STAT(soft_faults),	  STAT(zero_faults),
-	STAT(spurious),	    STAT(to_device),	  STAT(to_ram),
-	STAT(refused),	    STAT(touched),	  STAT(discarded),
-	STAT(evicted),	    STAT(poisoned),	  STAT(errors),
-	STAT(limit_waits),  STAT(limit_exceeded), STAT(ram_pages),
-	STAT(ram_peak),	    STAT(device_pages),	  STAT(frozen_pages),
-	STAT(pool_pages),   STAT(blocked_ns),	  STAT(fault_p50_ns),
-	STAT(fault_p99_ns), STAT(fault_max_ns),	  STAT(unwritten),
-	STAT(kept_pages),   STAT(total_pages),	  STAT(total_peak),
-	STAT(sunk),
+	STAT(faults),	      STAT(soft_faults),    STAT(zero_faults),
+	STAT(spurious),	      STAT(to_device),	    STAT(to_ram),
+	STAT(refused),	      STAT(touched),	    STAT(discarded),
+	STAT(evicted),	      STAT(poisoned),	    STAT(errors),
+	STAT(limit_waits),    STAT(limit_exceeded), STAT(ram_pages),
+	STAT(ram_peak),	      STAT(device_pages),   STAT(frozen_pages),
+	STAT(pool_pages),     STAT(blocked_ns),	    STAT(fault_p50_ns),
+	STAT(fault_p99_ns),   STAT(fault_max_ns),   STAT(unwritten),
+	STAT(kept_pages),     STAT(total_pages),    STAT(total_peak),
+	STAT(sunk),	      STAT(unmanaged_peak), STAT(unmanaged_shared),
+	STAT(unmanaged_huge),
 };
 
 static unsigned long long at(const void *s, size_t offset)
