@@ -3,10 +3,11 @@
  * Memory above a file on a disk: how many pages go with one system call, and
  * what a touch costs.
  *
- * The patterns dirty every page while RAM is limited to a quarter of the
- * memory: in sequence, and in a random order that repeats.  The bare primitive
- * is one pwritev(2) and one preadv(2) of a page, past the page cache.  The
- * program is sort(1) with half of the RAM that it takes.
+ * The patterns touch every page while RAM is limited to a quarter of the
+ * memory: they write in sequence, or write, read, or read and write in a random
+ * order that repeats.  The bare primitive is one pwritev(2) and one preadv(2)
+ * of a page, past the page cache.  The program is sort(1) with half of the RAM
+ * that it takes.
  *
  * The kernel counts the calls: /proc/PID/io.  Faults are served inline, as a
  * thread that reads faults would count, too.
@@ -153,47 +154,101 @@ static double pages_a_call(uint64_t pages, uint64_t calls)
 	return calls ? (double)pages / (double)calls : 0;
 }
 
-/* Dirty each page once.  @order: NULL: in sequence. */
-static void dirty_round(struct filed *l, const uint32_t *order,
-			struct result *ret_us, struct result *ret_out,
-			struct result *ret_in)
+/*
+ * @touch: what is done to each page
+ * @in_sequence: else in a random order
+ * @pages: what a call should read at least
+ */
+struct pattern {
+	const char *name;
+	void (*touch)(volatile char *page);
+	bool in_sequence;
+	unsigned pages;
+};
+
+static void touch_write(volatile char *page)
+{
+	*page = 1;
+}
+
+static void touch_read(volatile char *page)
+{
+	(void)*page;
+}
+
+/* The worst for copies that are kept: they are never good. */
+static void touch_read_write(volatile char *page)
+{
+	*page = (char)(*page + 1);
+}
+
+struct figures {
+	struct result us, out, in, copied;
+};
+
+static void touch_pages(struct filed *l, const struct pattern *p)
+{
+	for (size_t i = 0; i < l->npages; i++)
+		p->touch(l->mem + (p->in_sequence ? i : l->order[i]) * PAGE);
+}
+
+static void pattern_round(struct filed *l, const struct pattern *p,
+			  struct figures *f)
 {
 	double bare = bare_swap(&l->bare, l->order, l->npages / 16);
 	struct uhmm_stats s = stats_of(l->ours.u), e;
 	struct calls c = calls_of(getpid()), d;
 	uint64_t start = now_ns();
 
-	for (size_t i = 0; i < l->npages; i++)
-		l->mem[(order ? order[i] : i) * PAGE]++;
-	result_add(ret_us, (double)(now_ns() - start) / 1e3 / l->npages, bare);
+	touch_pages(l, p);
+	result_add(&f->us, (double)(now_ns() - start) / 1e3 / (double)l->npages,
+		   bare);
 	d = calls_of(getpid());
 	e = stats_of(l->ours.u);
-	result_add(ret_out,
+	result_add(&f->out,
 		   pages_a_call(e.to_device - s.to_device, d.writes - c.writes),
 		   0);
-	result_add(ret_in, pages_a_call(e.to_ram - s.to_ram, d.reads - c.reads),
+	result_add(&f->in, pages_a_call(e.to_ram - s.to_ram, d.reads - c.reads),
 		   0);
+	result_add(&f->copied,
+		   pages_a_call(e.to_device - s.to_device, l->npages), 0);
 }
 
-static void pattern(struct bench_run *run, const char *what, bool in_sequence,
-		    struct filed *l)
+static void measure_pattern(struct bench_run *run, struct filed *l,
+			    const struct pattern *p)
 {
-	struct result us = { 0 }, out = { 0 }, in = { 0 };
-	const uint32_t *order = in_sequence ? NULL : l->order;
+	bool reads = p->touch == touch_read;
+	struct figures f = { .us = { .ours = { .n = 0 } } };
 	char name[64];
 
 	company_begin(ALONE);
-	for (size_t i = 0; i < l->npages; i++)
-		l->mem[(order ? order[i] : i) * PAGE] = 1;
+	touch_pages(l, p);
 	for (unsigned r = 0; r < rounds(run, 5); r++)
-		dirty_round(l, order, &us, &out, &in);
+		pattern_round(l, p, &f);
 	company_end();
-	snprintf(name, sizeof(name), "file-%s-touch", what);
-	at_most(run, name, ALONE, "us", 1, &us);
-	snprintf(name, sizeof(name), "file-%s-write", what);
-	at_least(run, name, ALONE, "pages/call", 16, &out);
-	snprintf(name, sizeof(name), "file-%s-read", what);
-	at_least(run, name, ALONE, "pages/call", in_sequence ? 16 : 1, &in);
+	snprintf(name, sizeof(name), "file-%s-touch", p->name);
+	at_most(run, name, ALONE, "us", 1, &f.us);
+	snprintf(name, sizeof(name), "file-%s-read", p->name);
+	at_least(run, name, ALONE, "pages/call", p->pages, &f.in);
+	snprintf(name, sizeof(name), "file-%s-%s", p->name,
+		 reads ? "copied" : "write");
+	if (reads)
+		at_most(run, name, ALONE, "pages/touch", 0.05, &f.copied);
+	else
+		at_least(run, name, ALONE, "pages/call", 16, &f.out);
+}
+
+static void measure_patterns(struct bench_run *run, struct filed *l)
+{
+	static const struct pattern patterns[] = {
+		{ "stream", touch_write, true, 16 },
+		{ "random", touch_write, false, 1 },
+		{ "reread", touch_read, false, 1 },
+		{ "update", touch_read_write, false, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
+		measure_pattern(run, l, &patterns[i]);
 }
 
 /* ---- sort(1) ---------------------------------------------------------- */
@@ -300,8 +355,7 @@ static int file(struct bench_run *run)
 
 	if (err)
 		return err;
-	pattern(run, "stream", true, &l);
-	pattern(run, "random", false, &l);
+	measure_patterns(run, &l);
 	filed_close(&l);
 	return sort(run);
 }

@@ -198,6 +198,7 @@ static inline void store_release(void *priv)
 enum store_kind {
 	STORE_PLAIN,	/* the two required copies, and what tells of leaks */
 	STORE_TELLS,	/* the same, and it tells of writes */
+	STORE_SLOW,	/* the same, and it is slow to write */
 	STORE_RICH,	/* clear(), too */
 	STORE_FAST,	/* and direct(), and concurrent calls */
 	STORE_COHERENT, /* the same, and the CPU maps it */
@@ -212,6 +213,13 @@ static const struct uhmm_device_ops store_ops[] = {
 		.release = store_release,
 	},
 	[STORE_TELLS] = {
+		.size = sizeof(struct uhmm_device_ops),
+		.copy_to_devmem = store_in,
+		.copy_to_ram = store_out,
+		.page_free = store_free,
+		.release = store_release,
+	},
+	[STORE_SLOW] = {
 		.size = sizeof(struct uhmm_device_ops),
 		.copy_to_devmem = store_in,
 		.copy_to_ram = store_out,
@@ -249,6 +257,7 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 						 UHMM_MEMORY_DEVICE_PRIVATE,
 		.flags = kind >= STORE_FAST  ? UHMM_DEVICE_CONCURRENT :
 			 kind == STORE_TELLS ? UHMM_DEVICE_TELLS_WRITES :
+			 kind == STORE_SLOW  ? UHMM_DEVICE_SLOW_WRITES :
 					       0,
 		.npages = npages,
 		.ops = &store_ops[kind == STORE_COHERENT ? STORE_FAST : kind],

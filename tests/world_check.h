@@ -3,6 +3,7 @@
 #ifndef UHMM_WORLD_CHECK_H
 #define UHMM_WORLD_CHECK_H
 
+#include "core/page/twin.h"
 #include "world_context.h"
 
 struct world_sum {
@@ -130,6 +131,10 @@ static inline void world_check_block(struct world *w, struct block *b,
 		world_check_page(w, b->va + i * PAGE, word, sum);
 		if (kept_has(w->u, b, i))
 			world_check_kept(w, b, i, sum);
+		if (twin_has(b, i)) {
+			world_see_dpfn(w->u, sum, twin_of(b, i)->word);
+			sum->on_device--; /* beside the page in RAM */
+		}
 		if (page_state(word) == P_FROZEN) {
 			CHECK(b->slot != NO_SLOT);
 			CHECK(set_has(&slot_of(w->u, b->slot)->stock, i));
@@ -189,7 +194,8 @@ static inline bool world_is_quiet(struct world *w)
 	for (unsigned id = 1; id < MAX_DEVICES; id++)
 		if (device_get(u, id))
 			used += (int64_t)atomic_load(
-				&device_get(u, id)->pagemap.nused);
+					&device_get(u, id)->pagemap.nused) -
+				atomic_load(&device_get(u, id)->twins);
 	for (uint32_t i = 0; i < atomic_load(&u->nr_blocks); i++)
 		slots += u->blocks[i]->slot != NO_SLOT;
 	slots += u->slots.bare.len + u->slots.thin.len +

@@ -67,6 +67,9 @@ enum uhmm_memory_type {
  * @UHMM_DEVICE_RUNS: a long run is cheaper to copy than its pages one by one:
  *	pages that leave together get device pages in long runs, though free
  *	ones in between stay unused for a while
+ * @UHMM_DEVICE_SLOW_WRITES: copy_to_devmem() costs much more than to read a
+ *	page in RAM twice: what comes home to be read leaves its device page,
+ *	and is not copied again if it is the same when it leaves
  */
 enum uhmm_device_flags {
 	UHMM_DEVICE_CONCURRENT = 1u << 0,
@@ -77,6 +80,7 @@ enum uhmm_device_flags {
 	UHMM_DEVICE_TELLS_WRITES = 1u << 5,
 	UHMM_DEVICE_KMOD = 1u << 6,
 	UHMM_DEVICE_RUNS = 1u << 7,
+	UHMM_DEVICE_SLOW_WRITES = 1u << 8,
 };
 
 /**

@@ -194,7 +194,8 @@ static int provider_open(const char *const *values,
 		return err;
 	}
 	desc->type = UHMM_MEMORY_DEVICE_PRIVATE;
-	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_RUNS;
+	desc->flags = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_RUNS |
+		      UHMM_DEVICE_SLOW_WRITES;
 	desc->npages = f->npages;
 	desc->ops = &file_ops;
 	*ret_priv = f;

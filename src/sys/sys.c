@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
@@ -24,6 +25,20 @@
 static size_t whole_own_pages(size_t len)
 {
 	return (len + SYS_PAGE_SIZE - 1) & ~(SYS_PAGE_SIZE - 1);
+}
+
+int sys_random(void *p, size_t len)
+{
+	char *at = p, *end = at + len;
+
+	while (at < end) {
+		long n = syscall(SYS_getrandom, at, end - at, GRND_NONBLOCK);
+
+		if (n <= 0 && errno != EINTR)
+			return n ? -errno : -EIO;
+		at += n > 0 ? n : 0;
+	}
+	return 0;
 }
 
 void *sys_alloc(size_t len)

@@ -22,6 +22,8 @@
 /* (F) @len is rounded up to pages.  NULL when there is none. */
 void *sys_alloc(size_t len);
 void sys_free(void *p, size_t len);
+/* Random bytes, without waiting for them.  -errno: there are none. */
+int sys_random(void *p, size_t len);
 /* (F) Address space without memory, aligned to @align (a power of two). */
 void *sys_reserve(size_t len, size_t align);
 /*

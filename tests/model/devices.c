@@ -56,6 +56,7 @@ bool device_is_full(const struct space *s, unsigned d, uint64_t given_up)
 {
 	struct uhmm_device_info info = info_of(s->dev[d]);
 
+	info.used -= (uint64_t)atomic_load(&s->dev[d]->twins); /* given up */
 	return info.lost || info.used + info.failed + given_up >= s->room[d] ||
 	       (s->limit[d] && info.used + given_up >= s->limit[d]);
 }

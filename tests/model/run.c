@@ -23,6 +23,8 @@ static void add_devices(struct space *s)
 {
 	for (unsigned i = 0; i < NR_TELLING && s->is_unlimited; i++)
 		s->kind[i] = STORE_TELLS;
+	if (!s->is_unlimited)
+		s->kind[0] = STORE_SLOW;
 	for (unsigned i = 0; i < NR_DEVICES; i++)
 		space_add_device(s, i);
 }

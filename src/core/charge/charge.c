@@ -50,12 +50,14 @@ static uint64_t positive(int64_t n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* For the root: device pages in use, without those of P_CLEAN pages. */
+/* For the root: device pages in use, but those of P_CLEAN pages and twins. */
 static uint64_t root_pages_on(struct uhmm *u, unsigned id)
 {
 	uint32_t nr = atomic_load_explicit(&u->nr_blocks, memory_order_acquire);
 	struct uhmm_device *dev = device_get(u, id);
-	int64_t n = dev ? (int64_t)atomic_load(&dev->pagemap.nused) : 0;
+	int64_t n = dev ? (int64_t)atomic_load(&dev->pagemap.nused) -
+				    atomic_load(&dev->twins) :
+			  0;
 
 	for (uint32_t k = 0; n && k < nr; k++) {
 		struct block *b = u->blocks[k];

@@ -55,7 +55,7 @@ uint64_t charge_held(const struct uhmm *u)
 		atomic_load_explicit(&u->device_ram, memory_order_relaxed);
 	uint64_t bytes = slab_bytes(&u->block_slab) +
 			 slab_bytes(&u->table_slab) +
-			 slab_bytes(&u->regions.slab);
+			 slab_bytes(&u->regions.slab) + twin_bytes(u);
 
 	if (devices > 0)
 		bytes += (uint64_t)devices;

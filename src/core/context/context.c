@@ -20,6 +20,7 @@
 #include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
 #include "core/move/range.h"
+#include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/object/object.h"
 #include "core/page/block.h"
@@ -82,6 +83,7 @@ static int init_memory(struct uhmm *u)
 	announce_init(u);
 	u->block_slab.size = (sizeof(struct block) + 63) & ~(size_t)63;
 	u->table_slab.size = MM_BLOCK_PAGES * sizeof(uint64_t);
+	twin_init(u->twin_slabs);
 	u->fixed.slab.size = fixed_size();
 	u->regions.slab.size = sizeof(struct region);
 	u->regions.seed = (uintptr_t)u;
@@ -144,6 +146,7 @@ static int init_parts(struct uhmm *u, const struct uhmm_params *p,
 
 	u->slots.nr = slot_most();
 	u->lose_device = do_lost;
+	u->free_twins = unchanged_free;
 	u->look_at_objects = object_look_round;
 	charge_init(u, p->charge == UHMM_CHARGE_KEEP);
 	if (!err)
@@ -197,6 +200,8 @@ static void destroy(struct uhmm *u)
 	announce_destroy(u);
 	slab_destroy(&u->block_slab);
 	slab_destroy(&u->table_slab);
+	for (unsigned k = 0; k < TWIN_SIZES; k++)
+		slab_destroy(&u->twin_slabs[k]);
 	free_index(u);
 	sys_free(u, sizeof(*u));
 }

@@ -58,10 +58,12 @@
 #include "core/limit/demote.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/digest.h"
 #include "core/page/dropped.h"
 #include "core/page/region.h"
 #include "core/page/slab.h"
 #include "core/page/slot.h"
+#include "core/page/twin.h"
 #include "core/report/stat_socket.h"
 #include "mm/mm.h"
 #include "sys/lock.h"
@@ -83,7 +85,8 @@ struct uhmm {
 	_Atomic bool dead; /* this is the child of a fork */
 	struct sys_log log;
 	struct index *index;
-	struct slab block_slab, table_slab;
+	struct slab block_slab, table_slab, twin_slabs[TWIN_SIZES];
+	struct digest_key digest_key;	    /* made under @devices_lock */
 	struct sys_mutex blocks_lock;	    /* adding to @blocks */
 	struct sys_mutex births[NR_BIRTHS]; /* see block_birth_mutex() */
 	struct block **blocks;
@@ -112,6 +115,7 @@ struct uhmm {
 	struct dropped dropped;
 	struct charge charge;
 	pay_fn *pay;				     /* charge_flush() */
+	free_twins_fn *free_twins;		     /* unchanged_free() */
 	int (*lose_device)(struct uhmm_device *dev); /* do_lost() */
 	bool (*look_at_objects)(struct uhmm *u);     /* object_look_round() */
 	struct serve serve;

@@ -15,6 +15,7 @@
 #include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
 #include "core/move/migrate.h"
+#include "core/move/unchanged.h"
 #include "core/object/object.h"
 #include "core/report/listing.h"
 
@@ -134,6 +135,8 @@ static int64_t close_all(struct uhmm *u, const struct request *r)
 {
 	int err = home_all(u, NULL, HOME_RESCUE);
 
+	device_for_each(u, dev)
+		unchanged_end_all(u, dev);
 	site_detach_all(u);
 	return err;
 }

@@ -82,6 +82,7 @@ struct uhmm_device {
 	void *priv;
 	struct sys_mutex lock; /* unless UHMM_DEVICE_CONCURRENT */
 	_Atomic int64_t fixed; /* pages of fixed mappings */
+	_Atomic int64_t twins; /* device pages of pages in RAM: twin.c */
 	struct pagemap pagemap;
 	bool is_site;		 /* by sites_lock: attached, see site.c */
 	int site;		 /* of struct mm_sites */

@@ -52,8 +52,12 @@ static void lock_both(struct remap *r) NOT_GUARDED
 static void unlock_both(const struct remap *r) NOT_GUARDED
 {
 	if (r->to != r->from)
-		block_unlock(r->u, r->to);
+		block_unlock_second(r->u, r->to);
 	block_unlock(r->u, r->from);
+	if (r->to == r->from)
+		return;
+	block_lock(r->to); /* for twins that have ended */
+	block_unlock(r->u, r->to);
 }
 
 /* Is page @i of the block or slot at @va there?  1, 0 or -errno. */

@@ -17,6 +17,7 @@
 #include "core/hotplug/hotplug.h"
 #include "core/mirror/mirror_api.h"
 #include "core/move/home.h"
+#include "core/move/unchanged.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "sys/fds.h"
@@ -42,7 +43,8 @@ static int check_kind(const struct uhmm_device_desc *d)
 	const uint32_t known = UHMM_DEVICE_CONCURRENT | UHMM_DEVICE_NODE |
 			       UHMM_DEVICE_FIXED | UHMM_DEVICE_SHARED |
 			       UHMM_DEVICE_FORKS | UHMM_DEVICE_TELLS_WRITES |
-			       UHMM_DEVICE_KMOD | UHMM_DEVICE_RUNS;
+			       UHMM_DEVICE_KMOD | UHMM_DEVICE_RUNS |
+			       UHMM_DEVICE_SLOW_WRITES;
 
 	if (d->flags & ~known)
 		return -EINVAL;
@@ -111,6 +113,24 @@ static int device_init(struct uhmm_device *dev)
 	return pagemap_init(&dev->pagemap, dev->desc.npages);
 }
 
+/* Without a key no page has a twin, and all are copied. */
+static void make_key(struct uhmm_device *dev)
+{
+	struct uhmm *u = dev->u;
+	int err;
+
+	if (!(dev->desc.flags & UHMM_DEVICE_SLOW_WRITES))
+		return;
+	sys_mutex_lock(&u->devices_lock);
+	err = digest_key_make(&u->digest_key);
+	sys_mutex_unlock(&u->devices_lock);
+	if (err)
+		sys_logf(&u->log, SYS_INFO,
+			 "no random numbers: %s; pages that were only read are "
+			 "copied again",
+			 sys_error(err));
+}
+
 static int number_device(struct uhmm_device *dev)
 {
 	struct request req = { .op = REQ_ATTACH, .dev = dev };
@@ -148,6 +168,7 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 		sys_free(dev, sizeof(*dev));
 		return err;
 	}
+	make_key(dev);
 	*ret_dev = dev;
 	policy_kick(u);
 	return 0;
@@ -260,6 +281,7 @@ int do_remove(struct uhmm_device *dev)
 		block_let_go(u, b);
 	}
 	home_all(u, dev, HOME_MIGRATE);
+	unchanged_end_all(u, dev);
 	wait_for_frees(dev);
 	if (device_is_lost(dev))
 		wait_for_loss(dev);

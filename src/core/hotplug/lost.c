@@ -32,6 +32,7 @@
 #include "core/page/block.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
+#include "core/page/twin.h"
 
 /* @dev's pages [@first, @last). */
 struct loss {
@@ -165,6 +166,7 @@ static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 
 	block_lock(b);
 	*ret_seen = atomic_load(&b->settled);
+	twin_end_on(b, l->dev->id, l->first, l->last);
 	find_lost(l, b, &p);
 	poison_pages(l, b, &p.lost);
 	set_for_each(&p.kept, i)

@@ -32,6 +32,7 @@
 #include "core/move/fits.h"
 #include "core/move/out.h"
 #include "core/move/site_out.h"
+#include "core/move/unchanged.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
 #include "core/page/kept.h"
@@ -400,6 +401,8 @@ int policy_step(struct uhmm *u)
 {
 	struct uhmm_group *root = &u->charge.root, *g = first_above(u, 2);
 
+	device_for_each(u, dev)
+		unchanged_make_room(u, dev, 0);
 	if (!g && atomic_load(&root->tier[0].limit) && !u->charge.keep)
 		g = root; /* ahead of need */
 	return g ? demote_step(u, g) : 0;

@@ -17,6 +17,7 @@
 #include "core/device/callback.h"
 #include "core/device/device.h"
 #include "core/move/fetch.h"
+#include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
@@ -138,11 +139,18 @@ static void lost(struct fetch *f, unsigned i)
 		give_up_fetch(f, i);
 }
 
+static bool keep_twin(struct fetch *f, unsigned i)
+{
+	return f->digests &&
+	       unchanged_keep(f->m.u, f->m.b, i, f->m.dev, f->m.dpfn[i],
+			      &f->digests[i - f->first]);
+}
+
 static void note_fetched(struct fetch *f, unsigned i)
 {
 	home_mapped(f->m.u, f->m.b, i, f->share);
 	move_why(&f->m, i, UHMM_WHY_OK);
-	if (!f->share)
+	if (!f->share && !keep_twin(f, i))
 		move_spare(&f->m, f->m.dpfn[i]);
 	f->m.went++;
 }
@@ -161,6 +169,7 @@ static unsigned map_fetched_run(struct fetch *f, unsigned i, unsigned last)
 		sys_logf(&f->m.u->log, SYS_INFO, "page %#lx was there already",
 			 (unsigned long)(f->m.b->va + i * MM_PAGE_SIZE));
 		f->share = false;
+		f->digests = NULL;
 		n = 1;
 	}
 	if (n <= 0) {
@@ -226,6 +235,16 @@ static void take_back_mapping(struct fetch *f)
 	}
 }
 
+/* While the frames are this thread's alone. */
+static void take_digests(struct fetch *f)
+{
+	if (!f->digests)
+		return;
+	set_for_each(&f->read, i)
+		digest_take(&f->m.u->digest_key, f->ram + i * MM_PAGE_SIZE,
+			    &f->digests[i - f->first]);
+}
+
 void fetch_marked_unlock(struct fetch *f)
 {
 	bool swap = device_is_mapped(f->m.dev) && f->may_unplace;
@@ -240,6 +259,7 @@ void fetch_marked_unlock(struct fetch *f)
 	s = slot_of(f->m.u, f->slot);
 	s->stock = set_or(&s->stock, &f->m.set);
 	fetch_range(f, 0, MM_BLOCK_PAGES, HOME_ATTEMPTS);
+	take_digests(f);
 	block_lock(f->m.b);
 	map_fetched(f);
 	if (device_is_mapped(f->m.dev))
@@ -258,8 +278,10 @@ void fetch_marked_unlock(struct fetch *f)
  * it released.  Return: 0; -EAGAIN: try again; -EIO: page @i is lost.
  */
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-		    bool share) NOT_GUARDED /* the block of the fetch is @b */
+		    enum home_copy copy)
+	NOT_GUARDED /* the block of the fetch is @b */
 {
+	struct digest digests[UNCHANGED_RUN];
 	struct mm_set want;
 	struct fetch f;
 
@@ -271,7 +293,9 @@ int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		block_unlock(u, b);
 		return -EAGAIN;
 	}
-	f.share = share;
+	f.share = copy == HOME_SHARE;
+	f.digests = copy == HOME_TWIN && n <= UNCHANGED_RUN ? digests : NULL;
+	f.first = i;
 	f.m.dev = device_get(u, page_dev(block_word(b, i)));
 	fetch_mark(&f, &want, NULL);
 	fetch_marked_unlock(&f);

@@ -5,6 +5,7 @@
 
 #include "core/device/move.h"
 #include "core/move/home.h"
+#include "core/page/digest.h"
 
 /*
  * @m.set: pages that this thread marked P_COMING; @m.went: pages that came
@@ -22,7 +23,9 @@ struct fetch {
 	bool may_unplace; /* not in a fault */
 	bool must;	  /* @stay is not for these: the device goes, say */
 	bool share;	  /* map write-protected: device pages stay good */
-	struct move m;	  /* from its @dpfn on not initialized */
+	struct digest *digests; /* of pages from @first on; NULL: no twins */
+	unsigned first;
+	struct move m; /* from its @dpfn on not initialized */
 	struct uhmm_segment seg[MM_BLOCK_PAGES];
 };
 

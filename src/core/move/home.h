@@ -14,6 +14,13 @@ struct slot;
 struct uhmm;
 struct uhmm_device;
 
+/* How a page comes home, and its device page is freed or kept. */
+enum home_copy {
+	HOME_FREE,
+	HOME_SHARE, /* kept by the page, which is write-protected: clean.c */
+	HOME_TWIN,  /* kept by the page as its twin: unchanged.c */
+};
+
 /*
  * home.c: bring pages of one block to RAM.  Retries until all of @want is in
  * RAM at the same time.  The caller holds the mover lock, or has closed the
@@ -40,7 +47,7 @@ int home_thaw(struct uhmm *u, struct block *b, unsigned i, unsigned last);
 struct mm_set home_thaw_set(struct uhmm *u, struct block *b,
 			    const struct mm_set *set, enum page_state state);
 int home_run_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-		    bool share) LETS_GO(b->lock);
+		    enum home_copy copy) LETS_GO(b->lock);
 
 /* home_fault.c */
 int home_init(struct uhmm *u);
@@ -60,7 +67,7 @@ int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 
 /*
  * @n pages of @b from @first on, with consecutive device pages from @dpfn on.
- * @share: the pages keep their device pages.
+ * @share: the pages keep their device pages; @twin: as their twins.
  */
 struct run {
 	struct uhmm *u;
@@ -68,7 +75,7 @@ struct run {
 	struct uhmm_device *dev;
 	unsigned first, n;
 	uint64_t dpfn;
-	bool share;
+	bool share, twin;
 };
 
 /*

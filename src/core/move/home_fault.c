@@ -17,6 +17,7 @@
 #include "core/move/home.h"
 #include "core/move/kept_home.h"
 #include "core/move/out_steps.h"
+#include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
@@ -61,15 +62,17 @@ static void bounce_put(struct bounce *p, unsigned bit)
  * The page is mapped, by this thread or (-EEXIST) before.  Releases the block's
  * lock.
  */
-static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n)
+static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n,
+					  const struct digest *d)
 	LETS_GO(l->b->lock)
 {
-	bool share = l->share && n == 1;
+	bool share = l->share && n == 1, twin = l->twin && n == 1;
 
 	home_mapped(l->u, l->b, l->first, share);
+	twin = twin && unchanged_keep(l->u, l->b, l->first, l->dev, l->dpfn, d);
 	block_unlock(l->u, l->b);
 	count_add(&l->u->count.to_ram, 1);
-	if (!share)
+	if (!share && !twin)
 		device_free(l->dev, &l->dpfn, 1);
 	return n == 1 ? MM_RESOLVED : MM_RETRY;
 }
@@ -98,8 +101,11 @@ static enum mm_outcome lone_lost_unlock(const struct run *l) LETS_GO(l->b->lock)
 static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 				   int err)
 {
+	struct digest d;
 	ssize_t n;
 
+	if (l->twin && !err)
+		digest_take(&l->u->digest_key, ram, &d);
 	block_lock(l->b);
 	if (!page_is_coming(l->b, l->first, l->dev, l->dpfn)) {
 		/* the word changed meanwhile */
@@ -111,7 +117,7 @@ static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 		return lone_lost_unlock(l);
 	n = home_map(l->u, l->b, l->first, l->first + 1, ram, NULL, l->share);
 	if (n == 1 || n == -EEXIST)
-		return lone_mapped_unlock(l, n);
+		return lone_mapped_unlock(l, n, &d);
 	if (device_has_lost(l->dev, l->dpfn))
 		return lone_lost_unlock(l);
 	block_arrive(l->u, l->b, l->first, l->dev->id, l->dpfn, E_STAY);
@@ -147,9 +153,9 @@ int home_lone_unlock(struct uhmm *u, struct block *b,
 		     unsigned i) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
-	struct run l = { u,    b, device_get(u, page_dev(w)),
-			 i,    1, page_dpfn(w),
-			 false };
+	struct run l = { u,	b,    device_get(u, page_dev(w)),
+			 i,	1,    page_dpfn(w),
+			 false, false };
 
 	return lone_bounce_unlock(&l) == MM_SIGBUS ? -EIO : 0;
 }
@@ -173,10 +179,10 @@ static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
 /* ---- A run: the fault of a stream -------------------------------------- */
 
 static enum mm_outcome fault_run_unlock(struct uhmm *u, struct block *b,
-					unsigned i, unsigned n, bool share)
-	LETS_GO(b->lock)
+					unsigned i, unsigned n,
+					enum home_copy copy) LETS_GO(b->lock)
 {
-	switch (home_run_unlock(u, b, i, n, share)) {
+	switch (home_run_unlock(u, b, i, n, copy)) {
 	case 0:
 		return MM_RESOLVED;
 	case -EIO:
@@ -186,14 +192,27 @@ static enum mm_outcome fault_run_unlock(struct uhmm *u, struct block *b,
 	}
 }
 
+static enum home_copy what_stays(struct uhmm *u, struct block *b,
+				 const struct uhmm_device *dev, bool write)
+{
+	if (write)
+		return HOME_FREE;
+	if (clean_wanted(u, b, dev))
+		return HOME_SHARE;
+	return unchanged_wanted(u, b, dev) ? HOME_TWIN : HOME_FREE;
+}
+
 enum mm_outcome
 home_fault_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		  bool write) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
-	bool share = !write && clean_wanted(u, b, dev);
-	struct run l = { u, b, dev, i, 1, page_dpfn(w), share };
+	enum home_copy copy = what_stays(u, b, dev, write);
+	bool share = copy == HOME_SHARE;
+	struct run l = {
+		u, b, dev, i, 1, page_dpfn(w), share, copy == HOME_TWIN
+	};
 	enum mm_outcome out = 0;
 	int err = kept_home_run_unlock(u, b, i, n);
 
@@ -203,6 +222,6 @@ home_fault_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 		out = fault_direct_unlock(u, b, i, n, share);
 	if (out)
 		return out;
-	return n > 1 ? fault_run_unlock(u, b, i, n, share) :
+	return n > 1 ? fault_run_unlock(u, b, i, n, copy) :
 		       lone_bounce_unlock(&l);
 }

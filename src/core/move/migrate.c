@@ -24,6 +24,7 @@
 #include "core/move/peer_copy.h"
 #include "core/move/range.h"
 #include "core/move/site_out.h"
+#include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/dropped.h"
@@ -172,6 +173,7 @@ int migrate_block(struct uhmm *u, uintptr_t va, const struct mm_set *want,
 		return 0;
 	}
 	dropped_wait(u, b, want);
+	unchanged_make_room(u, dev, MM_BLOCK_PAGES);
 	if (device_is_site(dev))
 		return site_out(u, b, want, dev, why);
 	block_take_mover(u, b);

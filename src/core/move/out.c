@@ -7,7 +7,8 @@
  *	1  select   which pages can go, and a device page for each
  *	2  freeze   take them from the CPU, into frames; from here on their data
  *		    stand still
- *	3  copy     by the provider, without locks.  The CPU may touch a page
+ *	3  copy     by the provider, without locks, unless the device has the
+ *		    page already (unchanged.c).  The CPU may touch a page
  *		    meanwhile: it is mapped again at once, from its frame, and
  *		    the copy is in vain
  *	4  arrive   pages that are still ours are on the device now; the
@@ -29,6 +30,7 @@
 #include "core/move/kept_home.h"
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
+#include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
 #include "core/page/kept.h"
@@ -159,6 +161,16 @@ static void forget_lost(struct out *o)
 			set_del(&o->done, i);
 }
 
+/* Pages that arrived without a copy.  Caller holds the block's lock. */
+static unsigned nr_unchanged(const struct out *o)
+{
+	unsigned n = 0;
+
+	set_for_each(&o->unchanged, i)
+		n += page_state(block_word(o->m.b, i)) == P_DEVICE;
+	return n;
+}
+
 static void settle_out(struct out *o)
 {
 	unsigned copied;
@@ -168,7 +180,7 @@ static void settle_out(struct out *o)
 	o->keep = kept_wanted(o->m.u, o->m.b, o->m.dev);
 	set_for_each(&o->m.set, i)
 		settle_framed(o, i);
-	copied = o->m.went;
+	copied = o->m.went - nr_unchanged(o);
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
 	block_release_slot(o->m.u, o->m.b);
@@ -236,6 +248,8 @@ static void tell_out_mirrors(struct out *o)
 static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		     int *ret_err)
 {
+	struct mm_set changed;
+
 	*ret_err = out_give_slot(o->m.u, o->m.b, want);
 	if (*ret_err)
 		return;
@@ -250,7 +264,9 @@ static void move_out(struct out *o, const struct mm_set *want, enum out_how how,
 		return;
 	}
 	tell_out_mirrors(o);
-	copy_pages(o, &o->m.set, 0, MM_BLOCK_PAGES);
+	unchanged_match(o);
+	changed = set_minus(&o->m.set, &o->done);
+	copy_pages(o, &changed, 0, MM_BLOCK_PAGES);
 	clear_pages(o);
 	settle_out(o);
 	place_all(o);

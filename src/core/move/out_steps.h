@@ -13,7 +13,7 @@
  * @frozen, @empty: selected pages that are already in frames, or holes
  * @left: to be taken by moving their mapping
  * @m.set, @zero: pages in frames, or holes
- * @done: copied to the device
+ * @done: copied to the device; @unchanged: there already: unchanged.c
  * @full: pages that the device had no room for
  * @placing: pages that are to have device memory mapped at their address
  * @room: charge=keep: pages that may still be added
@@ -25,7 +25,7 @@ struct out {
 	struct mm_freeze f;
 	struct mm_set managed;
 	struct mm_set frozen, empty, left;
-	struct mm_set zero, done, full, placing;
+	struct mm_set zero, done, unchanged, full, placing;
 	struct booking booking;
 	uint64_t room;
 	bool keep;

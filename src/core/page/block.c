@@ -20,6 +20,7 @@
 #include "core/page/page.h"
 #include "core/page/slab.h"
 #include "core/page/slot.h"
+#include "core/page/twin.h"
 
 #define POISON_TRIES 10000
 
@@ -159,7 +160,7 @@ static void flush_sum(_Atomic int64_t *total, int16_t *delta)
 	*delta = 0;
 }
 
-void block_unlock(struct uhmm *u, struct block *b) NOT_GUARDED
+void block_unlock_second(struct uhmm *u, struct block *b) NOT_GUARDED
 {
 	int delta = b->ram_delta, all = delta + b->device_delta;
 	uint64_t *table = NULL;
@@ -182,6 +183,25 @@ void block_unlock(struct uhmm *u, struct block *b) NOT_GUARDED
 		count_ram(u, delta, all);
 	if (table)
 		slab_free(&u->table_slab, table);
+}
+
+/* Apart, for its stack. */
+static __attribute__((noinline)) void
+unlock_with_twins(struct uhmm *u, struct block *b) NOT_GUARDED
+{
+	uint64_t ended[MM_BLOCK_PAGES];
+	unsigned n = twin_take_ended(u, b, ended);
+
+	block_unlock_second(u, b);
+	u->free_twins(u, ended, n);
+}
+
+void block_unlock(struct uhmm *u, struct block *b) NOT_GUARDED
+{
+	if (b->twins)
+		unlock_with_twins(u, b);
+	else
+		block_unlock_second(u, b);
 }
 
 void block_take_mover(struct uhmm *u, struct block *b) NOT_GUARDED
@@ -254,6 +274,8 @@ static void set_word(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 	}
 	if (b->nr_kept)
 		kept_forget(u, b, i);
+	if (b->twins)
+		twin_follow(b, i, word);
 	count_state(b, b->table[i], -1);
 	b->table[i] = word;
 	count_state(b, word, 1);

@@ -18,6 +18,7 @@
 #include "mm/mm.h"
 #include "sys/lock.h"
 
+struct twins;
 struct uhmm;
 
 #define VA_BITS	   47
@@ -37,6 +38,7 @@ struct block {
 	_Atomic uint32_t settled; /* futex: counts moves that ended */
 	_Atomic uint32_t waiting; /* faults that wait for @settled */
 	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
+	struct twins *twins;	  /* under @lock; NULL: none: twin.c */
 	uint32_t slot;		  /* frames of the pages, or NO_SLOT */
 	const struct mm_freeze
 		*stash;		/* the mover's, while pages are P_STASHING */
@@ -56,6 +58,7 @@ struct block {
 	_Atomic uint16_t next_fault; /* a stream's next page; a hint */
 	_Atomic uint16_t window;     /* pages to resolve at once; a hint */
 	int8_t share;		     /* clean.c: below 0, not worth it */
+	int8_t unchanged;	     /* unchanged.c: below 0, not worth it */
 	uint16_t coherent_runs;	     /* mappings of device memory */
 	uint16_t parked; /* pages parked when it was queued; 0: not queued */
 	uint8_t poor;	 /* demotions in a row that freed little: gain.c */
@@ -107,6 +110,11 @@ struct sys_mutex *block_birth_mutex(struct uhmm *u, uintptr_t addr);
 int block_ensure_table(struct uhmm *u, struct block *b);
 void block_lock(struct block *b) TAKES(b->lock);
 void block_unlock(struct uhmm *u, struct block *b) LETS_GO(b->lock);
+/*
+ * The caller has another block's lock.  Twins that have ended wait for the next
+ * block_unlock().
+ */
+void block_unlock_second(struct uhmm *u, struct block *b) LETS_GO(b->lock);
 /*
  * For the thread-safety analysis; no code is generated.  A function that is
  * declared to unlock the block, but returns with the block locked for one

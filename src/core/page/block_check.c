@@ -2,13 +2,15 @@
 /*
  * block_check.c - invariants of a block, checked at each unlock with
  * -Ddebug_checks=true: the counts are those of the table, and a block with
- * pages in frames has a slot that no other block has.
+ * pages in frames has a slot that no other block has.  A page with a twin is in
+ * RAM.
  */
 #include "core/page/block_check.h"
 #include "core/context/context.h"
 #include "core/page/block.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
+#include "core/page/twin.h"
 
 #if DEBUG_CHECKS
 
@@ -58,6 +60,10 @@ void block_check(struct uhmm *u, const struct block *b)
 		  c.charged);
 	check_one(b, "pinned", b->nr_pinned, c.pinned);
 	check_slot(u, b, c.in_slot);
+	for (unsigned i = 0; b->twins && i < MM_BLOCK_PAGES; i++)
+		debug_check(!twin_has(b, i) || page_in_ram(block_word(b, i)),
+			    "page %u of block %#lx has a twin, and is not RAM",
+			    i, (unsigned long)b->va);
 }
 
 #endif
