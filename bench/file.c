@@ -238,6 +238,46 @@ static void measure_pattern(struct bench_run *run, struct filed *l,
 		at_least(run, name, ALONE, "pages/call", 16, &f.out);
 }
 
+/* After random writes all comes home at once: what was away, by the page. */
+static void home_round(struct filed *l, struct figures *f)
+{
+	static const struct pattern random = { .touch = touch_write };
+	struct uhmm_stats s, e;
+	struct calls c, d;
+	uint64_t start, ns;
+	int err;
+
+	touch_pages(l, &random);
+	err = uhmm_set_ram_limit(l->ours.u, 0);
+	if (err)
+		bench_die("uhmm_set_ram_limit", err);
+	s = stats_of(l->ours.u);
+	c = calls_of(getpid());
+	start = now_ns();
+	ours_move(&l->ours, l->mem, l->len, NULL);
+	ns = now_ns() - start;
+	d = calls_of(getpid());
+	e = stats_of(l->ours.u);
+	result_add(&f->us, (double)ns / 1e3 / (double)(e.to_ram - s.to_ram), 0);
+	result_add(&f->in, pages_a_call(e.to_ram - s.to_ram, d.reads - c.reads),
+		   0);
+	err = uhmm_set_ram_limit(l->ours.u, l->len / 4);
+	if (err)
+		bench_die("uhmm_set_ram_limit", err);
+}
+
+static void measure_home(struct bench_run *run, struct filed *l)
+{
+	struct figures f = { .us = { .ours = { .n = 0 } } };
+
+	company_begin(ALONE);
+	for (unsigned r = 0; r < rounds(run, 5); r++)
+		home_round(l, &f);
+	company_end();
+	at_most(run, "file-home", ALONE, "us/page", 0, &f.us);
+	at_least(run, "file-home-read", ALONE, "pages/call", 4, &f.in);
+}
+
 static void measure_patterns(struct bench_run *run, struct filed *l)
 {
 	static const struct pattern patterns[] = {
@@ -356,6 +396,7 @@ static int file(struct bench_run *run)
 	if (err)
 		return err;
 	measure_patterns(run, &l);
+	measure_home(run, &l);
 	filed_close(&l);
 	return sort(run);
 }

@@ -13,127 +13,33 @@
  * An application may close the descriptor, or put another file in its place, so
  * the descriptor is checked before and after each copy.
  *
- * Segments that follow each other in the file go with one call, wherever they
- * are in RAM.  The core hands out device pages in long runs for that.
+ * Pages that follow each other in the file go with one call, see transfer.c.
+ * The core hands out device pages in long runs for that.
  */
 #include <errno.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "file.h"
-
-static size_t bytes(size_t npages)
-{
-	return bytes_of(npages);
-}
-
-static int error_of_write(int err)
-{
-	return err == EDQUOT || err == EFBIG ? -ENOSPC : -err;
-}
-
-#define MOST_PARTS 128
-
-/* Pages that follow each other in the file.  @part: where they are in RAM */
-struct transfer {
-	uint64_t dpfn;
-	size_t npages;
-	unsigned nr;
-	struct iovec part[MOST_PARTS];
-};
-
-/* The first of the @nr segments that go with one call.  Return: how many. */
-static size_t gather(const struct uhmm_segment *seg, size_t nr,
-		     struct transfer *ret)
-{
-	size_t n = 0;
-
-	ret->dpfn = seg->dpfn;
-	ret->npages = 0;
-	while (n < nr && n < MOST_PARTS &&
-	       seg[n].dpfn == ret->dpfn + ret->npages) {
-		ret->part[n].iov_base = seg[n].ram;
-		ret->part[n].iov_len = bytes(seg[n].npages);
-		ret->npages += seg[n].npages;
-		n++;
-	}
-	ret->nr = (unsigned)n;
-	return n;
-}
-
-/* @n bytes are done.  Return: the first part of @v with others. */
-static struct iovec *skip(struct iovec *v, size_t n)
-{
-	for (; n && n >= v->iov_len; v++)
-		n -= v->iov_len;
-	if (n) {
-		v->iov_base = (char *)v->iov_base + n;
-		v->iov_len -= n;
-	}
-	return v;
-}
-
-static int run_transfer(const struct file *f, bool write, struct transfer *t)
-{
-	struct iovec *v = t->part, *end = v + t->nr;
-	off_t at = (off_t)bytes(t->dpfn);
-
-	while (v < end) {
-		ssize_t n = write ? pwritev2(f->fd, v, (int)(end - v), at,
-					     f->flags) :
-				    preadv(f->fd, v, (int)(end - v), at);
-
-		if (n < 0 && errno != EINTR)
-			return write ? error_of_write(errno) : -errno;
-		if (!n) /* read: the file was made shorter */
-			return write ? -ENOSPC : -EIO;
-		at += n < 0 ? 0 : n;
-		v = skip(v, n < 0 ? 0 : (size_t)n);
-	}
-	return 0;
-}
-
-static int write_some(struct file *f, struct transfer *t)
-{
-	chunks_add(f, t->dpfn, t->npages);
-	if (!file_may_reach(bytes_of(t->dpfn + t->npages)))
-		return -ENOSPC;
-	return run_transfer(f, true, t);
-}
-
-static int read_some(struct file *f, struct transfer *t)
-{
-	if (!chunks_have(f, t->dpfn, t->npages))
-		return -EIO;
-	return run_transfer(f, false, t);
-}
-
-static int move_parts(struct file *f, const struct uhmm_segment *seg, size_t nr,
-		      int (*some)(struct file *f, struct transfer *t))
-{
-	int err = uhmm_fd_usable(f->fd) ? 0 : -EIO;
-	struct transfer t;
-
-	while (nr && !err) {
-		size_t n = gather(seg, nr, &t);
-
-		err = some(f, &t);
-		seg += n;
-		nr -= n;
-	}
-	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
-}
 
 static int file_copy_to_devmem(void *priv, const struct uhmm_segment *seg,
 			       size_t nr)
 {
-	return move_parts(priv, seg, nr, write_some);
+	struct file *f = priv;
+	int err = uhmm_fd_usable(f->fd) ? 0 : -EIO;
+
+	if (!err)
+		err = transfer_write(f, seg, nr);
+	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
 }
 
 static int file_copy_to_ram(void *priv, const struct uhmm_segment *seg,
 			    size_t nr)
 {
-	return move_parts(priv, seg, nr, read_some);
+	struct file *f = priv;
+	int err = uhmm_fd_usable(f->fd) ? 0 : -EIO;
+
+	if (!err)
+		err = transfer_read(f, seg, nr);
+	return err || uhmm_fd_usable(f->fd) ? err : -EIO;
 }
 
 static void file_page_free(void *priv, uint64_t dpfn, size_t npages)
@@ -145,14 +51,14 @@ static uint64_t file_stored(void *priv)
 {
 	const struct file *f = priv;
 
-	return bytes(atomic_load(&f->used));
+	return bytes_of(atomic_load(&f->used));
 }
 
 static int file_usage(void *priv, struct uhmm_device_usage *ret)
 {
 	const struct file *f = priv;
 
-	ret->ram = sizeof(*f) + f->tables_len;
+	ret->ram = sizeof(*f) + f->tables_len + bytes_of(UNUSED_PAGES);
 	if (f->in_ram)
 		ret->ram += file_stored(priv);
 	return 0;

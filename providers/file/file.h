@@ -16,11 +16,14 @@
 #define CHUNK_SHIFT 9 /* pages: 2 MiB */
 #define CHUNK_PAGES (1u << CHUNK_SHIFT)
 
+#define UNUSED_PAGES 4
+
 /*
  * @fd: the file; page n is at bytes_of(n)
  * @flags: of pwritev2(2)
  * @punches: memory of the file can be given back
  * @in_ram: the file system is in RAM
+ * @unused: UNUSED_PAGES of memory that is written to and never read
  * @used: number of pages that have data
  * @has_data: a bit for each page
  * @chunks: for each chunk the number of its pages that have data, or
@@ -31,6 +34,7 @@ struct file {
 	int flags;
 	bool punches;
 	bool in_ram;
+	void *unused;
 	uint64_t npages;
 	_Atomic uint64_t used;
 	_Atomic uint64_t *has_data;
@@ -51,6 +55,13 @@ void file_close(struct file *f);
 bool file_may_reach(uint64_t end);
 
 extern const struct uhmm_option file_options[];
+
+/* ---- transfer.c ---- */
+
+int transfer_write(struct file *f, const struct uhmm_segment *seg, size_t nr);
+/* -EIO: also if a page has no data. */
+int transfer_read(const struct file *f, const struct uhmm_segment *seg,
+		  size_t nr);
 
 /* ---- chunks.c ---- */
 

@@ -274,6 +274,9 @@ int file_open(struct file *f, const char *const *values, uint64_t npages)
 	err = check_values(values);
 	if (err)
 		return err;
+	f->unused = uhmm_provider_alloc(bytes_of(UNUSED_PAGES));
+	if (!f->unused)
+		return -ENOMEM;
 	f->fd = open_path(values);
 	if (f->fd < 0)
 		return refuse(values, -errno);
@@ -288,4 +291,5 @@ int file_open(struct file *f, const char *const *values, uint64_t npages)
 void file_close(struct file *f)
 {
 	uhmm_fd_close(f->fd);
+	uhmm_provider_free(f->unused, bytes_of(UNUSED_PAGES));
 }

@@ -226,6 +226,39 @@ static void test_apart(const char *direct)
 	close_provider(&d);
 }
 
+/*
+ * Pages that are near each other in the file, in any order: a read passes over
+ * those between, and does not change memory beside its segments.
+ */
+static void test_near(void)
+{
+	struct test_device d =
+		open_provider("file", NPAGES, PAIRS(folder_value));
+	unsigned char *buf = pages(RUN), *got = pages(PARTS), want[PAGE];
+	struct uhmm_segment seg[PARTS];
+	uint64_t seed = test_seed(), before, counting = nr_calls();
+
+	put_all(&d, buf);
+	for (size_t i = 0; i < PARTS; i++) {
+		size_t k = test_below(&seed, i + 1);
+
+		seg[i] = seg[k];
+		seg[k] = (struct uhmm_segment){ i * 3, got + i * PAGE, 1 };
+	}
+	before = nr_calls();
+	CHECK_EQ(d.desc.ops->copy_to_ram(d.priv, seg, PARTS), 0);
+	CHECK(!counting || nr_calls() - before <= PARTS / 50 + 10);
+	for (size_t i = 0; i < PARTS; i++) {
+		fill(want, i * 3 + 1);
+		CHECK_MEM(got + i * PAGE, want, PAGE);
+	}
+	d.desc.ops->page_free(d.priv, 3 * (PARTS / 2), 1);
+	CHECK_EQ(d.desc.ops->copy_to_ram(d.priv, seg, PARTS), -EIO);
+	uhmm_provider_free(buf, RUN * PAGE);
+	uhmm_provider_free(got, PARTS * PAGE);
+	close_provider(&d);
+}
+
 /* ---- What is refused ---- */
 
 static void test_names(void)
@@ -306,6 +339,7 @@ int main(void)
 	test_data("direct=no");
 	test_apart("direct=auto");
 	test_apart("direct=no");
+	test_near();
 	test_threads();
 	test_names();
 	test_limit();
