@@ -129,5 +129,7 @@ void sys_futex_wake(_Atomic uint32_t *word, int nr);
  * times give up the CPU; from then on sleep for @ns.
  */
 void sys_rest(unsigned tries, uint64_t ns);
+/* Where a thread that changes the address space is waited for. */
+#define SYS_REST_NS (100 * 1000)
 
 #endif

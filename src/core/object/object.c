@@ -93,8 +93,8 @@ static int find_view(struct uhmm *u, uintptr_t addr, size_t len, uintptr_t *va)
 
 	if ((!err && !*va) || !ops->is_still)
 		return err;
-	for (int i = 0; i < STILL_TRIES && !ops->is_still(u->mm); i++)
-		;
+	for (unsigned i = 0; i < STILL_TRIES && !ops->is_still(u->mm); i++)
+		sys_rest(i, SYS_REST_NS);
 	return ops->object_find(u->mm, addr, len, va);
 }
 

@@ -103,7 +103,7 @@ bool uffd_gate_enter_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 
 	for (int i = 0; ret && i < TRIES; i++) {
 		if (i)
-			sys_yield();
+			sys_rest((unsigned)i, SYS_REST_NS);
 		ret = uffd_gate_enter(b);
 	}
 	if (!ret && uffd_stamp_all(b, va) == stamp)
@@ -155,6 +155,7 @@ static void unmark(struct uffd *b, uintptr_t va, size_t len)
 		if (uffd_unprotect(&b->mm, va, len >> MM_PAGE_SHIFT) != -EAGAIN)
 			return;
 		uffd_is_still(&b->mm);
+		sys_rest((unsigned)i, SYS_REST_NS);
 	}
 }
 

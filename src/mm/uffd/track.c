@@ -6,7 +6,6 @@
 
 enum {
 	TRIES = 10000,
-	SLEEP_NS = 100000,
 	FEW = 64,
 };
 
@@ -189,7 +188,7 @@ int uffd_track(struct mm *mm, uintptr_t start, uintptr_t end)
 	for (int i = 0; i < TRIES && ret == -EAGAIN; i++) {
 		if (i)
 			/* the thread that raised an event is to run */
-			sys_rest((unsigned)i, SLEEP_NS);
+			sys_rest((unsigned)i, SYS_REST_NS);
 		sys_mutex_lock(&b->keeper.lock);
 		sys_mutex_lock(&b->event_lock);
 		ret = track_once(b, &p, start, end, &new);
@@ -299,7 +298,7 @@ int uffd_untrack(struct mm *mm, uintptr_t start, uintptr_t end,
 		untrack_surely(b, start, end);
 	for (unsigned i = 0; i < TRIES && !done; i++) {
 		if (i)
-			sys_rest(i, SLEEP_NS);
+			sys_rest(i, SYS_REST_NS);
 		sys_mutex_lock(&b->event_lock);
 		done = untrack_once(b, start, end, forget, priv, &ret);
 		sys_mutex_unlock(&b->event_lock);
