@@ -129,6 +129,12 @@ static void add_trouble(struct text *t, const struct uhmm_stats *s,
 	    "  limit exceeded      %10llu times, waited for room %llu times\n",
 	    (unsigned long long)s->limit_exceeded,
 	    (unsigned long long)s->limit_waits);
+	if (s->thrash_len)
+		add(t,
+		    "  thrashing           %10.1f MiB came home too soon, most "
+		    "at %#llx-%#llx\n",
+		    mib(s->refaults), (unsigned long long)s->thrash_addr,
+		    (unsigned long long)(s->thrash_addr + s->thrash_len));
 	if (s->errors || s->poisoned)
 		add(t, "  device errors       %10llu, pages lost %llu\n",
 		    (unsigned long long)s->errors,

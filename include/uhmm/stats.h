@@ -59,6 +59,10 @@ void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
  *	keep in RAM, and the library's tables; in pages.  With
  *	UHMM_OPEN_LIMIT_PROCESS what is not managed, but for 3 MiB
  * @total_peak: the most it ever was
+ * @refaults: pages that came home soon after they were demoted: with three
+ *	times the RAM they would not have left
+ * @thrash_addr, @thrash_len: where most of them were, when the log told that
+ *	the program thrashes; 0: it did not
  * @unmanaged_peak: the most pages in RAM that were not managed, as far as that
  *	can be seen; 0 without UHMM_OPEN_LIMIT_PROCESS
  * @unmanaged_shared, @unmanaged_huge: shared memory, and huge pages, of these
@@ -109,6 +113,9 @@ struct uhmm_stats {
 	uint64_t unmanaged_peak;
 	uint64_t unmanaged_shared;
 	uint64_t unmanaged_huge;
+	uint64_t refaults;
+	uint64_t thrash_addr;
+	uint64_t thrash_len;
 };
 
 /**

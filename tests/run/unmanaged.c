@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * unmanaged SHARED MIB: so many MiB of shared memory in use, and then so many
- * of private memory, used again and again for two seconds.
+ * unmanaged SHARED MIB SECONDS: so many MiB of shared memory in use, and then
+ * so many of private memory, used again and again for so long.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,8 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define PAGE	((size_t)4096)
-#define SECONDS 2
+#define PAGE ((size_t)4096)
 
 static char *map(size_t len, int how)
 {
@@ -26,9 +25,8 @@ int main(int argc, char **argv)
 {
 	size_t shared = argc > 1 ? strtoul(argv[1], NULL, 10) << 20 : 0;
 	size_t len = argc > 2 ? strtoul(argv[2], NULL, 10) << 20 : PAGE;
-	char *p = map(shared, MAP_SHARED), *q = map(len, MAP_PRIVATE);
-
-	time_t end = time(NULL) + SECONDS;
+	char *p = map(shared + PAGE, MAP_SHARED), *q = map(len, MAP_PRIVATE);
+	time_t end = time(NULL) + (argc > 3 ? atoi(argv[3]) : 2);
 
 	memset(p, 1, shared);
 	for (int round = 0; time(NULL) <= end; round++)
@@ -37,5 +35,5 @@ int main(int argc, char **argv)
 				return 1;
 			*(size_t *)(void *)(q + at) = at;
 		}
-	return p[shared / 2] != 1;
+	return shared && p[shared / 2] != 1;
 }

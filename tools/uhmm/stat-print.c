@@ -97,6 +97,14 @@ static void print_events(struct json_object *s)
 	printf("  limit         %12" PRIu64 " times exceeded, %" PRIu64
 	       " faults waited\n",
 	       number(s, "limit_exceeded"), number(s, "limit_waits"));
+	if (number(s, "refaults"))
+		printf("  too soon      %12.1f MiB came home soon after they "
+		       "left\n",
+		       mib(number(s, "refaults")));
+	if (number(s, "thrash_len"))
+		printf("  thrashing     %#" PRIx64 "-%#" PRIx64 "\n",
+		       number(s, "thrash_addr"),
+		       number(s, "thrash_addr") + number(s, "thrash_len"));
 	if (number(s, "errors") || number(s, "poisoned"))
 		printf("  errors        %12" PRIu64 " of devices, %" PRIu64
 		       " pages lost\n",

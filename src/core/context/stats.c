@@ -132,6 +132,9 @@ int uhmm_stats(struct uhmm *u, struct uhmm_stats *ret_stats)
 	s.fault_max_ns = atomic_load(&u->fault_ns.max);
 	s.total_pages = charge_total(u);
 	s.total_peak = atomic_load(&u->total_peak);
+	s.refaults = atomic_load(&u->policy.thrash.refaults);
+	s.thrash_addr = atomic_load(&u->policy.thrash.addr);
+	s.thrash_len = atomic_load(&u->policy.thrash.len);
 	s.unmanaged_peak = atomic_load(&u->policy.unmanaged.most);
 	s.unmanaged_shared = atomic_load(&u->policy.unmanaged.shared);
 	s.unmanaged_huge = atomic_load(&u->policy.unmanaged.huge);

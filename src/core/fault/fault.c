@@ -275,6 +275,17 @@ static enum mm_outcome site_fault_unlock(struct uhmm *u, struct block *b,
 	return out;
 }
 
+static enum mm_outcome device_fault_unlock(struct uhmm *u, struct block *b,
+					   unsigned i, unsigned flags)
+	LETS_GO(b->lock)
+{
+	unsigned n = fault_window(u, b, i);
+
+	if (is_counted(u))
+		thrash_refault(u, b, n);
+	return home_fault_unlock(u, b, i, n, flags & MM_FAULT_WRITE);
+}
+
 /* A thread is at work on the page; block_settle() wakes the toucher. */
 static enum mm_outcome wait_fault_unlock(struct uhmm *u, struct block *b,
 					 unsigned flags) LETS_GO(b->lock)
@@ -337,8 +348,7 @@ static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 		return zero_fault_unlock(u, b, i, flags);
 	case P_DEVICE:
 		count_add(&u->count.faults, 1);
-		return home_fault_unlock(u, b, i, fault_window(u, b, i),
-					 flags & MM_FAULT_WRITE);
+		return device_fault_unlock(u, b, i, flags);
 	case P_COHERENT:
 		if (site_has(u, w))
 			return site_fault_unlock(u, b, i, flags);

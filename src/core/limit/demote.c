@@ -94,9 +94,10 @@ static int send_demoted(struct uhmm *u, struct block *b,
 				  out_block(u, b, want, dev, how, NULL);
 	kept_shed(u, b); /* other pages may stay in the slot */
 	block_let_go(u, b);
-	if (n > 0)
-		gain_note(u, b, (unsigned)n,
-			  (int64_t)(atomic_load(&dev->ram) - ram));
+	if (n <= 0)
+		return n;
+	thrash_evicted(u, b);
+	gain_note(u, b, (unsigned)n, (int64_t)(atomic_load(&dev->ram) - ram));
 	return n;
 }
 
@@ -227,6 +228,8 @@ static int drop_clean(struct uhmm *u, struct block *b)
 	block_take_mover(u, b);
 	n = clean_drop(u, b, &all);
 	block_let_go(u, b);
+	if (n > 0)
+		thrash_evicted(u, b);
 	return n;
 }
 
@@ -299,7 +302,7 @@ static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
 
 	uint32_t turns = u->policy.queue_len ? 1 : MAX_TURNS;
 
-	/* blocks that devices use come last, when no other block is left */
+	/* blocks that devices use, or that are held, come last */
 	for (uint32_t k = 0; k < nr * turns; k++) {
 		struct block *b = u->blocks[u->policy.hand++ % nr];
 		int n;
@@ -309,7 +312,7 @@ static int turn_hand(struct uhmm *u, const struct uhmm_group *g, int *ret_freed)
 		if (b->parked || !charge_covers(g, b) ||
 		    !atomic_load_explicit(&b->nr_charged, memory_order_relaxed))
 			continue;
-		if (was_accessed(b)) {
+		if (was_accessed(b) || (k < nr && thrash_holds(u, b))) {
 			any_accessed = true;
 			continue;
 		}
@@ -360,6 +363,8 @@ int demote_step(struct uhmm *u, const struct uhmm_group *g)
 	bool room = devices_take(u);
 	bool enough = room && enough_parked(u, g);
 	int freed = 0, n = room ? coldest(u, g) : 0, turned;
+
+	thrash_look(u);
 
 	if (n) {
 		count_add(&u->count.evicted, (uint64_t)n);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/limit/thrash.h"
 #include "core/limit/unmanaged.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
@@ -40,6 +41,7 @@ struct policy {
 	uint32_t cold_hand;	   /* next of uhmm.blocks to look at */
 	struct uhmm_budget *budget;
 	uint64_t born_with; /* pages of a child that count for its parent */
+	struct thrash thrash;
 	struct unmanaged unmanaged;
 	uint64_t asked_ns, touches, touched_ns; /* balance.c */
 	struct sys_thread thread;

@@ -63,12 +63,15 @@ struct block {
 	uint16_t parked; /* pages parked when it was queued; 0: not queued */
 	uint8_t poor;	 /* demotions in a row that freed little: gain.c */
 	uint32_t poor_until;
-	_Atomic uint16_t accessed; /* by devices, recently; a hint */
-	_Atomic bool huge;	   /* left as one huge page; a hint */
-	struct hint order;	   /* enum uhmm_advice, of touches; @lock */
-	struct hint cold;	   /* limit/advise.c; @lock */
-	_Atomic bool is_cold;	   /* has @cold; a hint */
-	uint32_t index;		   /* in uhmm.blocks */
+	_Atomic uint16_t accessed;   /* by devices, recently; a hint */
+	_Atomic bool huge;	     /* left as one huge page; a hint */
+	struct hint order;	     /* enum uhmm_advice, of touches; @lock */
+	struct hint cold;	     /* limit/advise.c; @lock */
+	_Atomic bool is_cold;	     /* has @cold; a hint */
+	_Atomic uint32_t evicted_at; /* limit/thrash.c: pages; 0: never */
+	_Atomic uint32_t held_until; /* limit/thrash.c: ticks; 0: not held */
+	uint16_t refaults;	     /* pages that came home too soon; @lock */
+	uint32_t index;		     /* in uhmm.blocks */
 };
 
 /*

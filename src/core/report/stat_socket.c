@@ -82,7 +82,8 @@ static const struct {
 	STAT(fault_p99_ns),   STAT(fault_max_ns),   STAT(unwritten),
 	STAT(kept_pages),     STAT(total_pages),    STAT(total_peak),
 	STAT(sunk),	      STAT(unmanaged_peak), STAT(unmanaged_shared),
-	STAT(unmanaged_huge),
+	STAT(unmanaged_huge), STAT(refaults),	    STAT(thrash_addr),
+	STAT(thrash_len),
 };
 
 static unsigned long long at(const void *s, size_t offset)
