@@ -24,6 +24,11 @@
  * @unpacker_init: as packer_init()
  * @unpack: make a page of @len bytes, whatever they are.  -EIO: no page was
  *	packed into them
+ * @dictionary_len: bytes of what the codec makes of a dictionary of @len bytes;
+ *	NULL: it has no dictionaries
+ * @dictionary_init: make that; @content is read until the last use
+ * @pack_with, @unpack_with: as pack() and unpack(), with a dictionary, which
+ *	any number of threads may use
  */
 struct codec {
 	const char *name;
@@ -34,6 +39,13 @@ struct codec {
 	size_t (*unpacker_len)(void);
 	int (*unpacker_init)(void *unpacker);
 	int (*unpack)(void *unpacker, const void *from, size_t len, void *page);
+	size_t (*dictionary_len)(size_t len, int level);
+	int (*dictionary_init)(void *dictionary, const void *content,
+			       size_t len, int level);
+	size_t (*pack_with)(void *packer, const void *dictionary,
+			    const void *page, void *out, size_t room);
+	int (*unpack_with)(void *unpacker, const void *dictionary,
+			   const void *from, size_t len, void *page);
 };
 
 extern const struct codec codec_lz4, codec_zstd;

@@ -15,6 +15,7 @@ enum kind {
 	FILL,
 	PACKED,
 	RAW,
+	PACKED_WITH, /* with the dictionary */
 };
 
 #define KIND_MASK UINT64_C(7)
@@ -99,11 +100,25 @@ static void set_entry(struct zram *z, uint64_t dpfn, enum kind kind,
 	count(z, kind, value, 1);
 }
 
+/* Pack into @space.  Return: bytes; 0: the page does not get short enough. */
+static size_t pack(struct zram *z, struct workspace *space, const char *page,
+		   enum kind *ret_kind)
+{
+	const void *dictionary = dictionary_of(&z->dictionary);
+	void *packer = form_packer(space);
+
+	*ret_kind = dictionary ? PACKED_WITH : PACKED;
+	if (!dictionary)
+		return z->codec->pack(packer, page, space->bytes, PACKED_MAX);
+	return z->codec->pack_with(packer, dictionary, page, space->bytes,
+				   PACKED_MAX);
+}
+
 int form_store(struct zram *z, struct workspace *space, uint64_t dpfn,
 	       const char *page)
 {
 	const char *from = space->bytes;
-	enum kind kind = PACKED;
+	enum kind kind;
 	uint64_t word;
 	void *object;
 	size_t len;
@@ -112,8 +127,7 @@ int form_store(struct zram *z, struct workspace *space, uint64_t dpfn,
 		set_entry(z, dpfn, FILL, NULL, word);
 		return 0;
 	}
-	len = z->codec->pack(form_packer(space), page, space->bytes,
-			     PACKED_MAX);
+	len = pack(z, space, page, &kind);
 	if (!len) {
 		kind = RAW;
 		from = page;
@@ -124,6 +138,9 @@ int form_store(struct zram *z, struct workspace *space, uint64_t dpfn,
 		return -ENOSPC;
 	memcpy(object, from, len);
 	set_entry(z, dpfn, kind, object, len);
+	if (kind == PACKED)
+		dictionary_offer(&z->dictionary, page, form_packer(space),
+				 space->bytes);
 	return 0;
 }
 
@@ -161,6 +178,10 @@ int form_load(const struct zram *z, uint64_t dpfn, const struct zram_reader *r,
 	case PACKED:
 		return z->codec->unpack(r->unpacker, object_of(ref), e->value,
 					page);
+	case PACKED_WITH:
+		return z->codec->unpack_with(r->unpacker,
+					     dictionary_of(&z->dictionary),
+					     object_of(ref), e->value, page);
 	case RAW:
 		memcpy(page, object_of(ref), uhmm_page_size());
 		return 0;

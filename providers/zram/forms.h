@@ -12,6 +12,7 @@
 
 #include "../touched.h"
 #include "codec.h"
+#include "dictionary.h"
 #include "store.h"
 #include "workspace.h"
 
@@ -30,6 +31,7 @@ struct zram {
 	uint64_t npages;
 	const struct codec *codec;
 	int level;
+	struct dictionary dictionary;
 	touched_pages touched; /* number of entries */
 	_Atomic uint64_t used; /* entries that are not EMPTY */
 	_Atomic uint64_t compressed, same, zero, huge; /* for usage() */

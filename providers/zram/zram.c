@@ -2,14 +2,15 @@
 /*
  * zram.c - compressed RAM: pages packed by a codec (codec.h).
  *
- *	zram:SIZE[,algo=lz4|zstd][,level=N][,limit=SIZE]
+ *	zram:SIZE[,algo=lz4|zstd][,level=N][,limit=SIZE][,dictionary=auto|no]
  *
  * SIZE is the capacity that the device reports.  The memory that it takes
  * depends on the data; stored() tells how much it is.
  *
  * A page is kept in the cheapest form:
  *	FILL	one 8-byte word over and over (mostly zeroes): no data at all
- *	PACKED	compressed, if that takes at most 7/8 of a page
+ *	PACKED	compressed, if that takes at most 7/8 of a page; with a
+ *		dictionary where that pays (dictionary.c)
  *	RAW	unchanged
  *
  * No lock protects an entry: the core never uses a device page for two things
@@ -159,7 +160,8 @@ static int usage(void *priv, struct uhmm_device_usage *ret)
 	ret->ram = store_ram(&z->store) + sizeof(*z) +
 		   touched_bytes(&z->touched, sizeof(struct entry),
 				 uhmm_page_size()) +
-		   workspaces_ram(&z->packers) + workspaces_ram(&z->unpackers);
+		   workspaces_ram(&z->packers) + workspaces_ram(&z->unpackers) +
+		   load_counter(&z->dictionary.ram);
 	ret->data = bytes_of(load_counter(&z->used));
 	ret->compressed = load_counter(&z->compressed);
 	ret->same = load_counter(&z->same);
@@ -182,6 +184,7 @@ static void release(void *priv)
 		uhmm_provider_free(z->entries, entries_len(z));
 	workspaces_fini(&z->packers);
 	workspaces_fini(&z->unpackers);
+	dictionary_fini(&z->dictionary);
 	uhmm_provider_free(z, sizeof(*z));
 }
 
@@ -202,15 +205,18 @@ enum values {
 	ALGO,
 	LEVEL,
 	LIMIT,
+	DICTIONARY,
 };
 
 /*
  * @npages: of the device
  * @limit: bytes that the store may take
+ * @dictionary: may be made
  */
 struct choice {
 	const struct codec *codec;
 	int level;
+	bool dictionary;
 	uint64_t npages, limit;
 };
 
@@ -266,6 +272,15 @@ static int parse_limit(const char *s, struct choice *c)
 	return 0;
 }
 
+static int parse_dictionary(const char *s, struct choice *c)
+{
+	c->dictionary = !strcmp(s, "auto");
+	if (c->dictionary || !strcmp(s, "no"))
+		return 0;
+	return uhmm_provider_fail(-EINVAL, "dictionary=%s: write auto or no",
+				  s);
+}
+
 static int make_workspaces(struct zram *z)
 {
 	const struct codec *codec = z->codec;
@@ -308,6 +323,8 @@ static int make_zram(const struct choice *c, struct zram **ret_z)
 	z->level = c->level;
 	z->entries = uhmm_provider_alloc(entries_len(z));
 	err = z->entries ? make_workspaces(z) : -ENOMEM;
+	if (!err && c->dictionary)
+		err = dictionary_init(&z->dictionary, c->codec, c->level);
 	if (!err)
 		err = store_init(&z->store, &user, bytes_of(c->npages),
 				 c->limit);
@@ -336,6 +353,8 @@ static int zram_open(const char *const *values, struct uhmm_device_desc *desc,
 		err = parse_level(values[LEVEL], &c);
 	if (!err)
 		err = parse_limit(values[LIMIT], &c);
+	if (!err)
+		err = parse_dictionary(values[DICTIONARY], &c);
 	if (err)
 		return err;
 	if (uhmm_page_size() > STORE_MAX)
@@ -355,6 +374,8 @@ static const struct uhmm_option options[] = {
 	{ "algo", "lz4", codecs_help },
 	{ "level", "default", "higher ones compress better, and slower" },
 	{ "limit", "0", "most memory that the pages may take; 0: all of it" },
+	{ "dictionary", "auto",
+	  "zstd: of what pages have in common: auto, if that pays, or no" },
 	{ NULL, NULL, NULL },
 };
 
