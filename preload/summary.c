@@ -206,6 +206,8 @@ static void add_managed(struct text *t, const struct manage_state *m)
 	add_limit(t, &s);
 	add(t, "  moved to devices    %10.1f MiB\n", mib(s.to_device));
 	add(t, "  moved home          %10.1f MiB\n", mib(s.to_ram));
+	if (s.unchanged)
+		add(t, "  left unchanged      %10.1f MiB\n", mib(s.unchanged));
 	if (s.sunk)
 		add(t, "  sank to lower tiers %10.1f MiB\n", mib(s.sunk));
 	add_faults(t, &s);

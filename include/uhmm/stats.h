@@ -67,6 +67,8 @@ void uhmm_set_log(struct uhmm *u, uhmm_log_fn *fn, void *arg);
  *	can be seen; 0 without UHMM_OPEN_LIMIT_PROCESS
  * @unmanaged_shared, @unmanaged_huge: shared memory, and huge pages, of these
  * @sunk: pages that went from a full device to one below
+ * @unchanged: pages that went to a device without a copy, since they were the
+ *	same as when they came home from there
  * @blocked_ns: time the application's threads spent in faults; needs threads
  *	mode to count system calls too
  * @fault_p50_ns, @fault_p99_ns, @fault_max_ns: to resolve one fault, from
@@ -116,6 +118,7 @@ struct uhmm_stats {
 	uint64_t refaults;
 	uint64_t thrash_addr;
 	uint64_t thrash_len;
+	uint64_t unchanged;
 };
 
 /**

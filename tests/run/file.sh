@@ -59,6 +59,7 @@ check "reads: status $?" [ $? -eq 0 ]
 home=$(awk '/moved home/ { printf "%d", $3 }' "$tmp/sum")
 out=$(awk '/moved to devices/ { printf "%d", $4 }' "$tmp/sum")
 check "reads: $home MiB came home" [ "$home" -gt 48 ]
+check "reads: $(cat "$tmp/sum")" grep -Eq 'left unchanged +[1-9]' "$tmp/sum"
 check "reads: $out MiB written" [ "$out" -lt $((home / 2)) ]
 
 echo precious >"$tmp/file"

@@ -74,15 +74,18 @@ static void demote_all(struct scene *c)
 /* All of them leave.  Return: how many were copied. */
 static uint64_t leave(struct scene *c)
 {
-	uint64_t before = world_stats(&c->w).to_device;
+	struct uhmm_stats s = world_stats(&c->w);
+	uint64_t copied;
 
 	demote_all(c);
+	copied = world_stats(&c->w).to_device - s.to_device;
+	CHECK_EQ(world_stats(&c->w).unchanged - s.unchanged, N - copied);
 	for (size_t i = 0; i < N; i++)
 		CHECK_EQ(world_state(&c->w, i), P_DEVICE);
 	CHECK_EQ(nr_twins(c), 0);
 	CHECK_EQ(device_used(c->dev), N);
 	world_check(&c->w);
-	return world_stats(&c->w).to_device - before;
+	return copied;
 }
 
 /* ---- Leaving ------------------------------------------------------------ */

@@ -76,6 +76,9 @@ static void print_memory(struct json_object *o, struct json_object *s)
 	printf("  on devices    %12.1f MiB\n", mib(number(s, "device_pages")));
 	printf("  moved         %12.1f MiB to devices, %.1f MiB home\n",
 	       mib(number(s, "to_device")), mib(number(s, "to_ram")));
+	if (number(s, "unchanged"))
+		printf("  unchanged     %12.1f MiB that left without a copy\n",
+		       mib(number(s, "unchanged")));
 	if (number(s, "sunk"))
 		printf("  sank          %12.1f MiB from full devices down\n",
 		       mib(number(s, "sunk")));

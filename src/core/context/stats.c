@@ -85,6 +85,7 @@ static void read_counters(struct uhmm *u, struct uhmm_stats *s)
 	s->blocked_ns = atomic_load(&c->blocked_ns);
 	s->unwritten = atomic_load(&c->unwritten);
 	s->sunk = atomic_load(&c->sunk);
+	s->unchanged = atomic_load(&c->unchanged);
 }
 
 static uint64_t pages(_Atomic int64_t *n)

@@ -11,7 +11,8 @@ struct uhmm;
 struct counters {
 	_Atomic uint64_t faults, soft_faults, zero_faults, spurious, to_device,
 		to_ram, refused, touched, discarded, evicted, poisoned, errors,
-		limit_waits, limit_exceeded, blocked_ns, unwritten, sunk;
+		limit_waits, limit_exceeded, blocked_ns, unwritten, sunk,
+		unchanged;
 };
 
 /* stats.c */

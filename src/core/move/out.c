@@ -173,14 +173,15 @@ static unsigned nr_unchanged(const struct out *o)
 
 static void settle_out(struct out *o)
 {
-	unsigned copied;
+	unsigned copied, unchanged;
 
 	block_lock(o->m.b);
 	forget_lost(o);
 	o->keep = kept_wanted(o->m.u, o->m.b, o->m.dev);
 	set_for_each(&o->m.set, i)
 		settle_framed(o, i);
-	copied = o->m.went - nr_unchanged(o);
+	unchanged = nr_unchanged(o);
+	copied = o->m.went - unchanged;
 	set_for_each(&o->zero, i)
 		settle_zero(o, i);
 	block_release_slot(o->m.u, o->m.b);
@@ -189,6 +190,7 @@ static void settle_out(struct out *o)
 	block_unlock(o->m.u, o->m.b);
 	block_settle(o->m.u, o->m.b, false);
 	count_add(&o->m.u->count.to_device, copied);
+	count_add(&o->m.u->count.unchanged, unchanged);
 	move_free_spare(&o->m);
 	charge_booked(o->m.dev, &o->booking);
 }

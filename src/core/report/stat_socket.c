@@ -83,7 +83,7 @@ static const struct {
 	STAT(kept_pages),     STAT(total_pages),    STAT(total_peak),
 	STAT(sunk),	      STAT(unmanaged_peak), STAT(unmanaged_shared),
 	STAT(unmanaged_huge), STAT(refaults),	    STAT(thrash_addr),
-	STAT(thrash_len),
+	STAT(thrash_len),     STAT(unchanged),
 };
 
 static unsigned long long at(const void *s, size_t offset)
