@@ -19,6 +19,7 @@ static struct uhmm_device_ops ops;
 static struct store s;
 
 static _Atomic int64_t packed; /* bytes */
+static size_t most_at_once;    /* pages of a call of take() */
 
 static void count(uint64_t dpfn, size_t npages, int by)
 {
@@ -32,7 +33,11 @@ static void count(uint64_t dpfn, size_t npages, int by)
 static int take(void *priv, const struct uhmm_segment *seg, size_t nr)
 {
 	int err = store_in(priv, seg, nr);
+	size_t npages = 0;
 
+	for (size_t i = 0; i < nr; i++)
+		npages += seg[i].npages;
+	most_at_once = npages > most_at_once ? npages : most_at_once;
 	for (size_t i = 0; i < nr && !err; i++)
 		count(seg[i].dpfn, seg[i].npages, 1);
 	return err;
@@ -198,6 +203,28 @@ static void test_does_not_pack(const char *rung)
 	finish(&w);
 }
 
+/*
+ * While pages are copied they take RAM twice.  So few of them go at once until
+ * that has freed RAM, the first time too.
+ */
+static void test_begins_with_few(const char *rung)
+{
+	struct world w;
+
+	setup(&w, UHMM_OPEN_LIMIT_ALL, rung);
+	most_at_once = 0;
+	fill(&w, 0, N, 255);
+	demote_all(&w);
+	CHECK(most_at_once > 0);
+	CHECK(most_at_once <= 64);
+	finish(&w);
+	setup(&w, UHMM_OPEN_LIMIT_ALL, rung);
+	fill(&w, 0, N, 31);
+	demote_all(&w);
+	CHECK(most_at_once > 64);
+	finish(&w);
+}
+
 /* Pages that pack make room for the others, which come home and stay. */
 static void test_some_packs(const char *rung)
 {
@@ -280,6 +307,7 @@ int main(void)
 		test_packs(rungs[i]);
 		test_resident(rungs[i]);
 		test_does_not_pack(rungs[i]);
+		test_begins_with_few(rungs[i]);
 		test_some_packs(rungs[i]);
 		test_least(rungs[i]);
 		test_device_below(rungs[i]);

@@ -35,6 +35,7 @@ struct policy {
 	uint32_t queue_head, queue_len, queue_size;
 	uint64_t parked;	   /* pages parked, about */
 	uint32_t poor, poor_until; /* gain.c */
+	bool gained;		   /* gain.c: it freed RAM to send pages */
 	uint32_t sink_hand;	   /* tier.c: next of uhmm.blocks to look at */
 	uint64_t sink_after;	   /* tier.c: ns */
 	_Atomic uint32_t nr_cold;  /* blocks with cold pages: advise.c */

@@ -7,8 +7,9 @@
  * pages of a block freed hardly any RAM, such devices are not tried for that
  * block during a pause, which doubles each time that this happens again.  From
  * then on, and until pages free RAM again, the demoter sends a few pages of a
- * block first.  If many blocks in a row free hardly any RAM, no block is tried
- * during a pause.
+ * block first, as it does until pages have freed RAM for the first time: while
+ * pages are copied they take RAM twice.  If many blocks in a row freed hardly
+ * any RAM, no block is tried during a pause.
  *
  * This is so only where the limit is for all RAM (UHMM_OPEN_LIMIT_ALL).
  */
@@ -52,8 +53,12 @@ bool gain_expected(const struct block *b, const struct uhmm_device *dev)
 
 bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev)
 {
+	const struct policy *p = &dev->u->policy;
+
+	if (dev->u->flags & UHMM_OPEN_LIMIT_ALL && dev->ops.usage && !p->gained)
+		return true;
 	return atomic_load_explicit(&dev->ram, memory_order_relaxed) &&
-	       (b->poor || dev->u->policy.poor);
+	       (b->poor || p->poor);
 }
 
 static bool has_gained(unsigned pages, int64_t grew)
@@ -72,6 +77,7 @@ void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew)
 	if (has_gained(pages, grew)) {
 		b->poor = 0;
 		p->poor = 0;
+		p->gained = true;
 		return;
 	}
 	b->poor_until = pause_end(b->poor);
