@@ -53,7 +53,8 @@ enum uhmm_object_flags {
 
 /**
  * uhmm_object_adopt() - shared memory of the program's
- * @addr: in a mapping of mmap(2) with MAP_SHARED | MAP_ANONYMOUS
+ * @addr: in a mapping of mmap(2) with MAP_SHARED | MAP_ANONYMOUS, or with
+ *	MAP_SHARED of a memfd_create(2) of which no descriptor is left
  * @flags: UHMM_OBJECT_SOLE, and the promise is not kept where a process has the
  *	memory that was forked before, or of which this one was forked
  * @ret_object: valid until uhmm_object_destroy() or uhmm_close()
@@ -72,12 +73,14 @@ enum uhmm_object_flags {
  * are swapped out, do not leave.
  *
  * Return: 0; -EINVAL; -ENOMEM, also when nothing is mapped there; -EOPNOTSUPP:
- * it is private, of a file, memfd_create(2), shmat(2) or of huge pages, or the
- * system has no leases (F_SETLEASE of fcntl(2)) or no /proc; -EEXIST: it is an
- * object already; -EFBIG: its end is mapped nowhere, and mremap(2) could map it
- * again; -EBUSY: another userfaultfd has it, mlock(2) keeps it in RAM, or
- * mappings keep changing; -ENOSPC for more than 128 objects, or 64 views;
- * -EMFILE; -ENFILE; -ENODEV; -EDEADLK.
+ * it is private, of a file, shmat(2) or of huge pages, a memfd that ends before
+ * its mapping, or the system has no leases (F_SETLEASE of fcntl(2)) or no
+ * /proc; -EEXIST: it is an object already; -EFBIG: its end is mapped nowhere,
+ * and mremap(2) could map it again; -EACCES: its memfd was mapped by a
+ * descriptor that cannot write; -EBUSY: this process has a descriptor of it,
+ * another userfaultfd has it, mlock(2) keeps it in RAM, or mappings keep
+ * changing; -ENOSPC for more than 128 objects, or 64 views; -EMFILE; -ENFILE;
+ * -ENODEV; -EDEADLK.
  */
 int uhmm_object_adopt(struct uhmm *u, void *addr, unsigned flags,
 		      struct uhmm_object **ret_object);

@@ -19,5 +19,9 @@ int64_t sys_next_data(int fd, uint64_t from);
 int64_t sys_next_hole(int fd, uint64_t from);
 /* Punch a hole; it appears in all mappings at once. */
 int sys_punch(int fd, uint64_t from, size_t len);
+/* The device that /proc/PID/maps has for shared memory of the kernel's own. */
+int sys_memfd_device(uint64_t *ret);
+/* Has this process a descriptor of the memfd @inode?  1, 0 or -errno. */
+int sys_memfd_is_open(uint64_t inode);
 
 #endif

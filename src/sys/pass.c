@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "sys/call.h"
+#include "sys/entry.h"
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
@@ -22,15 +23,6 @@ enum {
 	MAX_TEXT = 2048,
 	RAN_NS = 1000 * 1000,
 	NAP_NS = 200 * 1000,
-};
-
-/* An entry as getdents64(2) writes it. */
-struct pass_entry {
-	uint64_t ino;
-	int64_t off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
 };
 
 /* Return: length, or -errno; -ENOENT, -ESRCH: the thread is gone. */
@@ -130,17 +122,16 @@ static bool passes(int tid, uint64_t signals, uint64_t deadline)
 bool sys_threads_pass(uint64_t signals, uint64_t timeout_ns)
 {
 	uint64_t deadline = sys_now_ns() + timeout_ns;
-	_Alignas(struct pass_entry) char buf[MAX_TEXT];
+	_Alignas(struct sys_entry) char buf[MAX_TEXT];
 	int fd = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY);
 	int self = sys_gettid();
 	bool all = fd >= 0;
 	ssize_t len = 0;
 
-	while (all && (len = call(SYS_getdents64, fd, (long)buf, sizeof(buf), 0,
-				  0, 0)) > 0) {
+	while (all && (len = sys_entries(fd, buf, sizeof(buf))) > 0) {
 		for (ssize_t at = 0; all && at < len;) {
-			const struct pass_entry *e = (const void *)(buf + at);
-			int tid = (int)number(e->name, 10);
+			const struct sys_entry *e = (const void *)(buf + at);
+			int tid = (int)sys_entry_number(e);
 
 			if (tid && tid != self)
 				all = passes(tid, signals, deadline);

@@ -2,7 +2,8 @@
 /*
  * object_adopt.c - shared anonymous memory of the program's becomes an object.
  *
- * Nobody can open it, so that mappings of it come from its mappings only.  The
+ * A memfd that no descriptor is left of is the same kind of memory.  Nobody can
+ * open it, so that mappings of it come from its mappings only.  The
  * caller finds those of this process in the list of all, by inode; events tell
  * of those that are made later.  Another process has them from fork(2), which
  * the caller knows of: see "Adopted memory" in object.h.
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "mm/uffd/object.h"
+#include "sys/memfd.h"
 
 enum {
 	TRIES = 10000,
@@ -25,8 +27,8 @@ enum {
  * The mappings of one file.
  * @of: its inode and device are looked for
  * @own: the object's own mappings are left out, if not NULL
- * @first, @end: offsets of what is mapped of it
- * @from: a mapping that begins at @first
+ * @first, @end: offsets of what shared mappings show of it
+ * @from: the shared mapping that begins at @first
  * @locked: mlock(2) has locked one
  * @v: one for each mapping; @nr can be more than there are
  */
@@ -53,11 +55,11 @@ static void note_mapping(const struct uffd_vma *vma, void *arg)
 	if (vma->inode != m->of->inode || vma->dev != m->of->dev ||
 	    is_own(m->own, vma->start))
 		return;
-	if (!m->nr || vma->offset < m->first) {
+	if (vma->shared && (!m->from || vma->offset < m->first)) {
 		m->first = vma->offset;
 		m->from = vma->start;
 	}
-	if (!m->nr || end > m->end)
+	if (vma->shared && end > m->end)
 		m->end = end;
 	m->locked = m->locked || sys_is_locked(vma->start);
 	if (m->nr < UFFD_OBJECT_VIEWS)
@@ -73,6 +75,8 @@ static int find_mappings(struct uffd *b, const struct uffd_vma *of,
 	ret->of = of;
 	ret->own = own;
 	ret->nr = 0;
+	ret->from = 0;
+	ret->end = 0;
 	ret->locked = false;
 	err = uffd_each_vma(b, note_mapping, ret);
 	if (!err && ret->nr > UFFD_OBJECT_VIEWS)
@@ -104,21 +108,25 @@ static int map_again(const struct mappings *m, size_t len, uintptr_t *ret)
 	return 0;
 }
 
-/* Is there memory behind the last page?  The kernel can read it then. */
+/*
+ * Does the memory end with the last page?  The kernel can read that one, and
+ * not what lies behind.
+ */
 static int check_end(const struct mappings *m, size_t len)
 {
+	ssize_t last, behind;
 	uintptr_t p;
 	char byte;
-	ssize_t got;
 	int err = map_again(m, len + MM_PAGE_SIZE, &p);
 
 	if (err)
 		return err;
-	got = sys_vm_read(&byte, p + len, 1);
+	last = sys_vm_read(&byte, p + len - 1, 1);
+	behind = sys_vm_read(&byte, p + len, 1);
 	sys_free((void *)p, len + MM_PAGE_SIZE);
-	if (got == -EFAULT)
-		return 0;
-	return got == 1 ? -EFBIG : -EOPNOTSUPP;
+	if (last == 1 && behind == 1)
+		return -EFBIG;
+	return last == 1 && behind == -EFAULT ? 0 : -EOPNOTSUPP;
 }
 
 static int make_adopted(const struct mappings *m, struct uffd_object *ret)
@@ -145,7 +153,20 @@ static int make_adopted(const struct mappings *m, struct uffd_object *ret)
 	return err;
 }
 
-static int find_zero(struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
+/* The kernel's own files for shared memory are on one device, and no others. */
+static int check_memfd(const struct uffd_vma *of)
+{
+	uint64_t device;
+	int ret = sys_memfd_device(&device);
+
+	if (!ret && device != of->dev)
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		ret = sys_memfd_is_open(of->inode);
+	return ret > 0 ? -EBUSY : ret;
+}
+
+static int find_adoptable(struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 {
 	int err = uffd_find_vma(b, addr, ret);
 
@@ -153,7 +174,9 @@ static int find_zero(struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 		return -ENOMEM;
 	if (uffd_objects_of(b) && uffd_object_of(b, ret))
 		return -EEXIST;
-	return ret->zero && !ret->order ? 0 : -EOPNOTSUPP;
+	if (ret->order || (!ret->zero && !ret->memfd))
+		return -EOPNOTSUPP;
+	return ret->zero ? 0 : check_memfd(ret);
 }
 
 int uffd_object_adopt(struct mm *mm, uintptr_t addr, uintptr_t *ret_va,
@@ -169,7 +192,7 @@ int uffd_object_adopt(struct mm *mm, uintptr_t addr, uintptr_t *ret_va,
 		return -EOPNOTSUPP;
 	ret = uffd_objects_make(b);
 	if (!ret)
-		ret = find_zero(b, addr, &of);
+		ret = find_adoptable(b, addr, &of);
 	if (!ret)
 		ret = find_mappings(b, &of, NULL, &m);
 	if (!ret && m.locked)

@@ -10,7 +10,7 @@
 #include "mm/uffd/object.h"
 
 enum {
-	NAME_LEN = 32,
+	NAME_LEN = 272, /* the longest name of a memfd fits */
 	HOLE_TRIES = 1000,
 };
 
@@ -34,6 +34,11 @@ static bool is_zero(bool shared, const char *name)
 {
 	return shared && (!strcmp(name, "/dev/zero (deleted)") ||
 			  !strncmp(name, "[anon_shmem:", 12));
+}
+
+static bool is_memfd(bool shared, const char *name)
+{
+	return shared && !strncmp(name, "/memfd:", 7);
 }
 
 static unsigned order_of_size(uint64_t page_size)
@@ -76,6 +81,7 @@ static int query_vma(const struct uffd *b, uintptr_t addr, struct uffd_vma *ret)
 	ret->dev = (uint64_t)arg.dev_major << 32 | arg.dev_minor;
 	ret->offset = arg.vma_offset;
 	ret->zero = is_zero(ret->shared, name);
+	ret->memfd = is_memfd(ret->shared, name);
 	ret->order = order_of_size(arg.vma_page_size);
 	ret->anon =
 		is_anon(arg.vma_flags & UAPI_PROCMAP_SHARED, arg.inode, name);
@@ -200,6 +206,7 @@ static bool get_line(struct maps_reader *r, struct uffd_vma *ret)
 	ret->exec = perm[2] == 'x';
 	ret->shared = perm[3] == 's';
 	ret->zero = is_zero(ret->shared, name);
+	ret->memfd = is_memfd(ret->shared, name);
 	ret->inode = inode;
 	ret->dev = major << 32 | minor;
 	ret->offset = offset;

@@ -294,7 +294,8 @@ struct uffd_vma {
 	uintptr_t start, end;
 	bool anon; /* private, and without a file */
 	bool read, write, exec, shared;
-	bool zero; /* shared, and made without a file of the program's */
+	bool zero;  /* shared, and made without a file of the program's */
+	bool memfd; /* shared, and perhaps of memfd_create(2) */
 	uint64_t inode, offset, dev; /* of a file */
 	unsigned order; /* of its pages: more than 0 for hugetlbfs */
 };
