@@ -138,7 +138,7 @@ static void show(struct uffd *b, uintptr_t start, uintptr_t end)
 		if (i) {
 			b->show_again = true;
 			uffd_drain(b);
-			sys_rest((unsigned)i, SYS_REST_NS);
+			sys_yield();
 		}
 		ret = uffd_ask_registered(b, start);
 	}

@@ -232,7 +232,7 @@ static int make_known(struct uffd *b, struct uffd_object *o, uintptr_t start,
 
 	for (int i = 0; i < TRIES && !ret && !settled; i++) {
 		if (i)
-			sys_rest((unsigned)i, SYS_REST_NS);
+			sys_yield();
 		sys_mutex_lock(&b->event_lock);
 		uffd_drain(b);
 		uffd_inline_changed(b);

@@ -261,7 +261,7 @@ int uffd_object_enter(struct mm *mm, uintptr_t va)
 	ret = uffd_find_vma(b, o->alias, &of);
 	for (int i = 0; !ret && i < TRIES; i++) {
 		if (i)
-			sys_rest((unsigned)i, SYS_REST_NS);
+			sys_yield();
 		sys_mutex_lock(&b->event_lock);
 		ret = enter_once(b, o, &of, &m);
 		sys_mutex_unlock(&b->event_lock);

@@ -119,7 +119,7 @@ int uffd_object_show(struct mm *mm, uintptr_t va)
 		uffd_drain(b);
 		if (!uffd_is_changing(b))
 			break;
-		sys_rest((unsigned)i, SYS_REST_NS);
+		sys_yield();
 	}
 	sys_mutex_lock(&t->lock);
 	ret = show_locked(t, o);
