@@ -11,6 +11,8 @@ import sys
 
 UHMM = os.environ['UHMM']
 NUMBERS = ('median', 'p99', 'min', 'max', 'bare', 'ratio', 'bar')
+CONDITIONS = (None, 'alone', 'second thread', 'side by side', '75% of RAM',
+              '50% of RAM', '25% of RAM')
 # what, at least, at most: ours / bare
 SANE = {
     'fault-inline-p50': (0.2, 20),
@@ -32,11 +34,11 @@ def check_figure(f):
         assert isinstance(f[key], str) and f[key], f
     for key in NUMBERS:
         assert isinstance(f.get(key, 0.0), float) and f.get(key, 0.0) >= 0, f
-    assert f.get('condition') in (None, 'alone', 'second thread',
-                                  'side by side'), f
+    assert f.get('condition') in CONDITIONS, f
     assert ('bar' in f) == ('met' in f) == ('sense' in f), f
     assert ('bare' in f) == ('ratio' in f), f
-    assert f.get('min', 0) <= f.get('median', 0) <= f.get('max', 0), f
+    median = f.get('median', 0)
+    assert f.get('min', median) <= median <= f.get('max', median), f
 
 
 def check_sane(f):
