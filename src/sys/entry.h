@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "sys/call.h"
+#include "sys/text.h"
 
 /* As getdents64(2) writes it. */
 struct sys_entry {
@@ -28,11 +29,7 @@ static inline ssize_t sys_entries(int dir, char *buf, size_t room)
 /* 0 for "." and "..", too. */
 static inline uint64_t sys_entry_number(const struct sys_entry *e)
 {
-	uint64_t n = 0;
-
-	for (const char *s = e->name; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (uint64_t)(*s - '0');
-	return n;
+	return sys_text_number(e->name, 10);
 }
 
 #endif

@@ -20,6 +20,7 @@
 #define UHMM_SYS_FDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * @SYS_FD_FAR: the highest number that can be had

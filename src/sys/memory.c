@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* memory.c - what the kernel counts as memory of this process. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/syscall.h>
 
-#include "sys/call.h"
 #include "sys/fds.h"
-#include "sys/kernel.h"
 #include "sys/memory.h"
+#include "sys/text.h"
 
 #define TEXT 4096
 
@@ -20,48 +16,27 @@ struct errand {
 
 uint64_t sys_memory_field(const char *text, const char *name)
 {
-	const char *at = strstr(text, name);
-	uint64_t n = 0;
-
-	if (!at || (at != text && at[-1] != '\n'))
-		return 0;
-	for (at += strlen(name); *at == ' ' || *at == '\t'; at++)
-		;
-	for (; *at >= '0' && *at <= '9'; at++)
-		n = n * 10 + (uint64_t)(*at - '0');
-	return n << 10; /* from kB */
-}
-
-static int read_of_self(const char *path, char *text)
-{
-	int fd = sys_open(path, O_RDONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = sys_read(fd, text, TEXT - 1);
-	call(SYS_close, fd, 0, 0, 0, 0, 0);
-	if (n < 0)
-		return (int)n;
-	text[n] = '\0';
-	return 0;
+	return sys_text_number(sys_text_line(text, name), 10) << 10; /* kB */
 }
 
 static void read_memory(void *arg)
 {
 	struct errand *e = arg;
 	char text[TEXT];
+	ssize_t len;
 
-	e->err = read_of_self("/proc/self/status", text);
-	if (!e->err && !strstr(text, "\nRssAnon:"))
+	len = sys_text_read("/proc/self/status", text, sizeof(text));
+	e->err = len < 0 ? (int)len : 0;
+	if (!e->err && !*sys_text_line(text, "RssAnon:"))
 		e->err = -ENOENT;
 	if (e->err)
 		return;
 	e->memory.anon = sys_memory_field(text, "RssAnon:");
 	e->memory.shmem = sys_memory_field(text, "RssShmem:");
 	e->memory.huge = sys_memory_field(text, "HugetlbPages:");
-	if (e->shares && !read_of_self("/proc/self/smaps_rollup", text) &&
-	    strstr(text, "\nPss_Shmem:"))
+	if (e->shares &&
+	    sys_text_read("/proc/self/smaps_rollup", text, sizeof(text)) > 0 &&
+	    *sys_text_line(text, "Pss_Shmem:"))
 		e->memory.shmem = sys_memory_field(text, "Pss_Shmem:");
 }
 

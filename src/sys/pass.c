@@ -17,6 +17,7 @@
 #include "sys/kernel.h"
 #include "sys/lock.h"
 #include "sys/sys.h"
+#include "sys/text.h"
 
 enum {
 	MAX_PATH = 64,
@@ -29,47 +30,14 @@ enum {
 static ssize_t read_text(int tid, const char *name, char *buf, size_t room)
 {
 	char path[MAX_PATH];
-	ssize_t len;
-	int fd;
 
 	sys_format(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
-	fd = sys_open(path, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	len = sys_read(fd, buf, room - 1);
-	sys_close(fd);
-	buf[len > 0 ? len : 0] = '\0';
-	return len;
+	return sys_text_read(path, buf, room);
 }
 
 static bool is_reader_gone(ssize_t err)
 {
 	return err == -ENOENT || err == -ESRCH;
-}
-
-/* The text behind @name and blanks in a line of @text. */
-static const char *value(const char *text, const char *name)
-{
-	const char *p = strstr(text, name);
-
-	if (!p)
-		return "";
-	p += strlen(name);
-	return p + strspn(p, " \t");
-}
-
-static uint64_t number(const char *s, unsigned base)
-{
-	uint64_t n = 0;
-
-	for (;; s++) {
-		unsigned digit = *s >= 'a' ? (unsigned)(*s - 'a') + 10 :
-					     (unsigned)(*s - '0');
-
-		if (*s < '0' || digit >= base)
-			return n;
-		n = n * base + digit;
-	}
 }
 
 /* CPU time of the thread in ns; 0: unknown. */
@@ -79,7 +47,7 @@ static uint64_t has_run(int tid)
 
 	if (read_text(tid, "schedstat", text, sizeof(text)) <= 0)
 		return 0;
-	return number(text, 10);
+	return sys_text_number(text, 10);
 }
 
 enum look {
@@ -96,9 +64,10 @@ static enum look look_at_thread(int tid, uint64_t signals)
 
 	if (is_reader_gone(len))
 		return PASSED;
-	if (len <= 0 || number(value(text, "\nSigPnd:"), 16) & signals)
+	if (len <= 0 ||
+	    sys_text_number(sys_text_line(text, "SigPnd:"), 16) & signals)
 		return HAS_SIGNAL;
-	state = *value(text, "\nState:");
+	state = *sys_text_line(text, "State:");
 	return state == 'R' || state == 'D' ? RUNS : PASSED;
 }
 

@@ -22,6 +22,7 @@
 #include "sys/kernel.h"
 #include "sys/shared.h"
 #include "sys/sys.h"
+#include "sys/text.h"
 
 enum {
 	PATH = 32,
@@ -120,15 +121,6 @@ static const char *skip_fields(const char *at, int nr)
 	return at;
 }
 
-static uint64_t read_digits(const char *at)
-{
-	uint64_t n = 0;
-
-	for (; at && *at >= '0' && *at <= '9'; at++)
-		n = n * 10 + (uint64_t)(*at - '0');
-	return n;
-}
-
 /*
  * Read a process's start time; 0: unknown.  False: the process has ended
  * (perhaps it is a zombie), or there is no such file.
@@ -136,22 +128,17 @@ static uint64_t read_digits(const char *at)
 static bool read_began(const char *path, uint64_t *ret)
 {
 	char text[STAT];
-	const char *at;
-	ssize_t n;
-	int fd = sys_open(path, O_RDONLY);
+	const char *at, *began;
+	ssize_t n = sys_text_read(path, text, sizeof(text));
 
 	*ret = 0;
-	if (fd < 0)
-		return fd != -ENOENT;
-	n = sys_read(fd, text, sizeof(text) - 1);
-	call(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (n <= 0)
-		return n != -ESRCH;
-	text[n] = '\0';
+		return n != -ESRCH && n != -ENOENT;
 	at = strrchr(text, ')'); /* a name may have blanks */
 	if (!at || strlen(at) < 3)
 		return true;
-	*ret = read_digits(skip_fields(at + 2, BEGAN - 3));
+	began = skip_fields(at + 2, BEGAN - 3);
+	*ret = began ? sys_text_number(began, 10) : 0;
 	return at[2] != 'Z' && at[2] != 'X';
 }
 

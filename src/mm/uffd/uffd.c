@@ -3,13 +3,13 @@
 #include "mm/uffd/uffd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <uhmm/uhmm.h>
 
 #include "mm/uffd/object.h"
 #include "mm/uffd/object_ops.h"
 #include "sys/cpu.h"
 #include "sys/fds.h"
+#include "sys/text.h"
 
 static void free_all(struct uffd *b)
 {
@@ -153,18 +153,10 @@ static struct uffd *alloc_uffd(const struct mm_params *params)
 /* Of the process.  0: not known, and then the kernel says when it is enough. */
 static size_t max_mappings(void)
 {
-	int fd = sys_open("/proc/sys/vm/max_map_count", O_RDONLY);
-	char buf[32];
-	size_t n = 0;
-	ssize_t len;
+	char text[32];
 
-	if (fd < 0)
-		return 0;
-	len = sys_read(fd, buf, sizeof(buf));
-	sys_close(fd);
-	for (ssize_t i = 0; i < len && buf[i] >= '0' && buf[i] <= '9'; i++)
-		n = n * 10 + (size_t)(buf[i] - '0');
-	return n;
+	sys_text_read("/proc/sys/vm/max_map_count", text, sizeof(text));
+	return sys_text_number(text, 10);
 }
 
 static unsigned how_many_threads(const struct uffd *b,
