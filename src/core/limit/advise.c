@@ -19,13 +19,13 @@
 #include "core/device/device.h"
 #include "core/fork/gate.h"
 #include "core/limit/advise.h"
+#include "core/limit/demote.h"
+#include "core/limit/send.h"
 #include "core/move/clean.h"
 #include "core/move/fits.h"
 #include "core/move/home.h"
 #include "core/move/out.h"
-#include "core/move/site_out.h"
 #include "core/page/block.h"
-#include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 
@@ -169,17 +169,10 @@ static struct mm_set still_in_ram(struct uhmm *u, struct block *b,
 static void send_out(struct advising *a, struct block *b,
 		     const struct mm_set *want, struct uhmm_device *dev)
 {
-	uint64_t before = atomic_load(&dev->ram), pages;
-	struct uhmm *u = a->u;
-	int n = device_is_site(dev) ?
-			site_demote(u, b, want, dev, OUT_EVICT) :
-			out_block(u, b, want, dev, OUT_EVICT, NULL);
+	int64_t grew;
+	int n = demote_send(a->u, b, want, dev, OUT_EVICT, &grew);
 
-	kept_shed(u, b);
-	if (n <= 0 || !(u->flags & UHMM_OPEN_LIMIT_ALL))
-		return;
-	pages = (atomic_load(&dev->ram) - before) >> MM_PAGE_SHIFT;
-	a->poor[dev->id] = (int64_t)pages > n - n / 8;
+	a->poor[dev->id] = n > 0 && gain_is_poor(a->u, (unsigned)n, grew);
 }
 
 static bool may_page_out(const struct advising *a, const struct block *b,

@@ -28,6 +28,7 @@
 #include "core/fork/gate.h"
 #include "core/limit/advise.h"
 #include "core/limit/demote.h"
+#include "core/limit/send.h"
 #include "core/move/clean.h"
 #include "core/move/fits.h"
 #include "core/move/out.h"
@@ -80,24 +81,34 @@ static void demotable(struct uhmm *u, struct block *b, struct mm_set *ret)
 	block_unlock(u, b);
 }
 
+int demote_send(struct uhmm *u, struct block *b, const struct mm_set *want,
+		struct uhmm_device *dev, enum out_how how, int64_t *ret_grew)
+{
+	uint64_t ram = atomic_load(&dev->ram);
+	int n = device_is_site(dev) ? site_demote(u, b, want, dev, how) :
+				      out_block(u, b, want, dev, how, NULL);
+
+	kept_shed(u, b); /* other pages may stay in the slot */
+	*ret_grew = (int64_t)(atomic_load(&dev->ram) - ram);
+	return n;
+}
+
 static int send_demoted(struct uhmm *u, struct block *b,
 			const struct mm_set *want, struct uhmm_device *dev,
 			enum out_how how)
 {
-	uint64_t ram = atomic_load(&dev->ram);
+	int64_t grew;
 	int n;
 
 	if (!move_fits(u, b, dev))
 		return 0;
 	block_take_mover(u, b);
-	n = device_is_site(dev) ? site_demote(u, b, want, dev, how) :
-				  out_block(u, b, want, dev, how, NULL);
-	kept_shed(u, b); /* other pages may stay in the slot */
+	n = demote_send(u, b, want, dev, how, &grew);
 	block_let_go(u, b);
 	if (n <= 0)
 		return n;
 	thrash_evicted(u, b);
-	gain_note(u, b, (unsigned)n, (int64_t)(atomic_load(&dev->ram) - ram));
+	gain_note(u, b, (unsigned)n, grew);
 	return n;
 }
 
@@ -358,31 +369,33 @@ static bool enough_parked(struct uhmm *u, const struct uhmm_group *g)
 	       u->policy.queue_len == u->policy.queue_size;
 }
 
-int demote_step(struct uhmm *u, const struct uhmm_group *g)
+/* Return: as demote_step() */
+static int try_ways(struct uhmm *u, const struct uhmm_group *g)
 {
 	bool room = devices_take(u);
 	bool enough = room && enough_parked(u, g);
-	int freed = 0, n = room ? coldest(u, g) : 0, turned;
+	int freed = 0, n = room ? coldest(u, g) : 0;
 
 	thrash_look(u);
-
-	if (n) {
-		count_add(&u->count.evicted, (uint64_t)n);
+	if (n)
 		return n;
-	}
-	if (!enough && turn_hand(u, g, &freed)) {
-		count_add(&u->count.evicted, (uint64_t)freed);
+	if (!enough && turn_hand(u, g, &freed))
 		return freed ? freed : -EAGAIN;
-	}
 	for (uint32_t k = u->policy.queue_len; room && k && !n; k--)
 		n = oldest(u, g);
-	count_add(&u->count.evicted, (uint64_t)n);
 	if (n || !enough)
 		return n;
 	/* all parked pages were touched, or no device had room for them */
-	turned = turn_hand(u, g, &freed);
-	count_add(&u->count.evicted, (uint64_t)freed);
-	return freed || !turned ? freed : -EAGAIN;
+	return turn_hand(u, g, &freed) && !freed ? -EAGAIN : freed;
+}
+
+int demote_step(struct uhmm *u, const struct uhmm_group *g)
+{
+	int n = try_ways(u, g);
+
+	if (n > 0)
+		count_add(&u->count.evicted, (uint64_t)n);
+	return n;
 }
 
 /* The first group that is above its limit less @margins margins, or NULL. */

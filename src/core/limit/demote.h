@@ -88,5 +88,7 @@ bool gain_is_doubtful(const struct block *b, const struct uhmm_device *dev);
  * @pages of @b went to a device, which took @grew bytes of RAM to store them.
  */
 void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew);
+/* Any thread: is that hardly any RAM, where the limit is for all of it? */
+bool gain_is_poor(const struct uhmm *u, unsigned pages, int64_t grew);
 
 #endif

@@ -68,6 +68,12 @@ static bool has_gained(unsigned pages, int64_t grew)
 	return grew <= most - most / LEAST_GAIN;
 }
 
+bool gain_is_poor(const struct uhmm *u, unsigned pages, int64_t grew)
+{
+	return u->flags & UHMM_OPEN_LIMIT_ALL && pages >= LEAST_PAGES &&
+	       !has_gained(pages, grew);
+}
+
 void gain_note(struct uhmm *u, struct block *b, unsigned pages, int64_t grew)
 {
 	struct policy *p = &u->policy;
