@@ -5,6 +5,8 @@
  * The device says that each of its pages takes so much RAM as the first byte of
  * the page tells.
  */
+#include <uhmm/advise.h>
+
 #include "world.h"
 
 #define BLOCKS	   8
@@ -20,6 +22,7 @@ static struct store s;
 
 static _Atomic int64_t packed; /* bytes */
 static size_t most_at_once;    /* pages of a call of take() */
+static int64_t shrinks, saved; /* bytes that the store gives up meanwhile */
 
 static void count(uint64_t dpfn, size_t npages, int by)
 {
@@ -40,6 +43,7 @@ static int take(void *priv, const struct uhmm_segment *seg, size_t nr)
 	most_at_once = npages > most_at_once ? npages : most_at_once;
 	for (size_t i = 0; i < nr && !err; i++)
 		count(seg[i].dpfn, seg[i].npages, 1);
+	saved += shrinks;
 	return err;
 }
 
@@ -54,7 +58,7 @@ static void give(void *priv, uint64_t dpfn, size_t npages)
 static int usage(void *priv, struct uhmm_device_usage *ret)
 {
 	(void)priv;
-	ret->ram = (uint64_t)atomic_load(&packed);
+	ret->ram = (uint64_t)(atomic_load(&packed) - saved);
 	return 0;
 }
 
@@ -299,6 +303,28 @@ static void test_copies(const char *rung)
 	finish(&w);
 }
 
+/* A store that becomes smaller while pages arrive has freed RAM. */
+static void test_shrinks(const char *rung)
+{
+	const size_t half = N / 2, block = MM_BLOCK_PAGES;
+	struct uhmm_device *dev;
+	struct world w;
+
+	dev = setup(&w, UHMM_OPEN_LIMIT_ALL, rung);
+	world_set_limit(&w, 2 * N);
+	fill(&w, 0, N, 63);
+	CHECK_EQ(world_move(&w, 0, half, dev), half);
+	shrinks = (int64_t)(block * PAGE / 3);
+	CHECK_EQ(uhmm_advise(w.u, world_at(half), 3 * block * PAGE,
+			     UHMM_ADVICE_PAGEOUT),
+		 0);
+	CHECK(saved >= 3 * shrinks);
+	for (size_t i = half; i < half + 3 * block; i++)
+		CHECK_EQ(world_state(&w, i), P_DEVICE);
+	shrinks = saved = 0;
+	finish(&w);
+}
+
 int main(void)
 {
 	static const char *const rungs[] = { NULL, "move" };
@@ -312,6 +338,7 @@ int main(void)
 		test_least(rungs[i]);
 		test_device_below(rungs[i]);
 		test_copies(rungs[i]);
+		test_shrinks(rungs[i]);
 	}
 	return 0;
 }
