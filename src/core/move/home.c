@@ -50,7 +50,7 @@ static void home_direct_relock(struct fetch *f, const struct mm_set *want,
 
 		if (fetch_may(f, i, only) && !is_on_mapped(f, i))
 			n = home_map_direct_unlock(f->m.u, f->m.b, i, last - i,
-						   false);
+						   HOME_FREE);
 		if (n)
 			block_lock(f->m.b);
 		f->m.went += n > 0 ? (unsigned)n : 0;

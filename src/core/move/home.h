@@ -67,7 +67,6 @@ int home_lone_unlock(struct uhmm *u, struct block *b, unsigned i)
 
 /*
  * @n pages of @b from @first on, with consecutive device pages from @dpfn on.
- * @share: the pages keep their device pages; @twin: as their twins.
  */
 struct run {
 	struct uhmm *u;
@@ -75,7 +74,7 @@ struct run {
 	struct uhmm_device *dev;
 	unsigned first, n;
 	uint64_t dpfn;
-	bool share, twin;
+	enum home_copy copy;
 };
 
 /*
@@ -88,6 +87,7 @@ ssize_t home_map(struct uhmm *u, struct block *b, unsigned i, unsigned last,
 		 const char *ram, struct slot *frames, bool share);
 void home_mapped(struct uhmm *u, struct block *b, unsigned i, bool share);
 ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
-			       unsigned n, bool share) LETS_GO(b->lock);
+			       unsigned n, enum home_copy copy)
+	LETS_GO(b->lock);
 
 #endif

@@ -66,13 +66,16 @@ static enum mm_outcome lone_mapped_unlock(const struct run *l, ssize_t n,
 					  const struct digest *d)
 	LETS_GO(l->b->lock)
 {
-	bool share = l->share && n == 1, twin = l->twin && n == 1;
+	enum home_copy copy = n == 1 ? l->copy : HOME_FREE;
+	bool keeps = copy == HOME_SHARE;
 
-	home_mapped(l->u, l->b, l->first, share);
-	twin = twin && unchanged_keep(l->u, l->b, l->first, l->dev, l->dpfn, d);
+	home_mapped(l->u, l->b, l->first, keeps);
+	if (copy == HOME_TWIN)
+		keeps = unchanged_keep(l->u, l->b, l->first, l->dev, l->dpfn,
+				       d);
 	block_unlock(l->u, l->b);
 	count_add(&l->u->count.to_ram, 1);
-	if (!share && !twin)
+	if (!keeps)
 		device_free(l->dev, &l->dpfn, 1);
 	return n == 1 ? MM_RESOLVED : MM_RETRY;
 }
@@ -104,7 +107,7 @@ static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 	struct digest d;
 	ssize_t n;
 
-	if (l->twin && !err)
+	if (l->copy == HOME_TWIN && !err)
 		digest_take(&l->u->digest_key, ram, &d);
 	block_lock(l->b);
 	if (!page_is_coming(l->b, l->first, l->dev, l->dpfn)) {
@@ -115,7 +118,8 @@ static enum mm_outcome lone_finish(const struct run *l, const void *ram,
 	}
 	if (err)
 		return lone_lost_unlock(l);
-	n = home_map(l->u, l->b, l->first, l->first + 1, ram, NULL, l->share);
+	n = home_map(l->u, l->b, l->first, l->first + 1, ram, NULL,
+		     l->copy == HOME_SHARE);
 	if (n == 1 || n == -EEXIST)
 		return lone_mapped_unlock(l, n, &d);
 	if (device_has_lost(l->dev, l->dpfn))
@@ -153,9 +157,9 @@ int home_lone_unlock(struct uhmm *u, struct block *b,
 		     unsigned i) NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
-	struct run l = { u,	b,    device_get(u, page_dev(w)),
-			 i,	1,    page_dpfn(w),
-			 false, false };
+	struct run l = { u,	   b, device_get(u, page_dev(w)),
+			 i,	   1, page_dpfn(w),
+			 HOME_FREE };
 
 	return lone_bounce_unlock(&l) == MM_SIGBUS ? -EIO : 0;
 }
@@ -166,10 +170,10 @@ int home_lone_unlock(struct uhmm *u, struct block *b,
  * Return: 0: not possible, and b->lock is still held; otherwise it is released.
  */
 static enum mm_outcome fault_direct_unlock(struct uhmm *u, struct block *b,
-					   unsigned i, unsigned n, bool share)
-	LETS_GO(b->lock)
+					   unsigned i, unsigned n,
+					   enum home_copy copy) LETS_GO(b->lock)
 {
-	ssize_t got = home_map_direct_unlock(u, b, i, n, share);
+	ssize_t got = home_map_direct_unlock(u, b, i, n, copy);
 
 	if (!got)
 		return 0;
@@ -209,17 +213,14 @@ home_fault_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 	uint64_t w = block_word(b, i);
 	struct uhmm_device *dev = device_get(u, page_dev(w));
 	enum home_copy copy = what_stays(u, b, dev, write);
-	bool share = copy == HOME_SHARE;
-	struct run l = {
-		u, b, dev, i, 1, page_dpfn(w), share, copy == HOME_TWIN
-	};
+	struct run l = { u, b, dev, i, 1, page_dpfn(w), copy };
 	enum mm_outcome out = 0;
 	int err = kept_home_run_unlock(u, b, i, n);
 
 	if (err != -ENOENT)
 		return err ? MM_RETRY : MM_RESOLVED;
 	if (n < MM_BLOCK_PAGES || !b->huge)
-		out = fault_direct_unlock(u, b, i, n, share);
+		out = fault_direct_unlock(u, b, i, n, copy);
 	if (out)
 		return out;
 	return n > 1 ? fault_run_unlock(u, b, i, n, copy) :

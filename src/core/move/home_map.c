@@ -130,6 +130,11 @@ struct direct {
 	struct mm_set drop;
 };
 
+static bool shares(const struct direct *d)
+{
+	return d->r.copy == HOME_SHARE;
+}
+
 static bool is_run_ours(const struct run *r, unsigned k)
 {
 	return page_is_coming(r->b, r->first + k, r->dev, r->dpfn + k);
@@ -149,10 +154,10 @@ static ssize_t map_direct(struct direct *d, const void *p)
 		n++;
 	if (!n)
 		return 0;
-	got = fill_home(d->r.u, va, p, n, d->r.share);
+	got = fill_home(d->r.u, va, p, n, shares(d));
 	for (ssize_t k = 0; k < got; k++)
 		home_mapped(d->r.u, d->r.b, d->r.first + (unsigned)k,
-			    d->r.share);
+			    shares(d));
 	if (got != -EEXIST) /* it is there already: that one counts */
 		return got;
 	home_mapped(d->r.u, d->r.b, d->r.first, false);
@@ -187,7 +192,7 @@ static void end_direct_unlock(struct direct *d, unsigned got)
 	block_unlock(d->r.u, d->r.b);
 	block_settle(d->r.u, d->r.b, false);
 	count_add(&d->r.u->count.to_ram, got);
-	if (got && !d->r.share)
+	if (got && !shares(d))
 		set_add_run(&d->drop, 0, got);
 	set_for_each_run(&d->drop, first, last)
 		device_free_run(d->r.dev, d->r.dpfn + first, last - first);
@@ -217,13 +222,13 @@ static ssize_t ask_direct_relock(struct direct *d) NOT_GUARDED
 }
 
 /*
- * Map up to @n pages from @i on, and free their device pages unless @share.
+ * Map up to @n pages from @i on.  No page keeps its device page as a twin.
  * Called with b->lock held.  Return: 0: not possible, and b->lock is still
  * held.  Otherwise b->lock is released: pages mapped, or -errno: try again.
  */
-ssize_t
-home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
-		       bool share) NOT_GUARDED /* the block of the run is @b */
+ssize_t home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i,
+			       unsigned n, enum home_copy copy)
+	NOT_GUARDED /* the block of the run is @b */
 {
 	uint64_t w = block_word(b, i);
 	struct direct d = {
@@ -234,7 +239,7 @@ home_map_direct_unlock(struct uhmm *u, struct block *b, unsigned i, unsigned n,
 			.first = i,
 			.n = direct_run(b, i, n),
 			.dpfn = page_dpfn(w),
-			.share = share,
+			.copy = copy,
 		},
 	};
 	ssize_t got;
