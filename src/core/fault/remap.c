@@ -51,12 +51,14 @@ static void lock_both(struct remap *r) NOT_GUARDED
 
 static void unlock_both(const struct remap *r) NOT_GUARDED
 {
+	bool twins = r->to != r->from && r->to->twins;
+
 	if (r->to != r->from)
 		block_unlock_second(r->u, r->to);
 	block_unlock(r->u, r->from);
-	if (r->to == r->from)
+	if (!twins)
 		return;
-	block_lock(r->to); /* for twins that have ended */
+	block_lock(r->to); /* for those that have ended */
 	block_unlock(r->u, r->to);
 }
 
