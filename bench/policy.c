@@ -10,41 +10,34 @@
 #include "bench.h"
 #include "trace.h"
 
-static void report_faults(struct bench_run *run, const char *name,
-			  unsigned percent, const char *policy,
-			  struct replay got, struct replay lru, double bar)
+static void report(struct bench_run *run, const char *name, const char *what,
+		   unsigned percent, struct bench_figure f)
 {
 	char text[64], where[32];
-	struct bench_figure f = {
-		.name = text,
-		.condition = where,
-		.unit = "1",
+
+	snprintf(text, sizeof(text), "%s-%s", name, what);
+	snprintf(where, sizeof(where), "%u%% of RAM", percent);
+	f.name = text;
+	f.condition = where;
+	f.unit = "1";
+	bench_report(run, &f);
+}
+
+static struct bench_figure faults(struct replay got, struct replay lru,
+				  double bar)
+{
+	return (struct bench_figure){
 		.value = (double)got.faults,
 		.bare = (double)lru.faults,
 		.ratio = (double)got.faults / (double)lru.faults,
 		.bar = bar,
 	};
-
-	snprintf(text, sizeof(text), "%s-%s", name, policy);
-	snprintf(where, sizeof(where), "%u%% of RAM", percent);
-	bench_report(run, &f);
 }
 
 /* Touches of parked pages: each costs a soft fault. */
-static void report_soft(struct bench_run *run, const char *name,
-			unsigned percent, struct replay got)
+static struct bench_figure soft(struct replay got)
 {
-	char text[64], where[32];
-	struct bench_figure f = {
-		.name = text,
-		.condition = where,
-		.unit = "1",
-		.value = (double)got.soft,
-	};
-
-	snprintf(text, sizeof(text), "%s-soft", name);
-	snprintf(where, sizeof(where), "%u%% of RAM", percent);
-	bench_report(run, &f);
+	return (struct bench_figure){ .value = (double)got.soft };
 }
 
 static void run_policies(struct bench_run *run, const char *name,
@@ -55,12 +48,12 @@ static void run_policies(struct bench_run *run, const char *name,
 	struct replay ours = replay_cold(t, ram);
 	bool passes = !strcmp(name, "loop") || !strcmp(name, "scan");
 
-	report_faults(run, name, percent, "min", replay_min(t, ram), lru, 0);
-	report_faults(run, name, percent, "clock", replay_clock(t, ram), lru,
-		      0);
-	report_faults(run, name, percent, "two-lists", ours, lru,
-		      passes ? 0.99 : 1.10);
-	report_soft(run, name, percent, ours);
+	report(run, name, "min", percent, faults(replay_min(t, ram), lru, 0));
+	report(run, name, "clock", percent,
+	       faults(replay_clock(t, ram), lru, 0));
+	report(run, name, "two-lists", percent,
+	       faults(ours, lru, passes ? 0.99 : 1.10));
+	report(run, name, "soft", percent, soft(ours));
 }
 
 static int bench_one_trace(struct bench_run *run, const char *name)
