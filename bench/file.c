@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -26,8 +25,6 @@
 #include "harness.h"
 
 #define SPEC "file:256M,path=/var/tmp"
-
-extern char **environ;
 
 /* System calls that read and write. */
 struct calls {
@@ -59,8 +56,16 @@ struct bare_file {
 	uint64_t npages;
 };
 
+static void bare_file_close(struct bare_file *b)
+{
+	close(b->fd);
+	munmap(b->page, BLOCK);
+}
+
 static int bare_file_open(struct bare_file *b, uint64_t npages)
 {
+	int err;
+
 	b->fd = open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC | O_DIRECT,
 		     0600);
 	if (b->fd < 0)
@@ -69,14 +74,9 @@ static int bare_file_open(struct bare_file *b, uint64_t npages)
 	b->page = map_pages(BLOCK, false);
 	if (!ftruncate(b->fd, (off_t)(npages * PAGE)))
 		return 0;
-	close(b->fd);
-	return -errno;
-}
-
-static void bare_file_close(struct bare_file *b)
-{
-	close(b->fd);
-	munmap(b->page, BLOCK);
+	err = -errno;
+	bare_file_close(b);
+	return err;
 }
 
 /* A page goes and another comes.  Return: us, on average. */
@@ -321,19 +321,13 @@ struct outcome {
 
 static int run_program(const char *const *argv, struct outcome *ret)
 {
-	posix_spawn_file_actions_t fa;
 	uint64_t start = now_ns();
 	struct rusage use;
 	siginfo_t si;
-	int status, err;
-	pid_t pid;
+	int status;
+	pid_t pid = spawn_quietly(argv);
 
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(&pid, argv[0], &fa, NULL, (char *const *)argv,
-			   environ);
-	posix_spawn_file_actions_destroy(&fa);
-	if (err)
+	if (!pid)
 		return -EOPNOTSUPP;
 	waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT);
 	ret->s = (double)(now_ns() - start) / 1e9;

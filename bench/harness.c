@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The code that the benchmarks share: see harness.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness.h"
+
+extern char **environ;
 
 _Noreturn void bench_die(const char *what, int err)
 {
@@ -102,6 +106,20 @@ void company_end(void)
 		pthread_join(spinner, NULL);
 	spinner_runs = false;
 	unpin();
+}
+
+pid_t spawn_quietly(const char *const *argv)
+{
+	posix_spawn_file_actions_t fa;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &fa, NULL, (char *const *)argv,
+			 environ))
+		pid = 0;
+	posix_spawn_file_actions_destroy(&fa);
+	return pid;
 }
 
 /* ---- Memory ----------------------------------------------------------- */

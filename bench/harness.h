@@ -66,6 +66,9 @@ const char *company_name(enum company c);
 bool company_begin(enum company c);
 void company_end(void);
 
+/* Start a program that writes to nobody.  Return: its process; 0: it cannot. */
+pid_t spawn_quietly(const char *const *argv);
+
 /* ---- Memory ----------------------------------------------------------- */
 
 /* Map memory that starts on a block, in pages of 4 KiB or (@huge) of 2 MiB. */

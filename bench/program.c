@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Programs that fit in RAM, under "uhmm run" and with jemalloc alone. */
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +9,6 @@
 #include <unistd.h>
 
 #include "harness.h"
-
-extern char **environ;
 
 /* The programs read and write in this directory only. */
 static char dir[] = "/tmp/uhmm-bench-XXXXXX";
@@ -78,15 +74,7 @@ static const char *const *with_us(const char *const *plain)
 
 static void begin(struct job *job, const char *const *argv)
 {
-	posix_spawn_file_actions_t fa;
-
-	*job = (struct job){ .pid = 0 };
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&job->pid, argv[0], &fa, NULL, (char *const *)argv,
-			 environ))
-		job->pid = 0;
-	posix_spawn_file_actions_destroy(&fa);
+	*job = (struct job){ .pid = spawn_quietly(argv) };
 }
 
 /* With jemalloc preloaded, the allocator that "uhmm run" uses. */
