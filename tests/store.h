@@ -212,20 +212,6 @@ static const struct uhmm_device_ops store_ops[] = {
 		.page_free = store_free,
 		.release = store_release,
 	},
-	[STORE_TELLS] = {
-		.size = sizeof(struct uhmm_device_ops),
-		.copy_to_devmem = store_in,
-		.copy_to_ram = store_out,
-		.page_free = store_free,
-		.release = store_release,
-	},
-	[STORE_SLOW] = {
-		.size = sizeof(struct uhmm_device_ops),
-		.copy_to_devmem = store_in,
-		.copy_to_ram = store_out,
-		.page_free = store_free,
-		.release = store_release,
-	},
 	[STORE_RICH] = {
 		.size = sizeof(struct uhmm_device_ops),
 		.copy_to_devmem = store_in,
@@ -245,6 +231,19 @@ static const struct uhmm_device_ops store_ops[] = {
 	},
 };
 
+static inline const struct uhmm_device_ops *store_ops_of(enum store_kind kind)
+{
+	switch (kind) {
+	case STORE_RICH:
+		return &store_ops[STORE_RICH];
+	case STORE_FAST:
+	case STORE_COHERENT:
+		return &store_ops[STORE_FAST];
+	default:
+		return &store_ops[STORE_PLAIN];
+	}
+}
+
 /* Returns what uhmm_device_add() does.  On failure nothing is left behind. */
 static inline int store_try_add(struct uhmm *u, struct store *s,
 				enum store_kind kind, uint64_t npages,
@@ -260,7 +259,7 @@ static inline int store_try_add(struct uhmm *u, struct store *s,
 			 kind == STORE_SLOW  ? UHMM_DEVICE_SLOW_WRITES :
 					       0,
 		.npages = npages,
-		.ops = &store_ops[kind == STORE_COHERENT ? STORE_FAST : kind],
+		.ops = store_ops_of(kind),
 	};
 	int err;
 
