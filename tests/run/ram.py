@@ -13,34 +13,13 @@ import subprocess
 import sys
 import time
 
+from outside import MODE, ON_THE_WAY, check, finish, memory
+
 UHMM = os.environ['UHMM']
-PROGRAM, MODE = sys.argv[1:]
+PROGRAM = sys.argv[1]
 LIMIT = 16
 DATA = 2 * LIMIT
-ON_THE_WAY = 2
 OURS = 3  # uhmm-run(1), LIMITS
-failures = 0
-
-
-def check(what, ok):
-    global failures
-    if not ok:
-        print(f'FAILED: {MODE}: {what}', file=sys.stderr)
-        failures += 1
-
-
-def resident(pid):
-    """MiB: all, and what is no file's."""
-    seen = {'Rss:': 0, 'Anonymous:': 0}
-    try:
-        with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as rollup:
-            for line in rollup:
-                key = line.split()[0]
-                if key in seen:
-                    seen[key] = int(line.split()[1]) / 1024
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return seen['Rss:'], seen['Anonymous:']
 
 
 def run(command):
@@ -48,7 +27,7 @@ def run(command):
     peak = anonymous = samples = 0
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
-            now = resident(process.pid)
+            now = memory(process.pid, 'Rss', 'Anonymous')
             peak = max(peak, now[0])
             anonymous = max(anonymous, now[1])
             samples += 1
@@ -76,7 +55,7 @@ def main():
             check(f'{peak:.1f} MiB', peak <= plain + 2 * ON_THE_WAY + OURS)
             check(f'said: {said}', said.count('\n') == 1 and
                   'is passed: the program does not fit' in said)
-    return failures != 0
 
 
-sys.exit(main())
+main()
+finish()

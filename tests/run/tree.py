@@ -13,32 +13,13 @@ import subprocess
 import sys
 import time
 
+from outside import MODE, ON_THE_WAY, check, finish, memory
+
 UHMM = os.environ['UHMM']
-PROGRAM, MODE = sys.argv[1:]
+PROGRAM = sys.argv[1]
 LIMIT = 24
 DATA = LIMIT
-ON_THE_WAY = 2
 OURS = 4  # a process: uhmm-run(1), LIMITS
-failures = 0
-
-
-def check(what, ok):
-    global failures
-    if not ok:
-        print(f'FAILED: {MODE}: {what}', file=sys.stderr)
-        failures += 1
-
-
-def field(path, wanted):
-    """MiB of a line of a file in /proc; 0 when the process is gone."""
-    try:
-        with open(path, encoding='ascii') as lines:
-            for line in lines:
-                if line.startswith(wanted):
-                    return int(line.split()[1]) / 1024
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return 0
 
 
 def family(pid):
@@ -54,8 +35,7 @@ def family(pid):
 
 
 def anonymous(pids):
-    return sum(field(f'/proc/{pid}/smaps_rollup', 'Anonymous:')
-               for pid in pids)
+    return sum(sum(memory(pid, 'Anonymous')) for pid in pids)
 
 
 def run(script, *options, at_sample=None):
@@ -120,7 +100,7 @@ def main():
     together()
     summed()
     killed()
-    return failures != 0
 
 
-sys.exit(main())
+main()
+finish()

@@ -13,32 +13,14 @@ import sys
 import tempfile
 import time
 
+from outside import MODE, ON_THE_WAY, check, finish, memory
+
 UHMM = os.environ['UHMM']
-PROGRAM, MODE = sys.argv[1:]
+PROGRAM = sys.argv[1]
 LIMIT = 48
 SHARED = 24
-ON_THE_WAY = 2
 OURS = 3  # uhmm-run(1), LIMITS
 BEGIN = 1  # seconds
-failures = 0
-
-
-def check(what, ok):
-    global failures
-    if not ok:
-        print(f'FAILED: {MODE}: {what}', file=sys.stderr)
-        failures += 1
-
-
-def in_use(pid):
-    """MiB that are no file's."""
-    names = ('Anonymous:', 'Pss_Shmem:')
-    try:
-        with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as rollup:
-            return sum(int(line.split()[1]) for line in rollup
-                       if line.split()[0] in names) / 1024
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 def main():
@@ -49,7 +31,7 @@ def main():
              str(LIMIT)]) as process:
         begin = time.monotonic()
         while process.poll() is None:
-            now = in_use(process.pid)
+            now = sum(memory(process.pid, 'Anonymous', 'Pss_Shmem'))
             if time.monotonic() - begin > BEGIN:
                 peak = max(peak, now)
                 samples += 1
@@ -60,7 +42,7 @@ def main():
     check(f'{samples} samples', samples > 3)
     check(f'{peak:.1f} MiB', peak <= LIMIT + ON_THE_WAY + OURS)
     check(text, f'at most: shared {SHARED}.0, huge pages 0.0' in text)
-    return failures != 0
 
 
-sys.exit(main())
+main()
+finish()
