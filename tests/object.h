@@ -3,6 +3,9 @@
 #ifndef UHMM_TEST_OBJECT_H
 #define UHMM_TEST_OBJECT_H
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <uhmm/object.h>
 
 #include "context.h"
@@ -48,6 +51,22 @@ static inline char *test_again(char *p, size_t npages)
 
 	CHECK(q != MAP_FAILED);
 	return q;
+}
+
+/* A child finds the data of seed 1, and leaves those of seed 2. */
+static inline void test_refill_in_child(char *p, size_t npages)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		test_verify(p, npages, 1);
+		test_fill(p, npages, 2);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
 }
 
 static inline struct uhmm_object *test_adopt(struct uhmm *u, void *p)

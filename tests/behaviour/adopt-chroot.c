@@ -5,7 +5,6 @@
  * processes have it is not known from then on: no page leaves.
  */
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #include "../object.h"
 
@@ -19,21 +18,6 @@ static void enter_empty_root(void)
 	CHECK_EQ(chdir(dir), 0);
 	CHECK_EQ(rmdir(dir), 0);
 	CHECK_EQ(chroot("."), 0);
-}
-
-static void make_child(char *p)
-{
-	pid_t pid = fork();
-	int status;
-
-	CHECK(pid >= 0);
-	if (!pid) {
-		test_verify(p, NPAGES, 1);
-		test_fill(p, NPAGES, 2);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
 }
 
 int main(void)
@@ -53,12 +37,12 @@ int main(void)
 	test_fill(p, NPAGES, 1);
 	test_move(u, p, NPAGES, dev);
 	enter_empty_root();
-	make_child(p);
+	test_refill_in_child(p, NPAGES);
 	test_verify(p, NPAGES, 2);
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), 0);
 	CHECK_EQ(why[0], UHMM_WHY_SHARED);
 	test_fill(p, NPAGES, 1);
-	make_child(p);
+	test_refill_in_child(p, NPAGES);
 	CHECK_EQ(uhmm_object_destroy(o), 0);
 	test_close(u);
 	return 0;

@@ -5,7 +5,6 @@
  * One that somebody could reach in another way is refused.
  */
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../object.h"
@@ -101,23 +100,15 @@ static void views(void)
 
 static void child(void)
 {
-	int fd = make(NPAGES, 0), status;
+	int fd = make(NPAGES, 0);
 	char *p = map(fd, NPAGES, RW, MAP_SHARED);
 	struct uhmm_object *o;
-	pid_t pid;
 
 	close(fd);
 	test_fill(p, NPAGES, 1);
 	o = test_adopt(u, p);
 	test_move(u, p, NPAGES, dev);
-	pid = fork();
-	if (!pid) {
-		test_verify(p, NPAGES, 1);
-		test_fill(p, NPAGES, 2);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	test_refill_in_child(p, NPAGES);
 	test_verify(p, NPAGES, 2);
 	test_move(u, p, NPAGES, dev);
 	test_verify(p, NPAGES, 2);
