@@ -21,7 +21,10 @@ int64_t sys_next_hole(int fd, uint64_t from);
 int sys_punch(int fd, uint64_t from, size_t len);
 /* The device that /proc/PID/maps has for shared memory of the kernel's own. */
 int sys_memfd_device(uint64_t *ret);
-/* Has this process a descriptor of the memfd @inode?  1, 0 or -errno. */
+/*
+ * Has this process a descriptor of the memfd @inode?  1, 0 or -errno;
+ * -EOPNOTSUPP: it cannot be seen, as /proc is out of reach.
+ */
 int sys_memfd_is_open(uint64_t inode);
 
 #endif

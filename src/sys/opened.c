@@ -66,6 +66,8 @@ int sys_memfd_is_open(uint64_t inode)
 	bool found = false;
 	ssize_t len = 0;
 
+	if (dir == -ENOENT || dir == -EACCES)
+		return -EOPNOTSUPP;
 	if (dir < 0)
 		return dir;
 	while (!found && (len = sys_entries(dir, buf, sizeof(buf))) > 0)

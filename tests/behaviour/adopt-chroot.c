@@ -20,6 +20,22 @@ static void enter_empty_root(void)
 	CHECK_EQ(chroot("."), 0);
 }
 
+/* Whether a descriptor is open somewhere cannot be seen. */
+static void memfd_is_refused(struct uhmm *u)
+{
+	int fd = memfd_create("refused", 0);
+	struct uhmm_object *o;
+	char *p;
+
+	CHECK(fd >= 0);
+	CHECK_EQ(ftruncate(fd, (off_t)(NPAGES * PAGE)), 0);
+	p = mmap(NULL, NPAGES * PAGE, RW, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	close(fd);
+	CHECK_EQ(uhmm_object_adopt(u, p, UHMM_OBJECT_SOLE, &o), -EOPNOTSUPP);
+	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
+}
+
 int main(void)
 {
 	struct uhmm_device *dev;
@@ -44,6 +60,7 @@ int main(void)
 	test_fill(p, NPAGES, 1);
 	test_refill_in_child(p, NPAGES);
 	CHECK_EQ(uhmm_object_destroy(o), 0);
+	memfd_is_refused(u);
 	test_close(u);
 	return 0;
 }
