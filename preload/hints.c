@@ -88,7 +88,7 @@ static long digits(const char *at)
 	return n;
 }
 
-/* The process that /proc/self/fdinfo names for @fd, 0: none */
+/* The process that /proc/thread-self/fdinfo names for @fd, 0: none */
 static long pid_of(int fd)
 {
 	static const char field[] = "\nPid:\t";
@@ -96,7 +96,7 @@ static long pid_of(int fd)
 	ssize_t n;
 	int info;
 
-	uhmm_format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	uhmm_format(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
 	info = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (info < 0)
 		return 0;

@@ -8,6 +8,7 @@
 #include "preload.h"
 #include "real.h"
 #include "signals.h"
+#include "thread.h"
 
 __attribute__((constructor(101))) static void begin(void)
 {
@@ -22,6 +23,7 @@ __attribute__((constructor(101))) static void begin(void)
 	heap_start();
 	map_init();
 	real_init();
+	thread_init();
 	symbols_init();
 	summary_init();
 	manage_init();

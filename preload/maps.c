@@ -89,7 +89,8 @@ static void take_text(struct walk *w, const char *text, size_t n)
 int maps_walk(bool detailed, maps_fn *fn, void *arg)
 {
 	struct walk w = { .detailed = detailed, .fn = fn, .arg = arg };
-	int fd = open(detailed ? "/proc/self/smaps" : "/proc/self/maps",
+	int fd = open(detailed ? "/proc/thread-self/smaps" :
+				 "/proc/thread-self/maps",
 		      O_RDONLY | O_CLOEXEC);
 	char text[4096];
 	ssize_t n;

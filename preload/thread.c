@@ -4,14 +4,20 @@
  * dynamic linker's allocations for a thread lie outside managed memory: a fault
  * handler needs them and must not fault.
  *
+ * The C library ends the process when its count of threads comes to 0.  Threads
+ * of libuhmm leave the count for as long as they run, so a program also ends if
+ * its main thread has ended before the others.
+ *
  * _exit() ends the program like exit(3): the summary is written.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "preload.h"
 #include "real.h"
 #include "signals.h"
+#include "thread.h"
 
 #define MAX_STARTS 64
 
@@ -29,6 +35,30 @@ FIND(pthread_getattr_np);
 
 static struct start starts[MAX_STARTS];
 
+/* glibc's count; NULL where there is none of the name. */
+static _Atomic unsigned *nr_threads;
+
+/* dlsym() finds no symbol of a private version. */
+void thread_init(void)
+{
+	nr_threads = dlvsym(RTLD_NEXT, "__nptl_nthreads", "GLIBC_PRIVATE");
+}
+
+static void count_threads(unsigned n)
+{
+	if (nr_threads)
+		atomic_fetch_add(nr_threads, n);
+}
+
+/* glibc lowers the count once more, for the end of this thread. */
+static void *run_inside(const struct start *s)
+{
+	void *ret = s->fn(s->arg);
+
+	count_threads(1);
+	return ret;
+}
+
 /* Copy *@arg, an entry of starts[], and free the entry. */
 static void *run(void *arg)
 {
@@ -38,7 +68,7 @@ static void *run(void *arg)
 	inside_enter();
 	thread.is_library = s.inside;
 	if (s.inside)
-		return s.fn(s.arg);
+		return run_inside(&s);
 	thread.hidden = s.hidden;
 	stacks_enter(__builtin_frame_address(0), s.stack);
 	inside_leave();
@@ -72,6 +102,8 @@ static int create_thread(pthread_t *t, const pthread_attr_t *attr,
 	err = REAL(pthread_create)(t, attr, run, s);
 	if (err)
 		atomic_store(&s->used, false);
+	else if (is_inside)
+		count_threads(-1u);
 	return err;
 }
 

@@ -25,7 +25,7 @@ static void read_memory(void *arg)
 	char text[TEXT];
 	ssize_t len;
 
-	len = sys_text_read("/proc/self/status", text, sizeof(text));
+	len = sys_text_read("/proc/thread-self/status", text, sizeof(text));
 	e->err = len < 0 ? (int)len : 0;
 	if (!e->err && !*sys_text_line(text, "RssAnon:"))
 		e->err = -ENOENT;
@@ -35,7 +35,8 @@ static void read_memory(void *arg)
 	e->memory.shmem = sys_memory_field(text, "RssShmem:");
 	e->memory.huge = sys_memory_field(text, "HugetlbPages:");
 	if (e->shares &&
-	    sys_text_read("/proc/self/smaps_rollup", text, sizeof(text)) > 0 &&
+	    sys_text_read("/proc/thread-self/smaps_rollup", text,
+			  sizeof(text)) > 0 &&
 	    *sys_text_line(text, "Pss_Shmem:"))
 		e->memory.shmem = sys_memory_field(text, "Pss_Shmem:");
 }

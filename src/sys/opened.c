@@ -62,7 +62,7 @@ static bool entry_is(int dir, const struct sys_entry *e, uint64_t inode)
 int sys_memfd_is_open(uint64_t inode)
 {
 	_Alignas(struct sys_entry) char buf[MAX_TEXT];
-	int dir = sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	int dir = sys_open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY);
 	bool found = false;
 	ssize_t len = 0;
 

@@ -170,7 +170,7 @@ static bool read_began_apart(const char *path, uint64_t *ret)
 struct sys_process sys_process_self(void)
 {
 	struct sys_process p = { .pid = (uint32_t)getpid() };
-	int fd = sys_open("/proc/self/ns/pid", O_RDONLY);
+	int fd = sys_open("/proc/thread-self/ns/pid", O_RDONLY);
 
 	read_began("/proc/self/stat", &p.began);
 	if (fd < 0)

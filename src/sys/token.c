@@ -29,7 +29,7 @@ static int reopen(int fd)
 	char path[32];
 
 	sys_fd_look_first(fd);
-	sys_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	sys_format(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
 	return sys_open(path, O_RDWR);
 }
 

@@ -8,6 +8,8 @@
  *	storm	from several threads, while others allocate and write
  *	signal	in a signal handler, while the thread is anywhere else
  *	orphan	the parent ends first
+ *	last	the main thread ends before another, which ends the program
+ *	first	the main thread ends before there is memory to manage
  *	spawn	vfork(2) and posix_spawn(3)
  *	rss	print the MiB of RAM that a child has which grew; its RAM is
  *		what a user looks at to see whether it is managed
@@ -356,6 +358,36 @@ static void print_rss(void)
 	end_of(pid);
 }
 
+/* ---- Without the main thread ---- */
+
+static pthread_t main_thread;
+
+static void *go_on(void *fill_first)
+{
+	CHECK(!pthread_join(main_thread, NULL));
+	if (fill_first)
+		fill_all();
+	verify_all();
+	plain();
+	verify_all();
+	return NULL;
+}
+
+static void leave_to_another(void *fill_first)
+{
+	pthread_t t;
+
+	main_thread = pthread_self();
+	CHECK(!pthread_create(&t, NULL, go_on, fill_first));
+	CHECK(!pthread_detach(t));
+	pthread_exit(NULL);
+}
+
+static void last(void)
+{
+	leave_to_another(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -365,10 +397,13 @@ int main(int argc, char **argv)
 		{ "plain", plain },	  { "storm", storm },
 		{ "signal", in_handler }, { "orphan", orphan },
 		{ "spawn", spawn },	  { "rss", print_rss },
+		{ "last", last },
 	};
 	const char *what = argc > 1 ? argv[1] : "plain";
 
 	move_environment();
+	if (strcmp(what, "first") == 0)
+		leave_to_another(&data);
 	fill_all();
 	if (strcmp(what, "nested") == 0)
 		fork_one(2);

@@ -8,7 +8,7 @@
 mode=${1:-threads}
 off=${2:-}
 forks=${FORKS:-$UHMM_BUILD/tests/run/forks}
-ways="plain nested storm signal orphan spawn"
+ways="plain nested storm signal orphan spawn last first"
 
 if [ "$mode" = bare ]; then
 	for way in $ways; do

@@ -40,13 +40,13 @@ static void mounted(const char *part, const char *at)
 		 "24 22 0:22 %s %s rw,nosuid shared:8 master:1 - cgroup2 "
 		 "cgroup2 rw\n",
 		 part, at);
-	put("/proc/self/mountinfo", text);
+	put("/proc/thread-self/mountinfo", text);
 }
 
 static void test_tree(void)
 {
 	CHECK_EQ(cgroup_limit(root), 0); /* nothing at all */
-	put("/proc/self/cgroup", "4:memory:/old\n0::/a/b/c\n");
+	put("/proc/thread-self/cgroup", "4:memory:/old\n0::/a/b/c\n");
 	CHECK_EQ(cgroup_limit(root), 0);
 	mounted("/", "/sys/fs/cgroup");
 	CHECK_EQ(cgroup_limit(root), 0);
@@ -65,11 +65,11 @@ static void test_tree(void)
 	CHECK_EQ(cgroup_limit(root), 128 * MIB);
 	put("/sys/fs/memory.max", "4096\n"); /* is no cgroup */
 	CHECK_EQ(cgroup_limit(root), 128 * MIB);
-	put("/proc/self/cgroup", "0::/\n");
+	put("/proc/thread-self/cgroup", "0::/\n");
 	CHECK_EQ(cgroup_limit(root), 128 * MIB);
-	put("/proc/self/cgroup", "0::/../other\n");
+	put("/proc/thread-self/cgroup", "0::/../other\n");
 	CHECK_EQ(cgroup_limit(root), 0);
-	put("/proc/self/cgroup", "4:memory:/a\n"); /* no v2 */
+	put("/proc/thread-self/cgroup", "4:memory:/a\n"); /* no v2 */
 	CHECK_EQ(cgroup_limit(root), 0);
 }
 
@@ -78,7 +78,8 @@ static void test_v1(void)
 {
 	const char *unlimited = "9223372036854771712\n";
 
-	put("/proc/self/cgroup", "5:cpu:/cpu\n4:pids,memory:/old/x\n0::/\n");
+	put("/proc/thread-self/cgroup",
+	    "5:cpu:/cpu\n4:pids,memory:/old/x\n0::/\n");
 	put("/sys/fs/cgroup/memory/old/x/memory.limit_in_bytes", unlimited);
 	put("/sys/fs/cgroup/memory/old/memory.limit_in_bytes", unlimited);
 	put("/sys/fs/cgroup/memory/memory.limit_in_bytes", unlimited);
@@ -86,16 +87,16 @@ static void test_v1(void)
 	CHECK_EQ(cgroup_limit(root), 128 * MIB); /* of v2 */
 	put("/sys/fs/cgroup/memory/old/memory.limit_in_bytes", "67108864\n");
 	CHECK_EQ(cgroup_limit(root), 64 * MIB);
-	put("/proc/self/cgroup", "4:memory:/old/x\n");
+	put("/proc/thread-self/cgroup", "4:memory:/old/x\n");
 	CHECK_EQ(cgroup_limit(root), 64 * MIB);
-	put("/proc/self/cgroup", "4:memoryless,cpu:/old/x\n");
+	put("/proc/thread-self/cgroup", "4:memoryless,cpu:/old/x\n");
 	CHECK_EQ(cgroup_limit(root), 0);
 }
 
 /* Blanks in a path, and a mount of a part only. */
 static void test_mounts(void)
 {
-	put("/proc/self/cgroup", "0::/pod/x y\n");
+	put("/proc/thread-self/cgroup", "0::/pod/x y\n");
 	mounted("/pod", "/run/my\\040cgroup");
 	put("/run/my cgroup/x y/memory.max", "8388608");
 	CHECK_EQ(cgroup_limit(root), 8 * MIB);

@@ -225,7 +225,7 @@ static bool find_cgroup_path(struct cgroup_reader *r, const char *root,
 	const char *line;
 	bool found = false;
 
-	if (!open_file(r, root, "/proc/self/cgroup"))
+	if (!open_file(r, root, "/proc/thread-self/cgroup"))
 		return false;
 	while (!found && (line = next_line(r)))
 		found = cgroup_parse_path(version, line, ret);
@@ -240,7 +240,7 @@ static bool find_mount(struct cgroup_reader *r, const char *root,
 	const char *line;
 	bool found = false;
 
-	if (!open_file(r, root, "/proc/self/mountinfo"))
+	if (!open_file(r, root, "/proc/thread-self/mountinfo"))
 		return false;
 	while (!found && (line = next_line(r)))
 		found = cgroup_parse_mount(version, line, ret_part, ret_at);

@@ -2,8 +2,8 @@
 /*
  * pagemap.c - which pages of a block are there.
  *
- * PAGEMAP_SCAN answers in one call and tells huge pages.  Reading
- * /proc/self/pagemap is slower and tells no huge pages. mincore(2) is the last
+ * PAGEMAP_SCAN answers in one call and tells huge pages.  Reading the file
+ * pagemap of /proc is slower and tells no huge pages. mincore(2) is the last
  * resort.  A page that is swapped out counts as present.
  */
 #include <errno.h>

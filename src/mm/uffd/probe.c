@@ -296,8 +296,8 @@ int uffd_probe(struct uffd *b, const struct mm_params *params)
 		ret = uffd_slots_open(b, params->nr_slots);
 	if (ret)
 		return ret;
-	b->pagemap = open_kept("/proc/self/pagemap");
-	b->maps = open_kept("/proc/self/maps");
+	b->pagemap = open_kept("/proc/thread-self/pagemap");
+	b->maps = open_kept("/proc/thread-self/maps");
 	b->has.scan = try_scan(b);
 	b->has.procmap = try_procmap(b);
 	b->has.move = try_move(b);

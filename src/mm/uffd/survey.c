@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * survey.c - what is mapped where, by PROCMAP_QUERY (6.11) or by reading
- * /proc/self/maps, without stdio.
+ * /proc/thread-self/maps, without stdio.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +119,7 @@ static bool is_kept(const struct maps_reader *r)
 static int open_maps(struct maps_reader *r, const struct uffd *b)
 {
 	*r = (struct maps_reader){ .b = b };
-	r->fd = sys_open("/proc/self/maps", O_RDONLY);
+	r->fd = sys_open("/proc/thread-self/maps", O_RDONLY);
 	return r->fd < 0 ? -ENOMEM : 0;
 }
 
