@@ -11,6 +11,7 @@
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/rmap.h>
 
 /* A free device page becomes one that is locked and has a reference. */
@@ -51,6 +52,29 @@ static inline struct page *compat_freed_page(struct page *page)
 	return page;
 }
 #endif
+
+/*
+ * Where device pages are folios a touch comes with the page locked, and other
+ * touches wait for that lock, which no signal ends: so it is not held over a
+ * wait.
+ */
+#ifdef HAVE_FOLIO_FREE
+#define compat_fault_page_lock(page)   lock_page(page)
+#define compat_fault_page_unlock(page) unlock_page(page)
+#else
+#define compat_fault_page_lock(page)   ((void)(page))
+#define compat_fault_page_unlock(page) ((void)(page))
+#endif
+
+static inline void compat_vm_flags_set(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+#ifdef HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
 
 /*
  * hmm_range_fault() without mmap_lock held by the caller, so that a fault that

@@ -14,14 +14,16 @@
 #include <linux/workqueue.h>
 
 #include "pagemap.h"
+#include "ring.h"
 
 struct uhmmk_device {
 	struct uhmmk_pagemap pm;
 	struct kref ref;
 	u32 id; /* from 1 */
 	enum uhmmk_type type;
-	struct work_struct end; /* drops the reference of the pages */
-	atomic64_t out, home;	/* number of pages that calls moved */
+	struct work_struct end;	   /* drops the reference of the pages */
+	struct work_struct rescue; /* of pages that no driver stored */
+	atomic64_t out, home;	   /* number of pages that calls moved */
 };
 
 /* All devices of this module have one owner, the address of this variable. */
@@ -36,6 +38,10 @@ void uhmmk_devices_exit(void);
  */
 struct uhmmk_device *uhmmk_device_add(enum uhmmk_type type,
 				      unsigned long npages, phys_addr_t phys);
+
+/* A private device; a driver keeps the data: see uhmmk_ring_add(). */
+struct uhmmk_device *uhmmk_device_add_ring(unsigned long npages, u32 slots,
+					   u32 timeout_ms);
 
 /* Return: NULL if there is no such device. */
 struct uhmmk_device *uhmmk_device_find(u32 id);

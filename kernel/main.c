@@ -5,6 +5,7 @@
  * A file gets its device once and keeps it: @device is written under @lock and
  * read without.  No part of a call's argument is read twice.
  */
+#include <linux/bitmap.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -54,27 +55,39 @@ static long add_locked(struct uhmmk_file *f, struct uhmmk_add *a)
 
 	if (f->device)
 		return -EBUSY;
-	d = uhmmk_device_add(a->type, a->npages, a->phys);
+	if (a->flags == UHMMK_RING)
+		d = uhmmk_device_add_ring(a->npages, a->slots, a->timeout_ms);
+	else
+		d = uhmmk_device_add(a->type, a->npages, a->phys);
 	if (IS_ERR(d))
 		return PTR_ERR(d);
 	a->id = d->id;
 	a->npages = d->pm.npages;
+	a->area = d->pm.ring ? d->pm.ring->area_size : 0;
 	f->is_owner = true;
 	set_device(f, d);
 	return 0;
 }
 
+static bool has_valid_flags(const struct uhmmk_add *a)
+{
+	if (a->type == UHMMK_PRIVATE && a->flags == UHMMK_RING)
+		return !a->phys && !a->area;
+	return a->flags ==
+		       (a->type == UHMMK_PRIVATE ? UHMMK_KERNEL_STORE : 0) &&
+	       !a->slots && !a->timeout_ms && !a->area;
+}
+
 static long add(struct uhmmk_file *f, void *arg)
 {
 	struct uhmmk_add *a = arg;
-	u32 flags = a->type == UHMMK_PRIVATE ? UHMMK_KERNEL_STORE : 0;
 	long ret;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (a->type != UHMMK_PRIVATE && a->type != UHMMK_COHERENT)
 		return -EINVAL;
-	if (a->flags != flags || a->npages > ULONG_MAX >> PAGE_SHIFT)
+	if (!has_valid_flags(a) || a->npages > ULONG_MAX >> PAGE_SHIFT)
 		return -EINVAL;
 	mutex_lock(&f->lock);
 	ret = add_locked(f, a);
@@ -100,19 +113,104 @@ static long attach(struct uhmmk_file *f, void *arg)
 
 /* ---- Memory ---- */
 
-static long move_run(struct uhmmk_run *run, struct uhmmk_move *m, u64 at,
-		     u64 end)
+static long move_once(struct uhmmk_run *run, u64 at, u64 end)
 {
-	u8 __user *why = u64_to_user_ptr(m->why);
 	int ret;
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;
 	ret = uhmmk_run_move(run, current->mm, at, end);
 	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/* A driver that was asked keeps its time, and then the device is lost. */
+static long wait_for_driver(struct uhmmk_run *run)
+{
+	long ret = 0;
+
+	if (run->waits) {
+		ret = uhmmk_ring_wait(run->waits->pm.ring, run->waits_for,
+				      false);
+		uhmmk_device_put(run->waits);
+		run->waits = NULL;
+	}
+	return ret == -ERESTARTSYS ? -EINTR : 0;
+}
+
+/* Pages that a driver has come in a later turn than those in slots. */
+static long move_home(struct uhmmk_run *run, struct uhmmk_move *m, u64 at,
+		      u64 end)
+{
+	DECLARE_BITMAP(moved, UHMMK_RUN) = {};
+	unsigned long i;
+	bool waits;
+	long ret;
+
+	do {
+		ret = move_once(run, at, end);
+		if (ret)
+			return ret;
+		m->moved += run->nr_moved;
+		for (i = 0; i < run->npages; i++)
+			if (uhmmk_run_has_moved(run, i))
+				__set_bit(i, moved);
+			else if (test_bit(i, moved))
+				run->why[i] = UHMMK_MOVED;
+		waits = run->waits;
+		ret = wait_for_driver(run);
+	} while (waits && !ret);
+	return ret;
+}
+
+/* No slot will be free: the pages stay where they are. */
+static void say_full(struct uhmmk_run *run, u64 at, unsigned long npages)
+{
+	run->npages = npages;
+	run->nr_moved = 0;
+	run->args.end = at + npages * PAGE_SIZE;
+	memset(run->why, UHMMK_FULL, npages);
+}
+
+/* Slots are reserved before any lock is taken. */
+static long move_out(struct uhmmk_run *run, struct uhmmk_move *m, u64 at,
+		     u64 end)
+{
+	struct uhmmk_ring *r = run->pm->ring;
+	unsigned long want = min_t(u64, (end - at) >> PAGE_SHIFT, UHMMK_RUN);
+	int got = want;
+	long ret;
+
+	if (r && READ_ONCE(r->driver) == current->tgid)
+		return -EDEADLK;
+	if (r)
+		got = uhmmk_ring_reserve(r, want);
+	if (got < 0)
+		return got == -ERESTARTSYS ? -EINTR : got;
+	if (!got) {
+		say_full(run, at, want);
+		return 0;
+	}
+	run->nr_got = 0;
+	ret = move_once(run, at, at + got * PAGE_SIZE);
+	if (!ret)
+		m->moved += run->nr_moved;
+	if (r) {
+		uhmmk_ring_unreserve(r, got - run->nr_got);
+		uhmmk_ring_kick(r);
+	}
+	return ret;
+}
+
+static long move_run(struct uhmmk_run *run, struct uhmmk_move *m, u64 at,
+		     u64 end)
+{
+	u8 __user *why = u64_to_user_ptr(m->why);
+	long ret = run->is_home ? move_home(run, m, at, end) :
+				  move_out(run, m, at, end);
+
 	if (ret)
 		return ret;
-	m->moved += run->nr_moved;
 	if (why && copy_to_user(why + ((at - m->addr) >> PAGE_SHIFT), run->why,
 				run->npages))
 		return -EFAULT;
@@ -205,7 +303,21 @@ static long stat(struct uhmmk_file *f, void *arg)
 		.faults = atomic64_read(&d->pm.faults),
 		.retries = atomic64_read(&d->pm.retries),
 	};
+	if (d->pm.ring)
+		uhmmk_ring_stat(d->pm.ring, s);
 	return 0;
+}
+
+static long serve(struct uhmmk_file *f, void *arg)
+{
+	struct uhmmk_device *d = device_of(f);
+	struct uhmmk_serve *s = arg;
+
+	if (!f->is_owner)
+		return -EPERM;
+	if (s->flags || s->pad || !d->pm.ring)
+		return -EINVAL;
+	return uhmmk_ring_serve(d->pm.ring, s->timeout_ms);
 }
 
 /* ---- Calls ---- */
@@ -224,6 +336,7 @@ static const struct call {
 	{ UHMMK_EVICT, 16, sizeof(struct uhmmk_evict), true, evict },
 	{ UHMMK_STAT, 64, sizeof(struct uhmmk_stat), true, stat },
 	{ UHMMK_LOSE, 8, sizeof(struct uhmmk_lose), true, lose },
+	{ UHMMK_SERVE, 16, sizeof(struct uhmmk_serve), true, serve },
 };
 
 union argument {
@@ -235,6 +348,7 @@ union argument {
 	struct uhmmk_evict evict;
 	struct uhmmk_stat stat;
 	struct uhmmk_lose lose;
+	struct uhmmk_serve serve;
 };
 
 static const struct call *find_call(unsigned int cmd)
@@ -310,8 +424,19 @@ static int uhmmk_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int uhmmk_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct uhmmk_file *f = file->private_data;
+	struct uhmmk_device *d = device_of(f);
+
+	if (!d || !f->is_owner || !d->pm.ring)
+		return -ENXIO;
+	return uhmmk_ring_mmap(d->pm.ring, vma);
+}
+
 static const struct file_operations fops = {
 	.owner = THIS_MODULE,
+	.mmap = uhmmk_mmap,
 	.open = uhmmk_open,
 	.release = uhmmk_release,
 	.unlocked_ioctl = uhmmk_ioctl,

@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "compat.h"
+#include "device.h"
 #include "move.h"
 
 #define SELECT_RAM MIGRATE_VMA_SELECT_SYSTEM
@@ -30,27 +31,62 @@ static unsigned long copy_out(struct uhmmk_run *run, unsigned long src,
 						    UHMMK_NO_MEMORY;
 		return 0;
 	}
+	run->nr_got++;
 	if (from)
 		copy_highpage(uhmmk_page_store(to), from);
 	else
 		clear_highpage(uhmmk_page_store(to));
+	uhmmk_page_stored(to);
 	return migrate_pfn(page_to_pfn(to));
+}
+
+/* Note the last page that was asked for.  Other devices wait for a turn. */
+static void note_wait(struct uhmmk_run *run, struct page *from, long err)
+{
+	struct uhmmk_device *d = uhmmk_page_device(from);
+
+	if (err != -EAGAIN && (err != -EBUSY || run->is_asked))
+		return;
+	if (run->waits && run->waits != d)
+		return;
+	if (!run->waits)
+		kref_get(&d->ref);
+	run->waits = d;
+	run->waits_for = page_to_pfn(from) - d->pm.pfn;
+	run->is_asked = err == -EAGAIN;
+}
+
+static unsigned long copy_data(struct uhmmk_run *run, unsigned long i,
+			       struct page *data, u8 *ret_why)
+{
+	struct page *to;
+
+	to = alloc_page_vma(GFP_HIGHUSER_MOVABLE, run->args.vma,
+			    run->args.start + i * PAGE_SIZE);
+	if (to)
+		return uhmmk_page_fill(to, data);
+	*ret_why = UHMMK_NO_MEMORY;
+	return 0;
 }
 
 static unsigned long copy_home(struct uhmmk_run *run, unsigned long i,
 			       u8 *ret_why)
 {
-	struct page *from = migrate_pfn_to_page(run->src[i]), *to;
+	struct page *from = migrate_pfn_to_page(run->src[i]), *data;
+	unsigned long dst;
 
 	if (!from) {
 		*ret_why = UHMMK_STAYS;
 		return 0;
 	}
-	to = alloc_page_vma(GFP_HIGHUSER_MOVABLE, run->args.vma,
-			    run->args.start + i * PAGE_SIZE);
-	if (!to)
-		*ret_why = UHMMK_NO_MEMORY;
-	return uhmmk_page_copy_home(to, from);
+	data = uhmmk_page_hold(from);
+	if (IS_ERR(data)) {
+		note_wait(run, from, PTR_ERR(data));
+		return 0;
+	}
+	dst = copy_data(run, i, data, ret_why);
+	uhmmk_page_unhold(from);
+	return dst;
 }
 
 static void copy(struct uhmmk_run *run, unsigned long i)
@@ -88,6 +124,9 @@ static void prepare(struct uhmmk_run *run, unsigned long start,
 		    unsigned long end)
 {
 	run->npages = (end - start) >> PAGE_SHIFT;
+	run->nr_got = 0;
+	run->waits = NULL;
+	run->is_asked = false;
 	memset(run->src, 0, sizeof(run->src));
 	memset(run->dst, 0, sizeof(run->dst));
 	run->args = (struct migrate_vma){

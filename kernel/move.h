@@ -15,6 +15,8 @@
 
 #define UHMMK_RUN 512
 
+struct uhmmk_device;
+
 struct uhmmk_run {
 	struct uhmmk_pagemap *pm; /* the target */
 	bool is_home;		  /* to RAM, from each device of the owner */
@@ -28,6 +30,14 @@ struct uhmmk_run {
 	/* Results: the run is [args.start, args.end). */
 	struct migrate_vma args;
 	unsigned long npages, nr_moved;
+	unsigned long nr_got; /* device pages that were taken */
+	/*
+	 * Page @waits_for of device @waits has to wait for its driver before it
+	 * can come home; NULL: none has to.  The caller puts the device.
+	 */
+	struct uhmmk_device *waits;
+	unsigned long waits_for;
+	bool is_asked; /* the driver was asked for its data */
 	unsigned long src[UHMMK_RUN], dst[UHMMK_RUN];
 	u8 why[UHMMK_RUN]; /* enum uhmmk_why */
 };

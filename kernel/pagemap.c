@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "pagemap.h"
+#include "ring.h"
 
 struct uhmmk_pagemap *uhmmk_page_pagemap(const struct page *page)
 {
@@ -38,11 +39,48 @@ static void store_free(struct page *page)
 		__free_page(store);
 }
 
+static unsigned long index_of(const struct uhmmk_pagemap *pm,
+			      const struct page *page)
+{
+	return page_to_pfn(page) - pm->pfn;
+}
+
 struct page *uhmmk_page_store(struct page *page)
 {
+	struct uhmmk_pagemap *pm = uhmmk_page_pagemap(page);
+
+	if (pm->ring)
+		return uhmmk_ring_data(pm->ring, index_of(pm, page));
 	return is_device_private_page(page) ? page->zone_device_data : page;
 }
 EXPORT_SYMBOL_GPL(uhmmk_page_store);
+
+void uhmmk_page_stored(struct page *page)
+{
+	struct uhmmk_pagemap *pm = uhmmk_page_pagemap(page);
+
+	if (pm->ring)
+		uhmmk_ring_store(pm->ring, index_of(pm, page));
+}
+
+struct page *uhmmk_page_hold(struct page *page)
+{
+	struct uhmmk_pagemap *pm = uhmmk_page_pagemap(page);
+
+	if (READ_ONCE(pm->lost))
+		return ERR_PTR(-ENODEV);
+	if (pm->ring)
+		return uhmmk_ring_hold(pm->ring, index_of(pm, page));
+	return uhmmk_page_store(page);
+}
+
+void uhmmk_page_unhold(struct page *page)
+{
+	struct uhmmk_pagemap *pm = uhmmk_page_pagemap(page);
+
+	if (pm->ring)
+		uhmmk_ring_unhold(pm->ring, index_of(pm, page));
+}
 
 /* ---- Pages ---- */
 
@@ -60,6 +98,7 @@ static unsigned long take(struct uhmmk_pagemap *pm)
 		i = find_first_zero_bit(pm->used, pm->npages);
 	if (i < pm->npages) {
 		__set_bit(i, pm->used);
+		pm->nr_taken++;
 		if (!pm->nr_used++)
 			__module_get(pm->module);
 		pm->hint = i + 1;
@@ -70,11 +109,11 @@ static unsigned long take(struct uhmmk_pagemap *pm)
 
 struct page *uhmmk_page_get(struct uhmmk_pagemap *pm)
 {
-	bool is_private = pm->pgmap.type == MEMORY_DEVICE_PRIVATE;
+	bool has_store = pm->pgmap.type == MEMORY_DEVICE_PRIVATE && !pm->ring;
 	struct page *page, *store = NULL;
 	unsigned long i;
 
-	if (is_private) {
+	if (has_store) {
 		store = store_alloc();
 		if (!store)
 			return ERR_PTR(-ENOMEM);
@@ -87,10 +126,28 @@ struct page *uhmmk_page_get(struct uhmmk_pagemap *pm)
 	}
 	page = pfn_to_page(pm->pfn + i);
 	page->zone_device_data = store;
+	if (pm->ring)
+		uhmmk_ring_get(pm->ring, i);
 	compat_device_page_init(page, &pm->pgmap);
 	return page;
 }
 EXPORT_SYMBOL_GPL(uhmmk_page_get);
+
+/* @lock is held. */
+static void unuse(struct uhmmk_pagemap *pm, unsigned long i)
+{
+	__clear_bit(i, pm->used);
+	pm->nr_taken--;
+}
+
+void uhmmk_page_unuse(struct uhmmk_pagemap *pm, unsigned long index)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pm->lock, flags);
+	unuse(pm, index);
+	spin_unlock_irqrestore(&pm->lock, flags);
+}
 
 static void put(struct compat_freed *freed)
 {
@@ -100,9 +157,13 @@ static void put(struct compat_freed *freed)
 	bool is_last, is_idle;
 	unsigned long flags;
 
-	store_free(page);
+	if (pm->ring)
+		uhmmk_ring_freed(pm->ring, index_of(pm, page));
+	else
+		store_free(page);
 	spin_lock_irqsave(&pm->lock, flags);
-	__clear_bit(page_to_pfn(page) - pm->pfn, pm->used);
+	if (!pm->ring)
+		unuse(pm, index_of(pm, page));
 	is_last = !--pm->nr_used;
 	is_idle = is_last && pm->closed;
 	spin_unlock_irqrestore(&pm->lock, flags);
@@ -205,6 +266,8 @@ int uhmmk_pagemap_lose(struct uhmmk_pagemap *pm)
 	if (pm->pgmap.type != MEMORY_DEVICE_PRIVATE)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(pm->lost, true);
+	if (pm->ring)
+		uhmmk_ring_stop(pm->ring);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(uhmmk_pagemap_lose);

@@ -24,6 +24,7 @@
 #include "uapi/uhmm_kmod.h"
 
 struct module;
+struct uhmmk_ring;
 
 struct uhmmk_pagemap {
 	struct dev_pagemap pgmap;
@@ -31,6 +32,8 @@ struct uhmmk_pagemap {
 	spinlock_t lock;     /* protects the members from here to @closed */
 	unsigned long *used; /* a bit for each page */
 	unsigned long nr_used, hint;
+	/* Set bits: also pages that the driver does not know to be free. */
+	unsigned long nr_taken;
 	bool closed;
 	/*
 	 * Called once, when the pagemap is closed and no page is used; may be
@@ -45,6 +48,8 @@ struct uhmmk_pagemap {
 	 * The data are gone: set once, and then no store is read any more.
 	 */
 	bool lost;
+	/* A driver keeps the data of the pages; NULL: the store does. */
+	struct uhmmk_ring *ring;
 	atomic64_t faults, retries;
 };
 
@@ -85,21 +90,35 @@ void uhmmk_pagemap_remove(struct uhmmk_pagemap *pm);
 unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm);
 
 /*
- * Take a free page, locked and with one reference.  May sleep.  Return:
- * -ENOMEM, or -ENOSPC if no page is free.
+ * Take a free page, locked and with one reference.  May sleep.  With a ring the
+ * caller has reserved a slot.  Return: -ENOMEM, or -ENOSPC if no page is free.
  */
 struct page *uhmmk_page_get(struct uhmmk_pagemap *pm);
 
-/* The page that holds the data of device page @page. */
+/* The page that holds the data of @page, which uhmmk_page_get() returned. */
 struct page *uhmmk_page_store(struct page *page);
+
+/* The data of the new page are complete. */
+void uhmmk_page_stored(struct page *page);
+
+/* For the ring: the page can be handed out again.  Atomic context. */
+void uhmmk_page_unuse(struct uhmmk_pagemap *pm, unsigned long index);
 
 struct uhmmk_pagemap *uhmmk_page_pagemap(const struct page *page);
 
 /*
- * For migrate_vma.dst: @to, not yet locked, gets the data of device page @from.
- * Return: the entry, 0 if @to is NULL.
+ * The data of a device page that the caller has a reference to; they stay until
+ * uhmmk_page_unhold().  -EAGAIN, -EBUSY: wait for the driver, and try again;
+ * other errors: they are lost.
  */
-unsigned long uhmmk_page_copy_home(struct page *to, struct page *from);
+struct page *uhmmk_page_hold(struct page *page);
+void uhmmk_page_unhold(struct page *page);
+
+/* For migrate_vma.dst: @to, not yet locked, gets @data.  Return: the entry. */
+unsigned long uhmmk_page_fill(struct page *to, struct page *data);
+
+/* Bring home one page, if it is used. */
+void uhmmk_page_evict(struct uhmmk_pagemap *pm, unsigned long index);
 
 /* home.c, for pagemap.c: a touch by the CPU */
 vm_fault_t uhmmk_migrate_to_ram(struct vm_fault *vmf);

@@ -42,3 +42,4 @@ either rmap.h 'struct page \*make_device_exclusive\(' HAVE_EXCLUSIVE_PAGE \
 	rmap.h 'int make_device_exclusive_range\('
 optional hmm.h 'int hmm_range_fault_unlocked_timeout\(' \
 	HAVE_RANGE_FAULT_UNLOCKED
+optional mm.h 'static inline void vm_flags_set\(' HAVE_VM_FLAGS_SET

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * core.c - a core file has the device pages of the process that died.
+ *
+ * also: ring
  */
 #include <fcntl.h>
 #include <signal.h>

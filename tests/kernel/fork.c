@@ -2,6 +2,8 @@
 /*
  * fork.c - device pages are shared with a child until either writes; a touch of
  * a private one brings it home for both.
+ *
+ * also: ring
  */
 #include <unistd.h>
 

@@ -16,7 +16,8 @@
 #define ROUNDS 20000
 
 static const unsigned long calls[] = { UHMMK_ADD,  UHMMK_ATTACH, UHMMK_MOVE,
-				       UHMMK_LOOK, UHMMK_EVICT,	 UHMMK_STAT };
+				       UHMMK_LOOK, UHMMK_EVICT,	 UHMMK_STAT,
+				       UHMMK_SERVE };
 #define NR_CALLS (sizeof(calls) / sizeof(*calls))
 
 static uint64_t state;
@@ -94,6 +95,39 @@ static void shape_look(struct uhmmk_look *look)
 	}
 }
 
+/* A ring that nobody serves for long is a dead one. */
+static void shape_add(struct uhmmk_add *add)
+{
+	if (draw() % 2)
+		*add = (struct uhmmk_add){
+			.size = sizeof(*add),
+			.flags = UHMMK_RING,
+			.type = UHMMK_PRIVATE,
+			.npages = draw() % 100000,
+			.slots = draw() % 64,
+			.timeout_ms = draw() % 4,
+		};
+}
+
+static void shape_serve(struct uhmmk_serve *serve)
+{
+	serve->timeout_ms %= 3;
+	if (draw() % 2)
+		*serve = (struct uhmmk_serve){ .size = sizeof(*serve) };
+}
+
+static void shape(unsigned long cmd, void *argument)
+{
+	if (cmd == UHMMK_MOVE)
+		shape_move(argument);
+	else if (cmd == UHMMK_LOOK)
+		shape_look(argument);
+	else if (cmd == UHMMK_ADD)
+		shape_add(argument);
+	else if (cmd == UHMMK_SERVE)
+		shape_serve(argument);
+}
+
 static void call_once(int fd)
 {
 	static uint64_t words[PAGE / 8];
@@ -102,10 +136,7 @@ static void call_once(int fd)
 	cmd = draw() % 64 ? cmd : cmd + draw() % 9;
 	memset(words, 0, sizeof(words));
 	fill_argument(words, 8);
-	if (cmd == UHMMK_MOVE)
-		shape_move((void *)words);
-	else if (cmd == UHMMK_LOOK)
-		shape_look((void *)words);
+	shape(cmd, words);
 	if (cmd != UHMMK_LOSE) /* lose.c is about that */
 		call(fd, cmd, words);
 }
@@ -140,7 +171,7 @@ static void wrong(void)
 	move.npages = UINT64_MAX / PAGE;
 	CHECK_EQ(call(device.fd, UHMMK_MOVE, &move), EINVAL);
 	CHECK_EQ(call(device.fd, UHMMK_MOVE, NULL), EFAULT);
-	CHECK_EQ(call(device.fd, UHMMK_LOSE + 1, &move), ENOTTY);
+	CHECK_EQ(call(device.fd, UHMMK_SERVE + 1, &move), ENOTTY);
 	CHECK_EQ(call(device.fd, UHMMK_STAT, &longer), 0);
 	longer.more = 1;
 	longer.stat.size = sizeof(longer);

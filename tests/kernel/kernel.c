@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel.h"
+#include "driver.h"
 
 struct device device;
 
@@ -52,10 +52,15 @@ int add_device(uint32_t type, uint64_t npages, uint64_t phys, int *ret_fd,
 
 void start(int argc, char **argv)
 {
+	char *private[] = { argv[0], (char[]){ "private" }, NULL };
 	bool is_coherent = argc > 1 && strcmp(argv[1], "coherent") == 0;
 	uint64_t phys = 0;
 	int ret;
 
+	if (argc > 1 && strcmp(argv[1], "ring") == 0) {
+		start_driver(2, private, DEVICE_PAGES, 256, 60000, keep);
+		return;
+	}
 	if (is_coherent && argc > 2)
 		phys = strtoull(argv[2], NULL, 0);
 	device.type = is_coherent ? UHMMK_COHERENT : UHMMK_PRIVATE;
@@ -164,6 +169,8 @@ struct uhmmk_stat statistics(void)
 void all_out(char *at, size_t npages)
 {
 	CHECK_EQ(out(at, npages), npages);
+	while (device.has_ring && statistics().stores < statistics().out)
+		usleep(1000);
 	CHECK_EQ(count_away(at, npages), npages);
 }
 

@@ -3,7 +3,8 @@
  * kernel.h - tests of the kernel module, which run in a virtual machine.
  *
  * A test's arguments are the type of its device, "private" or "coherent", and
- * where the memory of a coherent one is.
+ * where the memory of a coherent one is; or "ring": a private device with a
+ * driver, see driver.h.
  */
 #ifndef UHMM_TESTS_KERNEL_H
 #define UHMM_TESTS_KERNEL_H
@@ -19,6 +20,7 @@ struct device {
 	int fd;
 	uint32_t id;
 	uint32_t type;
+	bool has_ring;
 };
 
 extern struct device device;
@@ -49,7 +51,7 @@ uint32_t where(void *at);
 size_t count_away(void *at, size_t npages);
 struct uhmmk_stat statistics(void);
 
-/* All pages go out, or the test fails. */
+/* All pages go out, and the driver has them, or the test fails. */
 void all_out(char *at, size_t npages);
 
 /* The child ended with status 0, or the test fails. */

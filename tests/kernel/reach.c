@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * reach.c - the kernel itself reads and writes device pages for calls.
+ *
+ * also: ring
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * remap.c - a mapping with device pages in it moves, is protected, is cut.
+ *
+ * also: ring
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

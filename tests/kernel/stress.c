@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * stress.c - threads use pages, and fork, while another one moves them.
+ *
+ * also: ring
  */
 #include <pthread.h>
 #include <stdatomic.h>
