@@ -19,8 +19,8 @@
  * has been announced.
  *
  * mlockall(2) would fill libuhmm's frames, which are 32 GiB of addresses, and
- * count our reserve of addresses against the limit of the process.  So all
- * other mappings are locked one by one.
+ * the stores of devices, and count our reserve of addresses against the limit
+ * of the process.  So the program's own mappings are locked one by one.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -205,45 +205,78 @@ struct lock_all {
 	size_t bytes;
 };
 
-static void lock_one(const struct vma *vma, void *arg)
+static void lock_part(struct lock_all *all, uintptr_t start, uintptr_t end)
 {
-	struct lock_all *all = arg;
-
-	if (vma->frames || vma->prot == PROT_NONE)
-		return;
-	all->bytes += vma->end - vma->start;
+	all->bytes += end - start;
 	if (!all->counts)
-		lock((void *)vma->start, vma->end - vma->start, all->flags);
+		lock((void *)start, end - start, all->flags);
 }
 
-/* MCL_CURRENT.  Errors of single mappings do not matter. */
-static int lock_current(unsigned flags)
+/* One mapping can hold memory of libuhmm and of the program side by side. */
+static void lock_one(const struct vma *vma, void *arg)
 {
-	struct lock_all all = { .counts = true, .flags = flags };
-	struct rlimit limit;
-	int err = maps_walk(true, lock_one, &all);
+	uintptr_t at = vma->start;
+	void *own;
+	size_t len;
 
-	if (!err && geteuid() && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
-	    all.bytes > limit.rlim_cur)
-		err = limit.rlim_cur ? -ENOMEM : -EPERM;
-	all.counts = false;
-	if (!err)
-		err = maps_walk(true, lock_one, &all);
-	if (!err)
+	if (vma->prot == PROT_NONE)
+		return;
+	while (at < vma->end && !uhmm_own_next((void *)at, &own, &len) &&
+	       (uintptr_t)own < vma->end) {
+		if ((uintptr_t)own > at)
+			lock_part(arg, at, (uintptr_t)own);
+		at = (uintptr_t)own + len;
+	}
+	if (at < vma->end)
+		lock_part(arg, at, vma->end);
+}
+
+static int walk_all(bool counts, unsigned flags, size_t *ret_bytes)
+{
+	struct lock_all all = { .counts = counts, .flags = flags };
+	int err = maps_walk(lock_one, &all);
+
+	*ret_bytes = all.bytes;
+	return err;
+}
+
+/* As the kernel decides.  A refusal must come before anything is changed. */
+static int may_lock(size_t bytes)
+{
+	struct rlimit limit;
+
+	if (!geteuid() || getrlimit(RLIMIT_MEMLOCK, &limit) ||
+	    bytes <= limit.rlim_cur)
 		return 0;
-	errno = -err;
-	return -1;
+	return limit.rlim_cur ? -ENOMEM : -EPERM;
+}
+
+/* MCL_CURRENT and the others.  Errors of single mappings do not matter. */
+static int lock_all(int flags)
+{
+	size_t bytes;
+	int err = walk_all(true, 0, &bytes);
+
+	if (!err)
+		err = may_lock(bytes);
+	if (err)
+		return err;
+	if (flags & MCL_FUTURE && syscall(SYS_mlockall, flags & ~MCL_CURRENT))
+		return -errno;
+	return walk_all(false, flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0, &bytes);
 }
 
 EXPORT int mlockall(int flags)
 {
 	const int known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
-	int later = flags & ~MCL_CURRENT;
+	int err;
 
 	if (!map_is_watched(__builtin_return_address(0)) ||
 	    !(flags & MCL_CURRENT) || flags & ~known)
 		return (int)syscall(SYS_mlockall, flags);
-	if (flags & MCL_FUTURE && syscall(SYS_mlockall, later))
-		return -1;
-	return lock_current(flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0);
+	err = lock_all(flags);
+	if (!err)
+		return 0;
+	errno = -err;
+	return -1;
 }

@@ -9,20 +9,11 @@
 #include "preload.h"
 
 struct walk {
-	struct vma vma;
-	bool detailed; /* call @fn only at the VmFlags line */
 	maps_fn *fn;
 	void *arg;
 	char line[192]; /* the end of a longer line is dropped */
 	size_t len;
 };
-
-/* Frames of libuhmm: registered for write-protection, not for missing pages. */
-static bool is_frames(const char *flags)
-{
-	return strstr(flags, " uw") && !strstr(flags, " um") &&
-	       strstr(flags, " dd") && strstr(flags, " dc");
-}
 
 /* Parse a hexadecimal number and the character @behind that ends it. */
 static bool parse_hex(const char **s, char behind, uintptr_t *ret)
@@ -66,14 +57,8 @@ static void end_line(struct walk *w)
 
 	w->line[w->len] = '\0';
 	w->len = 0;
-	if (parse_mapping(w->line, &vma)) {
-		w->vma = vma;
-		if (!w->detailed)
-			w->fn(&w->vma, w->arg);
-	} else if (strncmp(w->line, "VmFlags:", 8) == 0) {
-		w->vma.frames = is_frames(w->line);
-		w->fn(&w->vma, w->arg);
-	}
+	if (parse_mapping(w->line, &vma))
+		w->fn(&vma, w->arg);
 }
 
 static void take_text(struct walk *w, const char *text, size_t n)
@@ -86,12 +71,10 @@ static void take_text(struct walk *w, const char *text, size_t n)
 	}
 }
 
-int maps_walk(bool detailed, maps_fn *fn, void *arg)
+int maps_walk(maps_fn *fn, void *arg)
 {
-	struct walk w = { .detailed = detailed, .fn = fn, .arg = arg };
-	int fd = open(detailed ? "/proc/thread-self/smaps" :
-				 "/proc/thread-self/maps",
-		      O_RDONLY | O_CLOEXEC);
+	struct walk w = { .fn = fn, .arg = arg };
+	int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
 	char text[4096];
 	ssize_t n;
 
@@ -118,5 +101,5 @@ static void touch_vma(const struct vma *vma, void *arg)
 
 void maps_touch(struct range range)
 {
-	maps_walk(false, touch_vma, &range);
+	maps_walk(touch_vma, &range);
 }

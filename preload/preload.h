@@ -363,19 +363,16 @@ size_t shared_unmanaged(int *ret_why);
 
 /* ---- maps.c ------------------------------------------------------------ */
 
-/*
- * @anon: private anonymous memory
- * @frames: libuhmm's frames; known in a detailed walk only
- */
+/* @anon: private anonymous memory */
 struct vma {
 	uintptr_t start, end;
 	int prot;
-	bool anon, frames;
+	bool anon;
 };
 
 typedef void maps_fn(const struct vma *vma, void *arg);
 
-int maps_walk(bool detailed, maps_fn *fn, void *arg);
+int maps_walk(maps_fn *fn, void *arg);
 /*
  * Touch each page of @range that is mapped and accessible.  A writable page is
  * written with the value that it holds, atomically, so that other threads may

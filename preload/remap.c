@@ -61,7 +61,7 @@ static bool find_pieces(struct remap *r)
 	r->nr = 0;
 	r->next = r->old;
 	r->is_one = true;
-	return !maps_walk(false, note_vma, r) && r->is_one && r->nr > 1 &&
+	return !maps_walk(note_vma, r) && r->is_one && r->nr > 1 &&
 	       r->next == r->old + r->old_len;
 }
 

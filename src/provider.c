@@ -157,6 +157,19 @@ int uhmm_fd_next(int from)
 	return sys_fd_next(from);
 }
 
+int uhmm_own_next(const void *from, void **ret_start, size_t *ret_len)
+{
+	uintptr_t first, end;
+
+	if (!ret_start || !ret_len)
+		return -EINVAL;
+	if (!sys_own_next((uintptr_t)from, &first, &end))
+		return -ENOENT;
+	*ret_start = (void *)first;
+	*ret_len = end - first;
+	return 0;
+}
+
 /* ---- Devices from specifications ---- */
 
 /*

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include <uhmm/device.h>
+#include <uhmm/own.h>
 #include <uhmm/stats.h>
 #include <uhmm/version.h>
 
@@ -325,20 +326,6 @@ struct uhmm_completion {
 	uint64_t cookie;
 	int64_t result;
 };
-
-/**
- * uhmm_fd_next() - descriptors that are not the application's
- * @from: the least number of interest
- *
- * An application that closes all descriptors of the process, or puts others in
- * their places, leaves these out: memory that is away is lost without them.
- * They have high numbers and are closed by execve(2).  May be called in a
- * signal handler.
- *
- * Return: the lowest one of libuhmm and its providers from @from on, -1 when
- * there is none.
- */
-int uhmm_fd_next(int from);
 
 /**
  * uhmm_fd() - a descriptor that is readable while completions wait

@@ -179,6 +179,39 @@ int sys_own_bind(uintptr_t addr, size_t len)
 
 /* ---- Ranges ---- */
 
+/*
+ * Tables are made large and used in part.  Where transparent huge pages are on
+ * for all memory, the first byte of each would take 2 MiB.
+ */
+static int prepare_own(uintptr_t addr, size_t len, int prot)
+{
+	int ret = bind_new(addr, len);
+
+	call(SYS_madvise, (long)addr, (long)len, MADV_NOHUGEPAGE, 0, 0, 0);
+	if (!ret)
+		ret = sys_munlock(addr, len);
+	if (!ret && prot != PROT_NONE)
+		ret = sys_mprotect(addr, len, prot);
+	return ret;
+}
+
+/*
+ * Under mlockall(MCL_FUTURE) the kernel would fill the whole mapping at once,
+ * and keep it in RAM.  Without access nothing is filled, and the lock is taken
+ * off before access is given.
+ */
+static int map_unlocked(size_t len, int prot, int flags, uintptr_t *ret_addr)
+{
+	int ret = sys_mmap(0, len, PROT_NONE, flags, ret_addr);
+
+	if (ret)
+		return ret;
+	ret = prepare_own(*ret_addr, len, prot);
+	if (ret)
+		sys_munmap(*ret_addr, len);
+	return ret;
+}
+
 /* Map both tables in one mapping, and list it in them. */
 static int map_tables(size_t room, struct own_table **ret)
 {
@@ -189,11 +222,10 @@ static int map_tables(size_t room, struct own_table **ret)
 	uintptr_t addr;
 	int err;
 
-	err = sys_mmap(0, 2 * half, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, &addr);
+	err = map_unlocked(2 * half, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, &addr);
 	if (err)
 		return err;
-	bind_new(addr, 2 * half);
 	t = (struct own_table *)addr;
 	t->other = (struct own_table *)(addr + half);
 	t->mapping = addr;
@@ -227,23 +259,6 @@ static int grow_own(void)
 	return 0;
 }
 
-/*
- * Tables are made large and used in part.  Where transparent huge pages are on
- * for all memory, the first byte of each would take 2 MiB.
- */
-static int map_bound(size_t len, int prot, int flags, uintptr_t *ret_addr)
-{
-	int ret = sys_mmap(0, len, prot, flags, ret_addr);
-
-	if (ret)
-		return ret;
-	call(SYS_madvise, (long)*ret_addr, (long)len, MADV_NOHUGEPAGE, 0, 0, 0);
-	ret = bind_new(*ret_addr, len);
-	if (ret)
-		sys_munmap(*ret_addr, len);
-	return ret;
-}
-
 /* A thread of the parent may have held the lock: it does not exist here. */
 void sys_own_child(void)
 {
@@ -258,7 +273,7 @@ int sys_own_map(size_t len, int prot, int flags, uintptr_t *ret_addr)
 	sys_mutex_lock(&lock);
 	ret = grow_own();
 	if (!ret)
-		ret = map_bound(len, prot, flags, ret_addr);
+		ret = map_unlocked(len, prot, flags, ret_addr);
 	if (!ret)
 		add_own(*ret_addr, len);
 	sys_mutex_unlock(&lock);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * mprotect(2), every madvise(2), mlock(2) and its kin, on memory that is away:
- * each does what it does without us.
+ * mprotect(2) and every madvise(2), on memory that is away: each does what it
+ * does without us.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "memory.h"
@@ -352,106 +350,6 @@ static void names(void)
 	CHECK(!munmap(p, LEN));
 }
 
-/* ---- Locks ---- */
-
-static bool is_there(char *p, size_t len)
-{
-	static unsigned char there[4 * LEN / PAGE];
-
-	CHECK(!mincore(p, len, there));
-	for (size_t i = 0; i < len / PAGE; i++)
-		if (!(there[i] & 1))
-			return false;
-	return true;
-}
-
-static void lock(void)
-{
-	char *p = away(LEN, 15), *q = map(MIB);
-
-	CHECK(!mlock(p, MIB));
-	CHECK(is_there(p, MIB));
-	CHECK(!mlock(q, MIB));
-	CHECK(is_there(q, MIB));
-	CHECK(!mlock2(p + MIB, MIB, MLOCK_ONFAULT));
-	push();
-	CHECK(is_there(p, MIB));
-	verify(p, LEN, 15);
-	verify_zero(q, MIB);
-	CHECK(!mlock(p + 2 * MIB, PAGE));
-	CHECK(!munlock(p, LEN) && !munlock(q, MIB));
-	push();
-	verify(p, LEN, 15);
-	CHECK(!mprotect(p, MIB, PROT_READ));
-	push();
-	CHECK(!mlock(p, MIB) && is_there(p, MIB));
-	CHECK(!munlock(p, MIB));
-	CHECK(!munmap(p, MIB));
-	CHECK(mlock(p, LEN) && errno == ENOMEM);
-	CHECK(!munmap(p, LEN) && !munmap(q, MIB));
-}
-
-static _Atomic bool done;
-
-static void *keep_filling(void *p)
-{
-	while (!atomic_load(&done))
-		fill(p, 4 * LEN, 19);
-	return NULL;
-}
-
-/* While the demoter is about to take just that. */
-static void lock_often(void)
-{
-	char *p = map(4 * LEN);
-	pthread_t thread;
-
-	atomic_store(&done, false);
-	CHECK(!pthread_create(&thread, NULL, keep_filling, p));
-	for (unsigned i = 0; i < 1000; i++) {
-		char *q = p + i * 7919 % 256 * 16 * PAGE;
-
-		CHECK(!mlock(q, 16 * PAGE));
-		CHECK(is_there(q, 16 * PAGE));
-		CHECK(!munlock(q, 16 * PAGE));
-	}
-	atomic_store(&done, true);
-	CHECK(!pthread_join(thread, NULL));
-	verify(p, 4 * LEN, 19);
-	CHECK(!munmap(p, 4 * LEN));
-}
-
-static void lock_all(void)
-{
-	char *p = away(LEN, 16), *q;
-
-	CHECK(!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
-	q = map(LEN);
-	fill(q, LEN, 17);
-	push();
-	verify(p, LEN, 16);
-	verify(q, LEN, 17);
-	CHECK(!munlockall());
-	push();
-	verify(p, LEN, 16);
-	verify(q, LEN, 17);
-	push();
-	CHECK(!mlockall(MCL_CURRENT));
-	CHECK(is_there(p, LEN) && is_there(q, LEN));
-	CHECK(!munlockall());
-	CHECK(!mlockall(MCL_FUTURE));
-	CHECK(!munmap(q, LEN));
-	q = map(LEN);
-	CHECK(is_there(q, LEN));
-	verify_zero(q, LEN);
-	CHECK(!munlockall());
-	fill(q, LEN, 18);
-	push();
-	verify(q, LEN, 18);
-	verify(p, LEN, 16);
-	CHECK(!munmap(p, LEN) && !munmap(q, LEN));
-}
-
 static const struct part parts[] = {
 	{ "protect-none", protect_none },
 	{ "protect-read", protect_read },
@@ -469,9 +367,6 @@ static const struct part parts[] = {
 	{ "across-fork", across_fork },
 	{ "huge", huge },
 	{ "names", names },
-	{ "lock", lock },
-	{ "lock-often", lock_often },
-	{ "lock-all", lock_all },
 };
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 mode=${1:-threads}
 off=${2:-}
 programs=${MEMORY:-$UHMM_BUILD/tests/run}
-names="remap advice signals stacks remote nofork"
+names="remap advice locks signals stacks remote nofork"
 
 # What these rungs are about.
 case $off in

@@ -99,10 +99,7 @@ int uffd_slots_open(struct uffd *b, size_t nr)
 	b->slots = (uintptr_t)sys_reserve(len, MM_BLOCK_SIZE);
 	if (!b->slots)
 		return -ENOMEM;
-	/* Under mlockall(MCL_FUTURE) it would all be filled in. */
-	ret = sys_munlock(b->slots, len);
-	if (!ret)
-		ret = sys_mprotect(b->slots, len, PROT_READ | PROT_WRITE);
+	ret = sys_mprotect(b->slots, len, PROT_READ | PROT_WRITE);
 	if (!ret)
 		ret = prepare_slots(b, b->slots, len);
 	return ret;
