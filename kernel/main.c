@@ -268,8 +268,10 @@ static long evict(struct uhmmk_file *f, void *arg)
 
 	if (!f->is_owner)
 		return -EPERM;
-	if (e->flags)
+	if (e->flags & ~UHMMK_RETIRE)
 		return -EINVAL;
+	if (e->flags & UHMMK_RETIRE)
+		uhmmk_pagemap_retire(&device_of(f)->pm);
 	e->left = uhmmk_pagemap_evict(&device_of(f)->pm);
 	return 0;
 }

@@ -91,7 +91,7 @@ static unsigned long take(struct uhmmk_pagemap *pm)
 	bool open;
 
 	spin_lock_irq(&pm->lock);
-	open = !pm->closed && !READ_ONCE(pm->lost);
+	open = !pm->closed && !pm->retired && !READ_ONCE(pm->lost);
 	if (open)
 		i = find_next_zero_bit(pm->used, pm->npages, pm->hint);
 	if (i >= pm->npages && open)
@@ -247,6 +247,13 @@ int uhmmk_pagemap_add(struct uhmmk_pagemap *pm, enum uhmmk_type type,
 	return ret;
 }
 EXPORT_SYMBOL_GPL(uhmmk_pagemap_add);
+
+void uhmmk_pagemap_retire(struct uhmmk_pagemap *pm)
+{
+	spin_lock_irq(&pm->lock);
+	pm->retired = true;
+	spin_unlock_irq(&pm->lock);
+}
 
 void uhmmk_pagemap_close(struct uhmmk_pagemap *pm)
 {

@@ -35,6 +35,7 @@ struct uhmmk_pagemap {
 	/* Set bits: also pages that the driver does not know to be free. */
 	unsigned long nr_taken;
 	bool closed;
+	bool retired; /* hands out no more pages either */
 	/*
 	 * Called once, when the pagemap is closed and no page is used; may be
 	 * NULL.
@@ -69,6 +70,9 @@ struct uhmmk_pagemap {
  */
 int uhmmk_pagemap_add(struct uhmmk_pagemap *pm, enum uhmmk_type type,
 		      unsigned long npages, phys_addr_t phys, void *owner);
+
+/* Hand out no more pages. */
+void uhmmk_pagemap_retire(struct uhmmk_pagemap *pm);
 
 /* Hand out no more pages.  May sleep; calls @idle if no page is used. */
 void uhmmk_pagemap_close(struct uhmmk_pagemap *pm);

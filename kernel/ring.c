@@ -395,6 +395,7 @@ void uhmmk_ring_stat(struct uhmmk_ring *r, struct uhmmk_stat *ret)
 	ret->failures = r->failures;
 	ret->lies = r->lies;
 	ret->dead = r->dead;
+	ret->slots = r->nr_slots;
 	spin_unlock_irq(&r->lock);
 	ret->waits = atomic64_read(&r->waits);
 	ret->locked_waits = atomic64_read(&r->locked_waits);

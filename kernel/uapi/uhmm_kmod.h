@@ -81,7 +81,13 @@ struct uhmmk_look {
 	__u64 on; /* 32 bits a page */
 };
 
-/* Send all pages of the device home, of all processes.  Only the owner may. */
+/* From now on no page goes to the device any more. */
+#define UHMMK_RETIRE (1U << 0)
+
+/*
+ * Send all pages of the device home, of all processes.  Only the owner may.  A
+ * driver's other threads have to serve meanwhile.
+ */
 struct uhmmk_evict {
 	__u32 size, flags;
 	__u64 left; /* out: pages that could not go home */
@@ -109,6 +115,7 @@ struct uhmmk_stat {
 	__u64 waits; /* touches that waited for the driver with no lock held */
 	__u64 locked_waits; /* others that waited for it */
 	__u64 dead;	    /* 1: the driver is gone, or is taken for it */
+	__u64 slots;	    /* 0: the device has no ring */
 };
 
 /* ---- The ring ---- */

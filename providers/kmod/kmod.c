@@ -3,6 +3,10 @@
  * kmod.c - device memory that is pages of the kernel, by the kernel module.
  *
  *	kmod:SIZE[,coherent=ADDRESS]
+ *	kmod:id=NUMBER
+ *
+ * The second is a device of another process, as of "uhmm serve", which keeps
+ * the data, and brings them home before it ends.
  *
  * The provider adds a device to the module, which keeps the data and moves the
  * pages; the device ends with its file.  A child of fork(2) has the file, too:
@@ -36,7 +40,8 @@ static int kmod_usage(void *priv, struct uhmm_device_usage *ret)
 		return 0;
 	if (ioctl(k->fd, UHMMK_STAT, &stat))
 		return -errno;
-	ret->ram = bytes_of(stat.used);
+	if (!stat.slots) /* no other process keeps them */
+		ret->ram = bytes_of(stat.used);
 	return 0;
 }
 
@@ -120,6 +125,49 @@ static int add_device(struct kmod *k, uint64_t npages, uint64_t phys)
 	return ioctl(k->fd, UHMMK_ADD, &add) ? refuse_add(errno, phys) : 0;
 }
 
+/* ---- A device of another process ---- */
+
+static int refuse_attach(int err, uint64_t id)
+{
+	if (err == ENODEV)
+		return uhmm_provider_fail(-err,
+					  "id=%ju: there is no such device; "
+					  "\"uhmm serve\" says the numbers",
+					  (uintmax_t)id);
+	return uhmm_provider_fail(-err, "id=%ju: %s", (uintmax_t)id,
+				  strerrordesc_np(err));
+}
+
+static int attach_served(struct kmod *k, uint64_t id, uint64_t *ret_npages)
+{
+	struct uhmmk_attach attach = {
+		.size = sizeof(attach),
+		.id = (uint32_t)id,
+	};
+	struct uhmmk_stat stat = { .size = sizeof(stat) };
+
+	if (ioctl(k->fd, UHMMK_ATTACH, &attach) ||
+	    ioctl(k->fd, UHMMK_STAT, &stat))
+		return refuse_attach(errno, id);
+	k->type = stat.type;
+	*ret_npages = stat.npages;
+	return 0;
+}
+
+/* "" is 0: a device of this process's own */
+static int parse_id(const char *s, uint64_t *ret)
+{
+	*ret = 0;
+	if (!*s)
+		return 0;
+	if (strspn(s, "0123456789") == strlen(s) && strlen(s) < 10 &&
+	    !uhmm_parse_size(s, ret) && *ret)
+		return 0;
+	return uhmm_provider_fail(-EINVAL, "id=%s: no number from 1 on", s);
+}
+
+/* ---- Options ---- */
+
 static bool parse_hex(const char *s, uint64_t *ret)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -154,14 +202,15 @@ static int parse_address(const char *s, uint64_t *ret)
 			    s);
 }
 
-static int open_kmod(struct kmod *k, uint64_t npages, uint64_t phys)
+static int open_kmod(struct kmod *k, uint64_t id, uint64_t phys,
+		     uint64_t *npages)
 {
 	int err;
 
 	k->fd = open_module();
 	if (k->fd < 0)
 		return k->fd;
-	err = add_device(k, npages, phys);
+	err = id ? attach_served(k, id, npages) : add_device(k, *npages, phys);
 	if (!err)
 		k->fd = uhmm_fd_keep(k->fd);
 	else
@@ -169,28 +218,41 @@ static int open_kmod(struct kmod *k, uint64_t npages, uint64_t phys)
 	return err;
 }
 
+static int parse_values(const char *const *values, uint64_t npages,
+			uint64_t *ret_phys, uint64_t *ret_id)
+{
+	int err = parse_id(values[1], ret_id);
+
+	if (err)
+		return err;
+	if (*ret_id && (npages || *values[0]))
+		return uhmm_provider_fail(-EINVAL,
+					  "with id= there is no size, and no "
+					  "other option");
+	if (!*ret_id && option_size(npages, "kmod:64M"))
+		return -EINVAL;
+	return parse_address(values[0], ret_phys);
+}
+
 static int kmod_open(const char *const *values, struct uhmm_device_desc *desc,
 		     void **ret_priv)
 {
-	uint64_t phys = 0;
+	uint64_t phys = 0, id = 0;
 	struct kmod *k;
-	int err;
+	int err = parse_values(values, desc->npages, &phys, &id);
 
-	if (option_size(desc->npages, "kmod:64M"))
-		return -EINVAL;
-	err = parse_address(values[0], &phys);
 	if (err)
 		return err;
 	k = uhmm_provider_alloc(sizeof(*k));
 	if (!k)
 		return -ENOMEM;
-	err = open_kmod(k, desc->npages, phys);
+	err = open_kmod(k, id, phys, &desc->npages);
 	if (err) {
 		uhmm_provider_free(k, sizeof(*k));
 		return err;
 	}
-	desc->type = phys ? UHMM_MEMORY_DEVICE_COHERENT :
-			    UHMM_MEMORY_DEVICE_PRIVATE;
+	desc->type = k->type == UHMMK_COHERENT ? UHMM_MEMORY_DEVICE_COHERENT :
+						 UHMM_MEMORY_DEVICE_PRIVATE;
 	desc->flags = UHMM_DEVICE_KMOD | UHMM_DEVICE_CONCURRENT;
 	desc->fd = k->fd;
 	desc->ops = &kmod_ops;
@@ -201,6 +263,7 @@ static int kmod_open(const char *const *values, struct uhmm_device_desc *desc,
 static const struct uhmm_option kmod_options[] = {
 	{ "coherent", "",
 	  "where memory was set aside for it; default: private" },
+	{ "id", "", "the number of a device of \"uhmm serve\"" },
 	{ NULL, NULL, NULL },
 };
 

@@ -18,6 +18,7 @@ static const struct command {
 	{ "run", cmd_run, "run a program with a limit on its RAM" },
 	{ "stat", cmd_stat, "say what a running process has where" },
 	{ "limit", cmd_limit, "give a running process another limit" },
+	{ "serve", cmd_serve, "keep device memory for other processes" },
 	{ "doctor", cmd_doctor, "say what works here, and what would mend it" },
 	{ "providers", cmd_providers, "list what devices can be made of" },
 	{ "bench", cmd_bench, "measure, against the bare primitives" },

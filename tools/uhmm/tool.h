@@ -24,6 +24,7 @@ enum {
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_limit(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
