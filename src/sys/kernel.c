@@ -206,6 +206,16 @@ int sys_mprotect(uintptr_t addr, size_t len, int prot)
 	return (int)call(SYS_mprotect, (long)addr, (long)len, prot, 0, 0, 0);
 }
 
+/* Where there are no keys, or no more than this one, the first call fails. */
+int sys_mprotect_unkeyed(uintptr_t addr, size_t len, int prot)
+{
+	if (sys_should_fail("mprotect"))
+		return -ENOMEM;
+	if (!call(SYS_pkey_mprotect, (long)addr, (long)len, prot, 0, 0, 0))
+		return 0;
+	return (int)call(SYS_mprotect, (long)addr, (long)len, prot, 0, 0, 0);
+}
+
 int sys_mlock_onfault(uintptr_t addr, size_t len)
 {
 	if (sys_should_fail("mlock2"))

@@ -55,6 +55,8 @@ int sys_own_avoid(int node, bool on);
 /* Apply sys_own_avoid() to a part of our own memory that was mapped anew. */
 int sys_own_bind(uintptr_t addr, size_t len);
 int sys_mprotect(uintptr_t addr, size_t len, int prot);
+/* By the key that all threads may use: see pkeys(7). */
+int sys_mprotect_unkeyed(uintptr_t addr, size_t len, int prot);
 /* Lock pages, present and future: mlock2(2) with MLOCK_ONFAULT. */
 int sys_mlock_onfault(uintptr_t addr, size_t len);
 int sys_munlock(uintptr_t addr, size_t len);

@@ -117,9 +117,9 @@ bool uffd_gate_enter_as_it_was(struct uffd *b, uintptr_t va, uint32_t stamp)
 
 /*
  * Make the mapping that arrived part of the slot: no faults, no events,
- * writable.  It is a whole mapping, so no call here needs memory.  A call that
- * fails by fault injection is repeated, because the move cannot be undone from
- * here.
+ * writable, and no protection key, which our threads could not use.  It is a
+ * whole mapping, so no call here needs memory.  A call that fails by fault
+ * injection is repeated, because the move cannot be undone from here.
  */
 void uffd_make_ours(struct uffd *b, uintptr_t frame, size_t len)
 {
@@ -127,8 +127,8 @@ void uffd_make_ours(struct uffd *b, uintptr_t frame, size_t len)
 
 	if (uffd_unregister(b->u, frame, len))
 		uffd_unregister(b->u, frame, len);
-	if (sys_mprotect(frame, len, rw))
-		sys_mprotect(frame, len, rw);
+	if (sys_mprotect_unkeyed(frame, len, rw))
+		sys_mprotect_unkeyed(frame, len, rw);
 	if (sys_madvise(frame, len, MADV_DONTFORK))
 		sys_madvise(frame, len, MADV_DONTFORK);
 	sys_madvise(frame, len, MADV_NOHUGEPAGE);
