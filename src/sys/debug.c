@@ -29,6 +29,7 @@ static const char *name(enum sys_rank rank)
 {
 	static const char *const names[NR_RANKS] = {
 		[RANK_NONE] = "a lock without rank",
+		[RANK_FILE] = "the lock of a file",
 		[RANK_GATE] = "the gate",
 		[RANK_OBJECTS] = "the lock of objects",
 		[RANK_MOVER] = "a mover lock",

@@ -17,6 +17,7 @@
 /* In the order of context.h, "Locks". */
 enum sys_rank {
 	RANK_NONE,
+	RANK_FILE,
 	RANK_GATE,
 	RANK_OBJECTS,
 	RANK_MOVER,

@@ -265,6 +265,17 @@ ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len)
 		    1, 0);
 }
 
+ssize_t sys_vm_write(uintptr_t dst, const void *src, size_t len)
+{
+	struct iovec from = { (void *)src, len };
+	struct iovec to = { (void *)dst, len };
+
+	if (sys_should_fail("process_vm_writev"))
+		return -EFAULT;
+	return call(SYS_process_vm_writev, getpid(), (long)&from, 1, (long)&to,
+		    1, 0);
+}
+
 int sys_page_node(uintptr_t addr, int *ret_status)
 {
 	void *page = (void *)addr;

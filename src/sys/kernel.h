@@ -67,6 +67,8 @@ int sys_mincore(uintptr_t addr, size_t len, unsigned char *ret_vec);
 
 /* Read our own memory; a page that cannot be read is -EFAULT or short. */
 ssize_t sys_vm_read(void *dst, uintptr_t src, size_t len);
+/* Write to memory of the program's, likewise; it may fault, and wait. */
+ssize_t sys_vm_write(uintptr_t dst, const void *src, size_t len);
 /* *@ret_status: the node of the page at @addr, or -errno. */
 int sys_page_node(uintptr_t addr, int *ret_status);
 

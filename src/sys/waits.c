@@ -75,7 +75,7 @@ void sys_call_open(void)
 
 	if (!is_call_late())
 		return;
-	debug_holds_none(RANK_GATE, RANK_DEVICE, "a signal handler");
+	debug_holds_none(RANK_FILE, RANK_DEVICE, "a signal handler");
 	current = c->outer;
 	call_name = c->name;
 	sys_signals_restore_most(c->mask);
