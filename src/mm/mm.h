@@ -81,6 +81,8 @@ struct mm_client {
 	void (*forked)(void *priv, int child);
 	/* Does the program change a part, by its own word?  May be NULL. */
 	bool (*is_announced)(void *priv, uintptr_t start, uintptr_t end);
+	/* Does no child have the memory at @addr?  May be NULL. */
+	bool (*is_childless)(void *priv, uintptr_t addr);
 	/* Where waiting threads of the backend are listed, or NULL. */
 	struct sys_waits *waits;
 };
@@ -274,6 +276,13 @@ struct mm_ops {
 	 * lost their protection.
 	 */
 	void (*stash)(struct mm *mm, struct mm_freeze *f);
+	/*
+	 * Make the first write to each of @npages that are there a fault with
+	 * MM_FAULT_WP.  The caller holds the block's lock.  Only where
+	 * mm.can_share.  On failure some may be protected.  NULL: not
+	 * supported.
+	 */
+	int (*protect)(struct mm *mm, uintptr_t va, size_t npages);
 	/* Let the CPU write to @npages that fill_shared() put there; wakes. */
 	int (*unprotect)(struct mm *mm, uintptr_t va, size_t npages);
 	/*

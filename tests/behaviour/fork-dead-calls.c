@@ -9,6 +9,7 @@
 #include <uhmm/advise.h>
 #include <uhmm/alloc.h>
 #include <uhmm/charge.h>
+#include <uhmm/file.h>
 #include <uhmm/object.h>
 
 #include "../mirror.h"
@@ -103,6 +104,17 @@ static void check_shared(void)
 	DEAD(uhmm_object_destroy(shared));
 }
 
+static void check_files(void)
+{
+	void *memory;
+
+	DEAD(uhmm_map_file(u, 0, 0, PAGE, PROT_READ, UHMM_FILE_RELAXED,
+			   &memory));
+	DEAD(uhmm_file_sync(u, p, PAGE, MS_SYNC));
+	DEAD(uhmm_file_refresh(u, p, PAGE));
+	DEAD(uhmm_unmap_file(u, p));
+}
+
 static void check_objects(void)
 {
 	struct uhmm_device_info info = { .size = sizeof(info) };
@@ -176,6 +188,7 @@ int main(void)
 		check_context();
 		check_objects();
 		check_shared();
+		check_files();
 		_exit(0);
 	}
 	CHECK(pid > 0);

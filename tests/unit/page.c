@@ -17,7 +17,7 @@ static const struct {
 	enum page_state from;
 	const char *to;
 } expected[P_NR_STATES] = {
-	{ P_RAM, /*          */ "l f E . s . . . @ . . R . R D . R" },
+	{ P_RAM, /*          */ "l f E . s . . . @ . . R C R D . R" },
 	{ P_EMPTY, /*        */ ". . E c s . . . . . . R . R E . R" },
 	{ P_DROPPED, /*      */ ". . E . . . . . . . . R . R D . R" },
 	{ P_CLEAN, /*        */ ". . . . s > . . . . . R . . D . R" },

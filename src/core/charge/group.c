@@ -5,6 +5,7 @@
 #include "core/charge/charge.h"
 #include "core/context/context.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -139,7 +140,7 @@ static void count_block(const struct block *b, int *ret, int *ret_away)
 		uint64_t w = b->table[i];
 
 		ret[0] += page_in_ram(w);
-		if (page_is_away(w)) {
+		if (block_is_away(b, w)) {
 			ret[page_dev(w)]++;
 			++*ret_away;
 		}

@@ -14,6 +14,7 @@
 #include "core/device/callback.h"
 #include "core/device/device.h"
 #include "core/fault/fault.h"
+#include "core/file/file.h"
 #include "core/fork/fork.h"
 #include "core/hotplug/hotplug.h"
 #include "core/limit/demote.h"
@@ -64,6 +65,7 @@ static int check_params(const struct uhmm_params *p)
 static void rank_locks(struct uhmm *u)
 {
 	sys_mutex_set_rank(&u->objects.lock, RANK_OBJECTS);
+	sys_mutex_set_rank(&u->files.lock, RANK_LEAF);
 	sys_mutex_set_rank(&u->regions.lock, RANK_REGIONS);
 	sys_mutex_set_rank(&u->charge.lock, RANK_CHARGE);
 	sys_mutex_set_rank(&u->dropped.lock, RANK_LEAF);
@@ -119,6 +121,7 @@ static int open_mm(struct uhmm *u, const struct uhmm_params *p,
 					.unmap = core_unmap,
 					.remap = core_remap,
 					.forked = core_forked,
+					.is_childless = file_is_childless,
 					.is_announced = announce_has,
 					.waits = &u->waits };
 	return open(&mp, &u->mm);

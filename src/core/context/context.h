@@ -6,6 +6,7 @@
  *
  * In this order; a thread that holds a later one must not take an earlier one:
  *
+ *	syncing		one a file that is mapped: one write-back at a time
  *	gate		shared by all movers; exclusive around fork
  *	objects		the list of objects; held over events and block locks
  *	mover		one a block: the right to take pages from it.  Held over
@@ -77,6 +78,13 @@ struct objects {
 	_Atomic uint32_t nr;
 };
 
+/* Files that are mapped; see core/file. */
+struct files {
+	struct sys_mutex lock;
+	struct file_map *first;
+	unsigned count; /* that were ever mapped */
+};
+
 struct uhmm {
 	struct mm *mm;
 	struct uhmm *heir; /* of @dead: inherit.c */
@@ -108,6 +116,7 @@ struct uhmm {
 	struct carried carried;
 	struct fixed_list fixed;
 	struct objects objects;
+	struct files files;
 	_Atomic int64_t coherent_runs; /* mappings of device memory */
 	struct requests requests;
 	struct policy policy;

@@ -17,6 +17,7 @@
 #include "sys/lock.h"
 #include "sys/sys.h"
 
+struct file_map;
 struct uhmm_group;
 struct uhmm_object;
 
@@ -62,6 +63,10 @@ enum request_op {
 	REQ_OBJECT_DISCARD,
 	REQ_OBJECT_REMOVE,
 	REQ_OBJECT_DESTROY,
+	REQ_FILE_MAP,
+	REQ_FILE_UNMAP,
+	REQ_FILE_SYNC,
+	REQ_FILE_REFRESH,
 	REQ_NOTHING,
 };
 
@@ -75,6 +80,7 @@ struct request {
 	struct uhmm_group **ret_group;
 	struct uhmm_range *ranges;
 	struct uhmm_object *object;
+	struct file_map *file;
 	const char *name;
 	unsigned flags;
 	uint8_t *why;

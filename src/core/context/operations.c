@@ -9,6 +9,7 @@
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
+#include "core/file/file.h"
 #include "core/hotplug/hotplug.h"
 #include "core/limit/advise.h"
 #include "core/limit/group_api.h"
@@ -133,12 +134,13 @@ static int64_t group_destroy(struct uhmm *u, const struct request *r)
 /* No other thread uses the context any more. */
 static int64_t close_all(struct uhmm *u, const struct request *r)
 {
+	int lost = file_end_all(u);
 	int err = home_all(u, NULL, HOME_RESCUE);
 
 	device_for_each(u, dev)
 		unchanged_end_all(u, dev);
 	site_detach_all(u);
-	return err;
+	return err ? err : lost;
 }
 
 static int64_t mirror_remove(struct uhmm *u, const struct request *r)
@@ -217,6 +219,26 @@ static int64_t object_destroy(struct uhmm *u, const struct request *r)
 	return do_object_destroy(r->object);
 }
 
+static int64_t map_file(struct uhmm *u, const struct request *r)
+{
+	return do_file_map(r->file, (int)r->dpfn);
+}
+
+static int64_t unmap_file(struct uhmm *u, const struct request *r)
+{
+	return do_file_unmap(u, r->cookie);
+}
+
+static int64_t sync_file(struct uhmm *u, const struct request *r)
+{
+	return do_file_sync(u, r->addr, r->len, r->flags);
+}
+
+static int64_t refresh_file(struct uhmm *u, const struct request *r)
+{
+	return do_file_refresh(u, r->addr, r->len);
+}
+
 static int64_t nothing(struct uhmm *u, const struct request *r)
 {
 	return 0;
@@ -269,5 +291,10 @@ const struct operation operations[] = {
 	[REQ_OBJECT_REMOVE] = { "uhmm_object_remove()", object_remove,
 				OPERATION_OBJECTS },
 	[REQ_OBJECT_DESTROY] = { "uhmm_object_destroy()", object_destroy, 0 },
+	[REQ_FILE_MAP] = { "uhmm_map_file()", map_file, 0 },
+	[REQ_FILE_UNMAP] = { "uhmm_unmap_file()", unmap_file,
+			     OPERATION_QUEUED },
+	[REQ_FILE_SYNC] = { "uhmm_file_sync()", sync_file, 0 },
+	[REQ_FILE_REFRESH] = { "uhmm_file_refresh()", refresh_file, 0 },
 	[REQ_NOTHING] = { "uhmm_close()", nothing, 0 },
 };

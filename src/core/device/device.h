@@ -84,6 +84,8 @@ struct uhmm_device {
 	_Atomic int64_t fixed; /* pages of fixed mappings */
 	_Atomic int64_t twins; /* device pages of pages in RAM: twin.c */
 	struct pagemap pagemap;
+	bool is_file;		 /* a file that is mapped: core/file */
+	_Atomic uint64_t bound;	 /* is_file: pages it has; as last seen */
 	bool is_site;		 /* by sites_lock: attached, see site.c */
 	int site;		 /* of struct mm_sites */
 	_Atomic uint64_t came;	 /* mm_kmod_ops.came() of the last look */

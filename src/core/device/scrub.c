@@ -68,8 +68,11 @@ static void scrub_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
 			put_run(dev, list[i], 1);
 }
 
+/* The pages of a file stay in it. */
 void device_free_run(struct uhmm_device *dev, uint64_t dpfn, unsigned n)
 {
+	if (dev->is_file)
+		return;
 	if (!(dev->desc.flags & UHMM_DEVICE_SHARED)) {
 		put_run(dev, dpfn, n);
 		return;

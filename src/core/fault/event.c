@@ -16,6 +16,7 @@
 #include "core/fault/fault.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/dropped.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
@@ -107,6 +108,10 @@ static uint64_t discard_page(struct uhmm *u, struct block *b, unsigned i,
 	case P_RAM:
 		block_event(u, b, i, E_DISCARD);
 		return 0;
+	case P_COMING: /* from its file: it comes as it is there */
+		if (block_is_file(b, i) && page_dev(w) == block_file(b)->dev)
+			return 0;
+		break;
 	default:
 		break;
 	}
@@ -194,6 +199,7 @@ static void unmap_block(struct uhmm *u, struct block *b, unsigned first,
 			event_forget_page(u, b, i);
 	}
 	b->huge = false;
+	block_file_cut(b, first, last);
 	hint_clear(&b->order, first, last);
 	block_unlock(u, b);
 	wake_waiting(u, b);

@@ -9,8 +9,8 @@
  *
  * A fault where the last one ended is a stream: its window, the pages that are
  * resolved at once, doubles up to 256 KiB and is carried on to the next block;
- * any other fault begins anew with one page.  Advice of the program (advise.c)
- * goes before what the faults tell.
+ * any other fault begins anew with one page, or with a few of a file.  Advice
+ * of the program (advise.c) goes before what the faults tell.
  */
 #include <errno.h>
 
@@ -32,10 +32,12 @@
 #include "core/move/out_steps.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 
-#define MAX_WINDOW 64
+#define MAX_WINDOW  64
+#define FILE_WINDOW 16
 
 /* ---- Streams ---------------------------------------------------------- */
 
@@ -275,11 +277,43 @@ static enum mm_outcome site_fault_unlock(struct uhmm *u, struct block *b,
 	return out;
 }
 
+/* Is it worth it to read more of a file than was asked for? */
+static bool reads_around(struct uhmm *u, struct block *b, unsigned i,
+			 unsigned flags)
+{
+	return u->mm->can_share && !(flags & MM_FAULT_WRITE) &&
+	       hint_at(&b->order, i) != UHMM_ADVICE_RANDOM &&
+	       (!is_counted(u) || charge_room(u, b) >= 4 * FILE_WINDOW);
+}
+
+/*
+ * Of the @n pages of a stream, those that the file has.  Pages that are only
+ * read come with their neighbours.
+ */
+static unsigned file_window(struct uhmm *u, struct block *b, unsigned i,
+			    unsigned n, unsigned flags)
+{
+	uint64_t w = block_word(b, i), bound;
+
+	if (!block_rests(b, w))
+		return n;
+	if (n < FILE_WINDOW && reads_around(u, b, i, flags))
+		n = same_run(b, i, FILE_WINDOW);
+	bound = atomic_load(&device_get(u, page_dev(w))->bound);
+	if (page_dpfn(w) >= bound)
+		n = 1; /* it may have grown */
+	else if (n > bound - page_dpfn(w))
+		n = (unsigned)(bound - page_dpfn(w));
+	atomic_store_explicit(&b->next_fault, (uint16_t)(i + n),
+			      memory_order_relaxed);
+	return n;
+}
+
 static enum mm_outcome device_fault_unlock(struct uhmm *u, struct block *b,
 					   unsigned i, unsigned flags)
 	LETS_GO(b->lock)
 {
-	unsigned n = fault_window(u, b, i);
+	unsigned n = file_window(u, b, i, fault_window(u, b, i), flags);
 
 	if (is_counted(u))
 		thrash_refault(u, b, n);
@@ -308,13 +342,33 @@ static enum mm_outcome poisoned_fault_unlock(struct uhmm *u, struct block *b,
 	return MM_SIGBUS;
 }
 
-/* The page is protected, but no move protects it any more. */
+/*
+ * The page is protected, but no move protects it any more; or it is a page of a
+ * file that is being written back, and is not what the file has from now on.
+ */
 static enum mm_outcome stale_protection_unlock(struct uhmm *u, struct block *b,
 					       unsigned i) LETS_GO(b->lock)
 {
+	if (page_state(block_word(b, i)) == P_RAM && b->table)
+		block_unflag(b, i, PAGE_SYNCING);
 	u->mm->ops->unprotect(u->mm, b->va + i * MM_PAGE_SIZE, 1);
 	block_unlock(u, b);
 	return MM_RETRY;
+}
+
+/*
+ * A page of a file is not at its address: the program discarded it, and it
+ * comes from the file again.
+ */
+static enum mm_outcome file_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
+{
+	if (block_ensure_table(u, b) || is_page_resident(u, b, i) != 0)
+		return late_fault_unlock(u, b);
+	block_event(u, b, i, E_HOLE);
+	count_add(&u->count.faults, 1);
+	return device_fault_unlock(u, b, i, flags);
 }
 
 /* Unlock, and wait until the demoter has made room. */
@@ -340,6 +394,8 @@ static enum mm_outcome fault_page_unlock(struct uhmm *u, struct block *b,
 		return room_fault_unlock(u, b, i, flags);
 	if (page_has(w, PAGE_WAITS))
 		return wait_fault_unlock(u, b, flags);
+	if (page_has(w, PAGE_PLAIN) && block_is_file(b, i))
+		return file_fault_unlock(u, b, i, flags);
 	switch (s) {
 	case P_RAM:
 	case P_EMPTY:

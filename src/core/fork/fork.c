@@ -32,6 +32,7 @@
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
+#include "core/file/file.h"
 #include "core/fork/fork.h"
 #include "core/fork/gate.h"
 #include "core/limit/demote.h"
@@ -40,6 +41,7 @@
 #include "core/notify/notify.h"
 #include "core/object/object.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/report/stat_socket.h"
@@ -256,7 +258,8 @@ static struct mm_set away_in(struct uhmm *u, struct block *b,
 	if (!alone)
 		block_lock(b);
 	for (unsigned i = 0; b->table && i < MM_BLOCK_PAGES; i++)
-		if (page_has(b->table[i], PAGE_LOST_IN_CHILD))
+		if (page_has(b->table[i], PAGE_LOST_IN_CHILD) &&
+		    !block_is_file(b, i)) /* which is not mapped there */
 			set_add(&away, i);
 	if (!alone)
 		block_unlock(u, b);
@@ -291,6 +294,7 @@ static void bury(void)
 		u->mm->ops->child(u->mm);
 		sys_close(u->requests.fd);
 		serve_child(u);
+		file_child(u);
 	}
 	contexts = NULL;
 }
@@ -315,7 +319,8 @@ static void hide_all(struct uhmm *u, bool hide)
 	if (!u->mm->ops->fork_hide)
 		return;
 	region_for_each(u, 0, UINTPTR_MAX, start, end)
-		u->mm->ops->fork_hide(u->mm, start, end, hide);
+		if (!file_is_childless(u, start))
+			u->mm->ops->fork_hide(u->mm, start, end, hide);
 }
 
 static void prepare_lock(void)

@@ -139,17 +139,20 @@ static int number_device(struct uhmm_device *dev)
 				     device_take_number(dev);
 }
 
-int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
-		    void *priv, struct uhmm_device **ret_dev)
+/* Before the device has a number: no page goes to it by itself. */
+static void make_file(struct uhmm_device *dev)
 {
-	struct uhmm_device *dev;
+	dev->is_file = true;
+	dev->tier = false;
+	pagemap_close(&dev->pagemap, true);
+}
+
+static int make_device(struct uhmm *u, const struct uhmm_device_desc *desc,
+		       void *priv, bool is_file, struct uhmm_device **ret_dev)
+{
+	struct uhmm_device *dev = sys_alloc(sizeof(*dev));
 	int err;
 
-	if (!u || !desc || !ret_dev)
-		return -EINVAL;
-	if (context_is_dead(u))
-		return -ENODEV;
-	dev = sys_alloc(sizeof(*dev));
 	if (!dev)
 		return -ENOMEM;
 	dev->u = u;
@@ -157,6 +160,8 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	err = copy_struct(&dev->desc, sizeof(dev->desc), desc, desc->size);
 	if (!err)
 		err = device_init(dev);
+	if (!err && is_file)
+		make_file(dev);
 	if (!err)
 		err = watchdog_start(u);
 	if (!err)
@@ -172,6 +177,22 @@ int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
 	*ret_dev = dev;
 	policy_kick(u);
 	return 0;
+}
+
+int uhmm_device_add(struct uhmm *u, const struct uhmm_device_desc *desc,
+		    void *priv, struct uhmm_device **ret_dev)
+{
+	if (!u || !desc || !ret_dev)
+		return -EINVAL;
+	if (context_is_dead(u))
+		return -ENODEV;
+	return make_device(u, desc, priv, false, ret_dev);
+}
+
+int device_add_file(struct uhmm *u, const struct uhmm_device_desc *desc,
+		    void *priv, struct uhmm_device **ret_dev)
+{
+	return make_device(u, desc, priv, true, ret_dev);
 }
 
 /* No page is on the device any more, or the context is being closed. */

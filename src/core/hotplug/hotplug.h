@@ -7,7 +7,14 @@
 
 struct uhmm;
 struct uhmm_device;
+struct uhmm_device_desc;
 
+/*
+ * uhmm_device_add() of a file: its pages are read, and go back to it by the
+ * core's own ways only.
+ */
+int device_add_file(struct uhmm *u, const struct uhmm_device_desc *desc,
+		    void *priv, struct uhmm_device **ret_dev);
 /* hotplug.c: bodies of public calls, and the end of all devices */
 int do_remove(struct uhmm_device *dev);
 void device_retire_all(struct uhmm *u);

@@ -14,6 +14,7 @@
 #include "core/mirror/walk.h"
 #include "core/notify/mirror.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
@@ -122,17 +123,24 @@ static bool suits(uhmm_pfn_t pfn, uint64_t word, unsigned flags)
 
 /* ---- Looking ---------------------------------------------------------- */
 
-/* The device may write these pages next: forget their kept frames.  Locked. */
+/*
+ * The device may write these pages next: forget their kept frames, and that
+ * they are what their file has.  Locked.
+ */
 static void forget_kept(const struct mirror_walk *w, struct block *b)
 {
-	for (unsigned k = 0; b->nr_kept && k < nr_pages(w); k++) {
+	bool any = b->nr_kept || block_file(b);
+
+	for (unsigned k = 0; any && k < nr_pages(w); k++) {
 		unsigned i = page_index(w->start) + k;
 		uint64_t word = block_word(b, i);
 
 		if (page_state(word) == P_DEVICE && w->m->dev &&
 		    page_dev(word) == w->m->dev->id &&
-		    w->look[k] & MM_LOOK_WRITE)
+		    w->look[k] & MM_LOOK_WRITE) {
 			kept_forget(w->m->u, b, i);
+			block_file_written(b, i);
+		}
 	}
 }
 
@@ -157,6 +165,8 @@ static int look_at_pages(struct mirror_walk *w, uint64_t *words)
 		forget_kept(w, b);
 	if (b && b->nr_kept)
 		w->kept = slot_of(u, b->slot)->kept;
+	if (b && block_file(b))
+		w->kept = set_or(&w->kept, &block_file(b)->same);
 	if (b)
 		block_unlock(u, b);
 	fixed_words(u, w->start, w->end, words);

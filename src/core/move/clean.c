@@ -7,10 +7,12 @@
  * it is removed from its address and that is all.  The first write, or a wish
  * to have it in RAM for good, gives the copy up.
  *
- * Pages become clean only under a limit on RAM, where the demoter sends pages
- * away; only while the device has room to spare and no limit of its own; only
- * while all such copies take a small part of a limit that counts them, too; and
- * only where every write fault is served, those of system calls included.
+ * That is only where every write fault is served, those of system calls
+ * included.  There a page that comes from its file for a read is always clean.
+ * Other pages become clean only under a limit on RAM, where the demoter sends
+ * pages away; only while the device has room to spare and no limit of its own;
+ * and only while all such copies take a small part of a limit that counts them,
+ * too.
  *
  * Nothing can be lost to DMA here: a write to the page through the kernel has
  * to fault first.
@@ -25,6 +27,7 @@
 #include "core/move/out.h"
 #include "core/move/out_steps.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
 
@@ -59,8 +62,10 @@ bool clean_wanted(struct uhmm *u, struct block *b,
 {
 	uint64_t room = pagemap_room(&dev->pagemap);
 
-	return u->mm->can_share && !move_is_shared(u, b) && pays_here(b) &&
-	       !dev->pagemap.closed && !u->charge.keep &&
+	if (dev->is_file)
+		return u->mm->can_share;
+	return u->mm->can_share && !block_file(b) && !move_is_shared(u, b) &&
+	       pays_here(b) && !dev->pagemap.closed && !u->charge.keep &&
 	       charge_is_limited(u, b, 0) &&
 	       !charge_is_limited(u, b, dev->id) &&
 	       room > dev->pagemap.npages / 4 && charge_affords_copy(dev);

@@ -27,6 +27,7 @@
 #include "core/move/unchanged.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/dropped.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
@@ -449,6 +450,8 @@ int do_unregister(struct uhmm *u, uintptr_t addr, size_t len)
 
 	for (; block_next(u, &at, end); at = last) {
 		last = block_part_end(at, end);
+		if (block_file(block_find(u, at)))
+			return -EOPNOTSUPP;
 		if (range_is_pinned(u, at, last))
 			return -EBUSY;
 	}

@@ -201,8 +201,10 @@ static void enter_states(struct out *o)
 	o->m.set = set_minus(&o->f.framed, &extra);
 	o->m.set = set_or(&o->m.set, &o->frozen);
 	o->zero = o->empty;
-	if (out_takes_holes(o))
-		o->zero = set_or(&o->zero, &o->f.holes);
+	set_for_each(&o->f.holes, i)
+		if (out_takes_holes(o) &&
+		    page_state(block_word(b, i)) == P_EMPTY)
+			set_add(&o->zero, i);
 	set_for_each(&o->m.set, i)
 		block_event(o->m.u, b, i, E_TAKE);
 	set_for_each(&o->zero, i)

@@ -189,8 +189,8 @@ static void note_not_stashed(struct out *o, unsigned i)
 
 static void found_hole(struct out *o, unsigned i)
 {
-	block_event(o->m.u, o->m.b, i, E_HOLE);
-	if (!set_has(&o->left, i) || !out_takes_holes(o))
+	if (block_event(o->m.u, o->m.b, i, E_HOLE) != P_EMPTY ||
+	    !set_has(&o->left, i) || !out_takes_holes(o))
 		return;
 	block_event(o->m.u, o->m.b, i, E_CLEAR);
 	set_add(&o->zero, i);

@@ -16,6 +16,7 @@
 #include "core/move/peer_copy.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/slot.h"
 
@@ -140,6 +141,17 @@ static int copy_to_peer(struct peer *p)
 /* ---- 3: arrive -------------------------------------------------------- */
 
 /*
+ * A page of a file, straight from there: it is what the file has until the
+ * device writes to it, which not all devices tell.
+ */
+static void note_unwritten(struct peer *p, unsigned i)
+{
+	if (p->m.dev->is_file && block_is_file(p->m.b, i) &&
+	    p->dst->desc.flags & UHMM_DEVICE_TELLS_WRITES)
+		set_add(&block_file(p->m.b)->same, i);
+}
+
+/*
  * A page ends on the new device, on the old one, or is lost with the old one.
  * An event that dropped it left both device pages to the mover.
  */
@@ -149,11 +161,13 @@ static void land(struct peer *p, unsigned i, int err)
 	bool there = !err && !device_has_lost(p->dst, p->new[i]);
 	bool gone = ours && !there && device_has_lost(p->m.dev, p->m.dpfn[i]);
 
-	if (ours && there)
+	if (ours && there) {
 		block_arrive(p->m.u, p->m.b, i, p->dst->id, p->new[i],
 			     E_ARRIVE);
-	else
+		note_unwritten(p, i);
+	} else {
 		p->unused[p->n++] = p->new[i];
+	}
 	if (gone)
 		block_poison(p->m.u, p->m.b, i);
 	if (ours && !there && !gone)

@@ -19,6 +19,7 @@
 #include "core/device/device.h"
 #include "core/move/out_steps.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/twin.h"
 
@@ -56,7 +57,7 @@ static void note_match(struct block *b, bool equal)
 bool unchanged_wanted(struct uhmm *u, struct block *b,
 		      const struct uhmm_device *dev)
 {
-	return dev->desc.flags & UHMM_DEVICE_SLOW_WRITES &&
+	return dev->desc.flags & UHMM_DEVICE_SLOW_WRITES && !block_file(b) &&
 	       u->digest_key.is_made && !u->charge.keep &&
 	       charge_is_limited(u, b, 0) &&
 	       !charge_is_limited(u, b, dev->id) && has_room_for_twins(dev) &&

@@ -15,6 +15,7 @@
 #include "core/context/stats.h"
 #include "core/page/block.h"
 #include "core/page/block_check.h"
+#include "core/page/block_file.h"
 #include "core/page/dropped.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
@@ -243,7 +244,7 @@ static void count_state(struct block *b, uint64_t w, int by)
 	int ram = page_in_ram(w) * by;
 
 	b->nr[s] = (uint16_t)(b->nr[s] + (s != P_RAM) * by);
-	b->device_delta = (int16_t)(b->device_delta + page_is_away(w) * by);
+	b->device_delta = (int16_t)(b->device_delta + block_is_away(b, w) * by);
 	b->frozen_delta =
 		(int16_t)(b->frozen_delta + page_has(w, PAGE_IN_FRAME) * by);
 	atomic_store_explicit(&b->nr_charged,
@@ -257,7 +258,7 @@ static void count_state(struct block *b, uint64_t w, int by)
 /* Sum up what the block's group pays for @w, for one device at a time. */
 static void count_device(struct uhmm *u, struct block *b, uint64_t w, int by)
 {
-	if (!page_is_away(w))
+	if (!block_is_away(b, w))
 		return;
 	if (b->on_dev != page_dev(w))
 		u->pay(u, b, 0, 0);
@@ -276,6 +277,7 @@ static void set_word(struct uhmm *u, struct block *b, unsigned i, uint64_t word)
 		kept_forget(u, b, i);
 	if (b->twins)
 		twin_follow(b, i, word);
+	block_file_written(b, i);
 	count_state(b, b->table[i], -1);
 	b->table[i] = word;
 	count_state(b, word, 1);
@@ -318,11 +320,11 @@ enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 {
 	enum page_state to;
 
-	if (event_to(u, b, i, event, &to))
-		set_word(u, b, i,
-			 (to == P_DROPPED ? dropped_word() : (uint64_t)to) |
-				 kept_pins(b->table[i], to, event));
-	return to;
+	if (!event_to(u, b, i, event, &to))
+		return to;
+	set_word(u, b, i,
+		 block_bare_word(b, i, to) | kept_pins(b->table[i], to, event));
+	return page_state(b->table[i]);
 }
 
 void block_home(struct uhmm *u, struct block *b, unsigned i, enum page_event e)
@@ -351,7 +353,7 @@ void block_arrive(struct uhmm *u, struct block *b, unsigned i, unsigned dev,
 void block_stash(struct uhmm *u, struct block *b, unsigned i)
 {
 	uint64_t w = block_word(b, i);
-	uint64_t kept = w & ~PAGE_STATE_MASK;
+	uint64_t kept = w & ~(PAGE_STATE_MASK | PAGE_SYNCING);
 	enum page_state to;
 
 	if (!event_to(u, b, i, E_STASH, &to))

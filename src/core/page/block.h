@@ -18,6 +18,7 @@
 #include "mm/mm.h"
 #include "sys/lock.h"
 
+struct block_file;
 struct twins;
 struct uhmm;
 
@@ -39,7 +40,8 @@ struct block {
 	_Atomic uint32_t waiting; /* faults that wait for @settled */
 	uint64_t *table;	  /* NULL: all pages P_RAM, not charged */
 	struct twins *twins;	  /* under @lock; NULL: none: twin.c */
-	uint32_t slot;		  /* frames of the pages, or NO_SLOT */
+	_Atomic(struct block_file *) file; /* under @lock: block_file.h */
+	uint32_t slot;			   /* frames of the pages, or NO_SLOT */
 	const struct mm_freeze
 		*stash;		/* the mover's, while pages are P_STASHING */
 	_Atomic uint16_t group; /* pays: charge.h; a hint */
@@ -166,7 +168,10 @@ static inline uint64_t block_word(const struct block *b, unsigned i)
  * Words are written by the functions below, and nowhere else.  The caller holds
  * b->lock, and the block has a table.
  */
-/* Page @i goes through @event; payload and flags of its word are cleared. */
+/*
+ * Page @i goes through @event; payload and flags of its word are cleared.  A
+ * page of a file that would be P_EMPTY is in its file: P_DEVICE.
+ */
 enum page_state block_event(struct uhmm *u, struct block *b, unsigned i,
 			    enum page_event event);
 /*

@@ -20,6 +20,7 @@ const uint8_t page_table[P_NR_STATES][E_NR_EVENTS] = {
 		[E_HOLE] = TO(P_EMPTY),
 		[E_HOME] = TO(P_RAM),
 		[E_ZERO] = TO(P_RAM),
+		[E_SHARE] = TO(P_CLEAN),
 		[E_PLACE] = TO(P_COHERENT),
 		[E_DISCARD] = TO(P_DROPPED),
 		[E_FORGET] = TO(P_RAM),

@@ -132,7 +132,7 @@ enum page_event {
 	E_FETCH,   /* its copy home begins */
 	E_STAY,	   /* the copy home failed, or must be repeated */
 	E_HOME,	   /* mapped for the CPU, with its data */
-	E_SHARE,   /* mapped read-only: the device page stays good */
+	E_SHARE,   /* mapped read-only: the device page is good */
 	E_ZERO,	   /* mapped for the CPU, as zeroes */
 	E_DISCARD, /* the application dropped it */
 	E_LOSE,	   /* its data are lost */
@@ -147,6 +147,8 @@ enum page_event {
 #define PAGE_SWAPPING	(UINT64_C(1) << 7)  /* see coherent.c */
 #define PAGE_GONE	(UINT64_C(1) << 61) /* P_STASHING: unmapped */
 #define PAGE_NEW	(UINT64_C(1) << 62) /* P_STASHING: RAM came since */
+/* P_RAM, of a file: protected, and written back as it is; see core/file */
+#define PAGE_SYNCING PAGE_SWAPPING
 /* P_RAM, P_STASHING: the page, or with PAGE_NEW that one, may be protected. */
 #define PAGE_MARKED	(UINT64_C(1) << 63)
 #define PAGE_ORPHAN	(UINT64_C(1) << 4) /* P_POISONED: see coherent.c */

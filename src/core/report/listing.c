@@ -15,6 +15,7 @@
 #include "core/context/structs.h"
 #include "core/device/device.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/report/listing.h"
@@ -37,6 +38,14 @@ static void count_page(struct listing *l, uint64_t w, uint16_t look)
 		l->on[0]++;
 	else
 		l->empty++;
+}
+
+/* A page that is in its file, and nowhere else, counts as a hole. */
+static uint64_t word_of(const struct block *b, unsigned i)
+{
+	uint64_t w = block_word(b, i);
+
+	return block_rests(b, w) ? (uint64_t)P_EMPTY : w;
 }
 
 /*
@@ -67,7 +76,7 @@ static int list_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	if (b)
 		block_lock(b);
 	for (unsigned i = 0; i < n; i++)
-		count_page(l, b ? block_word(b, first + i) : 0, look[i]);
+		count_page(l, b ? word_of(b, first + i) : 0, look[i]);
 	if (b)
 		block_unlock(u, b);
 	return 0;

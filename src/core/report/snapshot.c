@@ -6,6 +6,7 @@
 #include "core/coherent/site.h"
 #include "core/context/context.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/page.h"
 #include "core/page/region.h"
 #include "core/report/listing.h"
@@ -60,6 +61,9 @@ snapshot_part(struct uhmm *u, uintptr_t start, uintptr_t end,
 	err = u->mm->ops->resident(u->mm, va, first, last, &there);
 	for (unsigned i = first; i < last; i++)
 		words[i] = b ? block_word(b, i) : 0;
+	for (unsigned i = first; b && i < last; i++)
+		if (block_rests(b, words[i]))
+			words[i] = P_EMPTY;
 	if (b)
 		block_unlock(u, b);
 	fixed_words(u, start, end, words + first);

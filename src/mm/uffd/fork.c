@@ -132,8 +132,11 @@ void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end)
  */
 static void show(struct uffd *b, uintptr_t start, uintptr_t end)
 {
+	const struct mm_client *c = b->mm.client;
 	int ret = -EAGAIN;
 
+	if (c->is_childless && c->is_childless(c->priv, start))
+		return;
 	for (int i = 0; ret == -EAGAIN && i < SHOW_TRIES; i++) {
 		if (i) {
 			b->show_again = true;

@@ -374,6 +374,17 @@ int uffd_freeze(struct mm *mm, struct mm_freeze *f)
 	return ret;
 }
 
+int uffd_protect_pages(struct mm *mm, uintptr_t va, size_t npages)
+{
+	struct uffd *b = to_uffd(mm);
+	int ret = uffd_gate_enter(b);
+
+	if (ret)
+		return ret;
+	ret = uffd_protect(b, va, npages * MM_PAGE_SIZE, true);
+	return uffd_gate_leave(b) && !ret ? -EAGAIN : ret;
+}
+
 int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages)
 {
 	struct uffd *b = to_uffd(mm);

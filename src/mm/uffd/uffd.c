@@ -91,6 +91,7 @@ static const struct mm_ops ops = {
 	.populate = uffd_populate,
 	.freeze = object_freeze,
 	.stash = uffd_stash,
+	.protect = uffd_protect_pages,
 	.unprotect = object_unprotect,
 	.unshare = object_unshare,
 	.fill = object_fill,

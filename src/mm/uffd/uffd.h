@@ -314,6 +314,7 @@ void uffd_freeze_clear(struct mm_freeze *f);
 /* Of the pages [first, last) of the block. */
 void uffd_set_why(struct mm_freeze *f, unsigned first, unsigned last,
 		  uint8_t why);
+int uffd_protect_pages(struct mm *mm, uintptr_t va, size_t npages);
 int uffd_unprotect(struct mm *mm, uintptr_t va, size_t npages);
 
 /* ---- stash.c ---- */
