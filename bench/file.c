@@ -10,7 +10,8 @@
  * that it takes.
  *
  * The kernel counts the calls: /proc/PID/io.  Faults are served inline, as a
- * thread that reads faults would count, too.
+ * thread that reads faults would count, too.  mapped.c is about a file that is
+ * mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include <uhmm/stats.h>
 
 #include "harness.h"
+#include "mapped.h"
 
 #define SPEC "file:256M,path=/var/tmp"
 
@@ -392,7 +394,8 @@ static int file(struct bench_run *run)
 	measure_patterns(run, &l);
 	measure_home(run, &l);
 	filed_close(&l);
-	return sort(run);
+	err = measure_mapped(run);
+	return err ? err : sort(run);
 }
 
 const struct bench bench_file = {

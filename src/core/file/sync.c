@@ -71,7 +71,7 @@ static void note_failed(struct sync *s, unsigned first, unsigned last, int err)
 	set_add_run(&s->failed, first, last);
 }
 
-/* ---- Which pages are in RAM ------------------------------------------------------ */
+/* ---- Which pages are in RAM --------------------------------------------- */
 
 /* Is a thread at work on a page, or is one in a frame?  Locked. */
 static bool is_unsettled(const struct sync *s)
@@ -140,7 +140,7 @@ static void pick_ram(struct sync *s)
 	block_unlock(s->m->u, s->b);
 }
 
-/* ---- Pages in RAM ----------------------------------------------------- */
+/* ---- Pages in RAM ------------------------------------------------------- */
 
 static bool is_at_address(struct sync *s, unsigned i)
 {
@@ -184,7 +184,7 @@ static void write_ram(struct sync *s)
 	}
 }
 
-/* ---- Pages on devices ------------------------------------------------- */
+/* ---- Pages on devices --------------------------------------------------- */
 
 /* Is page @i on a device, dirty, and not written yet?  Locked. */
 static bool is_dirty_away(const struct sync *s, unsigned i)
@@ -304,7 +304,7 @@ static void write_away(struct sync *s)
 	}
 }
 
-/* ---- The end ---------------------------------------------------------- */
+/* ---- The end ------------------------------------------------------------ */
 
 /* Pages that were not written are dirty still. */
 static void forget_failed(struct sync *s)
