@@ -82,7 +82,8 @@ static void sync_it(struct mapped *m)
 
 static int mapped_open(struct mapped *m, const struct bench_run *run)
 {
-	int unused = -1, err = ours_open(&m->ours, NULL, SPEC);
+	const struct uhmm_params params = { .size = sizeof(params) };
+	int unused = -1, err = ours_open(&m->ours, &params, SPEC);
 
 	if (err)
 		return err;
