@@ -113,6 +113,12 @@ static void test_shared(void)
 	pid_t pid;
 
 	test_fill(p, NPAGES, 6);
+	/*
+	 * Where a node has no huge page left the kernel takes one of another
+	 * node, which may be this.
+	 */
+	test_move(u, p, NPAGES, NULL);
+	test_all_on(u, p, NPAGES, NULL);
 	CHECK_EQ(pipe(wait), 0);
 	pid = fork();
 	CHECK(pid >= 0);
