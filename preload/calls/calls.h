@@ -160,7 +160,7 @@ uint64_t calls_nr_held(void);
 /* Is [p, p + len) managed, or about to be, in part? */
 bool calls_may_be_away(const void *p, size_t len);
 
-/* ---- Transfers: transfer.c ---------------------------------------- */
+/* ---- Transfers: transfer.c, vector.c ------------------------------ */
 
 enum kind {
 	FILE_KIND,   /* programs expect whole reads; a failure takes nothing */
