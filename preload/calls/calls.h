@@ -193,6 +193,8 @@ struct transfer {
  * home.  Return: as the call.
  */
 ssize_t calls_go_on(struct transfer *t, bool whole);
+/* The rest of a call that has transferred @done bytes.  Return: all of them. */
+ssize_t calls_finish(struct transfer t, ssize_t done, bool whole);
 
 #define CALLS_MAX_BUFS 64 /* brought home at a time */
 
@@ -269,17 +271,25 @@ ssize_t calls_direct(const struct direct *d);
 						  .at = (at_) });      \
 	} while (0)
 
-/* The call itself, while no memory is managed. */
-#define PLAIN(type, call)                                 \
+/*
+ * The call itself, while no memory is managed.  That may have changed when the
+ * call returns: it may have waited.  @finish, an expression with ret_ in it, is
+ * what to return if a part was done.
+ */
+#define PLAIN_UNTIL(type, call, finish)                   \
 	do {                                              \
 		type ret_;                                \
                                                           \
 		if (unlikely(calls_on()))                 \
 			break;                            \
 		ret_ = (call);                            \
+		if (unlikely(ret_ > 0 && calls_on()))     \
+			return (finish);                  \
 		if (likely(ret_ >= 0 || errno != EFAULT)) \
 			return ret_;                      \
 	} while (0)
+
+#define PLAIN(type, call) PLAIN_UNTIL(type, call, ret_)
 
 /* ---- Made again -------------------------------------------------------- */
 

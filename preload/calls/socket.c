@@ -58,6 +58,16 @@ APART ssize_t recv_on(struct transfer *t)
 	return t->real(t);
 }
 
+/* MSG_WAITALL: of a stream, where the rest has no address. */
+static ssize_t finish_recv(struct transfer t, ssize_t done)
+{
+	bool whole = t.flags & MSG_WAITALL && gives_all(t.fd, t.flags);
+
+	t.addr = NULL;
+	t.ret_len = NULL;
+	return calls_finish(t, done, whole);
+}
+
 EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
 			struct sockaddr *addr, socklen_t *addr_len)
 {
@@ -70,7 +80,8 @@ EXPORT ssize_t recvfrom(int fd, void *p, size_t len, int flags,
 			      .ret_len = addr_len,
 			      .real = do_recvfrom };
 
-	PLAIN(ssize_t, REAL(recvfrom)(fd, p, len, flags, addr, addr_len));
+	PLAIN_UNTIL(ssize_t, REAL(recvfrom)(fd, p, len, flags, addr, addr_len),
+		    finish_recv(t, ret_));
 	HOLD(ADDR(addr), RES(addr_len));
 	return recv_on(&t);
 }
@@ -84,7 +95,8 @@ EXPORT ssize_t recv(int fd, void *p, size_t len, int flags)
 			      .at = -1,
 			      .real = do_recv };
 
-	PLAIN(ssize_t, REAL(recv)(fd, p, len, flags));
+	PLAIN_UNTIL(ssize_t, REAL(recv)(fd, p, len, flags),
+		    finish_recv(t, ret_));
 	return recv_on(&t);
 }
 
@@ -99,16 +111,7 @@ static ssize_t send_on(struct transfer t, const struct buf *addr)
 			return ret;
 		ret = t.real(&t);
 	}
-	if (ret <= 0 || (size_t)ret == t.len)
-		return ret;
-	t.p += ret;
-	t.len -= (size_t)ret;
-	if (calls_stopped(t.p, t.len, false)) {
-		ssize_t rest = calls_go_on(&t, true);
-
-		ret += rest > 0 ? rest : 0;
-	}
-	return ret;
+	return ret > 0 ? calls_finish(t, ret, true) : ret;
 }
 
 EXPORT ssize_t sendto(int fd, const void *p, size_t len, int flags,
@@ -124,7 +127,8 @@ EXPORT ssize_t sendto(int fd, const void *p, size_t len, int flags,
 			      .addr_len = addr_len,
 			      .real = do_sendto };
 
-	PLAIN(ssize_t, REAL(sendto)(fd, p, len, flags, addr, addr_len));
+	PLAIN_UNTIL(ssize_t, REAL(sendto)(fd, p, len, flags, addr, addr_len),
+		    calls_finish(t, ret_, true));
 	return send_on(t, &(struct buf)IN(addr, addr_len));
 }
 
@@ -138,7 +142,8 @@ EXPORT ssize_t send(int fd, const void *p, size_t len, int flags)
 			      .at = -1,
 			      .real = do_send };
 
-	PLAIN(ssize_t, REAL(send)(fd, p, len, flags));
+	PLAIN_UNTIL(ssize_t, REAL(send)(fd, p, len, flags),
+		    calls_finish(t, ret_, true));
 	return send_on(t, &(struct buf)NOTHING);
 }
 
@@ -281,7 +286,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	ssize_t ret;
 
-	PLAIN(ssize_t, REAL(sendmsg)(fd, m, flags));
+	PLAIN_UNTIL(ssize_t, REAL(sendmsg)(fd, m, flags),
+		    send_rest(fd, m, flags, (size_t)ret_));
 	ret = REAL(sendmsg)(fd, m, flags);
 	for (unsigned n = 0; ret < 0 && errno == EFAULT && again_message(n, m);
 	     n++)

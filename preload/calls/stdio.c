@@ -3,6 +3,9 @@
  * Streams.  A stream's own buffer lies outside managed memory, see heap.c.  A
  * large transfer bypasses that buffer: the kernel copies between the file and
  * the program's memory.
+ *
+ * A transfer may begin before any memory is managed, and wait in the kernel
+ * until some is.  So bytes are counted from the start, not items.
  */
 /* Functions with and without "64" are different here. */
 #undef _FILE_OFFSET_BITS
@@ -16,7 +19,8 @@
 #undef fwrite_unlocked
 #undef fputs_unlocked
 
-#define LARGE 1024 /* less goes through the buffer */
+#define LARGE  1024 /* less goes through a buffer of a usual size */
+#define BUFFER 128  /* the C library bypasses smaller ones as well */
 
 typedef size_t get_fn(void *p, size_t size, size_t n, FILE *f);
 typedef size_t put_fn(const void *p, size_t size, size_t n, FILE *f);
@@ -68,38 +72,60 @@ static size_t put_bytes(put_fn *real, const void *p, size_t len, FILE *f)
 	return done;
 }
 
-/* May the buffer be away, and can its length be counted in bytes? */
-static bool is_large(const void *p, size_t size, size_t n, size_t *ret_len)
+/* Could the transfer bypass the stream's buffer? */
+static bool may_bypass(size_t size, size_t n, size_t *ret_len)
 {
-	return calls_on() && size &&
-	       !__builtin_mul_overflow(size, n, ret_len) && *ret_len >= LARGE &&
-	       calls_may_be_away(p, *ret_len);
+	if (!size || __builtin_mul_overflow(size, n, ret_len) || !*ret_len)
+		return false;
+	return *ret_len >= LARGE;
 }
 
-#define GET(name)                                                   \
-	FIND(name);                                                 \
-	EXPORT size_t name(void *p, size_t size, size_t n, FILE *f) \
-	{                                                           \
-		size_t len, done;                                   \
-                                                                    \
-		if (likely(!is_large(p, size, n, &len)))            \
-			return REAL(name)(p, size, n, f);           \
-		flockfile(f);                                       \
-		done = get_bytes(REAL(name), p, len, f);            \
-		funlockfile(f);                                     \
-		return done / size;                                 \
+/*
+ * A transfer that began while no memory was managed has stopped after @done
+ * bytes.  Is it over?
+ */
+static bool is_over(size_t done, size_t len, FILE *f, const void *p, bool write)
+{
+	return likely(done == len || !calls_on()) ||
+	       !is_away(0, f, (const char *)p + done, len - done, write);
+}
+
+#define GET(name)                                                           \
+	FIND(name);                                                         \
+	EXPORT size_t name(void *p, size_t size, size_t n, FILE *f)         \
+	{                                                                   \
+		size_t len, done = 0;                                       \
+                                                                            \
+		if (!may_bypass(size, n, &len))                             \
+			return REAL(name)(p, size, n, f);                   \
+		if (!calls_on() || !calls_may_be_away(p, len)) {            \
+			done = REAL(name)(p, 1, len, f);                    \
+			if (is_over(done, len, f, p, true))                 \
+				return done / size;                         \
+		}                                                           \
+		flockfile(f);                                               \
+		done += get_bytes(REAL(name), (char *)p + done, len - done, \
+				  f);                                       \
+		funlockfile(f);                                             \
+		return done / size;                                         \
 	}
 
 #define PUT(name)                                                         \
 	FIND(name);                                                       \
 	EXPORT size_t name(const void *p, size_t size, size_t n, FILE *f) \
 	{                                                                 \
-		size_t len, done;                                         \
+		size_t len, done = 0;                                     \
                                                                           \
-		if (likely(!is_large(p, size, n, &len)))                  \
+		if (!may_bypass(size, n, &len))                           \
 			return REAL(name)(p, size, n, f);                 \
+		if (!calls_on() || !calls_may_be_away(p, len)) {          \
+			done = REAL(name)(p, 1, len, f);                  \
+			if (is_over(done, len, f, p, false))              \
+				return done / size;                       \
+		}                                                         \
 		flockfile(f);                                             \
-		done = put_bytes(REAL(name), p, len, f);                  \
+		done += put_bytes(REAL(name), (const char *)p + done,     \
+				  len - done, f);                         \
 		funlockfile(f);                                           \
 		return done / size;                                       \
 	}
@@ -113,11 +139,10 @@ PUT(fwrite_unlocked)
 	FIND(name);                                       \
 	EXPORT int name(const char *s, FILE *f)           \
 	{                                                 \
-		size_t len;                               \
+		size_t len = strlen(s);                   \
                                                           \
-		if (likely(!calls_on()))                  \
+		if (likely(len < LARGE && !calls_on()))   \
 			return REAL(name)(s, f);          \
-		len = strlen(s);                          \
 		return by(s, 1, len, f) == len ? 1 : EOF; \
 	}
 
@@ -129,7 +154,7 @@ EXPORT int puts(const char *s)
 {
 	int ret;
 
-	if (likely(!calls_on()))
+	if (likely(!calls_on() && strlen(s) < LARGE))
 		return REAL(puts)(s);
 	flockfile(stdout);
 	ret = fputs(s, stdout);

@@ -120,6 +120,31 @@ ssize_t calls_go_on(struct transfer *t, bool whole)
 	}
 }
 
+ssize_t calls_finish(struct transfer t, ssize_t done, bool whole)
+{
+	ssize_t rest;
+
+	if (!whole || (size_t)done >= t.len)
+		return done;
+	t.p += done;
+	t.len -= (size_t)done;
+	t.at += t.at < 0 ? 0 : done;
+	rest = has_stopped(&t) ? calls_go_on(&t, true) : 0;
+	return rest > 0 ? done + rest : done;
+}
+
+/* A file was read while memory became managed: programs expect all of it. */
+static ssize_t finish_read(struct transfer t, ssize_t done)
+{
+	return calls_finish(t, done, calls_kind_of(t.fd) == FILE_KIND);
+}
+
+static ssize_t finish_write(struct transfer t, ssize_t done)
+{
+	t.writes = true;
+	return calls_finish(t, done, true);
+}
+
 static ssize_t read_on(struct transfer t)
 {
 	enum kind kind = STREAM_KIND;
@@ -156,48 +181,59 @@ static ssize_t do_write(const struct transfer *t)
 
 EXPORT ssize_t read(int fd, void *p, size_t len)
 {
+	struct transfer t = TRANSFER(.fd = fd, .p = p, .len = len, .at = -1,
+				     .real = do_read);
+
 	DIRECT(fd, p, len, -1, false);
-	PLAIN(ssize_t, REAL(read)(fd, p, len));
-	return read_on(TRANSFER(.fd = fd, .p = p, .len = len, .at = -1,
-				.real = do_read));
+	PLAIN_UNTIL(ssize_t, REAL(read)(fd, p, len), finish_read(t, ret_));
+	return read_on(t);
 }
 
 EXPORT ssize_t write(int fd, const void *p, size_t len)
 {
+	struct transfer t = TRANSFER(.fd = fd, .p = (char *)p, .len = len,
+				     .at = -1, .real = do_write);
+
 	DIRECT(fd, p, len, -1, true);
-	PLAIN(ssize_t, REAL(write)(fd, p, len));
-	return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, .at = -1,
-				 .real = do_write));
+	PLAIN_UNTIL(ssize_t, REAL(write)(fd, p, len), finish_write(t, ret_));
+	return write_on(t);
 }
 
-#define PREAD(name, off_type)                                          \
-	FIND(name);                                                    \
-	static ssize_t do_##name(const struct transfer *t)             \
-	{                                                              \
-		return REAL(name)(t->fd, t->p, t->len, t->at);         \
-	}                                                              \
-	EXPORT ssize_t name(int fd, void *p, size_t len, off_type at)  \
-	{                                                              \
-		if ((at) >= 0)                                         \
-			DIRECT(fd, p, len, at, false);                 \
-		PLAIN(ssize_t, REAL(name)(fd, p, len, at));            \
-		return read_on(TRANSFER(.fd = fd, .p = p, .len = len,  \
-					.at = at, .real = do_##name)); \
+#define PREAD(name, off_type)                                              \
+	FIND(name);                                                        \
+	static ssize_t do_##name(const struct transfer *t)                 \
+	{                                                                  \
+		return REAL(name)(t->fd, t->p, t->len, t->at);             \
+	}                                                                  \
+	EXPORT ssize_t name(int fd, void *p, size_t len, off_type at)      \
+	{                                                                  \
+		struct transfer t = TRANSFER(.fd = fd, .p = p, .len = len, \
+					     .at = at, .real = do_##name); \
+                                                                           \
+		if ((at) >= 0)                                             \
+			DIRECT(fd, p, len, at, false);                     \
+		PLAIN_UNTIL(ssize_t, REAL(name)(fd, p, len, at),           \
+			    finish_read(t, ret_));                         \
+		return read_on(t);                                         \
 	}
 
-#define PWRITE(name, off_type)                                                 \
-	FIND(name);                                                            \
-	static ssize_t do_##name(const struct transfer *t)                     \
-	{                                                                      \
-		return REAL(name)(t->fd, t->p, t->len, t->at);                 \
-	}                                                                      \
-	EXPORT ssize_t name(int fd, const void *p, size_t len, off_type at)    \
-	{                                                                      \
-		if ((at) >= 0)                                                 \
-			DIRECT(fd, p, len, at, true);                          \
-		PLAIN(ssize_t, REAL(name)(fd, p, len, at));                    \
-		return write_on(TRANSFER(.fd = fd, .p = (char *)p, .len = len, \
-					 .at = at, .real = do_##name));        \
+#define PWRITE(name, off_type)                                              \
+	FIND(name);                                                         \
+	static ssize_t do_##name(const struct transfer *t)                  \
+	{                                                                   \
+		return REAL(name)(t->fd, t->p, t->len, t->at);              \
+	}                                                                   \
+	EXPORT ssize_t name(int fd, const void *p, size_t len, off_type at) \
+	{                                                                   \
+		struct transfer t = TRANSFER(.fd = fd, .p = (char *)p,      \
+					     .len = len, .at = at,          \
+					     .real = do_##name);            \
+                                                                            \
+		if ((at) >= 0)                                              \
+			DIRECT(fd, p, len, at, true);                       \
+		PLAIN_UNTIL(ssize_t, REAL(name)(fd, p, len, at),            \
+			    finish_write(t, ret_));                         \
+		return write_on(t);                                         \
 	}
 
 PREAD(pread, off_t)

@@ -185,6 +185,34 @@ static ssize_t go_on_vec(const struct vec_transfer *all)
 	}
 }
 
+/*
+ * The rest of a call that has transferred @done bytes while memory became
+ * managed, up to NR_REST entries at a time.
+ */
+static ssize_t finish_vec(struct vec_transfer t, ssize_t done)
+{
+	struct iovec rest[NR_REST];
+	struct vec_transfer part = t;
+
+	part.vec = rest;
+	part.whole = t.writes || calls_kind_of(t.fd) == FILE_KIND;
+	while (part.whole) {
+		size_t nr = calls_vec_rest(t.vec, (size_t)t.nr, (size_t)done,
+					   rest, NR_REST);
+		ssize_t ret;
+
+		if (!nr || !vec_has_stopped(&t, rest, nr))
+			break;
+		part.nr = (int)nr;
+		part.at = t.at < 0 ? t.at : t.at + done;
+		ret = go_on_vec(&part);
+		done += ret > 0 ? ret : 0;
+		if (ret <= 0 || (size_t)ret < calls_vec_bytes(rest, nr))
+			break;
+	}
+	return done;
+}
+
 static ssize_t transfer_vec(struct vec_transfer t)
 {
 	HOLD_NOTHING;
@@ -227,40 +255,44 @@ static ssize_t do_pwritev(const struct vec_transfer *t)
 	return REAL(pwritev64v2)(t->fd, t->vec, t->nr, t->at, t->flags);
 }
 
-/* The arguments that all of these calls share. */
-#define VEC(...)                            \
-	transfer_vec((struct vec_transfer){ \
-		.fd = fd, .vec = vec, .nr = nr, __VA_ARGS__ })
+/* Make @call, and what is left of it; the rest is what describes it. */
+#define TRANSFER_VEC(call, ...)                                     \
+	do {                                                        \
+		struct vec_transfer t_ = {                          \
+			.fd = fd, .vec = vec, .nr = nr, __VA_ARGS__ \
+		};                                                  \
+                                                                    \
+		PLAIN_UNTIL(ssize_t, call, finish_vec(t_, ret_));   \
+		return transfer_vec(t_);                            \
+	} while (0)
 
 EXPORT ssize_t readv(int fd, const struct iovec *vec, int nr)
 {
 	DIRECT_VEC(-1, 0, false);
-	PLAIN(ssize_t, REAL(readv)(fd, vec, nr));
-	return VEC(.at = -1, .real = do_readv);
+	TRANSFER_VEC(REAL(readv)(fd, vec, nr), .at = -1, .real = do_readv);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *vec, int nr)
 {
 	DIRECT_VEC(-1, 0, true);
-	PLAIN(ssize_t, REAL(writev)(fd, vec, nr));
-	return VEC(.at = -1, .writes = true, .real = do_writev);
+	TRANSFER_VEC(REAL(writev)(fd, vec, nr), .at = -1, .writes = true,
+		     .real = do_writev);
 }
 
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 			  int flags)
 {
 	DIRECT_VEC(at, flags, false);
-	PLAIN(ssize_t, REAL(preadv64v2)(fd, vec, nr, at, flags));
-	return VEC(.at = at, .flags = flags, .real = do_preadv);
+	TRANSFER_VEC(REAL(preadv64v2)(fd, vec, nr, at, flags), .at = at,
+		     .flags = flags, .real = do_preadv);
 }
 
 EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vec, int nr, off64_t at,
 			   int flags)
 {
 	DIRECT_VEC(at, flags, true);
-	PLAIN(ssize_t, REAL(pwritev64v2)(fd, vec, nr, at, flags));
-	return VEC(.at = at, .flags = flags, .writes = true,
-		   .real = do_pwritev);
+	TRANSFER_VEC(REAL(pwritev64v2)(fd, vec, nr, at, flags), .at = at,
+		     .flags = flags, .writes = true, .real = do_pwritev);
 }
 
 /*
@@ -271,8 +303,8 @@ EXPORT ssize_t preadv64(int fd, const struct iovec *vec, int nr, off64_t at)
 	if (at < 0)
 		return REAL(preadv64)(fd, vec, nr, at);
 	DIRECT_VEC(at, 0, false);
-	PLAIN(ssize_t, REAL(preadv64)(fd, vec, nr, at));
-	return VEC(.at = at, .real = do_preadv);
+	TRANSFER_VEC(REAL(preadv64)(fd, vec, nr, at), .at = at,
+		     .real = do_preadv);
 }
 
 EXPORT ssize_t pwritev64(int fd, const struct iovec *vec, int nr, off64_t at)
@@ -280,8 +312,8 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *vec, int nr, off64_t at)
 	if (at < 0)
 		return REAL(pwritev64)(fd, vec, nr, at);
 	DIRECT_VEC(at, 0, true);
-	PLAIN(ssize_t, REAL(pwritev64)(fd, vec, nr, at));
-	return VEC(.at = at, .writes = true, .real = do_pwritev);
+	TRANSFER_VEC(REAL(pwritev64)(fd, vec, nr, at), .at = at, .writes = true,
+		     .real = do_pwritev);
 }
 
 EXPORT ssize_t preadv(int fd, const struct iovec *vec, int nr, off_t at)
