@@ -10,6 +10,7 @@
 /* Functions with and without "64" are different here. */
 #undef _FILE_OFFSET_BITS
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "calls/calls.h"
@@ -73,11 +74,16 @@ static size_t put_bytes(put_fn *real, const void *p, size_t len, FILE *f)
 }
 
 /* Could the transfer bypass the stream's buffer? */
-static bool may_bypass(size_t size, size_t n, size_t *ret_len)
+static bool may_bypass(size_t size, size_t n, FILE *f, size_t *ret_len)
 {
+	size_t room;
+
 	if (!size || __builtin_mul_overflow(size, n, ret_len) || !*ret_len)
 		return false;
-	return *ret_len >= LARGE;
+	if (*ret_len >= LARGE)
+		return true;
+	room = __fbufsize(f);
+	return room < BUFFER || *ret_len >= room;
 }
 
 /*
@@ -96,7 +102,7 @@ static bool is_over(size_t done, size_t len, FILE *f, const void *p, bool write)
 	{                                                                   \
 		size_t len, done = 0;                                       \
                                                                             \
-		if (!may_bypass(size, n, &len))                             \
+		if (!may_bypass(size, n, f, &len))                          \
 			return REAL(name)(p, size, n, f);                   \
 		if (!calls_on() || !calls_may_be_away(p, len)) {            \
 			done = REAL(name)(p, 1, len, f);                    \
@@ -116,7 +122,7 @@ static bool is_over(size_t done, size_t len, FILE *f, const void *p, bool write)
 	{                                                                 \
 		size_t len, done = 0;                                     \
                                                                           \
-		if (!may_bypass(size, n, &len))                           \
+		if (!may_bypass(size, n, f, &len))                        \
 			return REAL(name)(p, size, n, f);                 \
 		if (!calls_on() || !calls_may_be_away(p, len)) {          \
 			done = REAL(name)(p, 1, len, f);                  \

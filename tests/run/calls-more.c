@@ -106,6 +106,22 @@ static void check_links(void)
 	CHECK_EQ(unlink(in_dir("file")), 0);
 }
 
+/* The C library uses the memory itself. */
+static void check_unbuffered(void)
+{
+	char *p = away_filled(PAGE, 5);
+	FILE *f = tmpfile();
+
+	CHECK(f);
+	CHECK_EQ(setvbuf(f, NULL, _IONBF, 0), 0);
+	CHECK_EQ(fwrite(p, 1, 100, f), 100);
+	CHECK_EQ(fseek(f, 0, SEEK_SET), 0);
+	p = room(PAGE, true);
+	CHECK_EQ(fread(p, 1, 100, f), 100);
+	CHECK(is_filled(p, 100, 5));
+	fclose(f);
+}
+
 /* ---- Structures -------------------------------------------------------- */
 
 static void check_waiting(void)
@@ -461,6 +477,7 @@ int main(int argc, char **argv)
 	check_links();
 	CHECK_EQ(chdir("/"), 0);
 	CHECK_EQ(rmdir(dir), 0);
+	check_unbuffered();
 	check_waiting();
 	check_structures();
 	check_numbers();
