@@ -154,7 +154,7 @@ static void accept(struct uhmmk_ring *r, const struct uhmmk_answer *a)
 		if (asked->op == UHMMK_FREE)
 			uhmmk_page_forget(r, i);
 		else
-			uhmmk_page_settle(r, i, asked->op, a->result);
+			uhmmk_page_settle(r, i, asked, a->result);
 	if (a->result == -ENODEV)
 		uhmmk_ring_die(r);
 }

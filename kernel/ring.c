@@ -4,6 +4,7 @@
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -75,6 +76,7 @@ static void set_gone(struct uhmmk_ring *r, u32 index)
 	if (p->slot != UHMMK_NO_SLOT)
 		put_slot(r, p);
 	p->fails = 0;
+	p->is_alone = false;
 	/* A dead ring hands out no pages, so none has to become unused. */
 	p->state = r->dead ? UHMMK_PAGE_NONE : UHMMK_PAGE_FREEING;
 	if (r->dead)
@@ -100,27 +102,30 @@ static void settle_store(struct uhmmk_ring *r, struct uhmmk_ring_page *p,
 	}
 }
 
+/* One page that cannot be read does not condemn those that came with it. */
 static void settle_fetch(struct uhmmk_ring *r, struct uhmmk_ring_page *p,
-			 int result)
+			 u32 npages, int result)
 {
+	p->is_alone = result;
 	if (!result) {
 		p->state = UHMMK_PAGE_STAGED;
 		p->fails = 0;
 		return;
 	}
 	put_slot(r, p);
-	p->state = ++p->fails < FETCH_TRIES ? UHMMK_PAGE_STORED :
-					      UHMMK_PAGE_BAD;
+	p->fails += npages == 1;
+	p->state = p->fails < FETCH_TRIES ? UHMMK_PAGE_STORED : UHMMK_PAGE_BAD;
 }
 
-void uhmmk_page_settle(struct uhmmk_ring *r, u32 index, u16 op, int result)
+void uhmmk_page_settle(struct uhmmk_ring *r, u32 index,
+		       const struct uhmmk_asked *asked, int result)
 {
 	struct uhmmk_ring_page *p = &r->pages[index];
 
-	if (op == UHMMK_STORE)
+	if (asked->op == UHMMK_STORE)
 		settle_store(r, p, result);
 	else
-		settle_fetch(r, p, result);
+		settle_fetch(r, p, asked->npages, result);
 	if (!p->is_orphan)
 		return;
 	p->is_orphan = false;
@@ -147,7 +152,11 @@ static int fetch(struct uhmmk_ring *r, u32 index)
 	/* Whatever the driver leaves out is nobody else's data. */
 	clear_page(slot_data(r, p->slot));
 	p->state = UHMMK_PAGE_FETCHING;
+	if (p->is_alone)
+		uhmmk_queue_flush(r);
 	uhmmk_queue_add(r, UHMMK_FETCH, p->slot, index);
+	if (p->is_alone)
+		uhmmk_queue_flush(r);
 	return -EAGAIN;
 }
 
@@ -225,6 +234,32 @@ void uhmmk_ring_prefetch(struct uhmmk_ring *r, unsigned long index)
 	spin_unlock_irq(&r->lock);
 }
 
+/*
+ * Touches that follow each other meet pages that left together.  So a touch of
+ * the page behind those of the last command has more of them fetched with it.
+ */
+void uhmmk_ring_fetch_ahead(struct uhmmk_ring *r, unsigned long index)
+{
+	unsigned long i, end;
+
+	spin_lock_irq(&r->lock);
+	if (r->pages[index].state != UHMMK_PAGE_FETCHING)
+		goto out;
+	if (index == r->ahead_next)
+		r->ahead = clamp(r->ahead * 2, 2U, UHMMK_MERGE / 2);
+	else
+		r->ahead = 0;
+	end = min_t(unsigned long, index + 1 + r->ahead, r->pm->npages);
+	for (i = index + 1; i < end; i++)
+		if (r->pages[i].state != UHMMK_PAGE_STORED ||
+		    r->pages[i].is_alone || r->nr_free <= r->nr_reserved ||
+		    fetch(r, i) != -EAGAIN)
+			break;
+	r->ahead_next = i;
+out:
+	spin_unlock_irq(&r->lock);
+}
+
 void uhmmk_ring_kick(struct uhmmk_ring *r)
 {
 	spin_lock_irq(&r->lock);
@@ -286,7 +321,7 @@ void uhmmk_ring_die(struct uhmmk_ring *r)
 		struct uhmmk_asked *a = &r->asked[tag];
 
 		for (i = 0; a->is_sent && i < a->npages; i++)
-			uhmmk_page_settle(r, a->index + i, a->op, -ENODEV);
+			uhmmk_page_settle(r, a->index + i, a, -ENODEV);
 		a->is_sent = false;
 	}
 	r->nr_sent = 0;

@@ -15,7 +15,8 @@
  *	from each, when the kernel frees the page: FREEING -answered-> NONE
  *
  * STORING, STAGED and KEPT have the data in a slot; KEPT has them nowhere else.
- * BAD: the driver failed to fetch the page for the third time.  A page that is
+ * BAD: the driver failed to fetch the page, and no other, for the third time.
+ * A page that is
  * freed while a command for it is unanswered is an orphan: FREEING comes after
  * the answer.
  *
@@ -56,8 +57,9 @@ enum uhmmk_page_state {
 };
 
 struct uhmmk_ring_page {
-	u8 state; /* enum uhmmk_page_state */
-	u8 fails; /* of FETCH */
+	u8 state;      /* enum uhmmk_page_state */
+	u8 fails;      /* of FETCH, for this page alone */
+	bool is_alone; /* a FETCH of it and others failed: not with others */
 	bool is_orphan;
 	u16 slot;
 };
@@ -95,6 +97,9 @@ struct uhmmk_ring {
 	unsigned long nr_to_free, nr_freeing, nr_orphans;
 	bool frees_wanted; /* somebody waits for a page that was freed */
 	u32 nr_sent;
+	/* The page that the next touch meets if it follows the last one */
+	unsigned long ahead_next;
+	u32 ahead; /* pages that were fetched with the last one */
 	/* Not in the queue yet: it may become longer.  @npages 0: none */
 	struct uhmmk_asked pending;
 	u16 pending_tag;
@@ -152,6 +157,9 @@ void uhmmk_ring_unhold(struct uhmmk_ring *r, unsigned long index);
 /* Ask for the data, if there is a slot for them. */
 void uhmmk_ring_prefetch(struct uhmmk_ring *r, unsigned long index);
 
+/* A touch waits for this page: those behind it may be wanted next. */
+void uhmmk_ring_fetch_ahead(struct uhmmk_ring *r, unsigned long index);
+
 /* The driver gets what was asked for so far. */
 void uhmmk_ring_kick(struct uhmmk_ring *r);
 
@@ -183,7 +191,8 @@ bool uhmmk_are_frees_due(const struct uhmmk_ring *r);
 
 /* ring.c, for queue.c and wait.c.  The caller holds @lock. */
 bool uhmmk_slot_reclaim(struct uhmmk_ring *r);
-void uhmmk_page_settle(struct uhmmk_ring *r, u32 index, u16 op, int result);
+void uhmmk_page_settle(struct uhmmk_ring *r, u32 index,
+		       const struct uhmmk_asked *asked, int result);
 void uhmmk_page_forget(struct uhmmk_ring *r, u32 index);
 void uhmmk_ring_die(struct uhmmk_ring *r);
 

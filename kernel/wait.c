@@ -224,6 +224,7 @@ vm_fault_t uhmmk_fault_wait(struct vm_fault *vmf)
 
 	if (would_wait_for_itself(r))
 		return VM_FAULT_SIGBUS;
+	uhmmk_ring_fetch_ahead(r, index);
 	if (vmf->flags & FAULT_FLAG_USER && defer(d, index)) {
 		atomic64_inc(&r->waits);
 		return 0;

@@ -13,22 +13,31 @@
 #include "driver.h"
 
 #define NPAGES 64UL
+#define DPFNS  4096
 
 enum {
 	WELL,
 	FULL,
 	TWICE,
 	ALWAYS,
+	ONE,
 	GONE
 };
 
 static int moody(struct driver *d, const struct uhmmk_command *c)
 {
-	static unsigned int tries;
+	static unsigned char tries[DPFNS];
+	static uint64_t bad;
 
+	if (c->op == UHMMK_STORE)
+		bad = c->dpfn + c->npages / 2;
 	if (d->mood == FULL && c->op == UHMMK_STORE)
 		return -ENOSPC;
-	if (d->mood == TWICE && c->op == UHMMK_FETCH && ++tries % 3)
+	if (d->mood == TWICE && c->op == UHMMK_FETCH &&
+	    (c->npages > 1 || ++tries[c->dpfn] % 3))
+		return -EIO;
+	if (d->mood == ONE && c->op == UHMMK_FETCH && c->dpfn <= bad &&
+	    bad < c->dpfn + c->npages)
 		return -EIO;
 	if (d->mood == ALWAYS && c->op == UHMMK_FETCH)
 		return -EIO;
@@ -60,12 +69,28 @@ static void cannot_store(struct driver *d, char *at)
 	CHECK(statistics().failures > 0);
 }
 
+/* One page cannot be read: the others, asked for with it, come home. */
+static void one_bad(struct driver *d, char *at)
+{
+	size_t nr_bad = 0;
+
+	out_well(d, at, 13);
+	d->mood = ONE;
+	CHECK_EQ(home(at, NPAGES), NPAGES - 1);
+	CHECK_EQ(count_away(at, NPAGES), 1);
+	for (size_t i = 0; i < NPAGES; i++)
+		nr_bad += !can_touch(at + i * PAGE);
+	CHECK_EQ(nr_bad, 1);
+	madvise(at, NPAGES * PAGE, MADV_DONTNEED);
+}
+
 int main(int argc, char **argv)
 {
-	struct driver *d = start_driver(argc, argv, 4096, 64, 20000, moody);
+	struct driver *d = start_driver(argc, argv, DPFNS, 64, 20000, moody);
 	char *at = map_pages(NPAGES), *other = map_pages(NPAGES);
 
 	cannot_store(d, at);
+	one_bad(d, at);
 	out_well(d, at, 10);
 	d->mood = TWICE;
 	CHECK(is_filled(at, NPAGES, 10));

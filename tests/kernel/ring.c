@@ -29,7 +29,9 @@ static void by_touch(char *at)
 	CHECK_EQ(count_away(at, NPAGES), 0);
 	after = statistics();
 	CHECK_EQ(after.fetches - before.fetches, NPAGES);
-	CHECK(after.waits - before.waits >= NPAGES);
+	/* Pages are fetched ahead of touches that follow each other. */
+	CHECK(after.waits > before.waits);
+	CHECK(after.waits - before.waits < NPAGES / 4);
 	CHECK_EQ(after.used, 0);
 	CHECK_EQ(after.lies, 0);
 }
