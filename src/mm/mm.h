@@ -162,7 +162,8 @@ struct mm_ops {
 	void (*close)(struct mm *mm);
 
 	/*
-	 * Around a fork(2): fork_begin(), then fork_end() in the parent, or
+	 * Around a fork(2): fork_begin(), which fails where no descriptor for
+	 * the child can be had; then fork_end() in the parent, or
 	 * fork_take() and child() in the child.  fork_take() waits for a
 	 * descriptor by which the child can serve its own faults; -ENODATA:
 	 * there is none, and no page may be away; -EOWNERDEAD: the parent died

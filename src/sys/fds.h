@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * @SYS_FD_FAR: the highest number that can be had
@@ -63,6 +64,14 @@ bool sys_fd_mend(int fd, int err);
  * there is no holder, and nothing was done.
  */
 bool sys_fds_apart(void (*fn)(void *arg), void *arg, size_t size);
+/*
+ * Calls by the holder, on a descriptor that is kept, or that such a read
+ * brought: the process's table has none of that number.  At most 128 bytes.
+ * Without a holder: -EMFILE, and -EBADF for what it had.
+ */
+ssize_t sys_read_apart(int fd, void *buf, size_t len);
+int sys_ioctl_apart(int fd, unsigned long request, void *arg, size_t len);
+void sys_close_apart(int fd);
 /* sys_fd_mend() for all kept descriptors; a thread calls this periodically. */
 void sys_fds_look(void);
 /* False: another file is there, and the process can do without ours. */

@@ -28,7 +28,6 @@
  */
 #include <errno.h>
 
-#include "core/charge/room.h"
 #include "core/context/context.h"
 #include "core/context/dispatch.h"
 #include "core/device/device.h"
@@ -47,93 +46,12 @@
 #include "core/report/stat_socket.h"
 #include "sys/fds.h"
 
-#define GATE_CLOSED (UINT32_C(1) << 31) /* around a fork */
-#define GATE_SHUT   (UINT32_C(1) << 30) /* until the end: rescue.c */
-#define THAW_TRIES  250
-#define THAW_NS	    (1000 * 1000)
-#define STACK_NEED  ((uintptr_t)128 << 10)
+#define THAW_TRIES 250
+#define THAW_NS	   (1000 * 1000)
+#define STACK_NEED ((uintptr_t)128 << 10)
 
 static struct sys_mutex contexts_lock;
 static struct uhmm *contexts;
-
-/* ---- The gate --------------------------------------------------------- */
-
-void gate_enter(struct uhmm *u)
-{
-	struct sys_wait w = { .all = &u->waits,
-			      .what = "a fork(2), or the rescue, to end" };
-	uint32_t v = atomic_load(&u->gate);
-
-	debug_wants(&u->gate, RANK_GATE);
-	for (;;) {
-		if (v & (GATE_CLOSED | GATE_SHUT)) {
-			sys_wait_open(&w, &u->gate, v, 0);
-			v = atomic_load(&u->gate);
-		} else if (atomic_compare_exchange_weak(&u->gate, &v, v + 1)) {
-			break;
-		}
-	}
-	debug_has(&u->gate, RANK_GATE);
-	sys_wait_end(&w);
-}
-
-bool gate_try(struct uhmm *u)
-{
-	uint32_t v = atomic_load(&u->gate);
-
-	do {
-		if (v & (GATE_CLOSED | GATE_SHUT))
-			return false;
-	} while (!atomic_compare_exchange_weak(&u->gate, &v, v + 1));
-	debug_has(&u->gate, RANK_GATE);
-	return true;
-}
-
-void gate_leave(struct uhmm *u)
-{
-	uint32_t v = atomic_fetch_sub(&u->gate, 1);
-
-	debug_lets_go(&u->gate);
-	if ((v & ~GATE_SHUT) == (GATE_CLOSED | 1))
-		sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-static void gate_close(struct uhmm *u)
-{
-	uint32_t v = atomic_fetch_or(&u->gate, GATE_CLOSED) | GATE_CLOSED;
-	struct sys_wait w = { .all = &u->waits,
-			      .what = "moves under way to end" };
-
-	room_wake(u); /* the demoter will not: it waits at the gate */
-	while ((v & ~GATE_SHUT) != GATE_CLOSED) {
-		sys_wait_on(&w, &u->gate, v, 0);
-		v = atomic_load(&u->gate);
-	}
-	sys_wait_end(&w);
-}
-
-static void gate_open(struct uhmm *u)
-{
-	atomic_fetch_and(&u->gate, ~GATE_CLOSED);
-	sys_futex_wake(&u->gate, INT32_MAX);
-}
-
-void gate_shut(struct uhmm *u)
-{
-	atomic_fetch_or(&u->gate, GATE_SHUT);
-}
-
-bool gate_is_shut(struct uhmm *u)
-{
-	return atomic_load_explicit(&u->gate, memory_order_relaxed) &
-	       (GATE_SHUT | GATE_CLOSED);
-}
-
-void gate_reopen(struct uhmm *u)
-{
-	atomic_fetch_and(&u->gate, ~GATE_SHUT);
-	sys_futex_wake(&u->gate, INT32_MAX);
-}
 
 /* ---- Coming home ------------------------------------------------------ */
 
@@ -323,6 +241,25 @@ static void hide_all(struct uhmm *u, bool hide)
 			u->mm->ops->fork_hide(u->mm, start, end, hide);
 }
 
+/*
+ * Without descriptors for the child to be had, no page can stay away.  They are
+ * asked for last: what settles before may need some.
+ */
+static void begin_fork(struct uhmm *u)
+{
+	const struct mm_ops *ops = u->mm->ops;
+
+	u->fork.kept = keep_away(u);
+	if (!u->fork.kept && is_anything_away(u))
+		on_own_stack(u, rescue_all);
+	if (!ops->fork_begin || !ops->fork_begin(u->mm) || !u->fork.kept)
+		return;
+	ops->fork_end(u->mm);
+	u->fork.kept = false;
+	on_own_stack(u, rescue_all);
+	ops->fork_begin(u->mm);
+}
+
 static void prepare_lock(void)
 {
 	const char *was = sys_call_rename("fork(2)");
@@ -331,11 +268,7 @@ static void prepare_lock(void)
 	sys_mutex_lock(&contexts_lock);
 	for (struct uhmm *u = contexts; u; u = u->next) {
 		gate_close(u);
-		u->fork.kept = keep_away(u);
-		if (!u->fork.kept && is_anything_away(u))
-			on_own_stack(u, rescue_all);
-		if (u->mm->ops->fork_begin)
-			u->mm->ops->fork_begin(u->mm);
+		begin_fork(u);
 		hide_all(u, false);
 		object_show_all(u);
 	}

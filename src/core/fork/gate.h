@@ -13,6 +13,9 @@ void gate_enter(struct uhmm *u);
 /* Enter, if that needs no wait. */
 bool gate_try(struct uhmm *u);
 void gate_leave(struct uhmm *u);
+/* Around a fork(2): wait until no mover is inside, and let none in. */
+void gate_close(struct uhmm *u);
+void gate_open(struct uhmm *u);
 /* No mover enters any more; movers that are inside go on. */
 void gate_shut(struct uhmm *u);
 /*

@@ -218,6 +218,8 @@ static int read_one(struct uffd *b, struct uffd_msg *msg, int tries)
 	if (!begin_read(b, tries < TRIES ? SPINS : INT_MAX))
 		return -EBUSY;
 	ret = sys_read(b->u, msg, sizeof(*msg));
+	if (ret == -EMFILE)
+		ret = uffd_read_apart(b, msg);
 	if (ret == sizeof(*msg) && msg->event != UFFD_EVENT_PAGEFAULT) {
 		atomic_store(&b->reading, 2);
 		uffd_apply_in_order(b, msg);

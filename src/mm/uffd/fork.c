@@ -38,6 +38,7 @@
 enum {
 	SHOW_TRIES = 10000,
 	SHOW_WALKS = 16,
+	APART = 1 << 30, /* the holder has the descriptor, not the process */
 };
 
 /* ---- What fork_guard() cannot guard ---- */
@@ -165,12 +166,17 @@ static void show_all(struct uffd *b)
 
 /* ---- Around a fork ---- */
 
+/* The event of the fork needs one number more, which is left free. */
 static int open_pair(struct uffd *b)
 {
-	int ret = sys_socket_pair(b->fork);
+	int spare = sys_eventfd(), ret;
 
+	if (spare < 0)
+		return spare;
+	ret = sys_socket_pair(b->fork);
 	for (int i = 0; i < 2 && !ret; i++)
 		b->fork[i] = sys_fd_keep(b->fork[i], SYS_FD_BRIEF);
+	sys_close(spare);
 	return ret;
 }
 
@@ -207,13 +213,53 @@ void uffd_fork_end(struct mm *mm)
 	sys_mutex_unlock(&b->event_lock);
 }
 
+/*
+ * When the process may open no more descriptors, the holder reads the event.
+ * Then all pages have come home, unless a fork that was not announced came in
+ * between.
+ */
+static ssize_t read_apart(int fd, struct uffd_msg *msg)
+{
+	ssize_t ret = sys_read_apart(fd, msg, sizeof(*msg));
+
+	if (ret == sizeof(*msg) && msg->event == UFFD_EVENT_FORK)
+		msg->arg.fork.ufd |= APART;
+	return ret;
+}
+
+ssize_t uffd_read_apart(struct uffd *b, struct uffd_msg *msg)
+{
+	return read_apart(b->u, msg);
+}
+
+static bool read_child(int child, struct uffd_msg *msg)
+{
+	ssize_t ret = child & APART ? read_apart(child & ~APART, msg) :
+				      sys_read(child, msg, sizeof(*msg));
+
+	return ret == sizeof(*msg);
+}
+
+static void close_child(int child)
+{
+	if (child & APART)
+		sys_close_apart(child & ~APART);
+	else
+		sys_close(child);
+}
+
 /* Bytes, or -errno. */
 static int64_t poison(int child, uintptr_t va, size_t npages)
 {
 	struct uapi_poison arg = { .start = va, .len = npages * MM_PAGE_SIZE };
 	int ret;
 
-	ret = sys_ioctl("UFFDIO_POISON", child, UAPI_UFFDIO_POISON, &arg);
+	if (child & APART)
+		ret = sys_ioctl_apart(child & ~APART, UAPI_UFFDIO_POISON, &arg,
+				      sizeof(arg));
+	else
+		ret = sys_ioctl("UFFDIO_POISON", child, UAPI_UFFDIO_POISON,
+				&arg);
 	return arg.updated > 0 ? arg.updated : ret;
 }
 
@@ -227,7 +273,7 @@ static void catch_up(struct uffd *b, int child)
 {
 	struct uffd_msg msg;
 
-	while (sys_read(child, &msg, sizeof(msg)) == sizeof(msg)) {
+	while (read_child(child, &msg)) {
 		if (msg.event == UFFD_EVENT_FORK)
 			forked(b, (int)msg.arg.fork.ufd, false);
 		if (msg.event == UFFD_EVENT_REMAP)
@@ -275,13 +321,13 @@ void uffd_fork_guard(struct mm *mm, int child, uintptr_t va, size_t npages)
 static void forked(struct uffd *b, int child, bool is_announced)
 {
 	const struct mm_client *c = b->mm.client;
-	int sock = is_announced ? b->fork[0] : -1;
+	int sock = is_announced && !(child & APART) ? b->fork[0] : -1;
 
 	if (sock >= 0)
 		sys_socket_pass(sock, child);
 	else if (c->forked)
 		c->forked(c->priv, child);
-	sys_close(child);
+	close_child(child);
 	if (sock >= 0)
 		sys_socket_write(sock, "", 1);
 }

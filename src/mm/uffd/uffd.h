@@ -394,6 +394,8 @@ void uffd_hide_moved(struct uffd *b, uintptr_t start, uintptr_t end);
 void uffd_hide_new(struct uffd *b, uintptr_t start, uintptr_t end);
 /* A process was made, and @child is its userfaultfd.  Holds event_lock. */
 void uffd_forked(struct uffd *b, int child);
+/* Read a message when no descriptor is left for the one that it brings. */
+ssize_t uffd_read_apart(struct uffd *b, struct uffd_msg *msg);
 
 /* ---- slots.c ---- */
 
