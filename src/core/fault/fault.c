@@ -231,52 +231,6 @@ static enum mm_outcome late_fault_unlock(struct uhmm *u, struct block *b)
 	return MM_RETRY;
 }
 
-/*
- * The first write to a clean page: give up the copy on the device, for a stream
- * of writes that of the next pages, too.  A clean page that is not at its
- * address is fetched.
- */
-static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
-					  unsigned i, unsigned flags)
-	LETS_GO(b->lock)
-{
-	uint64_t w = block_word(b, i);
-	struct mm_set run;
-
-	if (!(flags & MM_FAULT_WP) && is_page_resident(u, b, i) != 0)
-		return late_fault_unlock(u, b);
-	if (!(flags & MM_FAULT_WP)) {
-		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
-		return home_fault_unlock(u, b, i, fault_window(u, b, i), true);
-	}
-	set_clear(&run);
-	set_add_run(&run, i, i + fault_window(u, b, i));
-	clean_written(b);
-	count_add(&u->count.soft_faults, 1);
-	return clean_break_unlock(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
-}
-
-/*
- * A page of a site is not at its address any more: the kernel dropped it.  The
- * page that takes its place is a new one.
- */
-static enum mm_outcome site_fault_unlock(struct uhmm *u, struct block *b,
-					 unsigned i, unsigned flags)
-	LETS_GO(b->lock)
-{
-	uintptr_t va = b->va + i * MM_PAGE_SIZE;
-	uint64_t w = block_word(b, i);
-	enum mm_outcome out;
-
-	if (is_page_resident(u, b, i) != 0)
-		return late_fault_unlock(u, b);
-	block_event(u, b, i, E_DISCARD);
-	out = zero_fault_unlock(u, b, i, flags);
-	device_free_words(u, &w, 1);
-	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
-	return out;
-}
-
 /* Is it worth it to read more of a file than was asked for? */
 static bool reads_around(struct uhmm *u, struct block *b, unsigned i,
 			 unsigned flags)
@@ -307,6 +261,54 @@ static unsigned file_window(struct uhmm *u, struct block *b, unsigned i,
 	atomic_store_explicit(&b->next_fault, (uint16_t)(i + n),
 			      memory_order_relaxed);
 	return n;
+}
+
+/*
+ * The first write to a clean page: give up the copy on the device, for a stream
+ * of writes that of the next pages, too.  A clean page that is not at its
+ * address is fetched.
+ */
+static enum mm_outcome clean_fault_unlock(struct uhmm *u, struct block *b,
+					  unsigned i, unsigned flags)
+	LETS_GO(b->lock)
+{
+	uint64_t w = block_word(b, i);
+	struct mm_set run;
+	unsigned n;
+
+	if (!(flags & MM_FAULT_WP) && is_page_resident(u, b, i) != 0)
+		return late_fault_unlock(u, b);
+	if (!(flags & MM_FAULT_WP)) {
+		block_arrive(u, b, i, page_dev(w), page_dpfn(w), E_ARRIVE);
+		n = file_window(u, b, i, fault_window(u, b, i), MM_FAULT_WRITE);
+		return home_fault_unlock(u, b, i, n, true);
+	}
+	set_clear(&run);
+	set_add_run(&run, i, i + fault_window(u, b, i));
+	clean_written(b);
+	count_add(&u->count.soft_faults, 1);
+	return clean_break_unlock(u, b, &run, NULL) ? MM_RETRY : MM_RESOLVED;
+}
+
+/*
+ * A page of a site is not at its address any more: the kernel dropped it.  The
+ * page that takes its place is a new one.
+ */
+static enum mm_outcome site_fault_unlock(struct uhmm *u, struct block *b,
+					 unsigned i, unsigned flags)
+	LETS_GO(b->lock)
+{
+	uintptr_t va = b->va + i * MM_PAGE_SIZE;
+	uint64_t w = block_word(b, i);
+	enum mm_outcome out;
+
+	if (is_page_resident(u, b, i) != 0)
+		return late_fault_unlock(u, b);
+	block_event(u, b, i, E_DISCARD);
+	out = zero_fault_unlock(u, b, i, flags);
+	device_free_words(u, &w, 1);
+	mirror_invalidate(u, va, va + MM_PAGE_SIZE, UHMM_NOTIFY_CLEAR);
+	return out;
 }
 
 static enum mm_outcome device_fault_unlock(struct uhmm *u, struct block *b,
