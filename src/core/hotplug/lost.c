@@ -30,6 +30,7 @@
 #include "core/move/clean.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
 #include "core/page/twin.h"
@@ -149,6 +150,20 @@ static void poison_pages(struct loss *l, struct block *b,
 	l->npages += n;
 }
 
+/* The file has the data of some: they come from there.  Return: the others. */
+static struct mm_set without_files(struct uhmm *u, struct block *b,
+				   const struct mm_set *lost)
+{
+	struct mm_set same;
+
+	if (!block_file(b))
+		return *lost;
+	same = set_and(lost, &block_file(b)->same);
+	set_for_each(&same, i)
+		block_event(u, b, i, E_DISCARD);
+	return set_minus(lost, &same);
+}
+
 /* Unmap the device's memory from the lost pages. */
 static void take_away(struct part *p)
 {
@@ -162,13 +177,15 @@ static void take_away(struct part *p)
 static bool lose_block(struct loss *l, struct block *b, uint32_t *ret_seen)
 {
 	struct uhmm *u = l->dev->u;
+	struct mm_set lost;
 	struct part p;
 
 	block_lock(b);
 	*ret_seen = atomic_load(&b->settled);
 	twin_end_on(b, l->dev->id, l->first, l->last);
 	find_lost(l, b, &p);
-	poison_pages(l, b, &p.lost);
+	lost = without_files(u, b, &p.lost);
+	poison_pages(l, b, &lost);
 	set_for_each(&p.kept, i)
 		kept_park(u, b, i);
 	p.lost = set_or(&p.lost, &p.kept);
