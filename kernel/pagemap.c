@@ -47,11 +47,14 @@ static unsigned long index_of(const struct uhmmk_pagemap *pm,
 
 struct page *uhmmk_page_store(struct page *page)
 {
-	struct uhmmk_pagemap *pm = uhmmk_page_pagemap(page);
+	struct uhmmk_pagemap *pm;
 
-	if (pm->ring)
-		return uhmmk_ring_data(pm->ring, index_of(pm, page));
-	return is_device_private_page(page) ? page->zone_device_data : page;
+	/* A mirror asks for pages of RAM as well, which have no pagemap. */
+	if (!is_device_private_page(page))
+		return page;
+	pm = uhmmk_page_pagemap(page);
+	return pm->ring ? uhmmk_ring_data(pm->ring, index_of(pm, page)) :
+			  page->zone_device_data;
 }
 EXPORT_SYMBOL_GPL(uhmmk_page_store);
 

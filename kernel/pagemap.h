@@ -99,7 +99,10 @@ unsigned long uhmmk_pagemap_evict(struct uhmmk_pagemap *pm);
  */
 struct page *uhmmk_page_get(struct uhmmk_pagemap *pm);
 
-/* The page that holds the data of @page, which uhmmk_page_get() returned. */
+/*
+ * The page that holds the data of @page: itself, unless it is a private one,
+ * which uhmmk_page_get() has returned.
+ */
 struct page *uhmmk_page_store(struct page *page);
 
 /* The data of the new page are complete. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,4 +181,20 @@ void expect_child(int pid)
 
 	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
 	CHECK_EQ(status, 0);
+}
+
+int unload(void)
+{
+	return syscall(SYS_delete_module, "uhmm", O_NONBLOCK) ? errno : 0;
+}
+
+void expect_unloaded(void)
+{
+	int tries = 0, ret;
+
+	while ((ret = unload()) == EAGAIN || ret == EBUSY) {
+		CHECK(tries++ < 1000);
+		usleep(10000);
+	}
+	CHECK_EQ(ret, 0);
 }

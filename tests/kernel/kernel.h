@@ -54,6 +54,12 @@ struct uhmmk_stat statistics(void);
 /* All pages go out, and the driver has them, or the test fails. */
 void all_out(char *at, size_t npages);
 
+/* Unload the module; 0 or an error number. */
+int unload(void);
+
+/* The module can be unloaded, once a worker has given back its devices. */
+void expect_unloaded(void);
+
 /* The child ended with status 0, or the test fails. */
 void expect_child(int pid);
 

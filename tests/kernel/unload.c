@@ -14,23 +14,6 @@
 
 #include "kernel.h"
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "uhmm", O_NONBLOCK) ? errno : 0;
-}
-
-/* The pages of a device that ended are given back by a worker. */
-static void expect_unloaded(void)
-{
-	int tries = 0, ret;
-
-	while ((ret = unload()) == EAGAIN || ret == EBUSY) {
-		CHECK(tries++ < 1000);
-		usleep(10000);
-	}
-	CHECK_EQ(ret, 0);
-}
-
 int main(int argc, char **argv)
 {
 	struct iovec page = { NULL, PAGE };
