@@ -41,6 +41,9 @@ int sys_random(void *p, size_t len)
 	return 0;
 }
 
+/* Larger pools are left out of cores, which would have all that is unused. */
+#define MAX_DUMPED ((size_t)64 << 20)
+
 void *sys_alloc(size_t len)
 {
 	uintptr_t addr;
@@ -54,6 +57,8 @@ void *sys_alloc(size_t len)
 	if (sys_own_map(whole_own_pages(len), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &addr))
 		return NULL;
+	if (len > MAX_DUMPED)
+		sys_madvise(addr, whole_own_pages(len), MADV_DONTDUMP);
 	return (void *)addr;
 }
 

@@ -111,6 +111,9 @@ def check(way):
         fail(way, 'there are', len(cores), 'cores')
         return
     core = Core(cores[0])
+    size = sum(length for _, length, _ in core.loads)
+    if size > 256 << 20:  # the program has 64 MiB
+        fail(way, f'the core has {size >> 20} MiB')
     check_pages(core, way, done.stdout)
     info = core.siginfo()
     if info[:2] != (signo, code):
