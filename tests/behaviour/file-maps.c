@@ -99,6 +99,28 @@ static void keep_clean(struct uhmm *u)
 	close(fd);
 }
 
+/* A mapping that mremap(2) moved keeps its data, and is no file's any more. */
+static void move_mapping(struct uhmm *u, struct uhmm_device *dev)
+{
+	int fd = test_file(NPAGES, 11);
+	char *p = test_map_file(u, fd, 0, NPAGES, RW);
+	char *q = test_map(NPAGES);
+
+	uhmm_set_log(u, test_no_log, NULL); /* it is told */
+	test_move(u, p, PART, dev);
+	p[FIRST * PAGE]++;
+	CHECK(mremap(p, NPAGES * PAGE, NPAGES * PAGE,
+		     MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
+	q[FIRST * PAGE]--;
+	q[FIRST * PAGE + 1]++;
+	CHECK_EQ(uhmm_unmap_file(u, p), 0);
+	q[FIRST * PAGE + 1]--;
+	test_verify(q, NPAGES, 11);
+	CHECK_EQ(munmap(q, NPAGES * PAGE), 0);
+	test_file_verify(fd, NPAGES, 11);
+	close(fd);
+}
+
 static void end_by_close(struct uhmm *u, int fd)
 {
 	char *p = test_map_file(u, fd, 0, NPAGES, RW);
@@ -114,6 +136,7 @@ int main(void)
 
 	move_through(u, dev);
 	map_part(u);
+	move_mapping(u, dev);
 	discard(u, dev);
 	if (test_sees_writes(u))
 		keep_clean(u);

@@ -23,6 +23,7 @@
 #include "core/fault/fault.h"
 #include "core/notify/notify.h"
 #include "core/page/block.h"
+#include "core/page/block_file.h"
 #include "core/page/dropped.h"
 #include "core/page/kept.h"
 #include "core/page/page.h"
@@ -363,10 +364,23 @@ static void remap_page(struct uhmm *u, uintptr_t from, uintptr_t to)
 		 (unsigned long)from);
 }
 
+/* The memory keeps its data, but no sync finds it any more. */
+static void tell_of_file(struct uhmm *u, uintptr_t from)
+{
+	const struct block *b = block_find(u, from);
+
+	if (b && block_file(b))
+		sys_logf(&u->log, SYS_WARN,
+			 "mremap(2) moved memory of a mapped file at %#lx: it "
+			 "is written back no more",
+			 (unsigned long)from);
+}
+
 void core_remap(void *priv, uintptr_t from, uintptr_t to, size_t len)
 {
 	struct uhmm *u = priv;
 
+	tell_of_file(u, from);
 	mirror_invalidate(u, from, from + len, UHMM_NOTIFY_UNMAP);
 	for (size_t off = 0; off < len; off += MM_PAGE_SIZE) {
 		if (!off || !page_index(to + off))
