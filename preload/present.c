@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * In inline mode the kernel cannot fetch away pages.  So memory that the kernel
- * is about to use is pinned, so that its pages stay, and touched, as the kernel
- * cannot populate managed pages either.
+ * In inline mode, and for users that may not serve the kernel's faults, the
+ * kernel cannot fetch away pages.  So memory that the kernel is about to use is
+ * pinned, so that its pages stay, and touched, as the kernel cannot populate
+ * managed pages either.
  */
-#include "preload.h"
+#include "calls/calls.h"
 
 bool present_wanted(void)
 {
-	return settings.mode == UHMM_FAULTS_INLINE && manage_is_started();
+	return atomic_load_explicit(&calls_active, memory_order_acquire) &&
+	       manage_is_started();
 }
 
 static void bring_home(struct present *p, struct range part)

@@ -14,6 +14,7 @@ names="remap advice locks signals stacks remote nofork"
 case $off in
 	move) names="remap advice" ;;
 	fork) names="nofork" ;;
+	kernel-faults) names="advice remote" ;;
 esac
 
 if [ "$mode" = bare ]; then
@@ -24,8 +25,9 @@ if [ "$mode" = bare ]; then
 fi
 needs_userfaultfd
 
-# Inline, other processes cannot have what is away.
-[ "$mode" = threads ] || export MEMORY_REMOTE=error
+# Other processes cannot have what is away where their faults are not served.
+[ "$mode" = inline ] || [ "$off" = kernel-faults ] &&
+	export MEMORY_REMOTE=error
 
 export MEMORY_LIMITED=yes
 for name in $names; do
