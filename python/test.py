@@ -28,8 +28,12 @@ except ImportError:
 class Structs(unittest.TestCase):
     def test_layout(self):
         """Each field lies where the headers say."""
-        source = '#include <stdio.h>\n#include <uhmm/uhmm.h>\nint main(void){'
+        source = ('#include <stdio.h>\n#include <uhmm/advise.h>\n'
+                  '#include <uhmm/uhmm.h>\nint main(void){')
         wanted = []
+        for number, name in enumerate(uhmm._ADVICE):
+            source += f'printf("%d\\n", UHMM_ADVICE_{name.upper()});'
+            wanted.append(number)
         for name, struct in (('params', uhmm._Params), ('stats', uhmm._Stats),
                              ('device_info', uhmm._Info)):
             for field, _ in struct._fields_:
@@ -110,6 +114,21 @@ class Moves(unittest.TestCase):
         with self.u.pinned(data):
             self.assertEqual(self.u.migrate(data, self.zram), 0)
         self.assertGreaterEqual(self.u.migrate(data, self.zram), 14)
+
+    def test_advice(self):
+        data = bytearray(os.urandom(4096)) * 64
+        self.u.migrate(data)            # managed from now on
+        self.u.advise(data, 'pageout')
+        self.assertGreaterEqual(self.u.where(data)['zram:64M'], 62)
+        copy = bytes(data)
+        self.u.advise(data, 'cold')
+        self.u.advise(data, 'normal')
+        self.assertEqual(data, copy)
+        with self.assertRaisesRegex(ValueError, 'it is one of normal, '):
+            self.u.advise(data, 'hot')
+        with self.assertRaises(TypeError):
+            self.u.advise(b'not writable' * 4096, 'cold')
+        self.u.advise(bytearray(8), 'cold')
 
     def test_errors(self):
         with self.assertRaises(OSError) as caught:

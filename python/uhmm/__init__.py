@@ -39,6 +39,9 @@ _STATS = ('faults soft_faults zero_faults spurious to_device to_ram refused '
           'pool_pages blocked_ns fault_p50_ns fault_p99_ns '
           'fault_max_ns').split()
 
+# In the order of enum uhmm_advice.
+_ADVICE = 'normal random sequential willneed cold pageout'.split()
+
 
 class _Params(ctypes.Structure):
     _fields_ = ([('size', ctypes.c_size_t)] +
@@ -77,6 +80,8 @@ for _name, _result, _arguments in (
         ('device_remove', ctypes.c_int, [_pointer]),
         ('migrate', ctypes.c_ssize_t,
          [_pointer, _pointer, _length, _pointer]),
+        ('advise', ctypes.c_int,
+         [_pointer, _pointer, _length, ctypes.c_int]),
         ('snapshot', ctypes.c_int, [_pointer, _pointer, _length, _pointer]),
         ('pin', ctypes.c_int, [_pointer, _pointer, _length]),
         ('unpin', ctypes.c_int, [_pointer, _pointer, _length]),
@@ -267,6 +272,19 @@ class Context:
             return 0
         return _check(_lib.uhmm_migrate(self, start, length, device),
                       'migrate')
+
+    def advise(self, buffer: Any, advice: str) -> None:
+        """Say how the whole pages of a buffer will be used: 'normal',
+        'random', 'sequential', 'willneed', 'cold' or 'pageout', as
+        uhmm_advise(3) has them.  A hint, which never changes what is there."""
+        self._alive()
+        if advice not in _ADVICE:
+            raise ValueError(f'advice {advice!r}: it is one of '
+                             f'{", ".join(_ADVICE)}')
+        start, length = _inner(buffer)
+        if length:
+            _check(_lib.uhmm_advise(self, start, length,
+                                    _ADVICE.index(advice)), 'advise')
 
     def snapshot(self, buffer: Any) -> List[Optional[str]]:
         """For each page where it is: None for nothing, 'ram', 'lost', or the
