@@ -32,15 +32,17 @@ def known_tests():
         return [test['name'] for test in json.load(info)]
 
 
+# Suite and name, or name.
+FOREIGN = re.compile(r'\+kmod |\bnode-')
+
+
 def ran(path):
     """Names of the tests that ran: not those that were skipped, but for want
     of a second NUMA node, or of the kernel module."""
     with open(path, encoding='utf-8') as log:
         results = [json.loads(line) for line in log]
-    names = [(re.split(r'[ /]+', test['name'])[-1], test['result'])
-             for test in results]
-    return [name for name, result in names
-            if result != 'SKIP' or name.startswith(('node-', 'kmod-'))]
+    return [re.split(r'[ /]+', test['name'])[-1] for test in results
+            if test['result'] != 'SKIP' or FOREIGN.search(test['name'])]
 
 
 def is_among(test, names):
