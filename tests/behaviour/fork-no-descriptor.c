@@ -10,16 +10,19 @@
 #include "../context.h"
 
 #define NPAGES 700
+#define MOST   24
 
 /* Privilege can raise a hard limit. */
-static void use_all_numbers(void)
+static unsigned use_all_numbers(int fds[MOST])
 {
-	const struct rlimit most = { 24, 24 };
-	int last = 0;
+	const struct rlimit most = { MOST, MOST };
+	unsigned nr = 0;
 
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &most), 0);
-	while (last >= 0)
-		last = dup(STDERR_FILENO);
+	while (nr < MOST && (fds[nr] = dup(STDERR_FILENO)) >= 0)
+		nr++;
+	CHECK_EQ(dup(STDERR_FILENO), -1);
+	return nr;
 }
 
 static void fork_once(const char *p)
@@ -42,13 +45,17 @@ int main(void)
 	struct uhmm *u = test_open();
 	struct uhmm_device *dev = test_device(u, "zram:16M");
 	char *p = test_map(NPAGES);
+	int fds[MOST];
+	unsigned nr;
 
 	test_fill(p, NPAGES, 1);
-	use_all_numbers();
+	nr = use_all_numbers(fds);
 	for (int i = 0; i < 3; i++) {
 		test_move(u, p, NPAGES, dev);
 		fork_once(p);
 	}
+	while (nr--)
+		close(fds[nr]);
 	CHECK_EQ(munmap(p, NPAGES * PAGE), 0);
 	test_close(u);
 	return 0;
