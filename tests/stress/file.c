@@ -6,6 +6,7 @@
  * file after a sync is not less than it was in memory before.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "../file.h"
 
@@ -23,9 +24,9 @@ static atomic_bool stop;
 static uint64_t counts[NWRITERS][NPAGES];
 static uint64_t seeds[NWRITERS + 3];
 
-static volatile uint64_t *counter(size_t writer, size_t page)
+static _Atomic uint64_t *counter(size_t writer, size_t page)
 {
-	return (uint64_t *)(mem + page * PAGE) + writer * SLOT;
+	return (_Atomic uint64_t *)(mem + page * PAGE) + writer * SLOT;
 }
 
 static void *increment(void *arg)
@@ -34,11 +35,11 @@ static void *increment(void *arg)
 
 	while (!stop) {
 		size_t page = test_below(&seeds[me], NPAGES);
-		volatile uint64_t *c = counter(me, page);
+		_Atomic uint64_t *c = counter(me, page);
 
-		CHECK_EQ(*c, counts[me][page]);
+		CHECK_EQ(atomic_load(c), counts[me][page]);
 		for (int i = 0; i < BURST; i++)
-			(*c)++;
+			atomic_fetch_add(c, 1);
 		counts[me][page] += BURST;
 	}
 	return NULL;
@@ -78,7 +79,7 @@ static void *write_back(void *arg)
 	while (!stop) {
 		size_t page = test_below(seed, NPAGES);
 		size_t writer = test_below(seed, NWRITERS);
-		uint64_t was = *counter(writer, page);
+		uint64_t was = atomic_load(counter(writer, page));
 		size_t n = 1 + test_below(seed, NPAGES - page);
 
 		CHECK_EQ(uhmm_file_sync(u, mem + page * PAGE, n * PAGE,
@@ -125,7 +126,7 @@ int main(void)
 	run();
 	for (size_t i = 0; i < NWRITERS; i++)
 		for (size_t k = 0; k < NPAGES; k++)
-			CHECK_EQ(*counter(i, k), counts[i][k]);
+			CHECK_EQ(atomic_load(counter(i, k)), counts[i][k]);
 	CHECK_EQ(uhmm_unmap_file(u, mem), 0);
 	for (size_t i = 0; i < NWRITERS; i++)
 		for (size_t k = 0; k < NPAGES; k++)
