@@ -137,6 +137,22 @@ static int add_file_device(struct file_map *m)
 	return device_add_file(m->u, &d, m, &m->dev);
 }
 
+/* The pages of the block at @at that are still the file's. */
+static struct mm_set pages_left(struct file_map *m, uintptr_t at)
+{
+	struct block *b = block_find(m->u, at);
+	struct mm_set ret;
+
+	set_clear(&ret);
+	if (!b)
+		return ret;
+	block_lock(b);
+	if (block_file(b))
+		ret = block_file(b)->set;
+	block_unlock(m->u, b);
+	return ret;
+}
+
 /*
  * The next run of pages that are still the file's, from @start on: the program
  * may have unmapped a part.
@@ -144,13 +160,16 @@ static int add_file_device(struct file_map *m)
 static bool next_run(struct file_map *m, uintptr_t *start, uintptr_t *end)
 {
 	uintptr_t at = *start, last = m->va + m->len;
+	struct mm_set left = pages_left(m, at);
 	bool any = false;
 
 	for (; at < last; at += MM_PAGE_SIZE) {
-		const struct block_file *f =
-			&m->blocks[(at - m->va) >> MM_BLOCK_SHIFT];
-		bool has = set_has(&f->set, page_index(at));
+		unsigned i = page_index(at);
+		bool has;
 
+		if (!i)
+			left = pages_left(m, at);
+		has = set_has(&left, i);
 		if (has && !any)
 			*start = at;
 		if (any && !has)
