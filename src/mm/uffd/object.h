@@ -84,7 +84,8 @@ struct uffd_object {
 	size_t len;
 	int fd;
 	uint64_t inode, base;
-	bool lost, entered, shown, partly;
+	_Atomic bool lost, entered;
+	bool shown, partly;
 	struct sys_token token;
 	uint64_t asked_ns;
 };
