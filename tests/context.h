@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <uhmm/uhmm.h>
@@ -265,6 +266,17 @@ static inline void test_move(struct uhmm *u, void *p, size_t npages,
 			test_fail();                                       \
 		}                                                          \
 	} while (0)
+
+/* Not the C library's, which the sanitizers make do nothing. */
+static inline int test_mlock(const void *p, size_t len)
+{
+	return (int)syscall(SYS_mlock, p, len);
+}
+
+static inline int test_munlock(const void *p, size_t len)
+{
+	return (int)syscall(SYS_munlock, p, len);
+}
 
 static sigjmp_buf test_jump;
 

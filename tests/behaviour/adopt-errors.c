@@ -71,10 +71,10 @@ static void locked(void)
 {
 	char *p = test_shared(NPAGES);
 
-	if (mlock(p, PAGE))
+	if (test_mlock(p, PAGE))
 		return;
 	CHECK_EQ(adopt(p), -EBUSY);
-	CHECK_EQ(munlock(p, PAGE), 0);
+	CHECK_EQ(test_munlock(p, PAGE), 0);
 	uhmm_object_destroy(test_adopt(u, p));
 }
 

@@ -115,10 +115,10 @@ static void locks(void)
 	uint8_t why[NPAGES];
 
 	test_fill(p, NPAGES, 7);
-	CHECK_EQ(mlock(q, NPAGES * PAGE), 0);
+	CHECK_EQ(test_mlock(q, NPAGES * PAGE), 0);
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), 0);
 	CHECK_EQ(why[0], UHMM_WHY_LOCKED);
-	CHECK_EQ(munlock(q, NPAGES * PAGE), 0);
+	CHECK_EQ(test_munlock(q, NPAGES * PAGE), 0);
 	CHECK_EQ(uhmm_pin(u, q, PAGE), 0);
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES - 1);
 	CHECK_EQ(why[0], UHMM_WHY_PINNED);

@@ -16,15 +16,15 @@ int main(void)
 	test_fill(p, NPAGES, 1);
 	test_move(u, p, NPAGES, dev);
 	if (test_has(u, "threads") && test_has(u, "kernel-faults")) {
-		if (mlock(p, NPAGES * PAGE))
+		if (test_mlock(p, NPAGES * PAGE))
 			test_skip("may not lock 800 KiB");
 		CHECK_EQ(test_count_on(u, p, NPAGES, NULL), NPAGES);
 		CHECK_EQ(uhmm_migrate(u, p, NPAGES * PAGE, dev), 0);
 	} else {
-		CHECK_EQ(mlock(p, NPAGES * PAGE), -1);
+		CHECK_EQ(test_mlock(p, NPAGES * PAGE), -1);
 	}
 	test_verify(p, NPAGES, 1);
-	CHECK_EQ(munlock(p, NPAGES * PAGE), 0);
+	CHECK_EQ(test_munlock(p, NPAGES * PAGE), 0);
 	test_move(u, p, NPAGES, dev);
 	test_verify(p, NPAGES, 1);
 	test_close(u);

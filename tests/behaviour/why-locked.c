@@ -16,7 +16,7 @@ int main(void)
 	char *p = test_map(NPAGES), *lock = p + 100 * PAGE;
 
 	test_fill(p, NPAGES, 1);
-	if (mlock(lock, 50 * PAGE))
+	if (test_mlock(lock, 50 * PAGE))
 		test_skip("may not lock 200 KiB");
 	CHECK_EQ(uhmm_migrate_why(u, p, NPAGES * PAGE, dev, why), NPAGES - 50);
 	for (size_t i = 0; i < NPAGES; i++)
@@ -26,7 +26,7 @@ int main(void)
 	test_fill(lock, 50, 2); /* still writable */
 	test_verify(lock, 50, 2);
 	test_verify(p, 100, 1);
-	CHECK_EQ(munlock(lock, 50 * PAGE), 0);
+	CHECK_EQ(test_munlock(lock, 50 * PAGE), 0);
 	test_move(u, p, NPAGES, dev);
 	test_verify(p, 100, 1);
 	test_verify(lock, 50, 2);

@@ -41,7 +41,7 @@ static void lock(bool alone)
 {
 	if (!alone)
 		CHECK_EQ(uhmm_pin(u, area, NPAGES * PAGE), 0);
-	if (mlock(area, NPAGES * PAGE))
+	if (test_mlock(area, NPAGES * PAGE))
 		test_skip("may not lock 256 KiB");
 	if (!alone)
 		CHECK_EQ(uhmm_unpin(u, area, NPAGES * PAGE), 0);
@@ -66,7 +66,7 @@ int main(void)
 		wait_for_move();
 		/* uhmm_snapshot() could find it on its way: it is tried */
 		CHECK_EQ(test_nr_present(area, NPAGES), NPAGES);
-		CHECK_EQ(munlock(area, NPAGES * PAGE), 0);
+		CHECK_EQ(test_munlock(area, NPAGES * PAGE), 0);
 		wait_for_move();
 	}
 	atomic_store(&stop, true);
