@@ -96,50 +96,31 @@ static bool is_over(size_t done, size_t len, FILE *f, const void *p, bool write)
 	       !is_away(0, f, (const char *)p + done, len - done, write);
 }
 
-#define GET(name)                                                           \
-	FIND(name);                                                         \
-	EXPORT size_t name(void *p, size_t size, size_t n, FILE *f)         \
-	{                                                                   \
-		size_t len, done = 0;                                       \
-                                                                            \
-		if (!may_bypass(size, n, f, &len))                          \
-			return REAL(name)(p, size, n, f);                   \
-		if (!calls_on() || !calls_may_be_away(p, len)) {            \
-			done = REAL(name)(p, 1, len, f);                    \
-			if (is_over(done, len, f, p, true))                 \
-				return done / size;                         \
-		}                                                           \
-		flockfile(f);                                               \
-		done += get_bytes(REAL(name), (char *)p + done, len - done, \
-				  f);                                       \
-		funlockfile(f);                                             \
-		return done / size;                                         \
+/* @constant: const, or nothing; @writes: to @p, as get_bytes() does */
+#define STREAM(name, constant, rest, writes)                                 \
+	FIND(name);                                                          \
+	EXPORT size_t name(constant void *p, size_t size, size_t n, FILE *f) \
+	{                                                                    \
+		size_t len, done = 0;                                        \
+                                                                             \
+		if (!may_bypass(size, n, f, &len))                           \
+			return REAL(name)(p, size, n, f);                    \
+		if (!calls_on() || !calls_may_be_away(p, len)) {             \
+			done = REAL(name)(p, 1, len, f);                     \
+			if (is_over(done, len, f, p, writes))                \
+				return done / size;                          \
+		}                                                            \
+		flockfile(f);                                                \
+		done += rest(REAL(name), (constant char *)p + done,          \
+			     len - done, f);                                 \
+		funlockfile(f);                                              \
+		return done / size;                                          \
 	}
 
-#define PUT(name)                                                         \
-	FIND(name);                                                       \
-	EXPORT size_t name(const void *p, size_t size, size_t n, FILE *f) \
-	{                                                                 \
-		size_t len, done = 0;                                     \
-                                                                          \
-		if (!may_bypass(size, n, f, &len))                        \
-			return REAL(name)(p, size, n, f);                 \
-		if (!calls_on() || !calls_may_be_away(p, len)) {          \
-			done = REAL(name)(p, 1, len, f);                  \
-			if (is_over(done, len, f, p, false))              \
-				return done / size;                       \
-		}                                                         \
-		flockfile(f);                                             \
-		done += put_bytes(REAL(name), (const char *)p + done,     \
-				  len - done, f);                         \
-		funlockfile(f);                                           \
-		return done / size;                                       \
-	}
-
-GET(fread)
-GET(fread_unlocked)
-PUT(fwrite)
-PUT(fwrite_unlocked)
+STREAM(fread, , get_bytes, true)
+STREAM(fread_unlocked, , get_bytes, true)
+STREAM(fwrite, const, put_bytes, false)
+STREAM(fwrite_unlocked, const, put_bytes, false)
 
 #define PUTS(name, by)                                    \
 	FIND(name);                                       \
